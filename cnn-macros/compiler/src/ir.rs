@@ -1,0 +1,176 @@
+//! The checked graph: what `infer` promises to every later phase.
+//!
+//! A [`Graph`] is a list of [`Node`]s in execution order. Value 0 is the network's input; value `i + 1` is the output
+//! of node `i`. Every node's inputs stand before it, every shape is known and non-zero, every product of sizes that a
+//! later phase forms fits in a `usize`, and every value reaches the output.
+
+use proc_macro2::Span;
+
+/// Index of a value: 0 is the input of the network, `i + 1` the output of node `i`.
+pub type ValueId = usize;
+
+/// The shape of a value, for one sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shape {
+    /// A feature map: channels, height, width (CHW).
+    Map(Map),
+    /// A flat vector of features.
+    Flat(usize),
+}
+
+/// Channels, height and width of a feature map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Map {
+    /// Channels.
+    pub c: usize,
+    /// Rows.
+    pub h: usize,
+    /// Columns.
+    pub w: usize,
+}
+
+/// A sliding window with its resolved padding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// Height and width of the kernel.
+    pub kernel: [usize; 2],
+    /// Vertical and horizontal step.
+    pub stride: [usize; 2],
+    /// Vertical and horizontal distance between taps.
+    pub dilation: [usize; 2],
+    /// Zero rows and columns added: top, left, bottom, right.
+    pub pad: [usize; 4],
+}
+
+/// An activation function.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Act {
+    /// `max(x, 0)`.
+    Relu,
+    /// `x` where positive, else `slope * x`.
+    LeakyRelu(f32),
+    /// `min(max(x, 0), 6)`.
+    Relu6,
+    /// `x` where positive, else `alpha * (exp(x) - 1)`.
+    Elu(f32),
+    /// `x * Phi(x)`, with the exact normal distribution function.
+    Gelu,
+    /// `x * sigmoid(x)`.
+    Silu,
+    /// `x * relu6(x + 3) / 6`.
+    HardSwish,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// `1 / (1 + exp(-x))`.
+    Sigmoid,
+}
+
+/// How `upsample` fills new pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Resample {
+    /// Repeats the nearest pixel.
+    Nearest,
+    /// Linear in both directions, corners not aligned (half-pixel centres).
+    Bilinear,
+}
+
+/// What a node computes. Input and output shapes stand in the [`Node`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Op {
+    /// Cross-correlation. Depthwise where `groups` equals the input channels.
+    Conv {
+        /// Kernel, stride, dilation, padding.
+        window: Window,
+        /// Channel groups.
+        groups: usize,
+        /// Whether a bias is added to each output channel.
+        bias: bool,
+    },
+    /// Max pooling; padding never wins.
+    MaxPool {
+        /// Kernel, stride, dilation, padding.
+        window: Window,
+    },
+    /// Average pooling; padding counts as zeros in the average, as in PyTorch's default.
+    AvgPool {
+        /// Kernel, stride, dilation, padding.
+        window: Window,
+    },
+    /// Fully connected layer; a feature map is read in CHW order.
+    Fc {
+        /// Whether a bias is added.
+        bias: bool,
+    },
+    /// A pointwise activation.
+    Act(Act),
+    /// Softmax over channels (over all features of a flat value).
+    Softmax {
+        /// Whether its logarithm is the result.
+        log: bool,
+    },
+    /// Batch normalisation over batch and plane, per channel.
+    BatchNorm {
+        /// Added to the variance.
+        eps: f32,
+        /// Weight of the newest batch in the running statistics.
+        momentum: f32,
+    },
+    /// Local response normalisation across channels.
+    Lrn {
+        /// Number of neighbouring channels.
+        size: usize,
+        /// Scale, divided by `size`.
+        alpha: f32,
+        /// Exponent.
+        beta: f32,
+        /// Offset.
+        k: f32,
+    },
+    /// Inverted dropout; the identity at inference.
+    Dropout {
+        /// Probability that a feature is dropped.
+        rate: f32,
+    },
+    /// Reads a feature map as a flat vector in CHW order.
+    Flatten,
+    /// Sum of two or more values of one shape.
+    Add,
+    /// Joins two or more values along the channels.
+    Concat,
+    /// Zero padding: top, left, bottom, right.
+    Pad([usize; 4]),
+    /// Enlarges a map by whole factors (vertical, horizontal).
+    Upsample {
+        /// Vertical and horizontal factor.
+        scale: [usize; 2],
+        /// How new pixels are filled.
+        resample: Resample,
+    },
+}
+
+/// One layer of the flat network.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// What it computes.
+    pub op: Op,
+    /// The values it reads, all earlier than its own.
+    pub inputs: Vec<ValueId>,
+    /// The shape of its output.
+    pub output: Shape,
+    /// A unique name, the prefix of its tensors: `conv1`, `fc3`, or inside blocks `basic2.conv1`; the user's own where
+    /// the step was named.
+    pub name: String,
+    /// The layer as a user would write it, every option that matters spelled out: `conv(6, 5x5, s1, p2)`.
+    pub text: String,
+    /// Where it was written.
+    pub span: Span,
+}
+
+/// A network whose every shape is known and consistent.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    /// The shape of one input sample.
+    pub input: Map,
+    /// The layers in execution order; the last one's output is the network's.
+    pub nodes: Vec<Node>,
+}

@@ -1,0 +1,10 @@
+//! The `cnn!` procedural macro. Everything it does happens in [`cnn_compiler`]; use it through `cnn_runtime`,
+//! which re-exports it beside the kernels the generated code calls.
+
+use proc_macro::TokenStream;
+
+/// Declares convolutional networks as lines of arrows and emits them as statically sized Rust.
+#[proc_macro]
+pub fn cnn(input: TokenStream) -> TokenStream {
+    cnn_compiler::expand(input.into()).into()
+}

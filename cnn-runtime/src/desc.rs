@@ -1,0 +1,193 @@
+//! Layers as constants: the sizes a kernel needs, computed by the macro and handed over as `const` descriptors.
+//!
+//! Kernels are ordinary functions over these, compiled once inside this crate, so that a network adds a call per layer
+//! to the user's build and no monomorphised copy of a kernel.
+
+/// Channels, height and width of a feature map. A flat vector of `n` features is `n x 1 x 1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Map {
+    /// Channels.
+    pub c: usize,
+    /// Rows.
+    pub h: usize,
+    /// Columns.
+    pub w: usize,
+}
+
+impl Map {
+    /// A map of `c` channels of `h` by `w`.
+    pub const fn new(c: usize, h: usize, w: usize) -> Self {
+        Map { c, h, w }
+    }
+
+    /// Elements of one channel.
+    pub const fn plane(&self) -> usize {
+        self.h * self.w
+    }
+
+    /// Elements of one sample.
+    pub const fn len(&self) -> usize {
+        self.c * self.h * self.w
+    }
+
+    /// Whether the map has no element.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A sliding window: `[vertical, horizontal]` sizes, and padding as `[top, left, bottom, right]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Height and width of the kernel.
+    pub kernel: [usize; 2],
+    /// Step between outputs.
+    pub stride: [usize; 2],
+    /// Distance between taps.
+    pub dilation: [usize; 2],
+    /// Rows and columns added around the input.
+    pub pad: [usize; 4],
+}
+
+/// A 2-D convolution (cross-correlation). Weights are OIHW: `[out_channels, in_channels / groups, kh, kw]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conv {
+    /// Shape of one input sample.
+    pub input: Map,
+    /// Shape of one output sample.
+    pub output: Map,
+    /// Kernel, stride, dilation, padding.
+    pub window: Window,
+    /// Channel groups.
+    pub groups: usize,
+}
+
+/// A pooling layer, maximum or average.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// Shape of one input sample.
+    pub input: Map,
+    /// Shape of one output sample.
+    pub output: Map,
+    /// Kernel, stride, dilation, padding.
+    pub window: Window,
+}
+
+/// A fully connected layer. Weights are `[outputs, inputs]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fc {
+    /// Features in.
+    pub inputs: usize,
+    /// Features out.
+    pub outputs: usize,
+}
+
+/// Batch normalisation over `n` samples of `channels` planes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BatchNorm {
+    /// Channels.
+    pub channels: usize,
+    /// Elements of one channel's plane.
+    pub plane: usize,
+    /// Added to the variance.
+    pub eps: f32,
+    /// Weight of the newest batch in the running statistics.
+    pub momentum: f32,
+}
+
+/// Local response normalisation across channels: `y = x / (k + alpha / size * sum of squares)^beta`
+/// (Krizhevsky et al. 2012, section 3.3, with `alpha` divided by `size` as in PyTorch and ONNX).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lrn {
+    /// Shape of one sample.
+    pub map: Map,
+    /// Number of neighbouring channels in the sum: `size / 2` before, `(size - 1) / 2` after the channel, as in PyTorch.
+    pub size: usize,
+    /// Scale, divided by `size`.
+    pub alpha: f32,
+    /// Exponent.
+    pub beta: f32,
+    /// Offset.
+    pub k: f32,
+}
+
+/// A pointwise activation function.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Act {
+    /// `max(x, 0)`.
+    Relu,
+    /// `x` where positive, else `slope * x`.
+    LeakyRelu(f32),
+    /// `min(max(x, 0), 6)`.
+    Relu6,
+    /// `x` where positive, else `alpha * (exp(x) - 1)`.
+    Elu(f32),
+    /// `x * Phi(x)`, with the exact normal distribution function.
+    Gelu,
+    /// `x * sigmoid(x)`.
+    Silu,
+    /// `x * relu6(x + 3) / 6`.
+    HardSwish,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// `1 / (1 + exp(-x))`.
+    Sigmoid,
+}
+
+/// Softmax, or its logarithm, over the channels of each position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Softmax {
+    /// Shape of one sample.
+    pub map: Map,
+    /// Whether the logarithm is the result.
+    pub log: bool,
+}
+
+/// Zero padding around a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pad {
+    /// Shape of one input sample.
+    pub input: Map,
+    /// Rows and columns added: top, left, bottom, right.
+    pub pad: [usize; 4],
+}
+
+/// How `upsample` fills new pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resample {
+    /// Repeats the nearest pixel.
+    Nearest,
+    /// Linear in both directions, corners not aligned (half-pixel centres).
+    Bilinear,
+}
+
+/// Enlarges a map by whole factors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Upsample {
+    /// Shape of one input sample.
+    pub input: Map,
+    /// Vertical and horizontal factor.
+    pub scale: [usize; 2],
+    /// How new pixels are filled.
+    pub resample: Resample,
+}
+
+/// Where one input of a `concat` stands inside each output sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// First element inside the output sample.
+    pub offset: usize,
+    /// Elements of the part.
+    pub len: usize,
+    /// Elements of a whole output sample.
+    pub total: usize,
+}
+
+/// Whether a backward kernel overwrites a gradient or adds to what other readers of the value left there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// Overwrite.
+    Set,
+    /// Add.
+    Add,
+}

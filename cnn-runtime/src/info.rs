@@ -1,0 +1,139 @@
+//! What is known of a network at compile time: its layers, its tensors, and the plan of its arenas.
+
+/// A value's place in an arena, planned at compile time.
+///
+/// An arena for batches of up to `capacity` samples is `capacity * per_sample + fixed` floats long. The batch part
+/// comes first: a batch slot of one sample's `offset` and `len` stands at `offset * capacity`, its `n` samples one
+/// after the other. Fixed slots stand behind it, at `per_sample * capacity + offset`. Offsets and totals are multiples
+/// of 16 floats (64 bytes).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Offset in floats: per sample for a batch slot, from the end of the batch part for a fixed one.
+    pub offset: usize,
+    /// Length in floats, per sample for a batch slot.
+    pub len: usize,
+    /// Whether the slot's size is independent of the batch.
+    pub fixed: bool,
+}
+
+impl Slot {
+    /// A slot that grows with the batch.
+    pub const fn batch(offset: usize, len: usize) -> Self {
+        Slot { offset, len, fixed: false }
+    }
+
+    /// A slot of one size.
+    pub const fn fixed(offset: usize, len: usize) -> Self {
+        Slot { offset, len, fixed: true }
+    }
+}
+
+/// The plan of one arena.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArenaPlan {
+    /// Floats per sample of capacity.
+    pub per_sample: usize,
+    /// Floats whatever the capacity.
+    pub fixed: usize,
+    /// Where the input is written.
+    pub input: Slot,
+    /// Where the output stands after a forward pass.
+    pub output: Slot,
+    /// Where the gradient of the loss by the output is written before a backward pass (training only, else empty).
+    pub d_output: Slot,
+    /// Where the gradient by the input stands after a backward pass that asked for it (training only, else empty).
+    pub d_input: Slot,
+}
+
+impl ArenaPlan {
+    /// Floats of an arena for up to `capacity` samples.
+    pub const fn floats(&self, capacity: usize) -> usize {
+        self.per_sample * capacity + self.fixed
+    }
+}
+
+/// What a tensor of parameters is for; decides how it is initialised and whether weight decay may touch it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Weights of a convolution or a fully connected layer.
+    Weight,
+    /// A bias.
+    Bias,
+    /// The scale of a normalisation (gamma).
+    Scale,
+    /// The shift of a normalisation (beta).
+    Shift,
+    /// A running mean: state, not trained.
+    RunningMean,
+    /// A running variance: state, not trained.
+    RunningVar,
+}
+
+/// One tensor of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TensorInfo {
+    /// Unique name: the layer's and `weight`, `bias`, `running_mean` or `running_var`, as in `conv1.weight`.
+    pub name: &'static str,
+    /// Shape: OIHW for convolutions, `[out, in]` for fully connected layers, `[channels]` else.
+    pub shape: &'static [usize],
+    /// First float inside the buffer of parameters (of state, for running statistics); a multiple of 16.
+    pub offset: usize,
+    /// Values that feed one output.
+    pub fan_in: usize,
+    /// Outputs fed by one input.
+    pub fan_out: usize,
+    /// What it is for.
+    pub role: Role,
+}
+
+/// One layer of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerInfo {
+    /// Unique name, the prefix of its tensors.
+    pub name: &'static str,
+    /// The layer as written, options spelled out.
+    pub text: &'static str,
+    /// Indices of the layers it reads; `usize::MAX` is the input of the network.
+    pub inputs: &'static [usize],
+    /// Shape of one output sample: `[c, h, w]` or `[features]`.
+    pub output: &'static [usize],
+    /// Trainable parameters.
+    pub params: usize,
+    /// Multiply-accumulates per sample of its convolution or matrix product.
+    pub macs: u64,
+}
+
+/// All that is known of a network at compile time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetInfo {
+    /// The network's name.
+    pub name: &'static str,
+    /// Channels, height and width of one input sample.
+    pub input: [usize; 3],
+    /// Shape of one output sample: `[c, h, w]` or `[features]`.
+    pub output: &'static [usize],
+    /// Trainable parameters.
+    pub params: usize,
+    /// Multiply-accumulates of one forward pass of one sample.
+    pub macs: u64,
+    /// The layers in execution order.
+    pub layers: &'static [LayerInfo],
+    /// The tensors in the order of their layers.
+    pub tensors: &'static [TensorInfo],
+    /// Floats of the buffer of trainable parameters, padding between tensors included.
+    pub param_floats: usize,
+    /// Floats of the buffer of running statistics, padding included.
+    pub state_floats: usize,
+    /// The plan for inference.
+    pub infer: ArenaPlan,
+    /// The plan for training.
+    pub train: ArenaPlan,
+    /// A table of layers, shapes, parameters and multiply-accumulates.
+    pub summary: &'static str,
+    /// The graph in Graphviz's language.
+    pub dot: &'static str,
+    /// The graph in Mermaid's language.
+    pub mermaid: &'static str,
+    /// A hash of the architecture, stable between builds: layers, options and shapes, not names of the struct.
+    pub hash: u64,
+}

@@ -1,0 +1,1 @@
+//! The kernels, a folder or file per operation: forward, backward, and a plain reference beside each fast path.

@@ -62,6 +62,18 @@ pub struct Conv {
     pub groups: usize,
 }
 
+impl Conv {
+    /// Elements of the weights: `out_channels * in_channels / groups * kh * kw`.
+    pub const fn weight_len(&self) -> usize {
+        self.output.c * self.taps()
+    }
+
+    /// Products that make one output: `in_channels / groups * kh * kw`.
+    pub const fn taps(&self) -> usize {
+        self.input.c / self.groups * self.window.kernel[0] * self.window.kernel[1]
+    }
+}
+
 /// A pooling layer, maximum or average.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {

@@ -5,6 +5,8 @@ extern crate self as cnn_runtime;
 pub mod desc;
 pub mod info;
 pub mod kernel;
+#[doc(hidden)]
+pub mod testing;
 
 pub use cnn_macros::cnn;
 

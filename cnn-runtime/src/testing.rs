@@ -1,0 +1,141 @@
+//! What kernel tests share: repeatable data, comparisons that say where they failed, and finite differences.
+//!
+//! Public so that integration tests and benchmarks can use it; not part of the API.
+
+use crate::desc::Write;
+
+/// The next state of SplitMix64 and its output (Steele, Lea and Flood 2014).
+fn split_mix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+/// `len` values, uniform in `[-1, 1)`, the same for the same seed.
+pub fn uniform(seed: u64, len: usize) -> Vec<f32> {
+    let mut state = seed;
+    (0..len).map(|_| (split_mix(&mut state) >> 40) as f32 / (1 << 23) as f32 - 1.0).collect()
+}
+
+/// `len` values in `(-1, 1)` in a random order, any two at least `1 / len` apart and each at least `0.5 / len` from
+/// zero: far from the kinks of maxima and rectifiers for finite differences with a smaller step.
+pub fn distinct(seed: u64, len: usize) -> Vec<f32> {
+    let mut values: Vec<f32> = (0..len).map(|i| (2.0 * i as f32 + 0.5) / len as f32 - 1.0).collect();
+    let mut state = seed;
+    for i in (1..len).rev() {
+        values.swap(i, (split_mix(&mut state) % (i as u64 + 1)) as usize);
+    }
+    values
+}
+
+/// The same values in double precision, for the reference.
+pub fn widen(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&v| f64::from(v)).collect()
+}
+
+/// Asserts that `got` is `expected` up to `tolerance * max(1, |expected|)`, element by element; NaN equals NaN, and
+/// infinities equal themselves.
+///
+/// # Panics
+/// Where they differ, with the number of offenders and the worst one's place and values.
+#[track_caller]
+pub fn assert_close(what: &str, got: &[f32], expected: &[f64], tolerance: f64) {
+    assert_eq!(got.len(), expected.len(), "{what}: lengths differ");
+    let excess = |i: usize| {
+        let (g, e) = (f64::from(got[i]), expected[i]);
+        if g == e || (g.is_nan() && e.is_nan()) {
+            return 0.0;
+        }
+        let ratio = (g - e).abs() / (tolerance * e.abs().max(1.0));
+        if ratio.is_nan() { f64::INFINITY } else { ratio }
+    };
+    let offenders = (0..got.len()).filter(|&i| excess(i) > 1.0).count();
+    if let Some(worst) = (0..got.len()).max_by(|&a, &b| excess(a).total_cmp(&excess(b))) {
+        assert!(
+            offenders == 0,
+            "{what}: {offenders} of {} elements differ by more than {tolerance:e}; worst at {worst}: got {:e}, expected {:e}",
+            got.len(),
+            got[worst],
+            expected[worst],
+        );
+    }
+}
+
+/// Asserts that two results are the same bit for bit.
+///
+/// # Panics
+/// At the first difference, with its place and both values.
+#[track_caller]
+pub fn assert_same_bits(what: &str, got: &[f32], expected: &[f32]) {
+    assert_eq!(got.len(), expected.len(), "{what}: lengths differ");
+    for (i, (g, e)) in got.iter().zip(expected).enumerate() {
+        assert!(g.to_bits() == e.to_bits(), "{what}: element {i} differs: got {g:e}, expected {e:e}");
+    }
+}
+
+/// The gradient by `x` of `dot(f(x), d_output)`, by central differences of fourth order with step `h` in double
+/// precision: the error is of the order of `h^4`, and `f` is called four times per element of `x`.
+///
+/// # Panics
+/// If the output of `f` and `d_output` differ in length.
+pub fn finite_differences(x: &[f64], d_output: &[f64], h: f64, mut f: impl FnMut(&[f64]) -> Vec<f64>) -> Vec<f64> {
+    let mut moved = x.to_vec();
+    let mut loss_at = |i: usize, value: f64| {
+        moved[i] = value;
+        let y = f(&moved);
+        moved[i] = x[i];
+        assert_eq!(y.len(), d_output.len(), "the output and its gradient differ in length");
+        y.iter().zip(d_output).map(|(y, d)| y * d).sum::<f64>()
+    };
+    (0..x.len())
+        .map(|i| {
+            let near = loss_at(i, x[i] + h) - loss_at(i, x[i] - h);
+            let far = loss_at(i, x[i] + 2.0 * h) - loss_at(i, x[i] - 2.0 * h);
+            (8.0 * near - far) / (12.0 * h)
+        })
+        .collect()
+}
+
+/// Runs a backward kernel with [`Write::Set`] over NaN and with [`Write::Add`] over other values, asserts that the
+/// second adds the first's result, and returns that result.
+///
+/// # Panics
+/// If [`Write::Set`] leaves an element unwritten, or [`Write::Add`] does not add.
+#[track_caller]
+pub fn set_and_add(what: &str, len: usize, mut backward: impl FnMut(&mut [f32], Write)) -> Vec<f32> {
+    let mut set = vec![f32::NAN; len];
+    backward(&mut set, Write::Set);
+    if let Some(i) = set.iter().position(|v| v.is_nan()) {
+        panic!("{what}: Set left NaN at element {i} of {len}");
+    }
+    let before = uniform(77, len);
+    let mut added = before.clone();
+    backward(&mut added, Write::Add);
+    let expected: Vec<f64> = before.iter().zip(&set).map(|(&b, &s)| f64::from(b) + f64::from(s)).collect();
+    assert_close(&format!("{what}, Add"), &added, &expected, 2e-6);
+    set
+}
+
+/// Runs `f` on a pool of so many threads.
+///
+/// # Panics
+/// If the pool cannot be made.
+pub fn on_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool can be made");
+    pool.install(f)
+}
+
+/// Asserts that `f` gives the same bits on 1, 2 and 7 threads, and returns them.
+///
+/// # Panics
+/// If they differ.
+#[track_caller]
+pub fn same_on_any_threads(what: &str, f: impl Fn() -> Vec<f32> + Sync) -> Vec<f32> {
+    let one = on_threads(1, &f);
+    for threads in [2, 7] {
+        assert_same_bits(&format!("{what} on {threads} threads"), &on_threads(threads, &f), &one);
+    }
+    one
+}

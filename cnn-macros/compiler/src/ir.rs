@@ -4,6 +4,8 @@
 //! of node `i`. Every node's inputs stand before it, every shape is known and non-zero, every product of sizes that a
 //! later phase forms fits in a `usize`, and every value reaches the output.
 
+use std::fmt;
+
 use proc_macro2::Span;
 
 /// Index of a value: 0 is the input of the network, `i + 1` the output of node `i`.
@@ -27,6 +29,66 @@ pub struct Map {
     pub h: usize,
     /// Columns.
     pub w: usize,
+}
+
+impl Shape {
+    /// Elements of one sample.
+    pub fn len(self) -> usize {
+        match self {
+            Shape::Map(map) => map.len(),
+            Shape::Flat(features) => features,
+        }
+    }
+
+    /// Whether the shape has no element; never so in a [`Graph`].
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// The sizes: `[c, h, w]`, or `[features]`.
+    pub fn dims(self) -> Vec<usize> {
+        match self {
+            Shape::Map(Map { c, h, w }) => vec![c, h, w],
+            Shape::Flat(features) => vec![features],
+        }
+    }
+
+    /// The shape as a map; a flat vector of `n` features is `n x 1 x 1`.
+    pub fn to_map(self) -> Map {
+        match self {
+            Shape::Map(map) => map,
+            Shape::Flat(c) => Map { c, h: 1, w: 1 },
+        }
+    }
+}
+
+impl Map {
+    /// Elements of one sample. Saturates, which no map of a [`Graph`] does.
+    pub fn len(self) -> usize {
+        self.c.saturating_mul(self.h).saturating_mul(self.w)
+    }
+
+    /// Whether the map has no element; never so in a [`Graph`].
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Written as users write it: `6x28x28`, or `400`.
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Shape::Map(map) => map.fmt(f),
+            Shape::Flat(features) => write!(f, "{features}"),
+        }
+    }
+}
+
+/// Written as users write it: `6x28x28`.
+impl fmt::Display for Map {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}x{}", self.c, self.h, self.w)
+    }
 }
 
 /// A sliding window with its resolved padding.
@@ -173,4 +235,19 @@ pub struct Graph {
     pub input: Map,
     /// The layers in execution order; the last one's output is the network's.
     pub nodes: Vec<Node>,
+}
+
+impl Graph {
+    /// The shape of a value. Precondition: `value` belongs to this graph.
+    pub fn shape(&self, value: ValueId) -> Shape {
+        match value {
+            0 => Shape::Map(self.input),
+            node => self.nodes[node - 1].output,
+        }
+    }
+
+    /// The shape of the network's output.
+    pub fn output(&self) -> Shape {
+        self.shape(self.nodes.len())
+    }
 }

@@ -1,1 +1,14 @@
-//! What the example programs share.
+//! What the example programs share: where their data stands, how they show progress, and how they read a picture.
+
+pub mod picture;
+pub mod progress;
+
+use std::path::PathBuf;
+
+/// The folder of a data set that ships with the repository: `mnist`, `fashion-mnist`, `photos` or `emoji`.
+pub fn shipped(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples/data").join(name)
+}
+
+/// What `main` of every example returns.
+pub type Outcome = Result<(), Box<dyn std::error::Error>>;

@@ -1,0 +1,306 @@
+#!/usr/bin/env python3
+"""Writes the golden values that tests/golden.rs holds the networks against, out of PyTorch on one CPU thread.
+
+    python3 make.py [--mnist FOLDER]
+
+Needs torch, numpy and safetensors; the tests need none of them. Tensors have the names that `cnn!` gives them.
+
+layers.safetensors    per case: `CASE/input`, parameters, `CASE/output` in training, `CASE/infer` where inference differs,
+                      the given `CASE/d_output`, `CASE/d_input` and `CASE/d_NAME` of each parameter, `CASE/after_NAME` of
+                      running statistics. Computed in f64 from f32 values, then rounded.
+lenet5.safetensors    ten steps of training: `init/NAME`, `inputs`, `labels`, `logits` and `d_NAME` of the first step,
+residual.safetensors  `losses` and `losses64` (the same run in f64), `after/NAME`. The header's metadata says how far the
+                      f32 run ended from the f64 run: what the tests' tolerances are chosen by.
+"""
+
+import argparse
+import copy
+import gzip
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch import nn
+
+HERE = Path(__file__).resolve().parent
+STEPS = 10
+
+
+def named(**layers):
+    """Layers under the names of `cnn!`, as one module."""
+    return nn.ModuleDict(layers)
+
+
+def chain(net):
+    """A forward pass that calls a network's layers one after the other."""
+
+    def forward(x):
+        for layer in net.values():
+            x = layer(x)
+        return x
+
+    return forward
+
+
+class Function(nn.Module):
+    """A layer without parameters."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+def same(kernel, stride):
+    """TensorFlow's padding: the output is the input's size over the stride, rounded up; the odd row goes last."""
+
+    def pad(x):
+        sides = []
+        for size, k, s in zip(x.shape[:1:-1], kernel[::-1], stride[::-1]):
+            total = max((-(-size // s) - 1) * s + k - size, 0)
+            sides += [total // 2, total - total // 2]
+        return F.pad(x, sides)
+
+    return Function(pad)
+
+
+def random_norm(channels, **options):
+    """Batch normalisation whose parameters and statistics are neither 0 nor 1."""
+    norm = nn.BatchNorm2d(channels, **options)
+    with torch.no_grad():
+        norm.weight.uniform_(0.5, 1.5)
+        norm.bias.uniform_(-0.5, 0.5)
+        norm.running_mean.uniform_(-0.5, 0.5)
+        norm.running_var.uniform_(0.5, 1.5)
+    return norm
+
+
+def conv_cases():
+    yield "conv_plain", (3, 11, 7), named(conv1=nn.Conv2d(3, 5, 3))
+    yield "conv_strided", (3, 11, 13), named(conv1=nn.Conv2d(3, 7, (3, 5), stride=(2, 3)))
+    yield "conv_padded", (3, 7, 11), named(conv1=nn.Conv2d(3, 5, (5, 3), padding=(2, 1)))
+    yield "conv_same", (3, 11, 7), named(pad=same((4, 3), (2, 2)), conv1=nn.Conv2d(3, 5, (4, 3), stride=2))
+    yield "conv_dilated", (2, 13, 11), named(conv1=nn.Conv2d(2, 5, 3, padding=2, dilation=2))
+    yield "conv_grouped", (6, 7, 11), named(conv1=nn.Conv2d(6, 9, 3, padding=1, groups=3))
+    yield "conv_nobias", (5, 7, 11), named(conv1=nn.Conv2d(5, 19, 1, stride=2, bias=False))
+    yield "conv_wide", (17, 7, 13), named(conv1=nn.Conv2d(17, 37, 3, padding=1))
+    yield "dwconv", (5, 11, 7), named(dwconv1=nn.Conv2d(5, 5, 3, stride=2, padding=1, groups=5))
+    yield "dwconv_multiplier", (5, 7, 11), named(dwconv1=nn.Conv2d(5, 10, 3, padding=1, groups=5))
+    yield "fc", (2, 3, 7), named(flatten=nn.Flatten(), fc1=nn.Linear(42, 11))
+    yield "fc_nobias", (13, 1, 1), named(flatten=nn.Flatten(), fc1=nn.Linear(13, 17, bias=False))
+
+
+def pool_cases():
+    pools = {
+        "max_pool": nn.MaxPool2d(2),
+        "max_pool_overlapping": nn.MaxPool2d(3, stride=2),
+        "max_pool_padded": nn.MaxPool2d(3, stride=2, padding=1),
+        "max_pool_dilated": nn.MaxPool2d(2, stride=1, dilation=3),
+        "max_pool_global": nn.AdaptiveMaxPool2d(1),
+        "avg_pool": nn.AvgPool2d((2, 3)),
+        "avg_pool_overlapping": nn.AvgPool2d(3, stride=2),
+        "avg_pool_padded": nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=AVERAGE_COUNTS_PADDING),
+        "avg_pool_global": nn.AdaptiveAvgPool2d(1),
+        "pad": nn.ZeroPad2d((1, 1, 2, 2)),
+        "upsample_nearest": nn.Upsample(scale_factor=(2, 3), mode="nearest"),
+        "upsample_bilinear": nn.Upsample(scale_factor=(2, 3), mode="bilinear", align_corners=False),
+    }
+    for name, pool in pools.items():
+        yield name, (3, 11, 7), named(step=pool)
+
+
+def pointwise_cases():
+    acts = {
+        "relu": nn.ReLU(),
+        "leaky_relu": nn.LeakyReLU(0.1),
+        "relu6": nn.ReLU6(),
+        "elu": nn.ELU(0.7),
+        "gelu": nn.GELU(),
+        "silu": nn.SiLU(),
+        "hardswish": nn.Hardswish(),
+        "tanh": nn.Tanh(),
+        "sigmoid": nn.Sigmoid(),
+    }
+    for name, act in acts.items():
+        yield name, (3, 5, 7), named(step=act)
+    yield "softmax", (11, 3, 2), named(step=nn.Softmax(1))
+    yield "log_softmax", (11, 3, 2), named(step=nn.LogSoftmax(1))
+    yield "softmax_flat", (13, 1, 1), named(step=nn.Flatten(), then=nn.Softmax(1))
+    yield "bn", (5, 7, 3), named(bn1=random_norm(5))
+    yield "bn_options", (3, 5, 7), named(bn1=random_norm(3, eps=0.01, momentum=0.3))
+    yield "lrn", (11, 5, 3), named(step=nn.LocalResponseNorm(5, 1e-4, 0.75, 2.0))
+    yield "lrn_options", (7, 3, 5), named(step=nn.LocalResponseNorm(4, 0.5, 0.6, 1.5))
+
+
+def graph_cases():
+    add = named(conv1=nn.Conv2d(3, 5, 3, padding=1), conv2=nn.Conv2d(3, 5, 1))
+    yield "add", (3, 7, 5), add, lambda x: add["conv1"](x) + add["conv2"](x)
+    concat = named(conv1=nn.Conv2d(3, 5, 3, padding=1))
+    pool = nn.MaxPool2d(3, stride=1, padding=1)
+    yield "concat", (3, 7, 5), concat, lambda x: torch.cat([concat["conv1"](x), x, pool(x)], 1)
+
+
+# Ours follows PyTorch's default: a padded window divides by its whole size.
+AVERAGE_COUNTS_PADDING = True
+
+
+def layer_goldens():
+    """Every layer once or more, on three samples of small, mostly prime, sizes."""
+    torch.manual_seed(2)
+    goldens = {}
+    for case, shape, net, *forward in [*conv_cases(), *pool_cases(), *pointwise_cases(), *graph_cases()]:
+        forward = forward[0] if forward else chain(net)
+        x = torch.randn(3, *shape) * 2.5
+        record = {"input": x, **net.state_dict()}
+        record = {name: value.clone() for name, value in record.items() if "num_batches" not in name}
+        net.double()
+        x = x.double().requires_grad_()
+        net.eval()
+        infer = forward(x).detach()
+        net.train()
+        y = forward(x)
+        d_output = torch.randn(y.shape).double()
+        y.backward(d_output)
+        record |= {"output": y, "d_output": d_output, "d_input": x.grad}
+        record |= {f"d_{name}": p.grad for name, p in net.named_parameters()}
+        record |= {f"after_{name}": b for name, b in net.named_buffers() if "num_batches" not in name}
+        if not torch.equal(infer, y):
+            record["infer"] = infer
+        goldens |= {f"{case}/{name}": value.detach().float().contiguous() for name, value in record.items()}
+    return goldens
+
+
+def train(net, forward, inputs, labels, lr):
+    """Ten steps of SGD. Returns losses, first logits and first gradients; `net` keeps its last weights."""
+    sgd = torch.optim.SGD(net.parameters(), lr=lr, momentum=0.9, weight_decay=5e-4)
+    losses, logits, gradients = [], None, None
+    for x, target in zip(inputs, labels):
+        y = forward(x)
+        loss = F.cross_entropy(y, target)
+        sgd.zero_grad()
+        loss.backward()
+        if not losses:
+            logits = y.detach().clone()
+            gradients = {name: p.grad.clone() for name, p in net.named_parameters()}
+        sgd.step()
+        losses.append(loss.item())
+    return losses, logits, gradients
+
+
+def tensors(net):
+    return {name: t.detach().clone() for name, t in net.state_dict().items() if "num_batches" not in name}
+
+
+def training_record(net, build_forward, inputs, labels, lr):
+    """The record of a run in f32, with the losses of the same run in f64 and the distance between the two."""
+    double = copy.deepcopy(net).double()
+    init = tensors(net)
+    losses, logits, gradients = train(net, build_forward(net), inputs, labels, lr)
+    losses64, logits64, gradients64 = train(double, build_forward(double), inputs.double(), labels, lr)
+    after, after64 = tensors(net), tensors(double)
+    record = {f"init/{name}": value for name, value in init.items()}
+    record |= {f"d_{name}": value for name, value in gradients.items()}
+    record |= {f"after/{name}": value for name, value in after.items()}
+    record |= {"logits": logits, "losses": torch.tensor(losses), "losses64": torch.tensor(losses64, dtype=torch.float64)}
+    distance = {
+        "logits": (logits - logits64).abs().max(),
+        "gradients": max((gradients[name] - gradients64[name]).abs().max() for name in gradients),
+        "losses": max(abs(a - b) for a, b in zip(losses, losses64)),
+        "after": max((after[name] - after64[name]).abs().max() for name in after),
+    }
+    return record, {"f32 to f64": ", ".join(f"{name} {float(value):.1e}" for name, value in distance.items())}
+
+
+def lenet5(mnist):
+    """LeNet-5's modern form on the first 80 training digits of the subset in examples/data/mnist."""
+    pixels = gzip.decompress((mnist / "train-images-idx3-ubyte.gz").read_bytes())[16:]
+    labels = gzip.decompress((mnist / "train-labels-idx1-ubyte.gz").read_bytes())[8:]
+    count = 8 * STEPS
+    pixels = torch.from_numpy(np.frombuffer(pixels, np.uint8, count * 784).reshape(STEPS, 8, 1, 28, 28).copy())
+    labels = torch.from_numpy(np.frombuffer(labels, np.uint8, count).reshape(STEPS, 8).copy())
+    torch.manual_seed(5)
+    net = named(
+        conv1=nn.Conv2d(1, 6, 5, padding=2),
+        conv2=nn.Conv2d(6, 16, 5),
+        fc1=nn.Linear(400, 120),
+        fc2=nn.Linear(120, 84),
+        fc3=nn.Linear(84, 10),
+    )
+    for layer in net.values():
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+
+    def build_forward(net):
+        def forward(x):
+            x = F.max_pool2d(F.relu(net["conv1"](x)), 2)
+            x = F.max_pool2d(F.relu(net["conv2"](x)), 2).flatten(1)
+            return net["fc3"](F.relu(net["fc2"](F.relu(net["fc1"](x)))))
+
+        return forward
+
+    record, distance = training_record(net, build_forward, pixels.float() / 255, labels.long(), lr=0.05)
+    return record | {"inputs": pixels, "labels": labels}, distance
+
+
+def residual():
+    """A residual network with a projection, local response normalisation and a concatenation, on random images."""
+    torch.manual_seed(6)
+    inputs, labels = torch.randn(STEPS, 5, 3, 13, 11), torch.randint(7, (STEPS, 5))
+
+    def conv(channels, out, kernel, bias=False, **options):
+        return nn.Conv2d(channels, out, kernel, padding=kernel // 2, bias=bias, **options)
+
+    net = named(
+        conv1=conv(3, 8, 3),
+        bn1=random_norm(8),
+        conv2=conv(8, 8, 3),
+        bn2=random_norm(8),
+        conv3=conv(8, 8, 3),
+        bn3=random_norm(8),
+        conv4=conv(8, 16, 3, stride=2),
+        bn4=random_norm(16),
+        conv5=conv(16, 16, 3),
+        bn5=random_norm(16),
+        conv6=conv(8, 16, 1, stride=2),
+        bn6=random_norm(16),
+        conv7=conv(16, 5, 1, bias=True),
+        conv8=conv(16, 3, 3, bias=True),
+        fc1=nn.Linear(8, 7),
+    )
+
+    def build_forward(net):
+        lrn = nn.LocalResponseNorm(3, 0.5, 0.75, 1.0)
+
+        def normed(index, x):
+            return net[f"bn{index}"](net[f"conv{index}"](x))
+
+        def forward(x):
+            x = lrn(F.relu(normed(1, x)))
+            x = F.relu(normed(3, F.relu(normed(2, x))) + x)
+            x = F.relu(normed(5, F.relu(normed(4, x))) + normed(6, x))
+            x = F.relu(torch.cat([net["conv7"](x), net["conv8"](x)], 1))
+            return net["fc1"](x.mean((2, 3)))
+
+        return forward
+
+    record, distance = training_record(net, build_forward, inputs, labels, lr=0.05)
+    return record | {"inputs": inputs, "labels": labels.to(torch.uint8)}, distance
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mnist", type=Path, default=HERE.parent.parent / "examples/data/mnist")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    files = {"layers": (layer_goldens(), {}), "lenet5": lenet5(args.mnist), "residual": residual()}
+    for name, (record, distance) in files.items():
+        save_file({key: value.contiguous() for key, value in record.items()}, HERE / f"{name}.safetensors", distance)
+        print(name, distance)
+
+
+if __name__ == "__main__":
+    main()

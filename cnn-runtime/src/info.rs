@@ -86,6 +86,30 @@ pub struct TensorInfo {
     pub role: Role,
 }
 
+impl Role {
+    /// Whether this is a running statistic, which training updates but no optimiser does.
+    pub const fn is_state(self) -> bool {
+        matches!(self, Role::RunningMean | Role::RunningVar)
+    }
+}
+
+impl TensorInfo {
+    /// Floats of the tensor.
+    pub const fn len(&self) -> usize {
+        let (mut len, mut axis) = (1, 0);
+        while axis < self.shape.len() {
+            len *= self.shape[axis];
+            axis += 1;
+        }
+        len
+    }
+
+    /// Whether the tensor has no float.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// One layer of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerInfo {

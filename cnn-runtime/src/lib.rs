@@ -2,18 +2,36 @@
 
 extern crate self as cnn_runtime;
 
+pub mod buffer;
 pub mod desc;
+pub mod error;
+mod frame;
 pub mod info;
+pub mod init;
 pub mod kernel;
+pub mod loss;
+pub mod network;
+pub mod params;
+mod pool;
+pub mod prelude;
+mod random;
 #[doc(hidden)]
 pub mod testing;
+pub mod workspace;
 
+pub use buffer::Buffer;
 pub use cnn_macros::cnn;
+pub use error::Error;
+pub use network::Network;
+pub use params::Params;
 
 /// What the code that [`cnn!`] emits may touch. Not for use by hand: it changes with the macro.
 #[doc(hidden)]
 pub mod __v1 {
     pub use crate::desc::*;
+    pub use crate::frame::{Frame, as_u16};
     pub use crate::info::*;
     pub use crate::kernel::*;
+    pub use crate::network::Network;
+    pub use crate::params::Params;
 }

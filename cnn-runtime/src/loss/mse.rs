@@ -1,0 +1,111 @@
+//! Mean squared error.
+
+use ndarray::{ArrayBase, ArrayView2, ArrayViewMut2, Data, Ix2, Zip};
+
+use super::Loss;
+use crate::error::Error;
+
+/// Mean squared error over all values of the batch, samples and outputs alike: PyTorch's `MSELoss`. Its gradient is
+/// `2 (output - target) / count`.
+///
+/// Targets are a flat slice of a value per output, sample after sample, or an array with a row per sample.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mse;
+
+impl<S: Data<Elem = f32>> Loss<ArrayBase<S, Ix2>> for Mse {
+    /// # Errors
+    /// [`Error::DataMismatch`] unless the targets have the shape of the output.
+    fn evaluate(
+        &self,
+        output: ArrayView2<'_, f32>,
+        targets: &ArrayBase<S, Ix2>,
+        d_output: ArrayViewMut2<'_, f32>,
+    ) -> Result<f32, Error> {
+        if targets.dim() != output.dim() {
+            return Err(Error::DataMismatch {
+                what: "shape of the targets",
+                expected: format!("{:?}", output.shape()),
+                found: format!("{:?}", targets.shape()),
+            });
+        }
+        Ok(squares(output, targets.view(), d_output))
+    }
+}
+
+impl Loss<[f32]> for Mse {
+    /// # Errors
+    /// [`Error::TargetCount`] unless there is a value per output.
+    fn evaluate(
+        &self,
+        output: ArrayView2<'_, f32>,
+        targets: &[f32],
+        d_output: ArrayViewMut2<'_, f32>,
+    ) -> Result<f32, Error> {
+        match ArrayView2::from_shape(output.dim(), targets) {
+            Ok(view) if targets.len() == output.len() => Ok(squares(output, view, d_output)),
+            _ => Err(Error::TargetCount { what: "target values", expected: output.len(), found: targets.len() }),
+        }
+    }
+}
+
+impl Loss<Vec<f32>> for Mse {
+    /// # Errors
+    /// [`Error::TargetCount`] unless there is a value per output.
+    fn evaluate(
+        &self,
+        output: ArrayView2<'_, f32>,
+        targets: &Vec<f32>,
+        d_output: ArrayViewMut2<'_, f32>,
+    ) -> Result<f32, Error> {
+        self.evaluate(output, &targets[..], d_output)
+    }
+}
+
+fn squares(output: ArrayView2<'_, f32>, targets: ArrayView2<'_, f32>, mut d_output: ArrayViewMut2<'_, f32>) -> f32 {
+    let count = output.len();
+    let slope = 2.0 / count as f32;
+    let mut total = 0.0f64;
+    Zip::from(&mut d_output).and(&output).and(&targets).for_each(|d, &y, &t| {
+        let difference = y - t;
+        total += f64::from(difference) * f64::from(difference);
+        *d = slope * difference;
+    });
+    (total / count as f64) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, array};
+
+    use super::*;
+
+    #[test]
+    fn averages_over_all_values() {
+        let output = array![[1.0, 2.0], [3.0, 5.0]];
+        let targets = array![[1.0, 0.0], [6.0, 5.0]];
+        let mut d = Array2::zeros((2, 2));
+        assert_eq!(Mse.evaluate(output.view(), &targets, d.view_mut()).unwrap(), (4.0 + 9.0) / 4.0);
+        assert_eq!(d, array![[0.0, 1.0], [-1.5, 0.0]]);
+    }
+
+    #[test]
+    fn slices_and_strided_arrays_mean_the_same() {
+        let output = array![[1.0, 2.0, 3.0], [3.0, 5.0, 7.0]];
+        let transposed = array![[1.0, 6.0], [0.0, 5.0], [2.0, 2.0]];
+        let (mut a, mut b) = (Array2::zeros((2, 3)), Array2::zeros((2, 3)));
+        let from_array = Mse.evaluate(output.view(), &transposed.t(), a.view_mut()).unwrap();
+        let flat = vec![1.0, 0.0, 2.0, 6.0, 5.0, 2.0];
+        assert_eq!(from_array, Mse.evaluate(output.view(), &flat, b.view_mut()).unwrap());
+        assert_eq!(a, b);
+    }
+
+    #[test]
+    fn wrong_targets_are_named() {
+        let output: Array2<f32> = Array2::zeros((2, 3));
+        let mut d = output.clone();
+        let error = Mse.evaluate(output.view(), &[0.0; 5][..], d.view_mut()).unwrap_err();
+        assert_eq!(error.to_string(), "the batch calls for 6 target values, found 5");
+        let error = Mse.evaluate(output.view(), &Array2::<f32>::zeros((3, 2)), d.view_mut()).unwrap_err();
+        assert_eq!(error.to_string(), "shape of the targets: expected [2, 3], found [3, 2]");
+    }
+}

@@ -1,0 +1,152 @@
+//! What every network declared with `cnn!` can do.
+
+use bytemuck::Pod;
+use ndarray::{ArrayD, ArrayView2, ArrayView4, ArrayViewD};
+
+use crate::error::Error;
+use crate::frame::Frame;
+use crate::info::{NetInfo, TensorInfo};
+use crate::init::Init;
+use crate::params::Params;
+use crate::pool;
+use crate::workspace::{TrainWorkspace, Workspace};
+
+/// A network: sizes and passes emitted by `cnn!`, and everything built on them.
+///
+/// The required items are written by the macro; do not implement them by hand. The methods come in two groups:
+///
+/// - inference: [`workspace`](Network::workspace), then [`forward`](Network::forward) for one image of a size the
+///   compiler checks, or [`forward_batch`](Network::forward_batch) for a batch;
+/// - training, a step at a time: [`train_workspace`](Network::train_workspace), then
+///   [`forward_train`](Network::forward_train), [`TrainWorkspace::loss`], [`backward`](Network::backward) and
+///   [`Optimizer::step`](crate::optim::Optimizer::step). [`Trainer`](crate::train::Trainer) does all of it.
+///
+/// Once its workspace is made, a pass allocates nothing. Results are the same, bit for bit, on any number of threads.
+pub trait Network: Sized + Send + Sync + 'static {
+    /// One image: nested arrays `[[[f32; W]; H]; C]`.
+    type Input: Pod;
+    /// One result: `[f32; CLASSES]`, or `[[[f32; W]; H]; C]` for a network that ends in a map.
+    type Output: Pod;
+    /// All that is known at compile time.
+    const INFO: &'static NetInfo;
+
+    /// A network of these parameters.
+    fn from_params(params: Params<Self>) -> Self;
+    /// The parameters.
+    fn params(&self) -> &Params<Self>;
+    /// The parameters, to be changed.
+    fn params_mut(&mut self) -> &mut Params<Self>;
+
+    /// The inference pass over an arena of `INFO.infer`: `p` are the parameters, `s` the running statistics.
+    #[doc(hidden)]
+    fn infer(p: &[f32], s: &[f32], frame: Frame, arena: &mut [f32]);
+    /// The forward pass of training over an arena of `INFO.train`. Updates the running statistics `s`; `seed` decides
+    /// what dropout drops.
+    #[doc(hidden)]
+    fn train_forward(p: &[f32], s: &mut [f32], frame: Frame, arena: &mut [f32], seed: u64);
+    /// The backward pass over the arena that [`train_forward`](Network::train_forward) left, from the gradient in
+    /// `INFO.train.d_output`. Overwrites the gradients `g`; fills `INFO.train.d_input` only if `want_input`.
+    #[doc(hidden)]
+    fn train_backward(p: &[f32], g: &mut [f32], frame: Frame, arena: &mut [f32], seed: u64, want_input: bool);
+
+    /// A network with weights as [`Init::HeNormal`] draws them. The same seed gives the same network.
+    fn new(seed: u64) -> Self {
+        Self::with_init(Init::default(), seed)
+    }
+
+    /// A network with weights as `init` draws them.
+    fn with_init(init: Init, seed: u64) -> Self {
+        Self::from_params(Params::new(init, seed))
+    }
+
+    /// A copy of the tensor `name`, as in `conv1.weight`; convolutions are OIHW.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTensor`] if the network has no such tensor.
+    fn tensor(&self, name: &str) -> Result<ArrayD<f32>, Error> {
+        self.params().tensor(name)
+    }
+
+    /// Overwrites the tensor `name`, as in `conv1.weight`; convolutions are OIHW.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTensor`] if the network has no such tensor, [`Error::TensorShape`] if it has another shape.
+    fn set_tensor(&mut self, name: &str, values: ArrayViewD<'_, f32>) -> Result<(), Error> {
+        self.params_mut().set_tensor(name, values)
+    }
+
+    /// The names and shapes of all tensors, running statistics included, in the order of their layers.
+    fn tensors(&self) -> impl Iterator<Item = (&'static str, &'static TensorInfo)> {
+        Self::INFO.tensors.iter().map(|tensor| (tensor.name, tensor))
+    }
+
+    /// A black image, on the heap.
+    fn blank_image() -> Box<Self::Input> {
+        bytemuck::allocation::zeroed_box()
+    }
+
+    /// Memory to infer batches of up to `capacity` samples in. A capacity of 0 is taken as 1.
+    fn workspace(&self, capacity: usize) -> Workspace<Self> {
+        Workspace::new(capacity)
+    }
+
+    /// Runs one image through the network.
+    fn forward<'w>(&self, workspace: &'w mut Workspace<Self>, image: &Self::Input) -> &'w Self::Output {
+        workspace.fill_one(image);
+        run_infer(self, workspace, 1);
+        workspace.one()
+    }
+
+    /// Runs a batch, NCHW in any memory layout, through the network: a row of results per sample.
+    ///
+    /// # Errors
+    /// [`Error::InputShape`], [`Error::EmptyBatch`] or [`Error::BatchTooLarge`], before anything is computed.
+    fn forward_batch<'w>(
+        &self,
+        workspace: &'w mut Workspace<Self>,
+        batch: ArrayView4<'_, f32>,
+    ) -> Result<ArrayView2<'w, f32>, Error> {
+        let n = workspace.fill(batch)?;
+        run_infer(self, workspace, n);
+        Ok(workspace.rows(n))
+    }
+
+    /// Memory to train with batches of up to `capacity` samples. A capacity of 0 is taken as 1.
+    fn train_workspace(&self, capacity: usize) -> TrainWorkspace<Self> {
+        TrainWorkspace::new(capacity)
+    }
+
+    /// The forward pass of a training step: dropout drops, batch normalisation uses the batch's statistics and updates
+    /// its running ones, and what the backward pass needs is kept in the workspace. `seed` decides what dropout drops;
+    /// give each step its own. Returns a row of results per sample.
+    ///
+    /// # Errors
+    /// [`Error::InputShape`], [`Error::EmptyBatch`] or [`Error::BatchTooLarge`], before anything is computed.
+    fn forward_train<'w>(
+        &mut self,
+        workspace: &'w mut TrainWorkspace<Self>,
+        batch: ArrayView4<'_, f32>,
+        seed: u64,
+    ) -> Result<ArrayView2<'w, f32>, Error> {
+        let n = workspace.fill(batch)?;
+        workspace.run_forward(self, n, seed);
+        workspace.output()
+    }
+
+    /// The backward pass of a training step: turns the loss's gradient by the output into gradients by every
+    /// parameter, which [`TrainWorkspace::gradient`] shows.
+    ///
+    /// # Errors
+    /// [`Error::OutOfTurn`] unless a forward pass and a loss stand before it.
+    fn backward(&self, workspace: &mut TrainWorkspace<Self>) -> Result<(), Error> {
+        workspace.run_backward(self)
+    }
+}
+
+/// Inference of `n` samples that already stand in the workspace.
+pub(crate) fn run_infer<N: Network>(network: &N, workspace: &mut Workspace<N>, n: usize) {
+    let params = network.params();
+    let frame = workspace.frame(n);
+    let arena = workspace.arena_mut();
+    pool::run(N::INFO, n, || N::infer(params.values(), params.state(), frame, arena));
+}

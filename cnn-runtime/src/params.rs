@@ -1,0 +1,154 @@
+//! The parameters of a network and its running statistics.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD};
+
+use crate::buffer::Buffer;
+use crate::error::Error;
+use crate::info::{NetInfo, TensorInfo};
+use crate::init::Init;
+use crate::network::Network;
+
+/// All tensors of a network `N`: the trained ones in one heap buffer, running statistics in another.
+///
+/// The order of floats inside the buffers is the compiler's choice. Tensors are read and written as OIHW arrays by
+/// name: [`Params::tensor`] and [`Params::set_tensor`], or the methods of the same names on [`Network`].
+pub struct Params<N> {
+    values: Buffer,
+    state: Buffer,
+    network: PhantomData<fn() -> N>,
+}
+
+impl<N: Network> Params<N> {
+    /// Parameters as `init` starts them. The same seed gives the same values on any number of threads.
+    pub fn new(init: Init, seed: u64) -> Self {
+        let values = Buffer::zeroed(N::INFO.param_floats);
+        let state = Buffer::zeroed(N::INFO.state_floats);
+        let mut params = Params { values, state, network: PhantomData };
+        for tensor in N::INFO.tensors {
+            init.fill(tensor, seed, params.slice_mut(tensor));
+        }
+        params
+    }
+
+    /// A copy of the tensor `name`, as in `conv1.weight`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTensor`] if the network has no such tensor.
+    pub fn tensor(&self, name: &str) -> Result<ArrayD<f32>, Error> {
+        let tensor = find(N::INFO, name)?;
+        let buffer = if tensor.role.is_state() { &self.state } else { &self.values };
+        Ok(to_array(tensor, &buffer[range(tensor)]))
+    }
+
+    /// Overwrites the tensor `name`, as in `conv1.weight`. The view may have any strides.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTensor`] if the network has no such tensor, [`Error::TensorShape`] if it has another shape.
+    pub fn set_tensor(&mut self, name: &str, values: ArrayViewD<'_, f32>) -> Result<(), Error> {
+        let tensor = find(N::INFO, name)?;
+        if values.shape() != tensor.shape {
+            let found = values.shape().to_vec();
+            return Err(Error::TensorShape { name: tensor.name, expected: tensor.shape, found });
+        }
+        ArrayViewMutD::from_shape(tensor.shape, self.slice_mut(tensor))
+            .expect("the tensor is as long as its shape")
+            .assign(&values);
+        Ok(())
+    }
+
+    fn slice_mut(&mut self, tensor: &TensorInfo) -> &mut [f32] {
+        let buffer = if tensor.role.is_state() { &mut self.state } else { &mut self.values };
+        &mut buffer[range(tensor)]
+    }
+}
+
+impl<N> Params<N> {
+    /// The buffer of trained parameters, in the compiler's order, padding between tensors included.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The buffer of trained parameters, to be updated by an optimiser. Padding has to stay as it is: zero.
+    pub fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.values
+    }
+
+    /// The buffer of running statistics, in the compiler's order, padding included.
+    pub fn state(&self) -> &[f32] {
+        &self.state
+    }
+
+    /// The buffer of running statistics.
+    pub fn state_mut(&mut self) -> &mut [f32] {
+        &mut self.state
+    }
+
+    /// Both buffers: the parameters to read and the running statistics to update, as a training pass needs them.
+    pub(crate) fn split(&mut self) -> (&[f32], &mut [f32]) {
+        (&self.values, &mut self.state)
+    }
+
+    /// Bytes of both buffers.
+    pub fn bytes(&self) -> usize {
+        self.values.bytes() + self.state.bytes()
+    }
+}
+
+/// The tensor called `name`.
+pub(crate) fn find(info: &'static NetInfo, name: &str) -> Result<&'static TensorInfo, Error> {
+    info.tensors.iter().find(|tensor| tensor.name == name).ok_or_else(|| Error::UnknownTensor {
+        network: info.name,
+        name: name.to_owned(),
+        known: known(info.tensors),
+    })
+}
+
+/// What to say of the tensors there are, in a line.
+fn known(tensors: &[TensorInfo]) -> String {
+    const SHOWN: usize = 8;
+    let names: Vec<_> = tensors.iter().take(SHOWN).map(|tensor| tensor.name).collect();
+    match tensors.len() {
+        0 => "it has none".to_owned(),
+        count if count > SHOWN => format!("it has {}, .. ({count} in all)", names.join(", ")),
+        _ => format!("it has {}", names.join(", ")),
+    }
+}
+
+/// Where a tensor stands in its buffer.
+pub(crate) fn range(tensor: &TensorInfo) -> Range<usize> {
+    tensor.offset..tensor.offset + tensor.len()
+}
+
+/// A copy of a tensor in its public layout.
+pub(crate) fn to_array(tensor: &TensorInfo, values: &[f32]) -> ArrayD<f32> {
+    ArrayD::from_shape_vec(tensor.shape, values.to_vec()).expect("the tensor is as long as its shape")
+}
+
+/// As [`Init::HeNormal`] starts them under seed 0.
+impl<N: Network> Default for Params<N> {
+    fn default() -> Self {
+        Params::new(Init::default(), 0)
+    }
+}
+
+impl<N> Clone for Params<N> {
+    fn clone(&self) -> Self {
+        Params { values: self.values.clone(), state: self.state.clone(), network: PhantomData }
+    }
+}
+
+impl<N> PartialEq for Params<N> {
+    fn eq(&self, other: &Self) -> bool {
+        self.values == other.values && self.state == other.state
+    }
+}
+
+impl<N> fmt::Debug for Params<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Params").field("values", &self.values).field("state", &self.state).finish()
+    }
+}

@@ -1,0 +1,323 @@
+//! The memory passes run in: made once, then used again and again without an allocation.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use ndarray::{ArrayD, ArrayView2, ArrayView4, ArrayViewMut2, ArrayViewMut4};
+
+use crate::buffer::Buffer;
+use crate::error::Error;
+use crate::frame::Frame;
+use crate::info::{ArenaPlan, NetInfo};
+use crate::loss::Loss;
+use crate::network::Network;
+use crate::params;
+use crate::pool;
+
+/// The memory for inference of batches of up to a fixed size. Made by [`Network::workspace`].
+pub struct Workspace<N> {
+    arena: Buffer,
+    capacity: usize,
+    network: PhantomData<fn() -> N>,
+}
+
+impl<N: Network> Workspace<N> {
+    pub(crate) fn new(capacity: usize) -> Self {
+        let capacity = capacity.max(1);
+        Workspace { arena: arena(&N::INFO.infer, capacity), capacity, network: PhantomData }
+    }
+
+    /// Samples a batch may have at most.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Bytes allocated: what the network's `infer_bytes` says of this capacity.
+    pub fn bytes(&self) -> usize {
+        self.arena.bytes()
+    }
+
+    pub(crate) fn frame(&self, n: usize) -> Frame {
+        Frame::new(&N::INFO.infer, n, self.capacity)
+    }
+
+    pub(crate) fn arena_mut(&mut self) -> &mut [f32] {
+        &mut self.arena
+    }
+
+    /// Copies one image in.
+    pub(crate) fn fill_one(&mut self, image: &N::Input) {
+        self.samples_mut(1).copy_from_slice(bytemuck::cast_slice(std::slice::from_ref(image)));
+    }
+
+    /// Checks a batch, copies it in, and returns its size.
+    pub(crate) fn fill(&mut self, batch: ArrayView4<'_, f32>) -> Result<usize, Error> {
+        let n = check(N::INFO, self.capacity, &batch)?;
+        copy_batch(batch, self.samples_mut(n));
+        Ok(n)
+    }
+
+    /// Where the first `n` samples of the input stand.
+    pub(crate) fn samples_mut(&mut self, n: usize) -> &mut [f32] {
+        let range = self.frame(n).range(N::INFO.infer.input);
+        &mut self.arena[range]
+    }
+
+    /// The result of the one image that went forward.
+    pub(crate) fn one(&self) -> &N::Output {
+        bytemuck::from_bytes(bytemuck::cast_slice(&self.arena[self.frame(1).range(N::INFO.infer.output)]))
+    }
+
+    /// The results of the `n` samples that went forward.
+    pub(crate) fn rows(&self, n: usize) -> ArrayView2<'_, f32> {
+        rows(&N::INFO.infer, n, &self.arena[self.frame(n).range(N::INFO.infer.output)])
+    }
+}
+
+impl<N> fmt::Debug for Workspace<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workspace").field("capacity", &self.capacity).field("bytes", &self.arena.bytes()).finish()
+    }
+}
+
+/// How far a training step has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Idle,
+    /// `n` samples went forward.
+    Forward {
+        n: usize,
+        seed: u64,
+    },
+    /// The gradient by their output is known.
+    Loss {
+        n: usize,
+        seed: u64,
+    },
+    /// The gradients by the parameters are known, and those by the input if they were wanted.
+    Backward {
+        n: usize,
+        input: bool,
+    },
+}
+
+/// The memory for training with batches of up to a fixed size: activations, what the backward pass needs, and the
+/// gradients. Made by [`Network::train_workspace`].
+pub struct TrainWorkspace<N> {
+    arena: Buffer,
+    gradients: Buffer,
+    capacity: usize,
+    stage: Stage,
+    want_input: bool,
+    network: PhantomData<fn() -> N>,
+}
+
+impl<N: Network> TrainWorkspace<N> {
+    pub(crate) fn new(capacity: usize) -> Self {
+        let capacity = capacity.max(1);
+        TrainWorkspace {
+            arena: arena(&N::INFO.train, capacity),
+            gradients: Buffer::zeroed(N::INFO.param_floats),
+            capacity,
+            stage: Stage::Idle,
+            want_input: false,
+            network: PhantomData,
+        }
+    }
+
+    /// Samples a batch may have at most.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Bytes allocated: what the network's `train_bytes` says of this capacity. Parameters and the optimiser's
+    /// buffers come on top.
+    pub fn bytes(&self) -> usize {
+        self.arena.bytes() + self.gradients.bytes()
+    }
+
+    /// Whether backward passes also compute the gradient by the network's input. Off at first: training does not
+    /// need it, and it costs about as much as the first layer's forward pass.
+    pub fn set_input_gradient(&mut self, want: bool) {
+        self.want_input = want;
+    }
+
+    /// The results of the last forward pass, a row per sample.
+    ///
+    /// # Errors
+    /// [`Error::OutOfTurn`] before the first forward pass, and after a backward pass, which reuses the memory.
+    pub fn output(&self) -> Result<ArrayView2<'_, f32>, Error> {
+        let (n, _) = self.forward_done("output")?;
+        Ok(rows(&N::INFO.train, n, &self.arena[self.frame(n).range(N::INFO.train.output)]))
+    }
+
+    /// Computes the loss of the last forward pass against `targets`, and its gradient by the network's output.
+    ///
+    /// # Errors
+    /// [`Error::OutOfTurn`] without a forward pass before it, and what the loss itself finds wrong: targets that do
+    /// not match the batch, or a result that is not finite.
+    pub fn loss<T: ?Sized>(&mut self, loss: &impl Loss<T>, targets: &T) -> Result<f32, Error> {
+        let (n, seed) = self.forward_done("loss")?;
+        self.stage = Stage::Forward { n, seed };
+        let plan = &N::INFO.train;
+        let [output, d_output] = self.frame(n).views(&mut self.arena, [plan.output, plan.d_output]);
+        let d_output = rows_mut(plan, n, d_output);
+        let value = loss.evaluate(rows(plan, n, output), targets, d_output)?;
+        if !value.is_finite() {
+            return Err(Error::LossNotFinite { loss: value, step: None });
+        }
+        self.stage = Stage::Loss { n, seed };
+        Ok(value)
+    }
+
+    /// The gradient by the network's output, to be written by hand instead of by [`loss`](TrainWorkspace::loss). The
+    /// caller has to overwrite all of it before the backward pass.
+    ///
+    /// # Errors
+    /// [`Error::OutOfTurn`] without a forward pass before it.
+    pub fn output_gradient_mut(&mut self) -> Result<ArrayViewMut2<'_, f32>, Error> {
+        let (n, seed) = self.forward_done("output_gradient_mut")?;
+        self.stage = Stage::Loss { n, seed };
+        let range = self.frame(n).range(N::INFO.train.d_output);
+        Ok(rows_mut(&N::INFO.train, n, &mut self.arena[range]))
+    }
+
+    /// A copy of the gradient by the parameter `name`, as in `conv1.weight`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTensor`] if the network has no such parameter, [`Error::OutOfTurn`] before a backward pass.
+    pub fn gradient(&self, name: &str) -> Result<ArrayD<f32>, Error> {
+        let tensor = params::find(N::INFO, name)?;
+        if tensor.role.is_state() {
+            let known = format!("`{name}` is a running statistic and has no gradient");
+            return Err(Error::UnknownTensor { network: N::INFO.name, name: name.to_owned(), known });
+        }
+        Ok(params::to_array(tensor, &self.gradients("gradient")?[params::range(tensor)]))
+    }
+
+    /// A copy of the gradient by the input, NCHW. Asked for by
+    /// [`set_input_gradient`](TrainWorkspace::set_input_gradient) before the backward pass.
+    ///
+    /// # Errors
+    /// [`Error::OutOfTurn`] if the last backward pass did not compute it.
+    pub fn input_gradient(&self) -> Result<ArrayView4<'_, f32>, Error> {
+        match self.stage {
+            Stage::Backward { n, input: true } => {
+                let [c, h, w] = N::INFO.input;
+                let values = &self.arena[self.frame(n).range(N::INFO.train.d_input)];
+                Ok(ArrayView4::from_shape((n, c, h, w), values).expect("the slot is as long as the batch"))
+            }
+            Stage::Backward { .. } => {
+                Err(Error::OutOfTurn { call: "input_gradient", missing: "set_input_gradient(true)" })
+            }
+            _ => Err(Error::OutOfTurn { call: "input_gradient", missing: "backward" }),
+        }
+    }
+
+    /// The gradients by all parameters, in the order of [`Params::values`](crate::Params::values).
+    pub(crate) fn gradients(&self, call: &'static str) -> Result<&[f32], Error> {
+        match self.stage {
+            Stage::Backward { .. } => Ok(&self.gradients),
+            _ => Err(Error::OutOfTurn { call, missing: "backward" }),
+        }
+    }
+
+    /// Checks a batch, copies it in, and returns its size.
+    pub(crate) fn fill(&mut self, batch: ArrayView4<'_, f32>) -> Result<usize, Error> {
+        let n = check(N::INFO, self.capacity, &batch)?;
+        copy_batch(batch, self.samples_mut(n));
+        Ok(n)
+    }
+
+    /// Where the first `n` samples of the input stand, to be overwritten.
+    pub(crate) fn samples_mut(&mut self, n: usize) -> &mut [f32] {
+        self.stage = Stage::Idle;
+        let range = self.frame(n).range(N::INFO.train.input);
+        &mut self.arena[range]
+    }
+
+    /// The forward pass over `n` samples that already stand in the arena.
+    pub(crate) fn run_forward(&mut self, network: &mut N, n: usize, seed: u64) {
+        let frame = self.frame(n);
+        let arena = &mut self.arena[..];
+        let (values, state) = network.params_mut().split();
+        pool::run(N::INFO, n, || N::train_forward(values, state, frame, arena, seed));
+        self.stage = Stage::Forward { n, seed };
+    }
+
+    pub(crate) fn run_backward(&mut self, network: &N) -> Result<(), Error> {
+        let (n, seed) = match self.stage {
+            Stage::Loss { n, seed } => (n, seed),
+            Stage::Forward { .. } => return Err(Error::OutOfTurn { call: "backward", missing: "loss" }),
+            _ => return Err(Error::OutOfTurn { call: "backward", missing: "forward_train" }),
+        };
+        let (frame, input) = (self.frame(n), self.want_input);
+        let (arena, gradients) = (&mut self.arena[..], &mut self.gradients[..]);
+        let values = network.params().values();
+        pool::run(N::INFO, n, || N::train_backward(values, gradients, frame, arena, seed, input));
+        self.stage = Stage::Backward { n, input };
+        Ok(())
+    }
+
+    fn frame(&self, n: usize) -> Frame {
+        Frame::new(&N::INFO.train, n, self.capacity)
+    }
+
+    /// Samples and seed of a forward pass that no backward pass, which reuses its memory, has used up yet.
+    fn forward_done(&self, call: &'static str) -> Result<(usize, u64), Error> {
+        match self.stage {
+            Stage::Forward { n, seed } | Stage::Loss { n, seed } => Ok((n, seed)),
+            Stage::Idle | Stage::Backward { .. } => Err(Error::OutOfTurn { call, missing: "forward_train" }),
+        }
+    }
+}
+
+impl<N> fmt::Debug for TrainWorkspace<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrainWorkspace")
+            .field("capacity", &self.capacity)
+            .field("bytes", &(self.arena.bytes() + self.gradients.bytes()))
+            .field("stage", &self.stage)
+            .finish()
+    }
+}
+
+/// The memory of `plan` for up to `capacity` samples.
+fn arena(plan: &ArenaPlan, capacity: usize) -> Buffer {
+    // An overflowing size becomes one that no allocator grants, rather than a small one.
+    let floats = plan.per_sample.saturating_mul(capacity).saturating_add(plan.fixed);
+    Buffer::zeroed(floats)
+}
+
+/// Holds a batch against the network's input and the workspace's capacity; returns its size.
+fn check(info: &'static NetInfo, capacity: usize, batch: &ArrayView4<'_, f32>) -> Result<usize, Error> {
+    let (n, c, h, w) = batch.dim();
+    if [c, h, w] != info.input {
+        return Err(Error::InputShape { network: info.name, expected: info.input, found: [n, c, h, w] });
+    }
+    if n == 0 {
+        return Err(Error::EmptyBatch { network: info.name });
+    }
+    if n > capacity {
+        return Err(Error::BatchTooLarge { network: info.name, capacity, found: n });
+    }
+    Ok(n)
+}
+
+/// Copies a batch of any strides into NCHW order.
+fn copy_batch(batch: ArrayView4<'_, f32>, samples: &mut [f32]) {
+    match batch.as_slice() {
+        Some(values) => samples.copy_from_slice(values),
+        None => {
+            ArrayViewMut4::from_shape(batch.dim(), samples).expect("the slot is as long as the batch").assign(&batch)
+        }
+    }
+}
+
+fn rows<'a>(plan: &ArenaPlan, n: usize, values: &'a [f32]) -> ArrayView2<'a, f32> {
+    ArrayView2::from_shape((n, plan.output.len), values).expect("the slot is as long as the batch")
+}
+
+fn rows_mut<'a>(plan: &ArenaPlan, n: usize, values: &'a mut [f32]) -> ArrayViewMut2<'a, f32> {
+    ArrayViewMut2::from_shape((n, plan.d_output.len), values).expect("the slot is as long as the batch")
+}

@@ -1,8 +1,16 @@
 //! The compiler behind `cnn!`, as an ordinary library: parse, lower, infer, differentiate, plan, emit.
 
+pub mod backward;
+pub mod count;
 pub mod diag;
+pub mod dump;
 pub mod front;
 pub mod ir;
+pub mod layout;
+pub mod plan;
+
+#[cfg(test)]
+mod testing;
 
 use proc_macro2::TokenStream;
 

@@ -1,0 +1,115 @@
+//! The plan: where every value, gradient and saved statistic stands in one arena.
+//!
+//! [`storage`] decides which values share a buffer, [`lifetime`] when each buffer is live, [`alloc`] where it stands.
+//! Inference and training have a plan each.
+
+pub mod alloc;
+mod lifetime;
+pub mod storage;
+
+use crate::backward::Tape;
+use crate::ir::{Graph, ValueId};
+
+use alloc::Span;
+use storage::{BufferId, Exec, Mode};
+
+/// What a buffer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// A value, and those that later take its place.
+    Value(ValueId),
+    /// What a node keeps for the backward pass beside values.
+    Saved {
+        /// The node.
+        node: usize,
+        /// `argmax`, `mean`, `inv_std` or `scale`.
+        part: &'static str,
+    },
+    /// The gradient of a value, and those that later take its place.
+    Gradient(ValueId),
+    /// Memory that a node's backward step borrows.
+    Scratch(usize),
+}
+
+/// A stretch of the arena.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Buffer {
+    /// What it holds.
+    pub purpose: Purpose,
+    /// Floats: per sample, or in all where `fixed`.
+    pub len: usize,
+    /// Whether its size is independent of the batch.
+    pub fixed: bool,
+    /// The first step at which it is live.
+    pub first: usize,
+    /// The last step at which it is live.
+    pub last: usize,
+    /// Its place: per sample, or from the end of the batch part where `fixed`.
+    pub offset: usize,
+}
+
+impl Buffer {
+    fn new(purpose: Purpose, len: usize, fixed: bool, at: usize) -> Self {
+        Buffer { purpose, len, fixed, first: at, last: at, offset: 0 }
+    }
+}
+
+/// The plan of one arena.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// All buffers.
+    pub buffers: Vec<Buffer>,
+    /// The buffer of each value.
+    pub value: Vec<BufferId>,
+    /// How each node runs forward.
+    pub exec: Vec<Exec>,
+    /// The further buffers that each node keeps, in the order of its kernel's arguments.
+    pub saved: Vec<Vec<BufferId>>,
+    /// The buffer of each gradient of the tape.
+    pub gradients: Vec<BufferId>,
+    /// The memory that each step of the tape borrows.
+    pub scratch: Vec<Option<BufferId>>,
+    /// Floats per sample.
+    pub per_sample: usize,
+    /// Floats whatever the batch.
+    pub fixed: usize,
+}
+
+impl Plan {
+    /// Bytes of an arena for batches of up to `batch` samples.
+    pub fn bytes(&self, batch: usize) -> usize {
+        4 * (self.per_sample * batch + self.fixed)
+    }
+
+    fn placed(mut self) -> Self {
+        self.per_sample = self.place(false);
+        self.fixed = self.place(true);
+        self
+    }
+
+    fn place(&mut self, fixed: bool) -> usize {
+        let chosen: Vec<BufferId> = (0..self.buffers.len()).filter(|&id| self.buffers[id].fixed == fixed).collect();
+        let span = |&id: &BufferId| {
+            let Buffer { len, first, last, .. } = self.buffers[id];
+            Span { len, first, last }
+        };
+        let (offsets, total) = alloc::place(&chosen.iter().map(span).collect::<Vec<_>>());
+        for (id, offset) in chosen.into_iter().zip(offsets) {
+            self.buffers[id].offset = offset;
+        }
+        total
+    }
+}
+
+/// Plans inference.
+pub fn inference(graph: &Graph, tape: &Tape) -> Plan {
+    lifetime::inference(graph, storage::assign(graph, Mode::Inference, &tape.saved)).placed()
+}
+
+/// Plans training.
+pub fn training(graph: &Graph, tape: &Tape) -> Plan {
+    lifetime::training(graph, storage::assign(graph, Mode::Training, &tape.saved), tape).placed()
+}
+
+#[cfg(test)]
+mod tests;

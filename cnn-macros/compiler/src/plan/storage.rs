@@ -1,0 +1,204 @@
+//! Which values share a buffer: aliases that need no code, and layers that work in place.
+
+use crate::backward::{Saved, saves_output};
+use crate::ir::{Graph, Op, ValueId};
+
+/// Index of a buffer of a plan.
+pub type BufferId = usize;
+
+/// What a plan is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Only the output counts.
+    Inference,
+    /// The backward pass reads what the nodes saved.
+    Training,
+}
+
+/// How a node's forward step runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exec {
+    /// Not at all: its output is its input.
+    Alias,
+    /// Into a buffer of its own.
+    Fresh,
+    /// In the buffer of one of its inputs, an index into the node's inputs.
+    InPlace(usize),
+}
+
+/// The buffers of all values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// The buffer of each value.
+    pub buffer: Vec<BufferId>,
+    /// The value that each buffer was made for.
+    pub made_for: Vec<ValueId>,
+    /// How each node runs.
+    pub exec: Vec<Exec>,
+}
+
+/// Assigns a buffer to every value. `saved` says what each node keeps; it counts in training only.
+pub fn assign(graph: &Graph, mode: Mode, saved: &[Saved]) -> Storage {
+    let roots = roots(graph, mode);
+    let last_read = last_reads(graph, &roots);
+    let kept = kept(graph, mode, saved, &roots);
+    let mut storage = Storage { buffer: vec![0], made_for: vec![0], exec: Vec::new() };
+    for (index, node) in graph.nodes.iter().enumerate() {
+        let may_overwrite = |&input: &usize| {
+            let root = roots[node.inputs[input]];
+            last_read[root] == Some(index)
+                && !kept[root]
+                && node.inputs.iter().filter(|&&other| roots[other] == root).count() == 1
+        };
+        let exec = if is_alias(node.op, mode) {
+            Exec::Alias
+        } else if works_in_place(node.op, mode) {
+            (0..node.inputs.len()).find(may_overwrite).map_or(Exec::Fresh, Exec::InPlace)
+        } else {
+            Exec::Fresh
+        };
+        storage.buffer.push(match exec {
+            Exec::Alias => storage.buffer[node.inputs[0]],
+            Exec::InPlace(input) => storage.buffer[node.inputs[input]],
+            Exec::Fresh => storage.made_for.len(),
+        });
+        if exec == Exec::Fresh {
+            storage.made_for.push(index + 1);
+        }
+        storage.exec.push(exec);
+    }
+    storage
+}
+
+fn is_alias(op: Op, mode: Mode) -> bool {
+    match op {
+        Op::Flatten => true,
+        Op::Dropout { .. } => mode == Mode::Inference,
+        _ => false,
+    }
+}
+
+fn works_in_place(op: Op, mode: Mode) -> bool {
+    match op {
+        Op::Add | Op::Dropout { .. } => true,
+        Op::Act(act) => mode == Mode::Inference || saves_output(act),
+        Op::BatchNorm { .. } => mode == Mode::Inference,
+        _ => false,
+    }
+}
+
+/// For every value the one whose elements it shares without any code.
+fn roots(graph: &Graph, mode: Mode) -> Vec<ValueId> {
+    let mut roots: Vec<ValueId> = vec![0];
+    for (index, node) in graph.nodes.iter().enumerate() {
+        roots.push(if is_alias(node.op, mode) { roots[node.inputs[0]] } else { index + 1 });
+    }
+    roots
+}
+
+/// The last node that reads each root.
+fn last_reads(graph: &Graph, roots: &[ValueId]) -> Vec<Option<usize>> {
+    let mut last = vec![None; roots.len()];
+    for (index, node) in graph.nodes.iter().enumerate() {
+        if roots[index + 1] == index + 1 {
+            for &input in &node.inputs {
+                last[roots[input]] = Some(index);
+            }
+        }
+    }
+    last
+}
+
+/// Which roots are read after the forward pass: the output, and in training what the nodes saved.
+fn kept(graph: &Graph, mode: Mode, saved: &[Saved], roots: &[ValueId]) -> Vec<bool> {
+    let mut kept = vec![false; roots.len()];
+    kept[roots[graph.nodes.len()]] = true;
+    for (index, node) in graph.nodes.iter().enumerate() {
+        match saved[index] {
+            _ if mode == Mode::Inference => {}
+            Saved::Input | Saved::Stats | Saved::Scale => kept[roots[node.inputs[0]]] = true,
+            Saved::Output => kept[roots[index + 1]] = true,
+            Saved::Nothing | Saved::Argmax => {}
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backward::differentiate;
+    use crate::ir::Act;
+    use crate::testing::{Builder, residual};
+
+    fn exec(graph: &Graph, mode: Mode) -> Vec<Exec> {
+        assign(graph, mode, &differentiate(graph).saved).exec
+    }
+
+    #[test]
+    fn inference_works_in_place_wherever_a_value_dies() {
+        use Exec::{Fresh, InPlace};
+        let exec = exec(&residual(), Mode::Inference);
+        // The block's input is still needed by the add, which sums into the branch.
+        let block = [Fresh, InPlace(0), InPlace(0), Fresh, InPlace(0), InPlace(0), Fresh, InPlace(0), InPlace(0)];
+        assert_eq!(exec[2..], block[2..].iter().copied().chain([InPlace(0), Fresh]).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn training_keeps_what_the_backward_pass_reads() {
+        use Exec::{Fresh, InPlace};
+        let exec = exec(&residual(), Mode::Training);
+        let expected = [
+            Fresh,      // conv1
+            Fresh,      // bn1 saves its input
+            InPlace(0), // act1 saves its output
+            Fresh,      // conv2
+            Fresh,      // bn2
+            InPlace(0), // act2
+            Fresh,      // conv3
+            Fresh,      // bn3
+            InPlace(0), // add1 into bn3's output: the skip is conv2's saved input
+            InPlace(0), // act3
+            Fresh,      // fc1
+        ];
+        assert_eq!(exec, expected);
+    }
+
+    #[test]
+    fn dropout_is_an_alias_at_inference_and_a_layer_in_training() {
+        let mut net = Builder::new(3, 2, 2);
+        let x = net.fc(0, 7);
+        let x = net.same(Op::Dropout { rate: 0.5 }, x);
+        net.fc(x, 5);
+        assert_eq!(exec(net.graph(), Mode::Inference), [Exec::Fresh, Exec::Alias, Exec::Fresh]);
+        assert_eq!(exec(net.graph(), Mode::Training), [Exec::Fresh, Exec::InPlace(0), Exec::Fresh]);
+    }
+
+    #[test]
+    fn an_activation_that_saves_its_input_has_a_buffer_of_its_own_in_training() {
+        let mut net = Builder::new(3, 2, 2);
+        let x = net.fc(0, 7);
+        net.act(x, Act::Gelu);
+        assert_eq!(exec(net.graph(), Mode::Inference), [Exec::Fresh, Exec::InPlace(0)]);
+        assert_eq!(exec(net.graph(), Mode::Training), [Exec::Fresh, Exec::Fresh]);
+    }
+
+    #[test]
+    fn a_value_added_to_itself_is_not_overwritten_while_it_is_read() {
+        let mut net = Builder::new(3, 2, 2);
+        let x = net.conv(0, 3, 1, 1, 0, 1);
+        let flat = net.flatten(x);
+        net.add(&[flat, flat]);
+        assert_eq!(exec(net.graph(), Mode::Inference), [Exec::Fresh, Exec::Alias, Exec::Fresh]);
+    }
+
+    #[test]
+    fn a_value_that_an_alias_still_reads_is_not_overwritten() {
+        let mut net = Builder::new(3, 2, 2);
+        let x = net.fc(0, 7);
+        let same = net.same(Op::Dropout { rate: 0.5 }, x);
+        let y = net.relu(x);
+        net.add(&[y, same]);
+        assert_eq!(exec(net.graph(), Mode::Inference), [Exec::Fresh, Exec::Alias, Exec::Fresh, Exec::InPlace(0)]);
+    }
+}

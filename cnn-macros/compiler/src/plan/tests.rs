@@ -1,0 +1,151 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::backward::{Saved, differentiate};
+use crate::ir::{Act, Op};
+use crate::testing::{Builder, lenet5, residual};
+
+/// Every buffer of one kind as `offset..end`, in order.
+fn offsets(plan: &Plan, fixed: bool) -> Vec<(Purpose, std::ops::Range<usize>)> {
+    let chosen = plan.buffers.iter().filter(|buffer| buffer.fixed == fixed);
+    chosen.map(|buffer| (buffer.purpose, buffer.offset..buffer.offset + buffer.len)).collect()
+}
+
+#[test]
+fn lenet5_infers_in_its_two_largest_neighbours() {
+    let graph = lenet5();
+    let plan = inference(&graph, &differentiate(&graph));
+    assert_eq!(
+        offsets(&plan, false),
+        [
+            (Purpose::Value(0), 4704..5488),
+            (Purpose::Value(1), 0..4704),    // conv1, act1 in place
+            (Purpose::Value(3), 4704..5880), // pool1
+            (Purpose::Value(4), 0..1600),    // conv2
+            (Purpose::Value(6), 1600..2000), // pool2
+            (Purpose::Value(7), 0..120),
+            (Purpose::Value(9), 128..212),
+            (Purpose::Value(11), 0..10),
+        ]
+    );
+    // 5880 is the least possible: conv1's output and pool1's stand side by side.
+    assert_eq!((plan.per_sample, plan.fixed), (5888, 0));
+}
+
+#[test]
+fn training_keeps_values_until_their_last_backward_use() {
+    let mut net = Builder::new(1, 4, 4);
+    let x = net.conv(0, 2, 3, 1, 1, 1);
+    let x = net.relu(x);
+    net.fc(x, 3);
+    let plan = training(net.graph(), &differentiate(net.graph()));
+    // Steps: input 0, forward 1..=3, loss 4, fc params 5, fc data 6, relu 7, conv params 8, conv data 9, end 10.
+    let lives: Vec<_> = plan.buffers.iter().map(|b| (b.purpose, b.first, b.last, b.offset)).collect();
+    assert_eq!(
+        lives,
+        [
+            (Purpose::Value(0), 0, 8, 0),
+            (Purpose::Value(1), 1, 7, 16),
+            (Purpose::Value(3), 3, 10, 48),
+            (Purpose::Gradient(3), 4, 6, 64),
+            (Purpose::Gradient(2), 6, 9, 80),
+            (Purpose::Gradient(0), 9, 10, 64), // where the output's gradient was: 0..48 is free too, but larger
+            (Purpose::Scratch(0), 9, 9, 0),
+        ]
+    );
+    assert_eq!((plan.per_sample, plan.fixed), (112, 32));
+}
+
+#[test]
+fn statistics_stand_behind_the_batch_and_scratch_is_shared() {
+    let graph = residual();
+    let tape = differentiate(&graph);
+    let plan = training(&graph, &tape);
+    let fixed = offsets(&plan, true);
+    let stats: Vec<_> =
+        fixed.iter().filter(|(p, _)| matches!(p, Purpose::Saved { .. })).map(|(_, r)| r.start).collect();
+    assert_eq!(stats, [0, 16, 32, 48, 64, 80]);
+    let scratch: Vec<_> = fixed.iter().filter(|(p, _)| matches!(p, Purpose::Scratch(_))).cloned().collect();
+    // The last layer's statistics are dead when conv3 runs backwards, but 32 floats are too few for its 144.
+    assert_eq!(
+        scratch,
+        [(Purpose::Scratch(6), 64..208), (Purpose::Scratch(3), 32..176), (Purpose::Scratch(0), 0..108),]
+    );
+    assert_eq!(plan.fixed, 208);
+}
+
+#[test]
+fn an_argmax_takes_half_a_float() {
+    let mut net = Builder::new(3, 5, 5);
+    net.max_pool(0, 3, 1);
+    let tape = differentiate(net.graph());
+    let plan = training(net.graph(), &tape);
+    assert_eq!(tape.saved, [Saved::Argmax]);
+    assert_eq!(plan.buffers[plan.saved[0][0]].len, 14);
+}
+
+#[test]
+fn the_output_outlives_the_backward_pass() {
+    let graph = lenet5();
+    let tape = differentiate(&graph);
+    let plan = training(&graph, &tape);
+    assert_eq!(plan.buffers[plan.value[11]].last, 11 + 2 + tape.steps.len());
+}
+
+#[test]
+fn the_plans_stay_near_the_least_possible() {
+    for graph in [lenet5(), residual()] {
+        let tape = differentiate(&graph);
+        for plan in [inference(&graph, &tape), training(&graph, &tape)] {
+            let batch = plan.buffers.iter().filter(|buffer| !buffer.fixed);
+            let spans: Vec<_> = batch.map(|b| Span { len: b.len, first: b.first, last: b.last }).collect();
+            let least = alloc::lower_bound(&spans);
+            assert!(plan.per_sample * 100 <= least * 110, "{} floats, {least} would do", plan.per_sample);
+        }
+    }
+}
+
+/// A random graph that keeps the promises of the IR, one entry per layer.
+fn grow(layers: &[(u8, usize, usize)]) -> Graph {
+    let mut net = Builder::new(3, 6, 5);
+    let mut values = vec![0];
+    for &(kind, a, b) in layers {
+        let x = values[values.len() - 1 - a % values.len().min(3)];
+        let y = values[b % values.len()];
+        values.push(match kind {
+            0 => net.conv(x, 3, 3, 1, 1, 1),
+            1 => net.relu(x),
+            2 => net.act(x, Act::Gelu),
+            3 => net.bn(x),
+            4 => net.same(Op::Dropout { rate: 0.25 }, x),
+            5 => net.same(Op::Lrn { size: 3, alpha: 1e-4, beta: 0.75, k: 2.0 }, x),
+            6 => net.same(Op::Softmax { log: false }, x),
+            7 => net.max_pool(x, 1, 1),
+            8 => net.add(&[x, x]),
+            _ => net.add(&[x, y]),
+        });
+    }
+    // The IR promises that every value reaches the output.
+    net.concat(&values);
+    net.graph().clone()
+}
+
+proptest! {
+    #[test]
+    fn no_two_live_buffers_of_a_network_overlap(
+        layers in prop::collection::vec((0_u8..11, any::<usize>(), any::<usize>()), 1..40)
+    ) {
+        let graph = grow(&layers);
+        let tape = differentiate(&graph);
+        for plan in [inference(&graph, &tape), training(&graph, &tape)] {
+            for (index, a) in plan.buffers.iter().enumerate() {
+                prop_assert!(a.first <= a.last, "{a:?}");
+                for b in plan.buffers[..index].iter().filter(|b| a.fixed == b.fixed) {
+                    let together = a.first <= b.last && b.first <= a.last;
+                    let apart = a.offset + a.len <= b.offset || b.offset + b.len <= a.offset;
+                    prop_assert!(!together || apart, "{a:?} and {b:?}");
+                }
+            }
+        }
+    }
+}

@@ -146,6 +146,19 @@ pub enum Act {
     Sigmoid,
 }
 
+impl Act {
+    /// Whether the backward pass reads the output rather than the input: where the slope follows from the output, so
+    /// that the activation may overwrite its input.
+    pub const fn saves_output(self) -> bool {
+        match self {
+            Act::Relu | Act::Relu6 | Act::Tanh | Act::Sigmoid => true,
+            Act::LeakyRelu(slope) => slope > 0.0,
+            Act::Elu(alpha) => alpha > 0.0,
+            Act::Gelu | Act::Silu | Act::HardSwish => false,
+        }
+    }
+}
+
 /// Softmax, or its logarithm, over the channels of each position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Softmax {

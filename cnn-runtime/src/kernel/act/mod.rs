@@ -1,0 +1,198 @@
+//! Pointwise activation functions.
+//!
+//! The backward pass reads what the forward pass left: the output where the slope follows from it (so that the
+//! activation may run in place), else the input; see [`Act::saves_output`].
+
+pub mod reference;
+#[cfg(test)]
+mod tests;
+
+use super::math::{exp, exp_m1, normal, sigmoid, tanh};
+use super::pieces::{CHUNK, each, part, put};
+use super::wide::wide;
+use crate::desc::{Act, Write};
+
+/// An activation by its value, and by its gradient from what was saved.
+trait Pointwise: Copy + Sync {
+    /// The output for input `x`.
+    fn value(self, x: f32) -> f32;
+    /// The gradient by the input, where `d` is the gradient by the output.
+    fn gradient(self, saved: f32, d: f32) -> f32;
+}
+
+/// Implements [`Pointwise`] for a struct: the closures' `self` is the first identifier.
+macro_rules! pointwise {
+    ($name:ident $(($field:ty))?, |$this:ident, $x:ident| $value:expr, |$saved:ident, $d:ident| $gradient:expr) => {
+        #[derive(Clone, Copy)]
+        struct $name$(($field))?;
+
+        impl Pointwise for $name {
+            #[inline(always)]
+            fn value(self, $x: f32) -> f32 {
+                let $this = self;
+                $value
+            }
+
+            #[inline(always)]
+            fn gradient(self, $saved: f32, $d: f32) -> f32 {
+                let $this = self;
+                $gradient
+            }
+        }
+    };
+}
+
+// Comparisons are written so that NaN passes through.
+pointwise!(Relu, |_a, x| if x < 0.0 { 0.0 } else { x }, |y, d| if y <= 0.0 { 0.0 } else { d });
+pointwise!(LeakyRelu(f32), |a, x| if x > 0.0 { x } else { x * a.0 }, |y, d| if y > 0.0 { d } else { d * a.0 });
+pointwise!(
+    Relu6,
+    |_a, x| {
+        let x = if x < 0.0 { 0.0 } else { x };
+        if x > 6.0 { 6.0 } else { x }
+    },
+    |y, d| if y <= 0.0 || y >= 6.0 { 0.0 } else { d }
+);
+pointwise!(Elu(f32), |a, x| if x > 0.0 { x } else { a.0 * exp_m1(x) }, |saved, d| {
+    // For a positive alpha the output is saved, for others the input.
+    let slope = if a.0 > 0.0 { saved + a.0 } else { a.0 * exp(saved) };
+    if saved > 0.0 { d } else { d * slope }
+});
+pointwise!(Gelu, |_a, x| x * normal(x).0, |x, d| {
+    let (below, density) = normal(x);
+    d * (below + x * density)
+});
+pointwise!(Silu, |_a, x| x * sigmoid(x), |x, d| {
+    let s = sigmoid(x);
+    d * (s * (1.0 + x * (1.0 - s)))
+});
+pointwise!(HardSwish, |_a, x| x * Relu6.value(x + 3.0) * (1.0 / 6.0), |x, d| {
+    let inner = d * (x * (1.0 / 3.0) + 0.5);
+    let outer = if x < -3.0 { 0.0 } else { d };
+    if x.abs() <= 3.0 { inner } else { outer }
+});
+pointwise!(Tanh, |_a, x| tanh(x), |y, d| d * (1.0 - y * y));
+pointwise!(Sigmoid, |_a, x| sigmoid(x), |y, d| d * (y * (1.0 - y)));
+
+/// Evaluates the body with the [`Pointwise`] of an [`Act`].
+macro_rules! with {
+    ($act:expr, |$f:ident| $body:expr) => {
+        match $act {
+            Act::Relu => {
+                let $f = Relu;
+                $body
+            }
+            Act::LeakyRelu(slope) => {
+                let $f = LeakyRelu(slope);
+                $body
+            }
+            Act::Relu6 => {
+                let $f = Relu6;
+                $body
+            }
+            Act::Elu(alpha) => {
+                let $f = Elu(alpha);
+                $body
+            }
+            Act::Gelu => {
+                let $f = Gelu;
+                $body
+            }
+            Act::Silu => {
+                let $f = Silu;
+                $body
+            }
+            Act::HardSwish => {
+                let $f = HardSwish;
+                $body
+            }
+            Act::Tanh => {
+                let $f = Tanh;
+                $body
+            }
+            Act::Sigmoid => {
+                let $f = Sigmoid;
+                $body
+            }
+        }
+    };
+}
+
+/// `output = a(input)`.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn forward(a: Act, input: &[f32], output: &mut [f32]) {
+    assert_eq!(input.len(), output.len(), "act: input and output");
+    with!(a, |f| each(output, CHUNK, input.len(), |i, output| {
+        let input = part(input, i, CHUNK);
+        wide(
+            #[inline(always)]
+            || {
+                for (y, &x) in output.iter_mut().zip(input) {
+                    *y = f.value(x);
+                }
+            },
+        );
+    }));
+}
+
+/// `io = a(io)`.
+pub fn forward_inplace(a: Act, io: &mut [f32]) {
+    let len = io.len();
+    with!(a, |f| each(io, CHUNK, len, |_, io| wide(
+        #[inline(always)]
+        || {
+            for x in io {
+                *x = f.value(*x);
+            }
+        },
+    )));
+}
+
+/// The gradient by the input from `saved` (see [`Act::saves_output`]) and the gradient by the output.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn backward(a: Act, saved: &[f32], d_output: &[f32], d_input: &mut [f32], write: Write) {
+    assert_eq!(saved.len(), d_input.len(), "act: saved values and gradient by the input");
+    assert_eq!(d_output.len(), d_input.len(), "act: gradients by the output and by the input");
+    match write {
+        Write::Set => with!(a, |f| gradients::<false>(f, saved, d_output, d_input)),
+        Write::Add => with!(a, |f| gradients::<true>(f, saved, d_output, d_input)),
+    }
+}
+
+/// [`backward`] for one function.
+fn gradients<const ADD: bool>(f: impl Pointwise, saved: &[f32], d_output: &[f32], d_input: &mut [f32]) {
+    each(d_input, CHUNK, saved.len(), |i, d_input| {
+        let (saved, d_output) = (part(saved, i, CHUNK), part(d_output, i, CHUNK));
+        wide(
+            #[inline(always)]
+            || {
+                for (dx, (&s, &dy)) in d_input.iter_mut().zip(saved.iter().zip(d_output)) {
+                    put::<ADD>(dx, f.gradient(s, dy));
+                }
+            },
+        );
+    });
+}
+
+/// Turns the gradient by the output in `d` into the gradient by the input.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn backward_inplace(a: Act, saved: &[f32], d: &mut [f32]) {
+    assert_eq!(saved.len(), d.len(), "act: saved values and gradient");
+    with!(a, |f| each(d, CHUNK, saved.len(), |i, d| {
+        let saved = part(saved, i, CHUNK);
+        wide(
+            #[inline(always)]
+            || {
+                for (d, &s) in d.iter_mut().zip(saved) {
+                    *d = f.gradient(s, *d);
+                }
+            },
+        );
+    }));
+}

@@ -1,0 +1,82 @@
+//! Sums with a fixed tree: sixteen lanes, then pairs of lanes, whatever the processor.
+
+/// Lanes of a sum.
+pub(crate) const LANES: usize = 16;
+
+/// The sum of the lanes, in pairs.
+#[inline(always)]
+pub(crate) fn tree(mut lanes: [f32; LANES]) -> f32 {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] += lanes[i + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+/// The sum of `f(a)` over a slice.
+#[inline(always)]
+pub(crate) fn sum(a: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    let (blocks, rest) = a.as_chunks::<LANES>();
+    let mut lanes = [0.0; LANES];
+    for block in blocks {
+        for (lane, &a) in lanes.iter_mut().zip(block) {
+            *lane += f(a);
+        }
+    }
+    for (lane, &a) in lanes.iter_mut().zip(rest) {
+        *lane += f(a);
+    }
+    tree(lanes)
+}
+
+/// The sum of `f(a, b)` over two slices of one length.
+#[inline(always)]
+pub(crate) fn sum2(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let mut lanes = [0.0; LANES];
+    for (a, b) in a.iter().zip(b) {
+        for (lane, (&a, &b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
+            *lane += f(a, b);
+        }
+    }
+    for (lane, (&a, &b)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
+        *lane += f(a, b);
+    }
+    tree(lanes)
+}
+
+/// The largest element; NaN is passed over. Negative infinity for an empty slice.
+#[inline(always)]
+pub(crate) fn max(a: &[f32]) -> f32 {
+    let larger = |m: f32, v: f32| if v > m { v } else { m };
+    let (blocks, rest) = a.as_chunks::<LANES>();
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    for block in blocks {
+        for (lane, &a) in lanes.iter_mut().zip(block) {
+            *lane = larger(*lane, a);
+        }
+    }
+    let of_blocks = lanes.into_iter().fold(f32::NEG_INFINITY, larger);
+    rest.iter().copied().fold(of_blocks, larger)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::uniform;
+
+    #[test]
+    fn sums_and_maxima_cover_blocks_and_remainders() {
+        for len in [0, 1, 15, 16, 17, 31, 33, 100] {
+            let (a, b) = (uniform(1, len), uniform(2, len));
+            let expected: f64 = a.iter().map(|&a| f64::from(a) * 2.0).sum();
+            assert!((f64::from(sum(&a, |a| 2.0 * a)) - expected).abs() < 1e-5, "length {len}");
+            let expected: f64 = a.iter().zip(&b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
+            assert!((f64::from(sum2(&a, &b, |a, b| a * b)) - expected).abs() < 1e-5, "length {len}");
+            assert_eq!(max(&a), a.iter().copied().fold(f32::NEG_INFINITY, f32::max), "length {len}");
+        }
+    }
+}

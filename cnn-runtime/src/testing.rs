@@ -2,7 +2,7 @@
 //!
 //! Public so that integration tests and benchmarks can use it; not part of the API.
 
-use crate::desc::Write;
+use crate::desc::{Map, Pool, Window, Write};
 
 /// The next state of SplitMix64 and its output (Steele, Lea and Flood 2014).
 fn split_mix(state: &mut u64) -> u64 {
@@ -138,4 +138,43 @@ pub fn same_on_any_threads(what: &str, f: impl Fn() -> Vec<f32> + Sync) -> Vec<f
         assert_same_bits(&format!("{what} on {threads} threads"), &on_threads(threads, &f), &one);
     }
     one
+}
+
+/// A pooling layer of `c` channels with padding `[top, left, bottom, right]`; the output follows from the rest.
+pub fn pool(
+    [c, h, w]: [usize; 3],
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    dilation: [usize; 2],
+    pad: [usize; 4],
+) -> Pool {
+    let outputs =
+        |i: usize, size: usize| (size + pad[i] + pad[i + 2] - (kernel[i] - 1) * dilation[i] - 1) / stride[i] + 1;
+    Pool {
+        input: Map::new(c, h, w),
+        output: Map::new(c, outputs(0, h), outputs(1, w)),
+        window: Window { kernel, stride, dilation, pad },
+    }
+}
+
+/// Pooling layers over prime, odd and tiny maps: strided, padded on one side, dilated, global, wider than a vector.
+pub fn pools() -> Vec<Pool> {
+    let plain = [1, 1];
+    vec![
+        pool([3, 4, 4], [2, 2], [2, 2], plain, [0; 4]),
+        pool([2, 7, 5], [2, 2], [2, 2], plain, [0; 4]),
+        pool([2, 5, 39], [2, 2], [2, 2], plain, [0, 0, 1, 1]),
+        pool([2, 5, 41], [2, 2], [2, 2], plain, [1, 1, 1, 1]),
+        pool([3, 7, 7], [3, 3], [2, 2], plain, [0; 4]),
+        pool([2, 11, 37], [3, 3], [2, 2], plain, [1, 1, 1, 1]),
+        pool([2, 6, 38], [3, 3], [2, 2], plain, [0, 0, 1, 1]),
+        pool([1, 1, 1], [1, 1], [1, 1], plain, [0; 4]),
+        pool([2, 1, 1], [3, 3], [2, 2], plain, [1, 1, 1, 1]),
+        pool([2, 5, 23], [3, 3], [1, 1], plain, [1, 1, 1, 1]),
+        pool([3, 7, 31], [3, 2], [1, 2], plain, [1, 0, 0, 1]),
+        pool([2, 11, 43], [2, 5], [3, 3], plain, [1, 2, 0, 1]),
+        pool([1, 13, 53], [3, 3], [2, 4], [2, 3], [1, 1, 1, 1]),
+        pool([2, 9, 11], [3, 3], [1, 1], [3, 2], [0; 4]),
+        pool([3, 7, 5], [7, 5], [7, 5], plain, [0; 4]),
+    ]
 }

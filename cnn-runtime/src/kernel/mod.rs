@@ -2,10 +2,15 @@
 
 pub mod act;
 pub mod add;
+pub mod avg_pool;
 mod axis;
 pub mod concat;
+pub mod conv;
 pub mod dropout;
+pub mod fc;
 mod lanes;
 mod math;
+pub mod max_pool;
 mod pieces;
+pub mod scalar;
 mod wide;

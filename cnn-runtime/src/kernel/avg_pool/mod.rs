@@ -1,0 +1,215 @@
+//! Average pooling. Padding counts as zeros of full weight, as in PyTorch (`count_include_pad`): every window is
+//! divided by the kernel's size.
+
+pub mod reference;
+#[cfg(test)]
+mod tests;
+
+use super::axis::Axis;
+use super::lanes::sum;
+use super::pieces::{each, part, put};
+use super::wide::wide;
+use crate::desc::{Pool, Write};
+
+/// Rows narrower than this are not worth a pass per tap.
+const NARROW: usize = 8;
+
+/// The mean of each window.
+///
+/// # Panics
+/// If the lengths do not fit `d` and `n`.
+pub fn forward(d: &Pool, n: usize, input: &[f32], output: &mut [f32]) {
+    check(d, n, input.len(), output.len());
+    let walk = Walk::new(d);
+    each(output, d.output.plane(), input.len(), |i, output| {
+        let input = part(input, i, d.input.plane());
+        wide(
+            #[inline(always)]
+            || walk.plane(input, output),
+        );
+    });
+}
+
+/// Spreads the gradient of each output evenly over its window.
+///
+/// # Panics
+/// If the lengths do not fit `d` and `n`.
+pub fn backward(d: &Pool, n: usize, d_output: &[f32], d_input: &mut [f32], write: Write) {
+    check(d, n, d_input.len(), d_output.len());
+    let walk = Walk::new(d);
+    each(d_input, d.input.plane(), n * d.input.len(), |i, d_input| {
+        let d_output = part(d_output, i, d.output.plane());
+        wide(
+            #[inline(always)]
+            || match write {
+                Write::Set => walk.spread::<false>(d_output, d_input),
+                Write::Add => walk.spread::<true>(d_output, d_input),
+            },
+        );
+    });
+}
+
+/// Checks lengths against `n` samples.
+fn check(d: &Pool, n: usize, input: usize, output: usize) {
+    assert_eq!(input, n * d.input.len(), "avg_pool: input side of {n} samples");
+    assert_eq!(output, n * d.output.len(), "avg_pool: output side of {n} samples");
+}
+
+/// How the windows walk over a plane.
+struct Walk {
+    rows: Axis,
+    columns: Axis,
+    /// One over the kernel's size.
+    weight: f32,
+}
+
+impl Walk {
+    fn new(d: &Pool) -> Self {
+        let [rows, columns] = Axis::both(&d.window, d.input, d.output);
+        Walk { rows, columns, weight: 1.0 / (rows.kernel * columns.kernel) as f32 }
+    }
+
+    /// Whether the only window is the whole plane.
+    fn is_global(&self) -> bool {
+        let whole = |a: &Axis| a.kernel == a.inputs && a.outputs == 1 && a.pad == 0 && a.dilation == 1;
+        whole(&self.rows) && whole(&self.columns)
+    }
+
+    /// Input row under tap `kh` of output row `oh`.
+    #[inline(always)]
+    fn row<'a>(&self, input: &'a [f32], oh: usize, kh: usize) -> &'a [f32] {
+        &input[self.rows.at(oh, kh) * self.columns.inputs..][..self.columns.inputs]
+    }
+
+    /// Pools one plane.
+    #[inline(always)]
+    fn plane(&self, input: &[f32], output: &mut [f32]) {
+        if self.is_global() {
+            output[0] = sum(input, |x| x) * self.weight;
+            return;
+        }
+        let shape = |a: &Axis| (a.kernel, a.stride, a.dilation);
+        for (oh, out) in output.chunks_exact_mut(self.columns.outputs).enumerate() {
+            match (shape(&self.rows), shape(&self.columns)) {
+                ((2, _, 1), (2, 2, 1)) => self.halving_row::<2>(oh, input, out),
+                ((3, _, 1), (3, 2, 1)) => self.halving_row::<3>(oh, input, out),
+                _ if self.columns.outputs < NARROW => self.windows(oh, 0, input, out),
+                _ => self.taps_row(oh, input, out),
+            }
+        }
+    }
+
+    /// One row of outputs of a KxK kernel that steps by two columns: the inside as vectors, the edges one by one.
+    #[inline(always)]
+    fn halving_row<const K: usize>(&self, oh: usize, input: &[f32], out: &mut [f32]) {
+        let inner = if self.rows.taps(oh) == (0..K) { self.columns.inner() } else { 0..0 };
+        self.windows(oh, 0, input, &mut out[..inner.start]);
+        if !inner.is_empty() {
+            let left = self.columns.at(inner.start, 0);
+            let rows: [&[[f32; 2]]; K] = std::array::from_fn(|kh| self.row(input, oh, kh)[left..].as_chunks().0);
+            halve(rows, self.weight, &mut out[inner.clone()]);
+        }
+        self.windows(oh, inner.end, input, &mut out[inner.end..]);
+    }
+
+    /// Outputs `first_ow..` of a row, a window at a time.
+    #[inline(always)]
+    fn windows(&self, oh: usize, first_ow: usize, input: &[f32], out: &mut [f32]) {
+        for (ow, out) in (first_ow..).zip(out) {
+            let mut sum = 0.0;
+            for kh in self.rows.taps(oh) {
+                let row = self.row(input, oh, kh);
+                for kw in self.columns.taps(ow) {
+                    sum += row[self.columns.at(ow, kw)];
+                }
+            }
+            *out = sum * self.weight;
+        }
+    }
+
+    /// One row of outputs, a pass per tap.
+    #[inline(always)]
+    fn taps_row(&self, oh: usize, input: &[f32], out: &mut [f32]) {
+        out.fill(0.0);
+        for kh in self.rows.taps(oh) {
+            let row = self.row(input, oh, kh);
+            for kw in 0..self.columns.kernel {
+                let span = self.columns.outputs_of(kw);
+                if span.is_empty() {
+                    continue;
+                }
+                let row = &row[self.columns.at(span.start, kw)..];
+                let out = &mut out[span];
+                match self.columns.stride {
+                    1 => out.iter_mut().zip(row).for_each(|(o, x)| *o += x),
+                    stride => out.iter_mut().zip(row.iter().step_by(stride)).for_each(|(o, x)| *o += x),
+                }
+            }
+        }
+        out.iter_mut().for_each(|o| *o *= self.weight);
+    }
+
+    /// The backward pass over one plane.
+    #[inline(always)]
+    fn spread<const ADD: bool>(&self, d_output: &[f32], d_input: &mut [f32]) {
+        if self.is_global() {
+            let share = d_output[0] * self.weight;
+            d_input.iter_mut().for_each(|d| put::<ADD>(d, share));
+            return;
+        }
+        if !ADD {
+            d_input.fill(0.0);
+        }
+        for (oh, d_output) in d_output.chunks_exact(self.columns.outputs).enumerate() {
+            for kh in self.rows.taps(oh) {
+                let row = &mut d_input[self.rows.at(oh, kh) * self.columns.inputs..][..self.columns.inputs];
+                self.spread_row(d_output, row);
+            }
+        }
+    }
+
+    /// Adds the shares of one row of outputs to one row of inputs.
+    #[inline(always)]
+    fn spread_row(&self, d_output: &[f32], row: &mut [f32]) {
+        let columns = &self.columns;
+        if columns.kernel == 2 && columns.stride == 2 && columns.dilation == 1 && columns.pad == 0 {
+            for (pair, d) in row.as_chunks_mut::<2>().0.iter_mut().zip(d_output) {
+                let share = d * self.weight;
+                pair[0] += share;
+                pair[1] += share;
+            }
+            // An output that reaches into the padding on the right.
+            if columns.inputs % 2 == 1 && columns.outputs > columns.inputs / 2 {
+                row[columns.inputs - 1] += d_output[columns.outputs - 1] * self.weight;
+            }
+            return;
+        }
+        for kw in 0..columns.kernel {
+            let span = columns.outputs_of(kw);
+            if span.is_empty() {
+                continue;
+            }
+            let row = &mut row[columns.at(span.start, kw)..];
+            let d_output = &d_output[span];
+            match columns.stride {
+                1 => row.iter_mut().zip(d_output).for_each(|(x, d)| *x += d * self.weight),
+                stride => row.iter_mut().step_by(stride).zip(d_output).for_each(|(x, d)| *x += d * self.weight),
+            }
+        }
+    }
+}
+
+/// KxK windows, `K` 2 or 3, at every second column of `rows`, which hold pairs of columns.
+#[inline(always)]
+fn halve<const K: usize>(rows: [&[[f32; 2]]; K], weight: f32, out: &mut [f32]) {
+    let rows = rows.map(|row| &row[..out.len() + (K - 1) / 2]);
+    for (i, out) in out.iter_mut().enumerate() {
+        let mut sum = 0.0;
+        for row in rows {
+            for kw in 0..K {
+                sum += row[i + kw / 2][kw % 2];
+            }
+        }
+        *out = sum * weight;
+    }
+}

@@ -1,0 +1,109 @@
+use super::{backward, forward, forward_train, reference};
+use crate::desc::{Pool, Write};
+use crate::kernel::pieces::PARALLEL;
+use crate::testing::{
+    assert_close, assert_same_bits, distinct, finite_differences, pool, pools, same_on_any_threads, set_and_add,
+    uniform, widen,
+};
+
+/// Runs [`forward_train`].
+fn train(d: &Pool, n: usize, x: &[f32]) -> (Vec<f32>, Vec<u16>) {
+    let mut y = vec![f32::NAN; n * d.output.len()];
+    let mut argmax = vec![u16::MAX; y.len()];
+    forward_train(d, n, x, &mut y, &mut argmax);
+    (y, argmax)
+}
+
+/// Holds both forward passes against the definition.
+fn check_forward(d: &Pool, n: usize, x: &[f32]) {
+    let (expected, expected_argmax) = reference::forward(d, n, &widen(x));
+    let mut y = vec![f32::NAN; n * d.output.len()];
+    forward(d, n, x, &mut y);
+    assert_close(&format!("{d:?}"), &y, &expected, 0.0);
+    let (y, argmax) = train(d, n, x);
+    assert_close(&format!("training, {d:?}"), &y, &expected, 0.0);
+    assert_eq!(argmax, expected_argmax, "argmax, {d:?}");
+}
+
+#[test]
+fn forward_agrees_with_the_definition() {
+    for d in pools() {
+        for n in [1, 3] {
+            check_forward(&d, n, &uniform(1, n * d.input.len()));
+        }
+    }
+}
+
+#[test]
+fn first_of_equals_wins_and_nan_and_infinities_are_numbers_like_others() {
+    for d in pools() {
+        let coarse: Vec<f32> = uniform(2, d.input.len()).iter().map(|v| (v * 2.0).round()).collect();
+        check_forward(&d, 1, &coarse);
+        check_forward(&d, 1, &vec![f32::NEG_INFINITY; d.input.len()]);
+        let mut rare = coarse;
+        rare.iter_mut().step_by(5).for_each(|v| *v = f32::NAN);
+        rare.iter_mut().step_by(3).for_each(|v| *v = f32::NEG_INFINITY);
+        check_forward(&d, 1, &rare);
+    }
+}
+
+#[test]
+fn backward_agrees_with_finite_differences() {
+    for d in pools() {
+        for n in [1, 3] {
+            let x = distinct(3, n * d.input.len());
+            let d_output = uniform(4, n * d.output.len());
+            let (_, argmax) = train(&d, n, &x);
+            let got = set_and_add(&format!("{d:?}"), x.len(), |d_input, write| {
+                backward(&d, n, &argmax, &d_output, d_input, write)
+            });
+            let expected = finite_differences(&widen(&x), &widen(&d_output), 1e-5, |x| reference::forward(&d, n, x).0);
+            assert_close(&format!("gradient of {d:?}"), &got, &expected, 1e-6);
+        }
+    }
+}
+
+#[test]
+fn a_window_wholly_in_the_padding_has_no_gradient() {
+    // Taps at -1 and 2 of an input of two columns.
+    let d = pool([1, 1, 2], [1, 2], [1, 1], [1, 3], [0, 1, 0, 1]);
+    let (y, argmax) = train(&d, 1, &[5.0, 7.0]);
+    assert_eq!(y, [f32::NEG_INFINITY]);
+    let mut d_input = [f32::NAN; 2];
+    backward(&d, 1, &argmax, &[1.0], &mut d_input, Write::Set);
+    assert_eq!(d_input, [0.0, 0.0]);
+}
+
+#[test]
+fn the_lecture_s_example() {
+    let d = pool([1, 4, 4], [2, 2], [2, 2], [1, 1], [0; 4]);
+    let x = [12., 20., 30., 0., 8., 12., 2., 0., 34., 70., 37., 4., 112., 100., 25., 12.];
+    let (y, argmax) = train(&d, 1, &x);
+    assert_eq!(y, [20., 30., 112., 37.]);
+    assert_eq!(argmax, [1, 0, 2, 0]);
+}
+
+#[test]
+fn a_large_batch_is_its_samples_on_any_threads() {
+    for d in [
+        pool([5, 31, 45], [2, 2], [2, 2], [1, 1], [0; 4]),
+        pool([5, 31, 45], [3, 3], [2, 2], [1, 1], [1; 4]),
+        pool([5, 31, 45], [3, 3], [1, 1], [1, 1], [1; 4]),
+    ] {
+        let n = PARALLEL / d.input.len() + 2;
+        let x = uniform(5, n * d.input.len());
+        let y = same_on_any_threads("training", || train(&d, n, &x).0);
+        let (_, argmax) = train(&d, n, &x);
+        let d_input = same_on_any_threads("backward", || {
+            let mut d_input = vec![0.0; x.len()];
+            backward(&d, n, &argmax, &y, &mut d_input, Write::Set);
+            d_input
+        });
+        let ((ins, outs), last) = ((d.input.len(), d.output.len()), n - 1);
+        let (y_last, argmax_last) = train(&d, 1, &x[last * ins..]);
+        assert_same_bits("last sample", &y[last * outs..], &y_last);
+        let mut d_last = vec![0.0; ins];
+        backward(&d, 1, &argmax_last, &y_last, &mut d_last, Write::Set);
+        assert_same_bits("gradient of the last sample", &d_input[last * ins..], &d_last);
+    }
+}

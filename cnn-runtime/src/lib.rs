@@ -1,5 +1,7 @@
 //! Kernels, buffers and training for convolutional networks declared with [`cnn!`].
 
+// Emitted code names this crate from outside; so that it also works inside, in unit tests.
+#[allow(unused_extern_crates)]
 extern crate self as cnn_runtime;
 
 pub mod buffer;

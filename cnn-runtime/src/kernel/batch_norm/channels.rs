@@ -1,0 +1,67 @@
+//! Sums over all values of a channel, which stand in one plane per sample.
+
+use crate::desc::BatchNorm;
+use crate::kernel::lanes::{LANES, sum2};
+
+/// Channels that one task sums.
+pub(super) const GROUP: usize = LANES;
+
+/// Values that are summed in single precision before their sum joins a channel's in double.
+const BLOCK: usize = 1024;
+
+/// Planes smaller than this are handed to a task a sample at a time.
+const SMALL_PLANE: usize = 256;
+
+/// Channels whose planes one piece of pointwise work covers: one, or all of a sample.
+pub(super) fn together(d: &BatchNorm) -> usize {
+    if d.plane < SMALL_PLANE { d.channels } else { 1 }
+}
+
+/// The channels of `n` samples.
+#[derive(Clone, Copy)]
+pub(super) struct Channels {
+    n: usize,
+    channels: usize,
+    plane: usize,
+}
+
+impl Channels {
+    pub(super) fn new(d: &BatchNorm, n: usize) -> Self {
+        Channels { n, channels: d.channels, plane: d.plane }
+    }
+
+    /// Sums `f(k, a, b)` over the values `a` and `b` of channel `first + k`, for each `k` of `sums`.
+    #[inline(always)]
+    pub(super) fn sums(&self, first: usize, [a, b]: [&[f32]; 2], f: impl Fn(usize, f32, f32) -> f32, sums: &mut [f32]) {
+        if self.plane == 1 {
+            return self.column_sums(first, [a, b], f, sums);
+        }
+        for (k, sum) in sums.iter_mut().enumerate() {
+            let mut total = 0.0f64;
+            for n in 0..self.n {
+                let start = (n * self.channels + first + k) * self.plane;
+                let (a, b) = (&a[start..start + self.plane], &b[start..start + self.plane]);
+                for (a, b) in a.chunks(BLOCK).zip(b.chunks(BLOCK)) {
+                    total += f64::from(sum2(a, b, |a, b| f(k, a, b)));
+                }
+            }
+            *sum = total as f32;
+        }
+    }
+
+    /// As [`sums`](Self::sums) for channels of one value per sample: neighbouring channels are the lanes.
+    #[inline(always)]
+    fn column_sums(&self, first: usize, [a, b]: [&[f32]; 2], f: impl Fn(usize, f32, f32) -> f32, sums: &mut [f32]) {
+        let mut totals = [0.0f64; GROUP];
+        for n in 0..self.n {
+            let row = n * self.channels + first;
+            let (a, b) = (&a[row..row + sums.len()], &b[row..row + sums.len()]);
+            for (k, (total, (&a, &b))) in totals.iter_mut().zip(a.iter().zip(b)).enumerate() {
+                *total += f64::from(f(k, a, b));
+            }
+        }
+        for (sum, total) in sums.iter_mut().zip(totals) {
+            *sum = total as f32;
+        }
+    }
+}

@@ -1,13 +1,20 @@
 //! The compiler behind `cnn!`, as an ordinary library: parse, lower, infer, differentiate, plan, emit.
 
+pub mod ast;
 pub mod backward;
 pub mod count;
 pub mod diag;
 pub mod dump;
 pub mod front;
+pub mod infer;
 pub mod ir;
 pub mod layout;
+pub mod lower;
+pub mod names;
+pub mod op;
+pub mod parse;
 pub mod plan;
+mod suggest;
 
 #[cfg(test)]
 mod testing;

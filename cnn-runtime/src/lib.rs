@@ -31,7 +31,7 @@ pub use params::Params;
 #[doc(hidden)]
 pub mod __v1 {
     pub use crate::desc::*;
-    pub use crate::frame::{Frame, as_u16};
+    pub use crate::frame::{Frame, as_u16, tensors};
     pub use crate::info::*;
     pub use crate::kernel::*;
     pub use crate::network::Network;

@@ -5,6 +5,7 @@
 extern crate self as cnn_runtime;
 
 pub mod buffer;
+pub mod data;
 pub mod desc;
 pub mod error;
 mod frame;
@@ -12,13 +13,18 @@ pub mod info;
 pub mod init;
 pub mod kernel;
 pub mod loss;
+pub mod metrics;
 pub mod network;
+pub mod optim;
 pub mod params;
 mod pool;
 pub mod prelude;
 mod random;
 #[doc(hidden)]
 pub mod testing;
+#[cfg(test)]
+mod toy;
+pub mod train;
 pub mod workspace;
 
 pub use buffer::Buffer;

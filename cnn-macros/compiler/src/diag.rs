@@ -38,8 +38,7 @@ impl Site {
         format!("{}:{}", at.line, at.column + 1)
     }
 
-    /// Orders sites as they stand in the source.
-    pub(crate) fn key(self) -> (usize, usize, usize, usize) {
+    fn key(self) -> (usize, usize, usize, usize) {
         let (from, to) = (self.start.start(), self.end.end());
         (from.line, from.column, to.line, to.column)
     }

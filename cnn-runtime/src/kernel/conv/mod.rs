@@ -1,10 +1,24 @@
 //! 2-D convolution: strided, padded, dilated, grouped; NCHW maps and OIHW weights.
 
+#![allow(unsafe_code)] // writes tiles of shared outputs from several threads
+
+mod backward_data;
+mod backward_weights;
+mod depthwise;
+mod im2col;
 pub mod reference;
+#[cfg(test)]
+mod tests;
 
+use self::im2col::Im2col;
 use crate::desc::{Conv, Write};
+use crate::dispatch::Isa;
+use crate::kernel::gemm::pack::Plain;
+use crate::kernel::gemm::sink::Columns;
+use crate::kernel::gemm::{Gemm, Left};
+use crate::kernel::parallel::Shared;
 
-/// Floats of scratch that [`backward_data`] needs: room for the rotated weights.
+/// Floats of scratch that [`backward_data`] needs: room for the weights, rearranged.
 pub const fn scratch_len(d: &Conv) -> usize {
     d.weight_len()
 }
@@ -16,9 +30,7 @@ pub const fn scratch_len(d: &Conv) -> usize {
 /// # Panics
 /// If a slice has another length.
 pub fn forward(d: &Conv, n: usize, input: &[f32], weight: &[f32], bias: Option<&[f32]>, output: &mut [f32]) {
-    check(d, n, input, weight, output);
-    assert!(bias.is_none_or(|bias| bias.len() == d.output.c), "one bias per output channel");
-    reference::forward(d, n, input, weight, bias, output);
+    forward_on(Isa::active(), d, n, input, weight, bias, output);
 }
 
 /// The gradient by the input of `n` samples, written or added to `d_input`.
@@ -36,9 +48,7 @@ pub fn backward_data(
     scratch: &mut [f32],
     write: Write,
 ) {
-    check(d, n, d_input, weight, d_output);
-    assert_eq!(scratch.len(), scratch_len(d), "scratch");
-    reference::backward_data(d, n, weight, d_output, d_input, write);
+    backward_data_on(Isa::active(), d, n, weight, d_output, d_input, scratch, write);
 }
 
 /// The gradients by weights and bias, summed over `n` samples; both are overwritten.
@@ -53,13 +63,105 @@ pub fn backward_weights(
     d_weight: &mut [f32],
     d_bias: Option<&mut [f32]>,
 ) {
-    check(d, n, input, d_weight, d_output);
-    assert!(d_bias.as_ref().is_none_or(|bias| bias.len() == d.output.c), "one bias per output channel");
-    reference::backward_weights(d, n, input, d_output, d_weight, d_bias);
+    backward_weights_on(Isa::active(), d, n, input, d_output, d_weight, d_bias);
 }
 
 fn check(d: &Conv, n: usize, input: &[f32], weight: &[f32], output: &[f32]) {
     assert_eq!(input.len(), n * d.input.len(), "length of the input of {n} samples");
     assert_eq!(weight.len(), d.weight_len(), "length of the weights");
     assert_eq!(output.len(), n * d.output.len(), "length of the output of {n} samples");
+}
+
+fn forward_on(isa: Isa, d: &Conv, n: usize, input: &[f32], weight: &[f32], bias: Option<&[f32]>, output: &mut [f32]) {
+    check(d, n, input, weight, output);
+    assert!(bias.is_none_or(|bias| bias.len() == d.output.c), "one bias per output channel");
+    if n == 0 {
+        return;
+    }
+    if depthwise::applies(d) {
+        return depthwise::forward(isa, d, n, input, weight, bias, output);
+    }
+    let (ocg, plane) = (d.output.c / d.groups, d.output.plane());
+    let c = Shared::new(output);
+    for group in 0..d.groups {
+        let channels = group * ocg..(group + 1) * ocg;
+        let weight = &weight[channels.start * d.taps()..channels.end * d.taps()];
+        let gemm = Gemm {
+            m: ocg,
+            n: n * plane,
+            k: d.taps(),
+            a: Left::plain(weight, d.taps(), d.taps(), 1),
+            b: (),
+            bias: bias.map(|bias| &bias[channels.clone()]),
+            write: Write::Set,
+            // SAFETY: the first output of the group stands inside the output.
+            c: unsafe { c.skip(channels.start * plane) },
+            c_stride: plane,
+            columns: Columns::maps(plane, d.output.len()),
+        };
+        // SAFETY: rows are the group's channels, columns all positions of all samples: all inside the output, once each.
+        unsafe { gather(isa, gemm, Im2col::of_input(d, group, input)) };
+    }
+}
+
+#[allow(clippy::too_many_arguments)] // the public function's, and the instruction set
+fn backward_data_on(
+    isa: Isa,
+    d: &Conv,
+    n: usize,
+    weight: &[f32],
+    d_output: &[f32],
+    d_input: &mut [f32],
+    scratch: &mut [f32],
+    write: Write,
+) {
+    check(d, n, d_input, weight, d_output);
+    assert_eq!(scratch.len(), scratch_len(d), "length of the scratch");
+    if n == 0 {
+        return;
+    }
+    if depthwise::applies(d) {
+        depthwise::backward_data(isa, d, n, weight, d_output, d_input, write);
+    } else {
+        backward_data::run(isa, d, n, weight, d_output, d_input, scratch, write);
+    }
+}
+
+fn backward_weights_on(
+    isa: Isa,
+    d: &Conv,
+    n: usize,
+    input: &[f32],
+    d_output: &[f32],
+    d_weight: &mut [f32],
+    d_bias: Option<&mut [f32]>,
+) {
+    check(d, n, input, d_weight, d_output);
+    assert!(d_bias.as_ref().is_none_or(|bias| bias.len() == d.output.c), "one bias per output channel");
+    if let Some(d_bias) = d_bias {
+        backward_weights::bias(isa, d, n, d_output, d_bias);
+    }
+    if n == 0 {
+        d_weight.fill(0.0);
+    } else if depthwise::applies(d) {
+        depthwise::backward_weights(isa, d, n, input, d_output, d_weight);
+    } else {
+        backward_weights::run(isa, d, n, input, d_output, d_weight);
+    }
+}
+
+/// Multiplies with the taps of a convolution, taking the shortest way to pack them.
+///
+/// # Safety
+/// As for [`Gemm::run`].
+unsafe fn gather(isa: Isa, gemm: Gemm<'_, ()>, b: Im2col<'_>) {
+    let plane = b.map[0] * b.map[1];
+    // SAFETY: the caller's promise.
+    unsafe {
+        if gemm.k == 0 || b.is_identity() {
+            gemm.with(Plain { data: b.data, row: plane, columns: Columns::maps(plane, b.sample) }).run(isa);
+        } else {
+            gemm.with(b).run(isa);
+        }
+    }
 }

@@ -1,17 +1,25 @@
 //! Fully connected layers: `output = weight * input + bias`, weights `[outputs, inputs]`.
 
+#![allow(unsafe_code)] // writes tiles of shared outputs from several threads
+
+mod dot;
 pub mod reference;
+#[cfg(test)]
+mod tests;
 
 use crate::desc::{Fc, Write};
+use crate::dispatch::Isa;
+use crate::kernel::gemm::pack::{Plain, Transposed};
+use crate::kernel::gemm::sink::Columns;
+use crate::kernel::gemm::{Gemm, Left};
+use crate::kernel::parallel::Shared;
 
 /// Applies the layer to `n` samples: `input` is `[n, inputs]`, `output` is `[n, outputs]`.
 ///
 /// # Panics
 /// If a slice has another length than the descriptor says.
 pub fn forward(d: &Fc, n: usize, input: &[f32], weight: &[f32], bias: Option<&[f32]>, output: &mut [f32]) {
-    check(d, n, input, weight, output);
-    assert!(bias.is_none_or(|bias| bias.len() == d.outputs), "one bias per output");
-    reference::forward(d, n, input, weight, bias, output);
+    forward_on(Isa::active(), d, n, input, weight, bias, output);
 }
 
 /// The gradient by the input of `n` samples, written or added to `d_input`.
@@ -19,8 +27,7 @@ pub fn forward(d: &Fc, n: usize, input: &[f32], weight: &[f32], bias: Option<&[f
 /// # Panics
 /// If a slice has another length than the descriptor says.
 pub fn backward_data(d: &Fc, n: usize, weight: &[f32], d_output: &[f32], d_input: &mut [f32], write: Write) {
-    check(d, n, d_input, weight, d_output);
-    reference::backward_data(d, n, weight, d_output, d_input, write);
+    backward_data_on(Isa::active(), d, n, weight, d_output, d_input, write);
 }
 
 /// The gradients by weights and bias, summed over `n` samples; both are overwritten.
@@ -35,13 +42,87 @@ pub fn backward_weights(
     d_weight: &mut [f32],
     d_bias: Option<&mut [f32]>,
 ) {
-    check(d, n, input, d_weight, d_output);
-    assert!(d_bias.as_ref().is_none_or(|bias| bias.len() == d.outputs), "one bias per output");
-    reference::backward_weights(d, n, input, d_output, d_weight, d_bias);
+    backward_weights_on(Isa::active(), d, n, input, d_output, d_weight, d_bias);
 }
 
 fn check(d: &Fc, n: usize, input: &[f32], weight: &[f32], output: &[f32]) {
     assert_eq!(input.len(), n * d.inputs, "length of the input of {n} samples");
     assert_eq!(weight.len(), d.inputs * d.outputs, "length of the weights");
     assert_eq!(output.len(), n * d.outputs, "length of the output of {n} samples");
+}
+
+fn forward_on(isa: Isa, d: &Fc, n: usize, input: &[f32], weight: &[f32], bias: Option<&[f32]>, output: &mut [f32]) {
+    check(d, n, input, weight, output);
+    assert!(bias.is_none_or(|bias| bias.len() == d.outputs), "one bias per output");
+    if n <= dot::MAX_SAMPLES {
+        return dot::forward(isa, d, n, input, weight, bias, output);
+    }
+    let gemm = Gemm {
+        m: d.outputs,
+        n,
+        k: d.inputs,
+        a: Left::plain(weight, d.inputs, d.inputs, 1),
+        b: Transposed { data: input, column: d.inputs },
+        bias,
+        write: Write::Set,
+        c: Shared::new(output),
+        c_stride: 1,
+        columns: Columns { grid: [1, n], sample: 0, y: 0, x: d.outputs },
+    };
+    // SAFETY: rows are outputs, columns samples, each pair one float of the output.
+    unsafe { gemm.run(isa) };
+}
+
+fn backward_data_on(isa: Isa, d: &Fc, n: usize, weight: &[f32], d_output: &[f32], d_input: &mut [f32], write: Write) {
+    check(d, n, d_input, weight, d_output);
+    if n == 0 {
+        return;
+    }
+    let gemm = Gemm {
+        m: n,
+        n: d.inputs,
+        k: d.outputs,
+        a: Left::plain(d_output, d.outputs, d.outputs, 1),
+        b: Plain { data: weight, row: d.inputs, columns: Columns::plain(d.inputs) },
+        bias: None,
+        write,
+        c: Shared::new(d_input),
+        c_stride: d.inputs,
+        columns: Columns::plain(d.inputs),
+    };
+    // SAFETY: rows are samples, columns inputs, each pair one float of the gradient.
+    unsafe { gemm.run(isa) };
+}
+
+fn backward_weights_on(
+    isa: Isa,
+    d: &Fc,
+    n: usize,
+    input: &[f32],
+    d_output: &[f32],
+    d_weight: &mut [f32],
+    d_bias: Option<&mut [f32]>,
+) {
+    check(d, n, input, d_weight, d_output);
+    assert!(d_bias.as_ref().is_none_or(|bias| bias.len() == d.outputs), "one bias per output");
+    if let Some(d_bias) = d_bias {
+        d_bias.fill(0.0);
+        for sample in d_output.chunks_exact(d.outputs) {
+            d_bias.iter_mut().zip(sample).for_each(|(sum, g)| *sum += g);
+        }
+    }
+    let gemm = Gemm {
+        m: d.outputs,
+        n: d.inputs,
+        k: n,
+        a: Left::plain(d_output, 1, n, d.outputs),
+        b: Plain { data: input, row: d.inputs, columns: Columns::plain(d.inputs) },
+        bias: None,
+        write: Write::Set,
+        c: Shared::new(d_weight),
+        c_stride: d.inputs,
+        columns: Columns::plain(d.inputs),
+    };
+    // SAFETY: rows are outputs, columns inputs, each pair one weight.
+    unsafe { gemm.run(isa) };
 }

@@ -1,1 +1,0 @@
-//! One mistake each: where it is marked, and what the user reads.

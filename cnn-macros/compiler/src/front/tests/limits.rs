@@ -1,1 +1,0 @@
-//! Inputs that are meant to be too much.

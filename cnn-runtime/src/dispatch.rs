@@ -1,0 +1,112 @@
+//! Which instruction set the kernels run on: asked of the processor once, or forced by `CNN_ISA`.
+
+use std::sync::OnceLock;
+
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{Avx2, Avx512};
+use crate::simd::{Kernel, Portable, Simd};
+
+/// An instruction set that this machine has; only [`Isa::active`] and [`Isa::available`] hand one out.
+#[derive(Clone, Copy)]
+pub struct Isa(Token);
+
+#[derive(Clone, Copy)]
+enum Token {
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    Portable(Portable),
+}
+
+impl std::fmt::Debug for Isa {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Isa {
+    /// The instruction set in use: the widest there is, or the one that the environment variable `CNN_ISA` names
+    /// (`avx512`, `avx2`, `portable`), looked up at the first call. A name that is unknown, or of an instruction set
+    /// that this machine lacks, is reported on standard error and has no effect.
+    pub fn active() -> Isa {
+        static ACTIVE: OnceLock<Isa> = OnceLock::new();
+        *ACTIVE.get_or_init(|| {
+            let wanted = std::env::var("CNN_ISA").unwrap_or_default();
+            let isa = choose(&wanted);
+            if !wanted.is_empty() && wanted != isa.name() {
+                eprintln!("CNN_ISA={wanted} is not to be had on this machine: using {}", isa.name());
+            }
+            isa
+        })
+    }
+
+    /// All that this machine has, the widest first; the last is always `portable`.
+    pub fn available() -> impl Iterator<Item = Isa> {
+        #[cfg(target_arch = "x86_64")]
+        let wide = [Avx512::detect().map(Token::Avx512), Avx2::detect().map(Token::Avx2)];
+        #[cfg(not(target_arch = "x86_64"))]
+        let wide: [Option<Token>; 0] = [];
+        wide.into_iter().flatten().chain([Token::Portable(Portable)]).map(Isa)
+    }
+
+    /// The name that `CNN_ISA` knows it by.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx512(_) => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx2(_) => "avx2",
+            Token::Portable(_) => "portable",
+        }
+    }
+
+    /// Runs a kernel on this instruction set.
+    pub(crate) fn run<K: Kernel>(self, kernel: K) {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx512(token) => token.call(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx2(token) => token.call(kernel),
+            Token::Portable(token) => token.call(kernel),
+        }
+    }
+
+    /// Floats in a vector register, and rows of the widest register tile.
+    pub(crate) fn tile(self) -> (usize, usize) {
+        const fn of<S: Simd>(_: S) -> (usize, usize) {
+            (S::LANES, S::MR)
+        }
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx512(token) => of(token),
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx2(token) => of(token),
+            Token::Portable(token) => of(token),
+        }
+    }
+}
+
+/// The instruction set of that name if there is one here, else the widest.
+fn choose(wanted: &str) -> Isa {
+    let widest = Isa::available().next().unwrap_or(Isa(Token::Portable(Portable)));
+    Isa::available().find(|isa| isa.name() == wanted).unwrap_or(widest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Isa, choose};
+
+    #[test]
+    fn portable_is_always_there_and_can_be_forced() {
+        assert_eq!(choose("portable").name(), "portable");
+        assert_eq!(Isa::available().last().map(Isa::name), Some("portable"));
+    }
+
+    #[test]
+    fn an_unknown_name_leaves_the_widest() {
+        let widest = Isa::available().next().map(Isa::name);
+        assert_eq!(Some(choose("sse9").name()), widest);
+        assert_eq!(Some(choose("").name()), widest);
+    }
+}

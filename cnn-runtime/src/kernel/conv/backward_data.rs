@@ -1,0 +1,194 @@
+//! The gradient by the input, gathered: every input reads the outputs that it went into.
+//!
+//! Inputs whose coordinates leave the same remainder by the stride meet the same taps. Each such phase is a convolution of
+//! `d_output` at stride 1 with those taps, turned round; at stride 1 there is one phase with all of them.
+
+use crate::desc::{Conv, Write};
+use crate::dispatch::Isa;
+use crate::kernel::gemm::sink::Columns;
+use crate::kernel::gemm::{Gemm, Left};
+use crate::kernel::parallel::Shared;
+
+use super::gather;
+use super::im2col::Im2col;
+
+/// One phase of one axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Phase {
+    /// The first tap that meets these inputs; the others follow at distances of `step`.
+    first: usize,
+    /// Distance between taps.
+    step: usize,
+    /// Taps.
+    count: usize,
+    /// Distance between the outputs that consecutive taps came from.
+    dilation: usize,
+    /// The output that the last tap of input zero of this phase went to; may be outside of the map.
+    origin: isize,
+    /// Inputs.
+    inputs: usize,
+}
+
+/// The phase of the inputs `remainder`, `remainder + stride`, ... along an axis.
+fn phase(d: &Conv, axis: usize, remainder: usize) -> Phase {
+    let size = [d.input.h, d.input.w][axis];
+    let (stride, dilation) = (d.window.stride[axis], d.window.dilation[axis]);
+    let padded = remainder + d.window.pad[axis];
+    let meets = |tap: &usize| (padded as isize - (tap * dilation) as isize) % stride as isize == 0;
+    let step = stride / gcd(stride, dilation);
+    let kernel = d.window.kernel[axis];
+    let first = (0..kernel).find(meets).unwrap_or(kernel);
+    let count = (kernel - first).div_ceil(step);
+    let dilation_out = step * dilation / stride;
+    let at_first = (padded as isize - (first * dilation) as isize) / stride as isize;
+    Phase {
+        first,
+        step,
+        count,
+        dilation: dilation_out,
+        origin: at_first - (count.saturating_sub(1) * dilation_out) as isize,
+        inputs: (size - remainder.min(size)).div_ceil(stride),
+    }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// See [`super::backward_data`]; the lengths are checked.
+#[allow(clippy::too_many_arguments)] // the public function's, and the instruction set
+pub(super) fn run(
+    isa: Isa,
+    d: &Conv,
+    n: usize,
+    weight: &[f32],
+    d_output: &[f32],
+    d_input: &mut [f32],
+    scratch: &mut [f32],
+    write: Write,
+) {
+    let c = Shared::new(d_input);
+    for remainder_h in 0..d.window.stride[0].min(d.input.h) {
+        for remainder_w in 0..d.window.stride[1].min(d.input.w) {
+            let phases = [phase(d, 0, remainder_h), phase(d, 1, remainder_w)];
+            for group in 0..d.groups {
+                let offset = group * (d.input.c / d.groups) * d.input.plane() + remainder_h * d.input.w + remainder_w;
+                // SAFETY: the offset is that of an element of the first sample.
+                let c = unsafe { c.skip(offset) };
+                one(isa, d, n, group, phases, weight, d_output, c, scratch, write);
+            }
+        }
+    }
+}
+
+/// One phase of one group.
+#[allow(clippy::too_many_arguments)] // the parts of one product, named where they are made
+fn one(
+    isa: Isa,
+    d: &Conv,
+    n: usize,
+    group: usize,
+    [vertical, horizontal]: [Phase; 2],
+    weight: &[f32],
+    d_output: &[f32],
+    c: Shared,
+    scratch: &mut [f32],
+    write: Write,
+) {
+    let (icg, ocg) = (d.input.c / d.groups, d.output.c / d.groups);
+    let taps = vertical.count * horizontal.count;
+    let stride = d.window.stride;
+    let weight = &weight[group * ocg * d.taps()..][..ocg * d.taps()];
+    let columns = if stride == [1, 1] {
+        Columns::maps(d.input.plane(), d.input.len())
+    } else {
+        Columns {
+            grid: [vertical.inputs, horizontal.inputs],
+            sample: d.input.len(),
+            y: stride[0] * d.input.w,
+            x: stride[1],
+        }
+    };
+    let a = left(d, vertical, horizontal, weight, scratch);
+    let gemm = Gemm {
+        m: icg,
+        n: n * vertical.inputs * horizontal.inputs,
+        k: ocg * taps,
+        a,
+        b: (),
+        bias: None,
+        write,
+        c,
+        c_stride: d.input.plane(),
+        columns,
+    };
+    let b = Im2col {
+        data: &d_output[group * ocg * d.output.plane()..],
+        sample: d.output.len(),
+        map: [d.output.h, d.output.w],
+        kernel: [vertical.count, horizontal.count],
+        stride: [1, 1],
+        dilation: [vertical.dilation, horizontal.dilation],
+        origin: [vertical.origin, horizontal.origin],
+        grid: [vertical.inputs, horizontal.inputs],
+    };
+    // SAFETY: the columns are the inputs of this phase, the rows the channels of this group.
+    unsafe { gather(isa, gemm, b) };
+}
+
+/// The weights of one group as `[in_channel][(out_channel, tap)]`, taps turned round: at stride 1 read where they stand,
+/// else the taps of the phase are copied out.
+fn left<'a>(d: &Conv, v: Phase, h: Phase, weight: &'a [f32], scratch: &'a mut [f32]) -> Left<'a> {
+    let [kernel_h, kernel_w] = d.window.kernel;
+    let (plane, taps) = (kernel_h * kernel_w, v.count * h.count);
+    let ocg = d.output.c / d.groups;
+    if taps == 1 {
+        let at = v.first * kernel_w + h.first;
+        return Left { first: at, ..Left::plain(weight, plane, ocg, d.taps()) };
+    }
+    if taps == plane {
+        return Left { data: weight, first: plane - 1, row: plane, xs: plane, y_step: d.taps(), x_step: -1 };
+    }
+    let per_oc = d.taps() / plane * taps;
+    for oc in 0..if taps == 0 { 0 } else { ocg } {
+        let from = &weight[oc * d.taps()..][..d.taps()];
+        let to = &mut scratch[oc * per_oc..][..per_oc];
+        for (to, from) in to.chunks_exact_mut(taps).zip(from.chunks_exact(plane)) {
+            for kh in 0..v.count {
+                for kw in 0..h.count {
+                    to[kh * h.count + kw] = from[(v.first + kh * v.step) * kernel_w + h.first + kw * h.step];
+                }
+            }
+        }
+    }
+    Left { data: scratch, first: taps.saturating_sub(1), row: taps, xs: taps, y_step: per_oc, x_step: -1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::phase;
+    use crate::desc::{Conv, Map, Window};
+
+    #[test]
+    fn the_phases_share_out_all_taps_and_all_inputs() {
+        for (size, kernel, stride, dilation, pad) in
+            [(11, 3, 2, 1, 1), (13, 5, 3, 2, 0), (7, 1, 2, 1, 0), (9, 4, 4, 2, 3)]
+        {
+            let output = (size + 2 * pad - dilation * (kernel - 1) - 1) / stride + 1;
+            let window = Window { kernel: [kernel; 2], stride: [stride; 2], dilation: [dilation; 2], pad: [pad; 4] };
+            let d = Conv { input: Map::new(1, size, size), output: Map::new(1, output, output), window, groups: 1 };
+            let phases: Vec<_> = (0..stride).map(|remainder| phase(&d, 0, remainder)).collect();
+            assert_eq!(phases.iter().map(|p| p.inputs).sum::<usize>(), size);
+            for (remainder, p) in phases.iter().enumerate() {
+                for y in 0..p.inputs {
+                    for tap in 0..p.count {
+                        let from_output = p.origin + (y + tap * p.dilation) as isize;
+                        let kernel_tap = p.first + (p.count - 1 - tap) * p.step;
+                        let input = from_output * stride as isize + (kernel_tap * dilation) as isize - pad as isize;
+                        assert_eq!(input, (remainder + y * stride) as isize);
+                    }
+                }
+            }
+        }
+    }
+}

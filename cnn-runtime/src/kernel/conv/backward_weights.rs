@@ -1,0 +1,264 @@
+//! The gradients by weights and bias: sums over all positions of all samples.
+//!
+//! The product is `[taps x positions] * [positions x out_channels]`. Its left side is read straight from the staged input
+//! (a tap is a row at an offset of its own), its right side is `d_output`, transposed as it is packed; so neither side is
+//! ever spread out tap by tap. A task owns a range of input channels by a range of output channels and adds up all
+//! samples in order. Where there are too few of those for several threads, the batch is cut into a number of chunks that
+//! depends on the sizes alone, and their sums are added in order.
+
+use std::ops::Range;
+
+use super::im2col::{Im2col, Stage};
+use crate::desc::Conv;
+use crate::dispatch::Isa;
+use crate::kernel::gemm::pack::{panels, transpose};
+use crate::kernel::gemm::{MAX_MR, Rows, Start, Tile, compute};
+use crate::kernel::parallel::{self, Shared, part};
+use crate::kernel::scratch;
+use crate::simd::{Kernel, Simd};
+
+/// Positions packed at a time, roughly.
+const POSITIONS: usize = 256;
+/// Output channels of a task.
+const CHANNELS: usize = 64;
+/// Taps of a task, roughly.
+const TAPS: usize = 576;
+/// Tasks to aim at by cutting the batch.
+const TASKS: usize = 8;
+
+/// How the work is cut: parts by output channels, input channels and samples.
+struct Grid {
+    oc_parts: usize,
+    ic_parts: usize,
+    chunks: usize,
+}
+
+impl Grid {
+    fn of(d: &Conv, n: usize) -> Self {
+        let oc_parts = (d.output.c / d.groups).div_ceil(CHANNELS);
+        let ic_parts = d.taps().div_ceil(TAPS).min(d.input.c / d.groups);
+        let chunks = (TASKS / (oc_parts * ic_parts * d.groups)).clamp(1, n);
+        Grid { oc_parts, ic_parts, chunks }
+    }
+
+    fn tasks(&self, d: &Conv) -> usize {
+        self.oc_parts * self.ic_parts * d.groups * self.chunks
+    }
+}
+
+/// See [`super::backward_weights`]; the lengths are checked, and there is a sample at least.
+pub(super) fn run(isa: Isa, d: &Conv, n: usize, input: &[f32], d_output: &[f32], d_weight: &mut [f32]) {
+    let grid = Grid::of(d, n);
+    if grid.chunks == 1 {
+        return products(isa, d, n, &grid, input, d_output, d_weight);
+    }
+    scratch::with_second(grid.chunks * d_weight.len(), |partial| {
+        products(isa, d, n, &grid, input, d_output, partial);
+        let (first, rest) = partial.split_at(d_weight.len());
+        d_weight.copy_from_slice(first);
+        for chunk in rest.chunks_exact(d_weight.len()) {
+            for (sum, value) in d_weight.iter_mut().zip(chunk) {
+                *sum += value;
+            }
+        }
+    });
+}
+
+/// Writes the sums of all chunks of the batch, one set of weights after the other.
+fn products(isa: Isa, d: &Conv, n: usize, grid: &Grid, input: &[f32], d_output: &[f32], sums: &mut [f32]) {
+    let sums = Shared::new(sums);
+    let macs = n * d.output.plane() * d.weight_len();
+    parallel::for_each(grid.tasks(d), macs, |index| {
+        let (oc_part, index) = (index % grid.oc_parts, index / grid.oc_parts);
+        let (ic_part, index) = (index % grid.ic_parts, index / grid.ic_parts);
+        let (group, chunk) = (index % d.groups, index / d.groups);
+        isa.run(Task {
+            d,
+            input: lines(Im2col::of_input(d, group, input)),
+            d_output,
+            group,
+            channels: part(d.output.c / d.groups, grid.oc_parts, 32, oc_part),
+            inputs: part(d.input.c / d.groups, grid.ic_parts, 1, ic_part),
+            samples: part(n, grid.chunks, 1, chunk),
+            // SAFETY: there is a whole set of weights for each chunk.
+            sums: unsafe { sums.skip(chunk * d.weight_len()) },
+        });
+    });
+}
+
+/// Gives a 1x1 convolution that reads the input in place lines of a better length than the map's.
+fn lines(input: Im2col<'_>) -> Im2col<'_> {
+    if !input.is_identity() {
+        return input;
+    }
+    let plane = input.map[0] * input.map[1];
+    let line = (1..=plane.min(POSITIONS)).rev().find(|line| plane.is_multiple_of(*line)).unwrap_or(plane);
+    Im2col { map: [plane / line, line], grid: [plane / line, line], ..input }
+}
+
+/// The gradient of the weights between two ranges of channels of a group, over some samples.
+struct Task<'a> {
+    d: &'a Conv,
+    input: Im2col<'a>,
+    d_output: &'a [f32],
+    group: usize,
+    /// Output channels, within the group.
+    channels: Range<usize>,
+    /// Input channels, within the group.
+    inputs: Range<usize>,
+    samples: Range<usize>,
+    sums: Shared,
+}
+
+impl Kernel for Task<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        if self.channels.is_empty() || self.inputs.is_empty() {
+            return;
+        }
+        let [h, w] = self.input.grid;
+        let chunks = h.div_ceil((POSITIONS / w).max(1));
+        let width = self.channels.len().next_multiple_of(2 * S::LANES);
+        let rows = self.inputs.len() * self.input.taps();
+        let most_lines = h.div_ceil(chunks);
+        let stage = self.input.stage(&(0..most_lines * w));
+        let staged_len = self.input.filled_len(&stage, self.inputs.len());
+        let (sums_len, panels_len) = (rows * width, most_lines * w * width);
+        scratch::with(sums_len + panels_len + staged_len, |buffer| {
+            let (sums, buffer) = buffer.split_at_mut(sums_len);
+            let (packed, staged) = buffer.split_at_mut(panels_len);
+            sums.fill(0.0);
+            for sample in self.samples.clone() {
+                for chunk in 0..chunks {
+                    let lines = part(h, chunks, 1, chunk);
+                    let stage = self.input.stage(&((sample * h + lines.start) * w..(sample * h + lines.end) * w));
+                    self.input.fill(&stage, self.inputs.clone(), staged);
+                    self.pack(simd, sample, lines.start * w..lines.end * w, packed);
+                    self.accumulate(simd, &stage, lines.len(), packed, staged, sums);
+                }
+            }
+            self.store(simd, sums);
+        });
+    }
+}
+
+impl Task<'_> {
+    /// Transposes `d_output` of some positions into panels.
+    #[inline(always)]
+    fn pack<S: Simd>(&self, simd: S, sample: usize, positions: Range<usize>, packed: &mut [f32]) {
+        let plane = self.d.output.plane();
+        let first = self.group * (self.d.output.c / self.d.groups);
+        let maps = &self.d_output[sample * self.d.output.len() + first * plane..];
+        let mut start = 0;
+        for (panel, width) in panels(simd, self.channels.clone()) {
+            let end = start + positions.len() * width;
+            let source = &maps[panel.start * plane + positions.start..];
+            transpose(source, plane, panel.len(), width, &mut packed[start..end]);
+            start = end;
+        }
+    }
+
+    /// Adds the products of the staged lines to the sums, which are panels of `[tap][out_channel]`.
+    #[inline(always)]
+    fn accumulate<S: Simd>(
+        &self,
+        simd: S,
+        stage: &Stage,
+        lines: usize,
+        packed: &[f32],
+        staged: &[f32],
+        sums: &mut [f32],
+    ) {
+        let input = &self.input;
+        let taps = input.taps();
+        let rows = self.inputs.len() * taps;
+        let blocks = rows.div_ceil(S::MR);
+        for index in 0..blocks {
+            let block = part(rows, blocks, 1, index);
+            let mut a = Rows {
+                base: staged.as_ptr(),
+                offsets: [0; MAX_MR],
+                ys: lines,
+                y_step: (input.stride[0] * stage.row) as isize,
+                xs: input.grid[1],
+                x_step: 1,
+            };
+            for (offset, row) in a.offsets.iter_mut().zip(block.clone()) {
+                let tap = row % taps;
+                *offset = input.tap(stage, row / taps, tap / input.kernel[1], tap % input.kernel[1]);
+            }
+            let (mut b, mut c) = (0, 0);
+            for (_, width) in panels(simd, self.channels.clone()) {
+                let tile = &mut sums[c + block.start * width..c + block.end * width];
+                let (b_ptr, c_ptr) = (packed[b..].as_ptr(), tile.as_mut_ptr());
+                let tile = Tile { a: &a, b: b_ptr, c: c_ptr, c_stride: width, start: Start::Memory };
+                // SAFETY: the stage holds every tap of its lines, the panel a row for each position, and the sums a row
+                // for each tap.
+                unsafe { compute(simd, block.len(), width / S::LANES, tile) };
+                b += lines * input.grid[1] * width;
+                c += rows * width;
+            }
+        }
+    }
+
+    /// Writes the sums to the weights of this task.
+    #[inline(always)]
+    fn store<S: Simd>(&self, simd: S, sums: &[f32]) {
+        let taps = self.input.taps();
+        let rows = self.inputs.len() * taps;
+        let first = self.group * (self.d.output.c / self.d.groups);
+        let mut start = 0;
+        for (panel, width) in panels(simd, self.channels.clone()) {
+            for (lane, oc) in panel.enumerate() {
+                let at = (first + oc) * self.d.taps() + self.inputs.start * taps;
+                for row in 0..rows {
+                    // SAFETY: the weights from these input channels to this output channel are this task's alone.
+                    unsafe { *self.sums.at(at + row) = sums[start + row * width + lane] };
+                }
+            }
+            start += rows * width;
+        }
+    }
+}
+
+/// The gradient by the bias: the sum of each output channel's gradients.
+pub(super) fn bias(isa: Isa, d: &Conv, n: usize, d_output: &[f32], d_bias: &mut [f32]) {
+    let sums = Shared::new(d_bias);
+    // A sum costs about as much as the memory it reads, some multiply-accumulates for each value.
+    let parts = d.output.c.div_ceil(8);
+    parallel::for_each(parts, 4 * d_output.len(), |index| {
+        for oc in part(d.output.c, parts, 1, index) {
+            // SAFETY: one value for each channel, and each channel in one task.
+            let sum = unsafe { &mut *sums.at(oc) };
+            isa.run(ChannelSum { d, n, d_output, oc, sum });
+        }
+    });
+}
+
+struct ChannelSum<'a> {
+    d: &'a Conv,
+    n: usize,
+    d_output: &'a [f32],
+    oc: usize,
+    sum: &'a mut f32,
+}
+
+impl Kernel for ChannelSum<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let plane = self.d.output.plane();
+        let mut sums = [simd.splat(0.0); 4];
+        let mut rest = 0.0;
+        for sample in 0..self.n {
+            let map = &self.d_output[sample * self.d.output.len() + self.oc * plane..][..plane];
+            let vectors = map.chunks_exact(S::LANES);
+            rest += vectors.remainder().iter().sum::<f32>();
+            for (i, vector) in vectors.enumerate() {
+                // SAFETY: the chunk is a vector long.
+                sums[i % 4] = simd.add(sums[i % 4], unsafe { simd.load(vector.as_ptr()) });
+            }
+        }
+        let pairs = [simd.add(sums[0], sums[1]), simd.add(sums[2], sums[3])];
+        *self.sum = simd.sum(simd.add(pairs[0], pairs[1])) + rest;
+    }
+}

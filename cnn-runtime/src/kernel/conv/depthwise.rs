@@ -1,0 +1,204 @@
+//! Convolutions with one input channel per group: too little to multiply matrices for, so rows of outputs are made
+//! directly, a tap at a time.
+
+use std::ops::Range;
+
+use crate::desc::{Conv, Write};
+use crate::dispatch::Isa;
+use crate::kernel::parallel::{self, Shared};
+use crate::simd::{Kernel, Simd};
+
+/// Whether these kernels are for this convolution.
+pub(super) fn applies(d: &Conv) -> bool {
+    d.groups > 1 && d.groups == d.input.c
+}
+
+/// Columns and rows of outputs that read inside of the map at a tap.
+fn inside(d: &Conv, axis: usize, tap: usize) -> Range<usize> {
+    let (size, outputs) = ([d.input.h, d.input.w][axis], [d.output.h, d.output.w][axis]);
+    let (stride, pad, at) = (d.window.stride[axis], d.window.pad[axis], tap * d.window.dilation[axis]);
+    let begin = pad.saturating_sub(at).div_ceil(stride).min(outputs);
+    let end = (size + pad).saturating_sub(at).div_ceil(stride).clamp(begin, outputs);
+    begin..end
+}
+
+/// Calls `row(tap, output_row, input_row)` for every row of outputs and tap: the index of the tap, where the outputs that
+/// read inside of the map stand in their plane, and where the input of the first of them stands.
+#[inline(always)]
+fn for_each_row(d: &Conv, mut row: impl FnMut(usize, Range<usize>, usize)) {
+    let [kernel_h, kernel_w] = d.window.kernel;
+    for kh in 0..kernel_h {
+        for oh in inside(d, 0, kh) {
+            let ih = oh * d.window.stride[0] + kh * d.window.dilation[0] - d.window.pad[0];
+            for kw in 0..kernel_w {
+                let columns = inside(d, 1, kw);
+                if columns.is_empty() {
+                    continue;
+                }
+                let iw = columns.start * d.window.stride[1] + kw * d.window.dilation[1] - d.window.pad[1];
+                let outputs = oh * d.output.w + columns.start..oh * d.output.w + columns.end;
+                row(kh * kernel_w + kw, outputs, ih * d.input.w + iw);
+            }
+        }
+    }
+}
+
+/// See [`super::forward`].
+pub(super) fn forward(
+    isa: Isa,
+    d: &Conv,
+    n: usize,
+    input: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    output: &mut [f32],
+) {
+    let (plane, taps, multiplier) = (d.output.plane(), d.taps(), d.output.c / d.groups);
+    let output = Shared::new(output);
+    parallel::for_each(n * d.output.c, n * d.output.len() * taps, |index| {
+        let (sample, oc) = (index / d.output.c, index % d.output.c);
+        isa.run(Forward {
+            d,
+            input: &input[(sample * d.input.c + oc / multiplier) * d.input.plane()..][..d.input.plane()],
+            weight: &weight[oc * taps..][..taps],
+            bias: bias.map_or(0.0, |bias| bias[oc]),
+            // SAFETY: one plane for each task.
+            output: unsafe { std::slice::from_raw_parts_mut(output.at(index * plane), plane) },
+        });
+    });
+}
+
+struct Forward<'a> {
+    d: &'a Conv,
+    input: &'a [f32],
+    weight: &'a [f32],
+    bias: f32,
+    output: &'a mut [f32],
+}
+
+impl Kernel for Forward<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let stride = self.d.window.stride[1];
+        self.output.fill(self.bias);
+        for_each_row(self.d, |tap, outputs, from| {
+            let weight = self.weight[tap];
+            let outputs = &mut self.output[outputs];
+            let inputs = &self.input[from..];
+            if stride == 1 {
+                outputs.iter_mut().zip(inputs).for_each(|(y, x)| *y += weight * x);
+            } else {
+                outputs.iter_mut().zip(inputs.iter().step_by(stride)).for_each(|(y, x)| *y += weight * x);
+            }
+        });
+    }
+}
+
+/// See [`super::backward_data`].
+pub(super) fn backward_data(
+    isa: Isa,
+    d: &Conv,
+    n: usize,
+    weight: &[f32],
+    d_output: &[f32],
+    d_input: &mut [f32],
+    write: Write,
+) {
+    let (plane, multiplier) = (d.input.plane(), d.output.c / d.groups);
+    let (weights, outputs) = (multiplier * d.taps(), multiplier * d.output.plane());
+    let d_input = Shared::new(d_input);
+    parallel::for_each(n * d.input.c, n * d.output.len() * d.taps(), |index| {
+        isa.run(BackwardData {
+            d,
+            weight: &weight[index % d.input.c * weights..][..weights],
+            d_output: &d_output[index * outputs..][..outputs],
+            // SAFETY: one plane for each task.
+            d_input: unsafe { std::slice::from_raw_parts_mut(d_input.at(index * plane), plane) },
+            write,
+        });
+    });
+}
+
+struct BackwardData<'a> {
+    d: &'a Conv,
+    weight: &'a [f32],
+    d_output: &'a [f32],
+    d_input: &'a mut [f32],
+    write: Write,
+}
+
+impl Kernel for BackwardData<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let stride = self.d.window.stride[1];
+        if self.write == Write::Set {
+            self.d_input.fill(0.0);
+        }
+        let maps = self.d_output.chunks_exact(self.d.output.plane());
+        for (weight, map) in self.weight.chunks_exact(self.d.taps()).zip(maps) {
+            for_each_row(self.d, |tap, outputs, from| {
+                let weight = weight[tap];
+                let outputs = &map[outputs];
+                let inputs = &mut self.d_input[from..];
+                if stride == 1 {
+                    inputs.iter_mut().zip(outputs).for_each(|(x, y)| *x += weight * y);
+                } else {
+                    inputs.iter_mut().step_by(stride).zip(outputs).for_each(|(x, y)| *x += weight * y);
+                }
+            });
+        }
+    }
+}
+
+/// See [`super::backward_weights`].
+pub(super) fn backward_weights(isa: Isa, d: &Conv, n: usize, input: &[f32], d_output: &[f32], d_weight: &mut [f32]) {
+    let taps = d.taps();
+    let d_weight = Shared::new(d_weight);
+    parallel::for_each(d.output.c, n * d.output.len() * taps, |oc| {
+        // SAFETY: one filter for each task.
+        let d_weight = unsafe { std::slice::from_raw_parts_mut(d_weight.at(oc * taps), taps) };
+        isa.run(BackwardWeights { d, n, oc, input, d_output, d_weight });
+    });
+}
+
+struct BackwardWeights<'a> {
+    d: &'a Conv,
+    n: usize,
+    oc: usize,
+    input: &'a [f32],
+    d_output: &'a [f32],
+    d_weight: &'a mut [f32],
+}
+
+impl Kernel for BackwardWeights<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let d = self.d;
+        let ic = self.oc / (d.output.c / d.groups);
+        self.d_weight.fill(0.0);
+        for sample in 0..self.n {
+            let input = &self.input[(sample * d.input.c + ic) * d.input.plane()..][..d.input.plane()];
+            let map = &self.d_output[(sample * d.output.c + self.oc) * d.output.plane()..][..d.output.plane()];
+            for_each_row(d, |tap, outputs, from| {
+                self.d_weight[tap] += dot(simd, &map[outputs], &input[from..], d.window.stride[1]);
+            });
+        }
+    }
+}
+
+/// The sum of `a[i] * b[i * stride]`.
+#[inline(always)]
+fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32], stride: usize) -> f32 {
+    if stride > 1 {
+        return a.iter().zip(b.iter().step_by(stride)).map(|(a, b)| a * b).sum();
+    }
+    let b = &b[..a.len()];
+    let (a, b) = (a.chunks_exact(S::LANES), b.chunks_exact(S::LANES));
+    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
+    let mut sums = simd.splat(0.0);
+    for (a, b) in a.zip(b) {
+        // SAFETY: both chunks are a vector long.
+        sums = unsafe { simd.mul_add(simd.load(a.as_ptr()), simd.load(b.as_ptr()), sums) };
+    }
+    simd.sum(sums) + rest
+}

@@ -1,0 +1,241 @@
+//! The fast paths against the reference, on every instruction set of the machine.
+
+use proptest::prelude::*;
+
+use super::{backward_data, backward_data_on, backward_weights, backward_weights_on, forward, forward_on, reference};
+use crate::desc::{Conv, Map, Window, Write};
+use crate::dispatch::Isa;
+use crate::testing::{assert_close, finite_differences, same_on_any_threads, uniform, widen};
+
+/// A convolution by its sizes, or `None` where the kernel does not fit.
+fn conv(input: [usize; 3], out: usize, window: Window, groups: usize) -> Option<Conv> {
+    let [c, h, w] = input;
+    let size = |axis: usize, size: usize| {
+        let padded = size + window.pad[axis] + window.pad[axis + 2];
+        let reach = (window.kernel[axis] - 1) * window.dilation[axis] + 1;
+        Some(padded.checked_sub(reach)? / window.stride[axis] + 1)
+    };
+    let output = Map::new(out, size(0, h)?, size(1, w)?);
+    Some(Conv { input: Map::new(c, h, w), output, window, groups })
+}
+
+fn window(kernel: [usize; 2], stride: [usize; 2], dilation: [usize; 2], pad: [usize; 4]) -> Window {
+    Window { kernel, stride, dilation, pad }
+}
+
+/// Prime, odd, tiny, strided, padded unevenly, dilated, grouped, depthwise; deep enough for several chunks of depth.
+fn shapes() -> Vec<Conv> {
+    let one = [1, 1];
+    [
+        conv([1, 28, 28], 6, window([5, 5], one, one, [2; 4]), 1),
+        conv([6, 14, 14], 16, window([5, 5], one, one, [0; 4]), 1),
+        conv([16, 5, 5], 120, window([5, 5], one, one, [0; 4]), 1),
+        conv([3, 23, 29], 17, window([7, 7], [2, 2], one, [3; 4]), 1),
+        conv([3, 35, 31], 19, window([11, 11], [4, 4], one, [0; 4]), 1),
+        conv([5, 11, 13], 7, window([3, 2], [1, 2], one, [0, 1, 1, 0]), 1),
+        conv([2, 7, 1], 3, window([3, 1], [2, 1], one, [1, 0, 2, 0]), 1),
+        conv([1, 1, 1], 1, window(one, one, one, [0; 4]), 1),
+        conv([3, 2, 2], 5, window([5, 5], one, one, [3, 2, 1, 4]), 1),
+        conv([67, 7, 7], 65, window([3, 3], one, one, [1; 4]), 1),
+        conv([61, 9, 7], 53, window(one, one, one, [0; 4]), 1),
+        conv([13, 9, 11], 11, window(one, [2, 2], one, [0; 4]), 1),
+        conv([4, 13, 17], 6, window([3, 3], one, [2, 3], [2, 3, 1, 0]), 2),
+        conv([6, 17, 13], 9, window([3, 5], [3, 2], [2, 2], [1, 4, 3, 2]), 3),
+        conv([7, 10, 9], 7, window([3, 3], one, one, [1; 4]), 7),
+        conv([5, 11, 37], 10, window([3, 3], [2, 2], [1, 2], [1, 2, 0, 1]), 5),
+        conv([2, 19, 70], 33, window([3, 3], one, one, [1; 4]), 1),
+        conv([403, 5, 3], 3, window(one, one, one, [1, 0, 0, 1]), 1),
+    ]
+    .into_iter()
+    .map(|shape| shape.expect("the kernel fits"))
+    .collect()
+}
+
+/// Rounding errors of sums of `terms` products grow with the square root of their number.
+fn tolerance(terms: usize) -> f64 {
+    1e-6 + 2e-6 * (terms as f64).sqrt()
+}
+
+fn check_forward(isa: Isa, d: &Conv, n: usize) {
+    let (input, weight, bias) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()), uniform(3, d.output.c));
+    for bias in [None, Some(&bias[..])] {
+        let mut got = vec![f32::NAN; n * d.output.len()];
+        let mut expected = vec![0.0; got.len()];
+        forward_on(isa, d, n, &input, &weight, bias, &mut got);
+        reference::forward(d, n, &widen(&input), &widen(&weight), bias.map(widen).as_deref(), &mut expected);
+        assert_close(&format!("{n} x {d:?} on {isa:?}"), &got, &expected, tolerance(d.taps()));
+    }
+}
+
+fn check_backward_data(isa: Isa, d: &Conv, n: usize) {
+    let (d_output, weight) = (uniform(4, n * d.output.len()), uniform(5, d.weight_len()));
+    let before = uniform(6, n * d.input.len());
+    for write in [Write::Set, Write::Add] {
+        let mut got = if write == Write::Set { vec![f32::NAN; before.len()] } else { before.clone() };
+        let (mut expected, mut scratch) = (widen(&before), vec![f32::NAN; d.weight_len()]);
+        backward_data_on(isa, d, n, &weight, &d_output, &mut got, &mut scratch, write);
+        reference::backward_data(d, n, &widen(&weight), &widen(&d_output), &mut expected, write);
+        let terms = d.weight_len() / d.input.c;
+        assert_close(&format!("{write:?} of {n} x {d:?} on {isa:?}"), &got, &expected, tolerance(terms));
+    }
+}
+
+fn check_backward_weights(isa: Isa, d: &Conv, n: usize) {
+    let (input, d_output) = (uniform(7, n * d.input.len()), uniform(8, n * d.output.len()));
+    let (mut weight, mut bias) = (vec![f32::NAN; d.weight_len()], vec![f32::NAN; d.output.c]);
+    let (mut d_weight, mut d_bias) = (vec![0.0; weight.len()], vec![0.0; bias.len()]);
+    backward_weights_on(isa, d, n, &input, &d_output, &mut weight, Some(&mut bias));
+    reference::backward_weights(d, n, &widen(&input), &widen(&d_output), &mut d_weight, Some(&mut d_bias));
+    let terms = n * d.output.plane();
+    assert_close(&format!("d_weight of {n} x {d:?} on {isa:?}"), &weight, &d_weight, tolerance(terms));
+    assert_close(&format!("d_bias of {n} x {d:?} on {isa:?}"), &bias, &d_bias, tolerance(terms));
+}
+
+#[test]
+fn forward_agrees_with_the_reference() {
+    for isa in Isa::available() {
+        for d in shapes() {
+            for n in [1, 3] {
+                check_forward(isa, &d, n);
+            }
+        }
+    }
+}
+
+#[test]
+fn backward_data_agrees_with_the_reference() {
+    for isa in Isa::available() {
+        for d in shapes() {
+            for n in [1, 3] {
+                check_backward_data(isa, &d, n);
+            }
+        }
+    }
+}
+
+#[test]
+fn backward_weights_agree_with_the_reference() {
+    for isa in Isa::available() {
+        for d in shapes() {
+            for n in [1, 3, 11] {
+                check_backward_weights(isa, &d, n);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_shape_agrees_with_the_reference(
+        (group_in, group_out, groups, n) in (1..6_usize, 1..20_usize, 1..4_usize, 1..4_usize),
+        (h, w) in (1..15_usize, 1..40_usize),
+        kernel in [1..5_usize, 1..5],
+        stride in [1..4_usize, 1..4],
+        dilation in [1..4_usize, 1..4],
+        pad in [0..4_usize, 0..4, 0..4, 0..4],
+    ) {
+        let window = Window { kernel, stride, dilation, pad };
+        if let Some(d) = conv([group_in * groups, h, w], group_out * groups, window, groups) {
+            for isa in Isa::available() {
+                check_forward(isa, &d, n);
+                check_backward_data(isa, &d, n);
+                check_backward_weights(isa, &d, n);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_empty_batch_has_no_gradient() {
+    let d = shapes()[1];
+    let (mut weight, mut bias) = (vec![f32::NAN; d.weight_len()], vec![f32::NAN; d.output.c]);
+    backward_weights(&d, 0, &[], &[], &mut weight, Some(&mut bias));
+    assert!(weight.iter().chain(&bias).all(|&g| g == 0.0));
+    forward(&d, 0, &[], &weight, None, &mut []);
+    backward_data(&d, 0, &weight, &[], &mut [], &mut vec![0.0; d.weight_len()], Write::Set);
+}
+
+#[test]
+fn gradients_agree_with_finite_differences() {
+    let all = [
+        conv([2, 7, 5], 3, window([3, 3], [1, 1], [1, 1], [1; 4]), 1),
+        conv([3, 7, 11], 5, window([3, 2], [2, 3], [1, 2], [1, 0, 2, 1]), 1),
+        conv([4, 5, 7], 6, window([3, 3], [2, 1], [1, 1], [1; 4]), 2),
+        conv([3, 5, 7], 6, window([3, 3], [1, 2], [2, 1], [2, 1, 0, 1]), 3),
+    ];
+    for d in all.map(|d| d.expect("the kernel fits")) {
+        let n = 2;
+        let (input, weight, bias) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()), uniform(3, d.output.c));
+        let d_output = uniform(4, n * d.output.len());
+        let output = |input: &[f64], weight: &[f64], bias: &[f64]| {
+            let mut output = vec![0.0; d_output.len()];
+            reference::forward(&d, n, input, weight, Some(bias), &mut output);
+            output
+        };
+        let (x, w, b, g) = (&widen(&input), &widen(&weight), &widen(&bias), &widen(&d_output));
+        let mut d_input = vec![0.0; input.len()];
+        let (mut d_weight, mut d_bias) = (vec![0.0; weight.len()], vec![0.0; bias.len()]);
+        backward_data(&d, n, &weight, &d_output, &mut d_input, &mut vec![0.0; d.weight_len()], Write::Set);
+        backward_weights(&d, n, &input, &d_output, &mut d_weight, Some(&mut d_bias));
+        assert_close("d_input", &d_input, &finite_differences(x, g, 1e-2, |x| output(x, w, b)), 1e-5);
+        assert_close("d_weight", &d_weight, &finite_differences(w, g, 1e-2, |w| output(x, w, b)), 1e-5);
+        assert_close("d_bias", &d_bias, &finite_differences(b, g, 1e-2, |b| output(x, w, b)), 1e-5);
+    }
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    let all = [
+        conv([17, 29, 31], 61, window([3, 3], [1, 1], [1, 1], [1; 4]), 1),
+        conv([16, 28, 28], 16, window([3, 3], [2, 2], [1, 1], [1; 4]), 1),
+        conv([130, 7, 7], 260, window([3, 3], [1, 1], [1, 1], [1; 4]), 1),
+        conv([64, 31, 29], 64, window([3, 3], [1, 1], [1, 1], [1; 4]), 64),
+    ];
+    for d in all.map(|d| d.expect("the kernel fits")) {
+        let n = 11;
+        let (input, weight) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()));
+        let (bias, d_output) = (uniform(3, d.output.c), uniform(4, n * d.output.len()));
+        assert!(n * d.output.plane() * d.weight_len() > crate::kernel::parallel::SERIAL_MACS, "large enough to matter");
+        same_on_any_threads(&format!("{d:?}"), || {
+            let mut output = vec![0.0; d_output.len()];
+            let (mut d_input, mut scratch) = (vec![0.0; input.len()], vec![0.0; weight.len()]);
+            let (mut d_weight, mut d_bias) = (vec![0.0; weight.len()], vec![0.0; bias.len()]);
+            forward(&d, n, &input, &weight, Some(&bias), &mut output);
+            backward_data(&d, n, &weight, &d_output, &mut d_input, &mut scratch, Write::Set);
+            backward_weights(&d, n, &input, &d_output, &mut d_weight, Some(&mut d_bias));
+            [output, d_input, d_weight, d_bias].concat()
+        });
+    }
+}
+
+/// The filter of the lecture's worked examples.
+const FILTER: [f32; 9] = [2., 0., 1., 0., 1., 2., 1., 0., 2.];
+
+/// Convolves a square map with the lecture's filter.
+fn lecture(input: &[f32], size: usize, stride: usize, pad: usize) -> Vec<f32> {
+    let window = window([3, 3], [stride; 2], [1, 1], [pad; 4]);
+    let d = conv([1, size, size], 1, window, 1).expect("the kernel fits");
+    let mut output = vec![0.0; d.output.len()];
+    forward(&d, 1, input, &FILTER, None, &mut output);
+    output
+}
+
+#[test]
+fn the_lectures_worked_examples() {
+    let small = [1., 2., 3., 0., 0., 1., 2., 3., 3., 0., 1., 2., 2., 3., 0., 1.];
+    assert_eq!(lecture(&small, 4, 1, 0), [15., 16., 6., 15.]);
+    let same = [7., 12., 10., 2., 4., 15., 16., 10., 10., 6., 15., 6., 8., 10., 4., 3.];
+    assert_eq!(lecture(&small, 4, 1, 1), same);
+    let rows = [[1, 2, 3, 0, 1, 2, 3], [0, 1, 2, 3, 0, 1, 2], [3, 0, 1, 2, 3, 0, 1], [2, 3, 0, 1, 2, 3, 0]];
+    let large: Vec<f32> = (0..7).flat_map(|row| rows[row % 4]).map(|value| value as f32).collect();
+    assert_eq!(lecture(&large, 7, 2, 0), [15., 17., 15., 17., 15., 17., 15., 17., 15.]);
+}
+
+#[test]
+#[should_panic(expected = "length of the weights")]
+fn a_wrong_length_panics_with_its_name() {
+    let d = shapes()[0];
+    forward(&d, 1, &vec![0.0; d.input.len()], &[0.0; 7], None, &mut vec![0.0; d.output.len()]);
+}

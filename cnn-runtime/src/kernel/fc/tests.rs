@@ -1,0 +1,118 @@
+//! The fast paths against the reference, on every instruction set of the machine.
+
+use super::{backward_data, backward_data_on, backward_weights, backward_weights_on, forward, forward_on, reference};
+use crate::desc::{Fc, Write};
+use crate::dispatch::Isa;
+use crate::testing::{assert_close, finite_differences, same_on_any_threads, uniform, widen};
+
+const SHAPES: [Fc; 6] = [
+    Fc { inputs: 1, outputs: 1 },
+    Fc { inputs: 7, outputs: 3 },
+    Fc { inputs: 33, outputs: 41 },
+    Fc { inputs: 400, outputs: 120 },
+    Fc { inputs: 1009, outputs: 131 },
+    Fc { inputs: 16, outputs: 64 },
+];
+
+/// One, a few, and so many samples that the blocked product takes over.
+const BATCHES: [usize; 7] = [1, 2, 3, 4, 7, 13, 67];
+
+/// Rounding errors of sums of `terms` products grow with the square root of their number.
+fn tolerance(terms: usize) -> f64 {
+    1e-6 + 2e-6 * (terms as f64).sqrt()
+}
+
+fn for_each_case(check: impl Fn(Isa, &Fc, usize)) {
+    for isa in Isa::available() {
+        for d in SHAPES {
+            for n in BATCHES {
+                check(isa, &d, n);
+            }
+        }
+    }
+}
+
+#[test]
+fn forward_agrees_with_the_reference() {
+    for_each_case(|isa, d, n| {
+        let (input, weight, bias) = (uniform(1, n * d.inputs), uniform(2, d.inputs * d.outputs), uniform(3, d.outputs));
+        for bias in [None, Some(&bias[..])] {
+            let (mut found, mut expected) = (vec![f32::NAN; n * d.outputs], vec![0.0; n * d.outputs]);
+            forward_on(isa, d, n, &input, &weight, bias, &mut found);
+            reference::forward(d, n, &widen(&input), &widen(&weight), bias.map(widen).as_deref(), &mut expected);
+            assert_close(&format!("{d:?} x {n} on {isa:?}"), &found, &expected, tolerance(d.inputs));
+        }
+    });
+}
+
+#[test]
+fn backward_data_agrees_with_the_reference() {
+    for_each_case(|isa, d, n| {
+        let (d_output, weight) = (uniform(4, n * d.outputs), uniform(5, d.inputs * d.outputs));
+        let before = uniform(6, n * d.inputs);
+        for write in [Write::Set, Write::Add] {
+            let mut got = if write == Write::Set { vec![f32::NAN; before.len()] } else { before.clone() };
+            let mut expected = widen(&before);
+            backward_data_on(isa, d, n, &weight, &d_output, &mut got, write);
+            reference::backward_data(d, n, &widen(&weight), &widen(&d_output), &mut expected, write);
+            assert_close(&format!("{write:?} of {d:?} x {n} on {isa:?}"), &got, &expected, tolerance(d.outputs));
+        }
+    });
+}
+
+#[test]
+fn backward_weights_agree_with_the_reference() {
+    for_each_case(|isa, d, n| {
+        let (input, d_output) = (uniform(7, n * d.inputs), uniform(8, n * d.outputs));
+        let (mut weight, mut bias) = (vec![f32::NAN; d.inputs * d.outputs], vec![f32::NAN; d.outputs]);
+        let (mut d_weight, mut d_bias) = (vec![0.0; weight.len()], vec![0.0; bias.len()]);
+        backward_weights_on(isa, d, n, &input, &d_output, &mut weight, Some(&mut bias));
+        reference::backward_weights(d, n, &widen(&input), &widen(&d_output), &mut d_weight, Some(&mut d_bias));
+        assert_close(&format!("{d:?} x {n} on {isa:?}"), &weight, &d_weight, tolerance(n));
+        assert_close(&format!("{d:?} x {n} on {isa:?}"), &bias, &d_bias, tolerance(n));
+    });
+}
+
+#[test]
+fn gradients_agree_with_finite_differences() {
+    let d = Fc { inputs: 13, outputs: 7 };
+    for n in [1, 11] {
+        let (input, weight, bias) = (uniform(1, n * 13), uniform(2, 13 * 7), uniform(3, 7));
+        let d_output = uniform(4, n * 7);
+        let output = |input: &[f64], weight: &[f64], bias: &[f64]| {
+            let mut output = vec![0.0; d_output.len()];
+            reference::forward(&d, n, input, weight, Some(bias), &mut output);
+            output
+        };
+        let (x, w, b, g) = (&widen(&input), &widen(&weight), &widen(&bias), &widen(&d_output));
+        let (mut d_input, mut d_weight, mut d_bias) = (vec![0.0; n * 13], vec![0.0; 13 * 7], vec![0.0; 7]);
+        backward_data(&d, n, &weight, &d_output, &mut d_input, Write::Set);
+        backward_weights(&d, n, &input, &d_output, &mut d_weight, Some(&mut d_bias));
+        assert_close("d_input", &d_input, &finite_differences(x, g, 1e-2, |x| output(x, w, b)), 1e-5);
+        assert_close("d_weight", &d_weight, &finite_differences(w, g, 1e-2, |w| output(x, w, b)), 1e-5);
+        assert_close("d_bias", &d_bias, &finite_differences(b, g, 1e-2, |b| output(x, w, b)), 1e-5);
+    }
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    let d = Fc { inputs: 2053, outputs: 1031 };
+    for n in [1, 5, 37] {
+        let (input, weight) = (uniform(1, n * d.inputs), uniform(2, d.inputs * d.outputs));
+        let d_output = uniform(3, n * d.outputs);
+        same_on_any_threads(&format!("{d:?} x {n}"), || {
+            let (mut output, mut d_input) = (vec![0.0; d_output.len()], vec![0.0; input.len()]);
+            let mut d_weight = vec![0.0; weight.len()];
+            forward(&d, n, &input, &weight, None, &mut output);
+            backward_data(&d, n, &weight, &d_output, &mut d_input, Write::Set);
+            backward_weights(&d, n, &input, &d_output, &mut d_weight, None);
+            [output, d_input, d_weight].concat()
+        });
+    }
+}
+
+#[test]
+#[should_panic(expected = "length of the weights")]
+fn a_wrong_length_panics_with_its_name() {
+    super::forward(&Fc { inputs: 3, outputs: 2 }, 1, &[0.0; 3], &[0.0; 5], None, &mut [0.0; 2]);
+}

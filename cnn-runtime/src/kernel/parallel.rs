@@ -1,0 +1,79 @@
+//! Fixed grids of tasks on rayon's threads.
+
+#![allow(unsafe_code)] // tasks share the slice that they write parts of
+
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
+
+/// Multiply-accumulates below which waking another thread costs more than it saves: about 40 microseconds of work.
+pub(crate) const SERIAL_MACS: usize = 2_000_000;
+
+/// Calls `task` for every index below `tasks`, on one thread if the whole is fewer than [`SERIAL_MACS`].
+///
+/// Which thread runs a task is left open, so tasks must not depend on one another or on the number of threads.
+pub(crate) fn for_each(tasks: usize, macs: usize, task: impl Fn(usize) + Sync + Send) {
+    if tasks == 1 || macs < SERIAL_MACS {
+        (0..tasks).for_each(task);
+    } else {
+        (0..tasks).into_par_iter().with_max_len(1).for_each(task);
+    }
+}
+
+/// The `index`th of `parts` consecutive ranges that cover `0..total`, each a multiple of `unit` long but the last.
+pub(crate) fn part(total: usize, parts: usize, unit: usize, index: usize) -> std::ops::Range<usize> {
+    let units = total.div_ceil(unit);
+    let at = |index: usize| (units * index / parts * unit).min(total);
+    at(index)..at(index + 1)
+}
+
+/// A pointer that tasks share to write disjoint parts of one slice.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared(*mut f32);
+
+// SAFETY: a plain address; each dereference is an unsafe block of its own that argues why its part is disjoint.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    /// Shares `slice`, which must not be used by other means while tasks run.
+    pub(crate) fn new(slice: &mut [f32]) -> Self {
+        Shared(slice.as_mut_ptr())
+    }
+
+    /// The same slice from `offset` floats in.
+    ///
+    /// # Safety
+    /// As for [`Shared::at`].
+    pub(crate) unsafe fn skip(self, offset: usize) -> Self {
+        // SAFETY: the caller promises what `at` asks for.
+        Shared(unsafe { self.at(offset) })
+    }
+
+    /// The address `offset` floats in.
+    ///
+    /// # Safety
+    /// `offset` is at most the length of the shared slice, and the slice's borrow is still alive.
+    pub(crate) unsafe fn at(self, offset: usize) -> *mut f32 {
+        // SAFETY: the caller promises that the result stays in or one past the slice.
+        unsafe { self.0.add(offset) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::part;
+
+    #[test]
+    fn parts_cover_everything_once_in_whole_units() {
+        for (total, parts, unit) in [(100, 3, 16), (7, 7, 1), (33, 2, 32), (5, 1, 8), (3136, 13, 32)] {
+            let mut end = 0;
+            for index in 0..parts {
+                let range = part(total, parts, unit, index);
+                assert_eq!(range.start, end);
+                assert!(range.end == total || range.end % unit == 0);
+                end = range.end;
+            }
+            assert_eq!(end, total);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Vectors of `f32` as a trait over zero-sized tokens, one per instruction set.
+//!
+//! A token can only be had from [`crate::dispatch`], which has asked the processor first, so holding one proves that
+//! its instructions exist. On stable Rust `#[target_feature]` does not combine with `#[inline(always)]`: bodies are
+//! therefore generic and always inlined, and enter an instruction set through the one trampoline of its token,
+//! [`Simd::call`].
+
+#![allow(unsafe_code)] // vector loads and stores are by pointer
+
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub(crate) use portable::Portable;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::{Avx2, Avx512};
+
+/// A computation written once for every instruction set.
+pub(crate) trait Kernel {
+    /// Runs it. Implementations are `#[inline(always)]`, and so is all they call that works on vectors.
+    fn run<S: Simd>(self, simd: S);
+}
+
+/// An instruction set that is present on this machine.
+pub(crate) trait Simd: Copy + Send + Sync {
+    /// A register of `LANES` floats.
+    type V: Copy;
+    /// Floats per register.
+    const LANES: usize;
+    /// Most rows of a register tile that is two registers wide.
+    const MR: usize;
+
+    /// Compiles `kernel` for this instruction set and calls it; the call itself is not inlined.
+    fn call<K: Kernel>(self, kernel: K);
+
+    /// All lanes `x`.
+    fn splat(self, x: f32) -> Self::V;
+    /// `a * b + c`, fused where the processor can.
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `a + b`.
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+
+    /// Reads `LANES` floats.
+    ///
+    /// # Safety
+    /// `p` is valid for reading `LANES` floats; no alignment is asked for.
+    unsafe fn load(self, p: *const f32) -> Self::V;
+
+    /// Writes `LANES` floats.
+    ///
+    /// # Safety
+    /// `p` is valid for writing `LANES` floats; no alignment is asked for.
+    unsafe fn store(self, p: *mut f32, v: Self::V);
+
+    /// The sum of all lanes, added up pairwise in a fixed order.
+    #[inline(always)]
+    fn sum(self, v: Self::V) -> f32 {
+        let mut lanes = [0.0; 16];
+        // SAFETY: no instruction set here has more than 16 lanes.
+        unsafe { self.store(lanes.as_mut_ptr(), v) };
+        let mut width = Self::LANES;
+        while width > 1 {
+            width /= 2;
+            for i in 0..width {
+                lanes[i] += lanes[i + width];
+            }
+        }
+        lanes[0]
+    }
+}

@@ -1,0 +1,51 @@
+//! Four floats in an array: LLVM makes vector instructions of it on every target that has them.
+
+use super::{Kernel, Simd};
+
+/// Plain Rust, for processors without a token of their own.
+#[derive(Clone, Copy)]
+pub(crate) struct Portable;
+
+impl Simd for Portable {
+    type V = [f32; 4];
+    const LANES: usize = 4;
+    const MR: usize = 6;
+
+    #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) {
+        trampoline(kernel);
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::V {
+        [x; 4]
+    }
+
+    // Not `f32::mul_add`, which is a slow library call where there is no such instruction.
+    #[inline(always)]
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        [a[0] * b[0] + c[0], a[1] * b[1] + c[1], a[2] * b[2] + c[2], a[3] * b[3] + c[3]]
+    }
+
+    #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        [a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]]
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, p: *const f32) -> Self::V {
+        // SAFETY: the caller promises four readable floats.
+        unsafe { p.cast::<[f32; 4]>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32, v: Self::V) {
+        // SAFETY: the caller promises four writable floats.
+        unsafe { p.cast::<[f32; 4]>().write_unaligned(v) }
+    }
+}
+
+#[inline(never)]
+fn trampoline<K: Kernel>(kernel: K) {
+    kernel.run(Portable);
+}

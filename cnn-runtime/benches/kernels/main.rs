@@ -1,0 +1,59 @@
+//! Speed of the convolutions of LeNet-5, ResNet-20, ResNet-18 and AlexNet beside the processor's own limit.
+//!
+//! `cargo bench -p cnn-runtime --bench kernels -- [FILTER] [--batch N] [--threads N]` prints GFLOP/s (two operations per
+//! multiply-add) of each direction, and in brackets the part of what a loop of multiply-adds in registers reaches in the
+//! same run on as many threads.
+
+mod peak;
+mod shapes;
+
+use std::time::{Duration, Instant};
+
+use cnn_runtime::desc::{Conv, Write};
+use cnn_runtime::dispatch::Isa;
+use cnn_runtime::kernel::conv;
+use cnn_runtime::testing::{on_threads, uniform};
+
+/// The best of repeated calls within about a fifth of a second, in seconds; a call before them warms the caches.
+fn seconds(mut call: impl FnMut()) -> f64 {
+    call();
+    let (start, mut best) = (Instant::now(), f64::INFINITY);
+    while start.elapsed() < Duration::from_millis(200) {
+        let each = Instant::now();
+        call();
+        best = best.min(each.elapsed().as_secs_f64());
+    }
+    best
+}
+
+/// GFLOP/s of forward, backward-data and backward-weights.
+fn measure(d: &Conv, n: usize) -> [f64; 3] {
+    let (input, weight) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()));
+    let mut output = uniform(3, n * d.output.len());
+    let (mut d_input, mut d_weight, mut scratch) = (input.clone(), weight.clone(), weight.clone());
+    let flops = 2.0 * (n * d.output.plane() * d.weight_len()) as f64;
+    let forward = seconds(|| conv::forward(d, n, &input, &weight, None, &mut output));
+    let data = seconds(|| conv::backward_data(d, n, &weight, &output, &mut d_input, &mut scratch, Write::Set));
+    let weights = seconds(|| conv::backward_weights(d, n, &input, &output, &mut d_weight, None));
+    [forward, data, weights].map(|seconds| flops / seconds / 1e9)
+}
+
+fn option(arguments: &[String], name: &str, default: usize) -> usize {
+    let at = arguments.iter().position(|argument| argument == name);
+    at.and_then(|at| arguments.get(at + 1)).and_then(|value| value.parse().ok()).unwrap_or(default)
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let filter = arguments.first().filter(|argument| !argument.starts_with("--")).cloned().unwrap_or_default();
+    let (n, threads) = (option(&arguments, "--batch", 8), option(&arguments, "--threads", 1));
+    on_threads(threads, || {
+        let peak = peak::gflops(threads);
+        println!("{:?}, {threads} threads, batch {n}; peak {peak:.1} GFLOP/s", Isa::active());
+        println!("{:<34} {:>14} {:>14} {:>14}", "convolution", "forward", "d_input", "d_weight");
+        for (name, d) in shapes::all().into_iter().filter(|(name, _)| name.contains(&filter)) {
+            let found = measure(&d, n).map(|gflops| format!("{gflops:.1} ({:.0}%)", 100.0 * gflops / peak));
+            println!("{name:<34} {:>14} {:>14} {:>14}", found[0], found[1], found[2]);
+        }
+    });
+}

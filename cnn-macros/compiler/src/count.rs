@@ -1,9 +1,7 @@
-//! Counting: trainable parameters and multiply-accumulates, in checked arithmetic.
+//! Counting over a whole network: trainable parameters and multiply-accumulates, in checked arithmetic.
 
-use crate::ir::{Graph, Op};
-
-/// The most trainable parameters a network may have: 2^33, or 32 GiB of weights.
-pub const MAX_PARAMS: u64 = 1 << 33;
+use crate::infer::cost::{self, MAX_PARAMS};
+use crate::ir::Graph;
 
 /// What one layer costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,50 +38,24 @@ pub struct Overflow {
 pub fn count(graph: &Graph) -> Result<Costs, Overflow> {
     let mut costs = Costs::default();
     for node in 0..graph.nodes.len() {
-        let too_many = |what| Overflow { node, what };
-        let params = params(graph, node).and_then(|own| Some((own, own.checked_add(costs.total.params)?)));
-        let (own_params, all_params) = params.filter(|&(_, all)| all <= MAX_PARAMS).ok_or(too_many("parameters"))?;
-        let macs = macs(graph, node).and_then(|own| Some((own, own.checked_add(costs.total.macs)?)));
-        let (own_macs, all_macs) = macs.ok_or(too_many("multiply-accumulates"))?;
-        costs.layers.push(Cost { params: own_params, macs: own_macs });
-        costs.total = Cost { params: all_params, macs: all_macs };
+        let own = layer(graph, node).ok_or(Overflow { node, what: "multiply-accumulates" })?;
+        let params = costs.total.params.checked_add(own.params).filter(|&all| u128::from(all) <= MAX_PARAMS);
+        let macs = costs.total.macs.checked_add(own.macs);
+        costs.total = Cost {
+            params: params.ok_or(Overflow { node, what: "parameters" })?,
+            macs: macs.ok_or(Overflow { node, what: "multiply-accumulates" })?,
+        };
+        costs.layers.push(own);
     }
     Ok(costs)
 }
 
-fn params(graph: &Graph, node: usize) -> Option<u64> {
-    let bias_of = |bias: bool, outputs: usize| if bias { outputs as u64 } else { 0 };
-    let output = graph.nodes[node].output;
-    match graph.nodes[node].op {
-        Op::Conv { bias, .. } => weights(graph, node)?.checked_add(bias_of(bias, output.to_map().c)),
-        Op::Fc { bias } => weights(graph, node)?.checked_add(bias_of(bias, output.len())),
-        Op::BatchNorm { .. } => (output.to_map().c as u64).checked_mul(2),
-        _ => Some(0),
-    }
-}
-
-fn macs(graph: &Graph, node: usize) -> Option<u64> {
-    let weights = weights(graph, node)?;
-    match (graph.nodes[node].op, graph.nodes[node].output.to_map()) {
-        (Op::Conv { .. }, map) => weights.checked_mul(map.h as u64)?.checked_mul(map.w as u64),
-        _ => Some(weights),
-    }
-}
-
-/// Elements of a layer's weight tensor.
-fn weights(graph: &Graph, node: usize) -> Option<u64> {
+fn layer(graph: &Graph, node: usize) -> Option<Cost> {
     let node = &graph.nodes[node];
-    let Some(&input) = node.inputs.first() else { return Some(0) };
-    let input = graph.shape(input);
-    match node.op {
-        Op::Conv { window, groups, .. } => {
-            let in_channels = (input.to_map().c / groups) as u64;
-            let taps = (window.kernel[0] as u64).checked_mul(window.kernel[1] as u64)?;
-            in_channels.checked_mul(taps)?.checked_mul(node.output.to_map().c as u64)
-        }
-        Op::Fc { .. } => (input.len() as u64).checked_mul(node.output.len() as u64),
-        _ => Some(0),
-    }
+    let Some(&input) = node.inputs.first() else { return Some(Cost::default()) };
+    let cost::Cost { params, macs } = cost::cost(&node.op, graph.shape(input), node.output)?;
+    // More parameters than fit are above the limit all the same.
+    Some(Cost { params: u64::try_from(params).unwrap_or(u64::MAX), macs })
 }
 
 #[cfg(test)]

@@ -44,6 +44,17 @@ impl Frame {
     }
 }
 
+/// Several tensors of one buffer at once, mutable.
+///
+/// # Panics
+/// If two ranges overlap or one leaves the buffer; layouts that the compiler makes do neither.
+pub fn tensors<const K: usize>(buffer: &mut [f32], ranges: [Range<usize>; K]) -> [&mut [f32]; K] {
+    match buffer.get_disjoint_mut(ranges) {
+        Ok(tensors) => tensors,
+        Err(error) => panic!("the layout is broken: {error}"),
+    }
+}
+
 /// The memory of an arena slot as 16-bit integers: two to a float.
 pub fn as_u16(values: &mut [f32]) -> &mut [u16] {
     bytemuck::cast_slice_mut(values)
@@ -73,6 +84,13 @@ mod tests {
     #[should_panic(expected = "the plan is broken")]
     fn overlapping_slots_are_refused() {
         FRAME.views(&mut [0.0; 128], [Slot::batch(0, 16), Slot::batch(8, 8)]);
+    }
+
+    #[test]
+    fn tensors_are_the_ranges_in_order() {
+        let mut buffer = [1.0, 2.0, 3.0, 4.0];
+        let [weight, bias] = tensors(&mut buffer, [0..2, 3..4]);
+        assert_eq!((&*weight, &*bias), (&[1.0, 2.0][..], &[4.0][..]));
     }
 
     #[test]

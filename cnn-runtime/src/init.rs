@@ -57,7 +57,7 @@ impl Init {
     pub(crate) fn fill(self, tensor: &TensorInfo, seed: u64, values: &mut [f32]) {
         let draw = self.draw(tensor);
         let fill_chunk = |(chunk, values): (usize, &mut [f32])| {
-            let mut rng = random::stream(seed, tensor.name, chunk as u64);
+            let mut rng = random::stream(seed, tensor.name, 0, chunk as u64);
             draw.fill(&mut rng, values);
         };
         values.par_chunks_mut(CHUNK).enumerate().for_each(fill_chunk);

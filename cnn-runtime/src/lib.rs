@@ -5,6 +5,7 @@
 extern crate self as cnn_runtime;
 
 pub mod buffer;
+pub mod data;
 pub mod desc;
 pub mod dispatch;
 pub mod error;
@@ -13,7 +14,9 @@ pub mod info;
 pub mod init;
 pub mod kernel;
 pub mod loss;
+pub mod metrics;
 pub mod network;
+pub mod optim;
 pub mod params;
 mod pool;
 pub mod prelude;
@@ -21,6 +24,9 @@ mod random;
 mod simd;
 #[doc(hidden)]
 pub mod testing;
+#[cfg(test)]
+mod toy;
+pub mod train;
 pub mod workspace;
 
 pub use buffer::Buffer;
@@ -33,7 +39,7 @@ pub use params::Params;
 #[doc(hidden)]
 pub mod __v1 {
     pub use crate::desc::*;
-    pub use crate::frame::{Frame, as_u16};
+    pub use crate::frame::{Frame, as_u16, tensors};
     pub use crate::info::*;
     pub use crate::kernel::*;
     pub use crate::network::Network;

@@ -150,3 +150,6 @@ pub(crate) fn run_infer<N: Network>(network: &N, workspace: &mut Workspace<N>, n
     let arena = workspace.arena_mut();
     pool::run(N::INFO, n, || N::infer(params.values(), params.state(), frame, arena));
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,10 +2,14 @@
 
 pub use crate::buffer::Buffer;
 pub use crate::cnn;
+pub use crate::data::{Dataset, Normalize, Split};
 pub use crate::error::Error;
 pub use crate::info::{LayerInfo, NetInfo, TensorInfo};
 pub use crate::init::Init;
 pub use crate::loss::{Loss, Mse, SoftmaxCrossEntropy};
+pub use crate::metrics::{Evaluation, evaluate};
 pub use crate::network::Network;
+pub use crate::optim::{Optimizer, Sgd};
 pub use crate::params::Params;
+pub use crate::train::{Callback, Epoch, History, Step, Trainer};
 pub use crate::workspace::{TrainWorkspace, Workspace};

@@ -3,11 +3,12 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-/// The stream number `index` of all that are drawn for `purpose` under `seed`. No two of them overlap.
-pub(crate) fn stream(seed: u64, purpose: &str, index: u64) -> ChaCha8Rng {
+/// The stream for item `index` of `round` of all that are drawn for `purpose` under `seed`. No two of them overlap.
+pub(crate) fn stream(seed: u64, purpose: &str, round: u64, index: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     key[8..16].copy_from_slice(&hash(purpose).to_le_bytes());
+    key[16..24].copy_from_slice(&round.to_le_bytes());
     let mut rng = ChaCha8Rng::from_seed(key);
     rng.set_stream(index);
     rng
@@ -31,12 +32,13 @@ mod tests {
     }
 
     #[test]
-    fn seed_purpose_and_index_each_make_a_stream_of_their_own() {
-        let first = |seed, purpose, index| stream(seed, purpose, index).random::<u64>();
-        let draws = [first(0, "a", 0), first(1, "a", 0), first(0, "b", 0), first(0, "a", 1)];
+    fn seed_purpose_round_and_index_each_make_a_stream_of_their_own() {
+        let first = |seed, purpose, round, index| stream(seed, purpose, round, index).random::<u64>();
+        let draws =
+            [first(0, "a", 0, 0), first(1, "a", 0, 0), first(0, "b", 0, 0), first(0, "a", 1, 0), first(0, "a", 0, 1)];
         for (i, draw) in draws.iter().enumerate() {
             assert!(!draws[..i].contains(draw));
         }
-        assert_eq!(first(1, "a", 0), draws[1]);
+        assert_eq!(first(1, "a", 0, 0), draws[1]);
     }
 }

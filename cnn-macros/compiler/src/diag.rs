@@ -38,7 +38,8 @@ impl Site {
         format!("{}:{}", at.line, at.column + 1)
     }
 
-    fn key(self) -> (usize, usize, usize, usize) {
+    /// Orders sites as they stand in the source.
+    pub(crate) fn key(self) -> (usize, usize, usize, usize) {
         let (from, to) = (self.start.start(), self.end.end());
         (from.line, from.column, to.line, to.column)
     }

@@ -1,9 +1,20 @@
 //! The front end: from tokens to checked graphs.
 
+use std::collections::HashSet;
+
 use proc_macro2::TokenStream;
 
+use crate::ast::{NetworkDef, Program};
 use crate::diag::Diagnostics;
-use crate::ir;
+use crate::infer::cost::{MAX_ELEMENTS, elements};
+use crate::infer::{self, Inferred, Seen};
+use crate::ir::{self, Map, Shape};
+use crate::lower::Lowerer;
+use crate::op::count;
+use crate::{names, parse};
+
+#[cfg(test)]
+mod tests;
 
 /// A network of an invocation, as far as the front end understood it.
 #[derive(Debug)]
@@ -25,12 +36,48 @@ pub struct Network {
 }
 
 /// Analyses the input of one invocation. Every network whose name could be read is returned, also after errors, so
-/// that its type still exists for the code around it; its graph is `None` exactly when an error concerns it.
+/// that its type still exists for the code around it; its graph is `None` where an error left it incomplete.
 pub fn analyse(tokens: TokenStream) -> (Vec<Network>, Diagnostics) {
     let diagnostics = Diagnostics::new();
-    if tokens.is_empty() {
-        let site = crate::diag::Site::of(proc_macro2::Span::call_site());
-        diagnostics.error(site, "an empty invocation: write `Name <1x28x28> -> conv(6, 5x5) -> relu -> fc(10)`");
+    let mut program = parse::parse(tokens, &diagnostics);
+    let analysed = analyse_program(&program, &diagnostics);
+    let mut taken = HashSet::new();
+    let mut networks = Vec::new();
+    for (def, (input, inferred)) in program.networks.drain(..).zip(analysed) {
+        // A second type of one name would be rustc's error on top of ours.
+        if !taken.insert(def.name.to_string()) {
+            continue;
+        }
+        let NetworkDef { attrs, vis, name, expression, .. } = def;
+        let input = input.unwrap_or(Map { c: 1, h: 1, w: 1 });
+        let Inferred { graph, output } = inferred;
+        let output = output.unwrap_or(Shape::Flat(1));
+        networks.push(Network { attrs, vis, name, expression, input, graph, output });
     }
-    (Vec::new(), diagnostics)
+    (networks, diagnostics)
+}
+
+fn analyse_program(program: &Program, diagnostics: &Diagnostics) -> Vec<(Option<Map>, Inferred)> {
+    let targets = names::resolve(program, diagnostics);
+    let mut lowerer = Lowerer::new(program, &targets, diagnostics);
+    let mut seen = Seen::default();
+    let mut analysed = Vec::with_capacity(program.networks.len());
+    for network in &program.networks {
+        let input = checked_input(network, diagnostics);
+        let lowered = lowerer.network(network);
+        analysed.push((input, infer::infer(network, &lowered, input, &mut seen, diagnostics)));
+    }
+    analysed
+}
+
+fn checked_input(network: &NetworkDef, diagnostics: &Diagnostics) -> Option<Map> {
+    let input = infer::declared_input(network);
+    if let (None, Some(dims)) = (input, &network.input)
+        && let &[c, h, w] = dims.sizes.as_slice()
+    {
+        let elements = elements(Shape::Map(Map { c, h, w })).map_or_else(|| "too many".into(), count);
+        let message = format!("an input of {elements} elements: at most {} (2^31) are possible", count(MAX_ELEMENTS));
+        diagnostics.error(dims.site, message);
+    }
+    input
 }

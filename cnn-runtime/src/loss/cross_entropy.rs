@@ -44,6 +44,13 @@ pub(crate) fn class(label: i128, index: usize, classes: usize) -> Result<usize, 
     }
 }
 
+/// The loss of one sample.
+pub(crate) fn cross_entropy(scores: ArrayView1<'_, f32>, label: usize) -> f64 {
+    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f32 = scores.iter().map(|score| (score - largest).exp()).sum();
+    f64::from(sum.ln() + (largest - scores[label]))
+}
+
 /// The loss of one sample; writes its gradient times `weight`.
 fn sample(scores: ArrayView1<'_, f32>, label: usize, weight: f32, mut d_scores: ArrayViewMut1<'_, f32>) -> f64 {
     let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -74,6 +81,7 @@ mod tests {
         let (loss, d_output) = evaluate(&Array2::zeros((2, 4)), &[1, 3]);
         assert!((loss.unwrap() - 4.0f32.ln()).abs() < 1e-6);
         let expected = array![[0.125, -0.375, 0.125, 0.125], [0.125, 0.125, 0.125, -0.375]];
+        assert_eq!(cross_entropy(array![0.0, 0.0].view(), 1), f64::from(2.0f32.ln()));
         assert!((d_output - expected).iter().all(|d| d.abs() < 1e-6));
     }
 

@@ -9,6 +9,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 use crate::error::Error;
 
 pub use cross_entropy::SoftmaxCrossEntropy;
+pub(crate) use cross_entropy::{class, cross_entropy};
 pub use labels::Labels;
 pub use mse::Mse;
 

@@ -1,0 +1,197 @@
+//! The backward pass: the tape's steps as calls, grouped by layer.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::Context;
+use super::forward::range;
+use super::literal;
+use super::slots::Arena;
+use crate::backward::{GradId, Step, Task, Write, saves_output};
+use crate::ir::Op;
+use crate::layout::Role;
+use crate::plan::storage::BufferId;
+
+/// The steps of the backward pass, an entry per layer that has any.
+pub fn steps(context: &Context<'_>) -> Vec<TokenStream> {
+    let tape = &context.compiled.tape;
+    let mut layers = Vec::new();
+    let mut index = 0;
+    for steps in tape.steps.chunk_by(|a, b| a.node == b.node) {
+        let calls = steps.iter().enumerate().map(|(offset, step)| {
+            let call = Backward { context, step, index: index + offset }.call();
+            if step.on_demand { quote!(if want_input { #call }) } else { call }
+        });
+        layers.push(calls.collect());
+        index += steps.len();
+    }
+    layers
+}
+
+struct Backward<'a> {
+    context: &'a Context<'a>,
+    step: &'a Step,
+    /// The step's place on the tape.
+    index: usize,
+}
+
+impl Backward<'_> {
+    fn call(&self) -> TokenStream {
+        match self.step.task {
+            Task::Params { d_output } => self.params(d_output),
+            Task::Data { input, d_output, d_input, write } => {
+                let views = self.views(&self.data_views(d_output, d_input));
+                let call = self.data(input, write_tokens(write));
+                quote!(#views #call)
+            }
+            Task::InPlace { d } => self.in_place(d),
+            Task::Copy { from, to, write } => {
+                let views = self.views(&[("from", self.gradient(from)), ("to", self.gradient(to))]);
+                let write = write_tokens(write);
+                quote!(#views rt::add::copy(from, to, #write);)
+            }
+        }
+    }
+
+    fn op(&self) -> Op {
+        self.context.graph.nodes[self.step.node].op
+    }
+
+    fn views(&self, views: &[(&str, BufferId)]) -> TokenStream {
+        self.context.views(Arena::Train, views)
+    }
+
+    fn gradient(&self, gradient: GradId) -> BufferId {
+        self.context.compiled.train.gradients[gradient]
+    }
+
+    fn value(&self, value: usize) -> BufferId {
+        self.context.compiled.train.value[value]
+    }
+
+    fn input(&self) -> BufferId {
+        self.value(self.context.graph.nodes[self.step.node].inputs[0])
+    }
+
+    /// A tensor's gradient inside `g`.
+    fn gradient_range(&self, role: Role) -> TokenStream {
+        range(self.context.compiled.layout.range(self.step.node, role).unwrap_or_default())
+    }
+
+    fn params(&self, d_output: GradId) -> TokenStream {
+        let views = self.views(&[("x", self.input()), ("dy", self.gradient(d_output))]);
+        let d = self.context.descriptors.get(self.step.node);
+        let module = if matches!(self.op(), Op::Fc { .. }) { quote!(fc) } else { quote!(conv) };
+        let weight = self.gradient_range(Role::Weight);
+        if self.context.compiled.layout.range(self.step.node, Role::Bias).is_none() {
+            return quote!(#views rt::#module::backward_weights(&#d, frame.n, x, dy, &mut g[#weight], None););
+        }
+        let bias = self.gradient_range(Role::Bias);
+        quote! {
+            #views
+            let [dw, db] = rt::tensors(g, [#weight, #bias]);
+            rt::#module::backward_weights(&#d, frame.n, x, dy, dw, Some(db));
+        }
+    }
+
+    /// What the kernel reads beside the gradients, by the names that [`Backward::data`] uses.
+    fn data_views(&self, d_output: GradId, d_input: GradId) -> Vec<(&'static str, BufferId)> {
+        let (node, train) = (self.step.node, &self.context.compiled.train);
+        let saved = |part: usize| train.saved[node][part];
+        let mut views = match self.op() {
+            Op::MaxPool { .. } => vec![("argmax", saved(0))],
+            Op::BatchNorm { .. } => vec![("x", self.input()), ("mean", saved(0)), ("inv_std", saved(1))],
+            Op::Lrn { .. } => vec![("x", self.input()), ("scale", saved(0))],
+            Op::Act(act) if !saves_output(act) => vec![("x", self.input())],
+            Op::Act(_) | Op::Softmax { .. } => vec![("y", self.value(node + 1))],
+            _ => Vec::new(),
+        };
+        views.extend([("dy", self.gradient(d_output)), ("dx", self.gradient(d_input))]);
+        views.extend(train.scratch[self.index].map(|scratch| ("scratch", scratch)));
+        views
+    }
+
+    fn data(&self, input: usize, write: TokenStream) -> TokenStream {
+        let node = self.step.node;
+        let d = || self.context.descriptors.get(node);
+        let plain = |module: TokenStream| {
+            let d = d();
+            quote!(rt::#module::backward(&#d, frame.n, dy, dx, #write);)
+        };
+        match self.op() {
+            Op::Conv { .. } => {
+                let (d, weight) = (d(), self.context.tensor(node, Role::Weight));
+                quote!(rt::conv::backward_data(&#d, frame.n, #weight, dy, dx, scratch, #write);)
+            }
+            Op::Fc { .. } => {
+                let (d, weight) = (d(), self.context.tensor(node, Role::Weight));
+                quote!(rt::fc::backward_data(&#d, frame.n, #weight, dy, dx, #write);)
+            }
+            Op::MaxPool { .. } => {
+                let (d, argmax) = (d(), self.context.argmax(node));
+                quote!(rt::max_pool::backward(&#d, frame.n, #argmax, dy, dx, #write);)
+            }
+            Op::Act(act) => {
+                let (act, saved) = (literal::act(act), if saves_output(act) { quote!(y) } else { quote!(x) });
+                quote!(rt::act::backward(#act, #saved, dy, dx, #write);)
+            }
+            Op::Softmax { .. } => {
+                let d = d();
+                quote!(rt::softmax::backward(&#d, frame.n, y, dy, dx, #write);)
+            }
+            Op::BatchNorm { .. } => self.batch_norm(write),
+            Op::Lrn { .. } => {
+                let d = d();
+                quote!(rt::lrn::backward(&#d, frame.n, x, scale, dy, dx, #write);)
+            }
+            Op::Dropout { rate } => {
+                let rate_and_key = self.context.dropout(node, rate);
+                quote!(rt::dropout::backward(#rate_and_key, dy, dx, #write);)
+            }
+            Op::Concat => {
+                let part = &self.context.descriptors.parts(node)[input];
+                quote!(rt::concat::backward(&#part, frame.n, dy, dx, #write);)
+            }
+            Op::AvgPool { .. } => plain(quote!(avg_pool)),
+            Op::Pad(_) => plain(quote!(pad)),
+            Op::Upsample { .. } => plain(quote!(upsample)),
+            // The gradients of these are shared or copied.
+            Op::Flatten | Op::Add => quote!(),
+        }
+    }
+
+    fn batch_norm(&self, write: TokenStream) -> TokenStream {
+        let d = self.context.descriptors.get(self.step.node);
+        let gamma = self.context.tensor(self.step.node, Role::Scale);
+        let [d_scale, d_shift] = [Role::Scale, Role::Shift].map(|role| self.gradient_range(role));
+        quote! {
+            let [d_scale, d_shift] = rt::tensors(g, [#d_scale, #d_shift]);
+            rt::batch_norm::backward(&#d, frame.n, x, #gamma, mean, inv_std, dy, d_scale, d_shift, dx, #write);
+        }
+    }
+
+    fn in_place(&self, d: GradId) -> TokenStream {
+        let node = self.step.node;
+        let d = ("d", self.gradient(d));
+        match self.op() {
+            Op::Act(act) => {
+                let saved = if saves_output(act) { ("y", self.value(node + 1)) } else { ("x", self.input()) };
+                let views = self.views(&[saved, d]);
+                let (act, saved) = (literal::act(act), quote::format_ident!("{}", saved.0));
+                quote!(#views rt::act::backward_inplace(#act, #saved, d);)
+            }
+            Op::Dropout { rate } => {
+                let (views, rate_and_key) = (self.views(&[d]), self.context.dropout(node, rate));
+                quote!(#views rt::dropout::backward_inplace(#rate_and_key, d);)
+            }
+            _ => quote!(),
+        }
+    }
+}
+
+fn write_tokens(write: Write) -> TokenStream {
+    match write {
+        Write::Set => quote!(rt::Write::Set),
+        Write::Add => quote!(rt::Write::Add),
+    }
+}

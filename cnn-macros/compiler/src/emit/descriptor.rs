@@ -1,0 +1,136 @@
+//! Descriptors: one constant per unique layer, named after the first layer that uses it.
+
+use std::collections::HashMap;
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+
+use super::literal::{self, Names, float, int};
+use crate::ir::{Graph, Op, Shape};
+
+/// The descriptors of a network.
+#[derive(Debug, Default)]
+pub struct Descriptors {
+    /// The constants, in the order of first use.
+    pub items: Vec<TokenStream>,
+    of_node: Vec<Vec<Ident>>,
+    known: HashMap<String, Ident>,
+}
+
+impl Descriptors {
+    /// Makes the descriptors of all nodes. `nodes` are the constant names of the nodes, all taken from `names`.
+    pub fn of(graph: &Graph, nodes: &[Ident], names: &mut Names) -> Self {
+        let mut all = Descriptors::default();
+        for (index, own) in nodes.iter().enumerate() {
+            let parts = describe(graph, index);
+            let several = parts.len() > 1;
+            let idents = parts.into_iter().enumerate().map(|(part, (kind, value))| {
+                let name = |names: &mut Names| {
+                    if several { names.constant(&format!("{own}_part{part}")) } else { own.clone() }
+                };
+                all.intern(&doc(graph, index), &kind, &value, || name(names))
+            });
+            let idents = idents.collect();
+            all.of_node.push(idents);
+        }
+        all
+    }
+
+    /// The descriptor of a node that has one.
+    pub fn get(&self, node: usize) -> &Ident {
+        &self.of_node[node][0]
+    }
+
+    /// The descriptors of the parts of a `concat`.
+    pub fn parts(&self, node: usize) -> &[Ident] {
+        &self.of_node[node]
+    }
+
+    fn intern(&mut self, doc: &str, kind: &TokenStream, value: &TokenStream, name: impl FnOnce() -> Ident) -> Ident {
+        let key = format!("{kind} {value}");
+        if let Some(known) = self.known.get(&key) {
+            return known.clone();
+        }
+        let name = name();
+        self.items.push(quote! {
+            #[doc = #doc]
+            const #name: rt::#kind = rt::#kind #value;
+        });
+        self.known.insert(key, name.clone());
+        name
+    }
+}
+
+fn doc(graph: &Graph, index: usize) -> String {
+    let node = &graph.nodes[index];
+    let inputs: Vec<String> = node.inputs.iter().map(|&input| graph.shape(input).to_string()).collect();
+    format!(" {}: {} -> {}", node.text, inputs.join(", "), node.output)
+}
+
+/// The types and the fields of a node's descriptors.
+fn describe(graph: &Graph, index: usize) -> Vec<(TokenStream, TokenStream)> {
+    let node = &graph.nodes[index];
+    let Some(&first) = node.inputs.first() else { return Vec::new() };
+    let (input, output) = (graph.shape(first), node.output);
+    let one = |kind, fields| vec![(kind, quote!({ #fields }))];
+    let ends = || {
+        let (input, output) = (literal::map(input.to_map()), literal::map(output.to_map()));
+        quote!(input: #input, output: #output)
+    };
+    match node.op {
+        Op::Conv { window, groups, .. } => {
+            let (ends, window, groups) = (ends(), literal::window(window), int(groups));
+            one(quote!(Conv), quote!(#ends, window: #window, groups: #groups))
+        }
+        Op::MaxPool { window } | Op::AvgPool { window } => {
+            let (ends, window) = (ends(), literal::window(window));
+            one(quote!(Pool), quote!(#ends, window: #window))
+        }
+        Op::Fc { .. } => {
+            let (inputs, outputs) = (int(input.len()), int(output.len()));
+            one(quote!(Fc), quote!(inputs: #inputs, outputs: #outputs))
+        }
+        Op::Softmax { log } => {
+            let map = literal::map(input.to_map());
+            one(quote!(Softmax), quote!(map: #map, log: #log))
+        }
+        Op::BatchNorm { eps, momentum } => batch_norm(input, eps, momentum),
+        Op::Lrn { size, alpha, beta, k } => {
+            let (map, size) = (literal::map(input.to_map()), int(size));
+            let [alpha, beta, k] = [alpha, beta, k].map(float);
+            one(quote!(Lrn), quote!(map: #map, size: #size, alpha: #alpha, beta: #beta, k: #k))
+        }
+        Op::Concat => parts(graph, index),
+        Op::Pad(pad) => {
+            let (input, pad) = (literal::map(input.to_map()), literal::ints(&pad));
+            one(quote!(Pad), quote!(input: #input, pad: [#(#pad),*]))
+        }
+        Op::Upsample { scale, resample } => {
+            let (input, scale) = (literal::map(input.to_map()), literal::ints(&scale));
+            let resample = literal::resample(resample);
+            one(quote!(Upsample), quote!(input: #input, scale: [#(#scale),*], resample: #resample))
+        }
+        Op::Act(_) | Op::Dropout { .. } | Op::Flatten | Op::Add => Vec::new(),
+    }
+}
+
+fn batch_norm(input: Shape, eps: f32, momentum: f32) -> Vec<(TokenStream, TokenStream)> {
+    let map = input.to_map();
+    let (channels, plane) = (int(map.c), int(map.h * map.w));
+    let [eps, momentum] = [eps, momentum].map(float);
+    vec![(quote!(BatchNorm), quote!({ channels: #channels, plane: #plane, eps: #eps, momentum: #momentum }))]
+}
+
+/// Channels come first, so that each branch is one stretch of an output sample.
+fn parts(graph: &Graph, index: usize) -> Vec<(TokenStream, TokenStream)> {
+    let node = &graph.nodes[index];
+    let total = int(node.output.len());
+    let mut start = 0;
+    let part = |&input: &usize| {
+        let len = graph.shape(input).len();
+        let (offset, len_token) = (int(start), int(len));
+        start += len;
+        (quote!(Part), quote!({ offset: #offset, len: #len_token, total: #total }))
+    };
+    node.inputs.iter().map(part).collect()
+}

@@ -1,0 +1,236 @@
+//! The forward passes: per layer the views it works on, then one call.
+
+use std::ops::Range;
+
+use proc_macro2::{Literal, TokenStream};
+use quote::{format_ident, quote};
+
+use super::Context;
+use super::literal::{self, float, int};
+use super::slots::Arena;
+use crate::ir::{Op, ValueId};
+use crate::layout::Role;
+use crate::plan::storage::{BufferId, Exec};
+
+/// The steps of a forward pass, an entry per layer that runs.
+pub fn steps(context: &Context<'_>, arena: Arena) -> Vec<TokenStream> {
+    let nodes = 0..context.graph.nodes.len();
+    nodes.filter_map(|node| Forward { context, arena, node }.step()).collect()
+}
+
+impl Context<'_> {
+    /// `let [x, y] = frame.views(arena, [infer::INPUT, infer::CONV1]);`
+    pub fn views(&self, arena: Arena, views: &[(&str, BufferId)]) -> TokenStream {
+        let names = views.iter().map(|(name, _)| format_ident!("{name}"));
+        let slots = views.iter().map(|&(_, buffer)| self.slot(arena, buffer));
+        quote!(let [#(#names),*] = frame.views(arena, [#(#slots),*]);)
+    }
+
+    /// A tensor of a node's parameters or statistics: `&p[0..150]`.
+    pub fn tensor(&self, node: usize, role: Role) -> TokenStream {
+        let range = range(self.compiled.layout.range(node, role).unwrap_or_default());
+        if role.is_state() { quote!(&s[#range]) } else { quote!(&p[#range]) }
+    }
+
+    /// The index that mixes a layer into dropout's key, and its rate.
+    pub fn dropout(&self, node: usize, rate: f32) -> TokenStream {
+        let (rate, layer) = (float(rate), Literal::usize_unsuffixed(node));
+        quote!(#rate, rt::dropout::key(seed, #layer))
+    }
+
+    /// A node's argmax view as 16-bit integers, exactly one per element of its output.
+    pub fn argmax(&self, node: usize) -> TokenStream {
+        let len = self.graph.nodes[node].output.len();
+        if len.is_multiple_of(2) {
+            return quote!(rt::as_u16(argmax));
+        }
+        let len = int(len);
+        quote!(&mut rt::as_u16(argmax)[..#len * frame.n])
+    }
+}
+
+/// A range of integers without suffixes.
+pub fn range(range: Range<usize>) -> TokenStream {
+    let (start, end) = (int(range.start), int(range.end));
+    quote!(#start..#end)
+}
+
+struct Forward<'a> {
+    context: &'a Context<'a>,
+    arena: Arena,
+    node: usize,
+}
+
+impl Forward<'_> {
+    fn step(&self) -> Option<TokenStream> {
+        let node = &self.context.graph.nodes[self.node];
+        match self.context.plan(self.arena).exec[self.node] {
+            Exec::Alias => None,
+            Exec::InPlace(input) if node.op == Op::Add => {
+                let rest = (0..node.inputs.len()).filter(|&other| other != input).map(|other| node.inputs[other]);
+                Some(self.accumulate(rest))
+            }
+            Exec::InPlace(_) => Some(self.in_place(node.op)),
+            Exec::Fresh if node.op == Op::Add => Some(self.add()),
+            Exec::Fresh if node.op == Op::Concat => Some(self.concat()),
+            Exec::Fresh => Some(self.fresh(node.op)),
+        }
+    }
+
+    fn buffer(&self, value: ValueId) -> BufferId {
+        self.context.plan(self.arena).value[value]
+    }
+
+    fn input(&self, index: usize) -> BufferId {
+        self.buffer(self.context.graph.nodes[self.node].inputs[index])
+    }
+
+    fn output(&self) -> BufferId {
+        self.buffer(self.node + 1)
+    }
+
+    fn views(&self, views: &[(&str, BufferId)]) -> TokenStream {
+        self.context.views(self.arena, views)
+    }
+
+    /// A layer of one input that writes a buffer of its own.
+    fn fresh(&self, op: Op) -> TokenStream {
+        let mut views = vec![("x", self.input(0)), ("y", self.output())];
+        let saved =
+            if self.arena == Arena::Train { self.context.plan(self.arena).saved[self.node].as_slice() } else { &[] };
+        let names: &[&str] = match op {
+            Op::MaxPool { .. } => &["argmax"],
+            Op::BatchNorm { .. } => &["mean", "inv_std"],
+            _ => &["scale"],
+        };
+        views.extend(names.iter().copied().zip(saved.iter().copied()));
+        let views = self.views(&views);
+        let call = self.call(op);
+        quote!(#views #call)
+    }
+
+    fn call(&self, op: Op) -> TokenStream {
+        let Forward { context, node, arena } = *self;
+        let train = arena == Arena::Train;
+        let descriptor = || context.descriptors.get(node);
+        match op {
+            Op::Conv { bias, .. } => self.weighted(quote!(conv), bias),
+            Op::Fc { bias } => self.weighted(quote!(fc), bias),
+            Op::MaxPool { .. } if train => {
+                let (d, argmax) = (descriptor(), context.argmax(node));
+                quote!(rt::max_pool::forward_train(&#d, frame.n, x, y, #argmax);)
+            }
+            Op::Lrn { .. } if train => {
+                let d = descriptor();
+                quote!(rt::lrn::forward_train(&#d, frame.n, x, y, scale);)
+            }
+            Op::BatchNorm { .. } if train => self.batch_norm_train(),
+            Op::BatchNorm { .. } => {
+                let (d, tensors) = (descriptor(), self.batch_norm_tensors());
+                quote!(rt::batch_norm::forward(&#d, frame.n, x, #tensors, y);)
+            }
+            Op::Act(act) => {
+                let act = literal::act(act);
+                quote!(rt::act::forward(#act, x, y);)
+            }
+            Op::Dropout { rate } => {
+                let rate_and_key = context.dropout(node, rate);
+                quote!(rt::dropout::forward(#rate_and_key, x, y);)
+            }
+            Op::MaxPool { .. } => self.plain(quote!(max_pool)),
+            Op::AvgPool { .. } => self.plain(quote!(avg_pool)),
+            Op::Softmax { .. } => self.plain(quote!(softmax)),
+            Op::Lrn { .. } => self.plain(quote!(lrn)),
+            Op::Pad(_) => self.plain(quote!(pad)),
+            Op::Upsample { .. } => self.plain(quote!(upsample)),
+            Op::Flatten | Op::Add | Op::Concat => quote!(),
+        }
+    }
+
+    fn plain(&self, module: TokenStream) -> TokenStream {
+        let d = self.context.descriptors.get(self.node);
+        quote!(rt::#module::forward(&#d, frame.n, x, y);)
+    }
+
+    fn weighted(&self, module: TokenStream, bias: bool) -> TokenStream {
+        let d = self.context.descriptors.get(self.node);
+        let weight = self.context.tensor(self.node, Role::Weight);
+        let bias = if bias {
+            let bias = self.context.tensor(self.node, Role::Bias);
+            quote!(Some(#bias))
+        } else {
+            quote!(None)
+        };
+        quote!(rt::#module::forward(&#d, frame.n, x, #weight, #bias, y);)
+    }
+
+    fn batch_norm_tensors(&self) -> TokenStream {
+        let tensor = |role| self.context.tensor(self.node, role);
+        let [scale, shift] = [Role::Scale, Role::Shift].map(tensor);
+        let [mean, var] = [Role::RunningMean, Role::RunningVar].map(tensor);
+        quote!(#scale, #shift, #mean, #var)
+    }
+
+    fn batch_norm_train(&self) -> TokenStream {
+        let d = self.context.descriptors.get(self.node);
+        let [scale, shift] = [Role::Scale, Role::Shift].map(|role| self.context.tensor(self.node, role));
+        let [running_mean, running_var] = [Role::RunningMean, Role::RunningVar]
+            .map(|role| range(self.context.compiled.layout.range(self.node, role).unwrap_or_default()));
+        quote! {
+            let [running_mean, running_var] = rt::tensors(s, [#running_mean, #running_var]);
+            rt::batch_norm::forward_train(
+                &#d, frame.n, x, #scale, #shift, running_mean, running_var, mean, inv_std, y,
+            );
+        }
+    }
+
+    fn in_place(&self, op: Op) -> TokenStream {
+        let views = self.views(&[("x", self.output())]);
+        let call = match op {
+            Op::Act(act) => {
+                let act = literal::act(act);
+                quote!(rt::act::forward_inplace(#act, x);)
+            }
+            Op::Dropout { rate } => {
+                let rate_and_key = self.context.dropout(self.node, rate);
+                quote!(rt::dropout::forward_inplace(#rate_and_key, x);)
+            }
+            _ => {
+                let (d, tensors) = (self.context.descriptors.get(self.node), self.batch_norm_tensors());
+                quote!(rt::batch_norm::forward_inplace(&#d, frame.n, x, #tensors);)
+            }
+        };
+        quote!(#views #call)
+    }
+
+    fn add(&self) -> TokenStream {
+        let inputs = &self.context.graph.nodes[self.node].inputs;
+        let (a, b, y) = (self.input(0), self.input(1), self.output());
+        let first = if a == b {
+            let views = self.views(&[("a", a), ("y", y)]);
+            quote!(#views rt::add::forward(a, a, y);)
+        } else {
+            let views = self.views(&[("a", a), ("b", b), ("y", y)]);
+            quote!(#views rt::add::forward(a, b, y);)
+        };
+        let rest = self.accumulate(inputs[2..].iter().copied());
+        quote!(#first #rest)
+    }
+
+    fn accumulate(&self, values: impl Iterator<Item = ValueId>) -> TokenStream {
+        let calls = values.map(|value| {
+            let views = self.views(&[("sum", self.output()), ("x", self.buffer(value))]);
+            quote!(#views rt::add::accumulate(sum, x);)
+        });
+        quote!(#(#calls)*)
+    }
+
+    fn concat(&self) -> TokenStream {
+        let parts = self.context.descriptors.parts(self.node).iter().enumerate();
+        let calls = parts.map(|(input, part)| {
+            let views = self.views(&[("x", self.input(input)), ("y", self.output())]);
+            quote!(#views rt::concat::forward(&#part, frame.n, x, y);)
+        });
+        quote!(#(#calls)*)
+    }
+}

@@ -1,0 +1,121 @@
+//! Small pieces of tokens: numbers, constants' names, descriptors' common fields.
+
+use std::collections::HashSet;
+
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{format_ident, quote};
+
+use crate::ir::{Act, Map, Resample, Window};
+
+/// Integers without a suffix.
+pub fn int(value: usize) -> Literal {
+    Literal::usize_unsuffixed(value)
+}
+
+/// Integers without a suffix.
+pub fn ints(values: &[usize]) -> Vec<Literal> {
+    values.iter().map(|&value| int(value)).collect()
+}
+
+/// A float as the shortest literal that reads back as the same value.
+pub fn float(value: f32) -> TokenStream {
+    if !value.is_finite() {
+        let bits = Literal::u32_unsuffixed(value.to_bits());
+        return quote!(f32::from_bits(#bits));
+    }
+    let magnitude = Literal::f32_unsuffixed(value.abs());
+    if value.is_sign_negative() { quote!(-#magnitude) } else { quote!(#magnitude) }
+}
+
+pub fn map(Map { c, h, w }: Map) -> TokenStream {
+    let (c, h, w) = (int(c), int(h), int(w));
+    quote!(rt::Map::new(#c, #h, #w))
+}
+
+pub fn window(window: Window) -> TokenStream {
+    let [kernel, stride, dilation] = [window.kernel, window.stride, window.dilation].map(|pair| ints(&pair));
+    let pad = ints(&window.pad);
+    quote! {
+        rt::Window {
+            kernel: [#(#kernel),*],
+            stride: [#(#stride),*],
+            dilation: [#(#dilation),*],
+            pad: [#(#pad),*],
+        }
+    }
+}
+
+pub fn act(act: Act) -> TokenStream {
+    match act {
+        Act::Relu => quote!(rt::Act::Relu),
+        Act::LeakyRelu(slope) => {
+            let slope = float(slope);
+            quote!(rt::Act::LeakyRelu(#slope))
+        }
+        Act::Relu6 => quote!(rt::Act::Relu6),
+        Act::Elu(alpha) => {
+            let alpha = float(alpha);
+            quote!(rt::Act::Elu(#alpha))
+        }
+        Act::Gelu => quote!(rt::Act::Gelu),
+        Act::Silu => quote!(rt::Act::Silu),
+        Act::HardSwish => quote!(rt::Act::HardSwish),
+        Act::Tanh => quote!(rt::Act::Tanh),
+        Act::Sigmoid => quote!(rt::Act::Sigmoid),
+    }
+}
+
+pub fn resample(resample: Resample) -> TokenStream {
+    match resample {
+        Resample::Nearest => quote!(rt::Resample::Nearest),
+        Resample::Bilinear => quote!(rt::Resample::Bilinear),
+    }
+}
+
+/// Hands out names of constants, each once.
+#[derive(Debug, Default)]
+pub struct Names {
+    taken: HashSet<String>,
+}
+
+impl Names {
+    /// Names beside those in `reserved`.
+    pub fn beside(reserved: &[&str]) -> Self {
+        Names { taken: reserved.iter().map(|&name| name.to_owned()).collect() }
+    }
+
+    /// `basic2.conv1` as `BASIC2_CONV1`, or with a number behind it where that name is taken.
+    pub fn constant(&mut self, text: &str) -> Ident {
+        let plain = |ch: char| if ch.is_ascii_alphanumeric() { ch.to_ascii_uppercase() } else { '_' };
+        let mut name: String = text.chars().map(plain).collect();
+        if !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
+            name.insert(0, 'L');
+        }
+        let mut unique = name.clone();
+        let mut number = 2;
+        while !self.taken.insert(unique.clone()) {
+            unique = format!("{name}_{number}");
+            number += 1;
+        }
+        format_ident!("{unique}", span = Span::call_site())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_read_back() {
+        let texts = [0.01, -0.5, 1e-5, 6.0, f32::INFINITY].map(|value| float(value).to_string());
+        assert_eq!(texts, ["0.01", "- 0.5", "0.00001", "6.0", "f32 :: from_bits (2139095040)"]);
+    }
+
+    #[test]
+    fn constants_are_unique_and_valid() {
+        let mut names = Names::beside(&["INFO"]);
+        let made =
+            ["conv1", "a.b", "a_b", "A_B", "info", "1x", "größe", "_"].map(|text| names.constant(text).to_string());
+        assert_eq!(made, ["CONV1", "A_B", "A_B_2", "A_B_3", "INFO_2", "L1X", "GR__E", "L_"]);
+    }
+}

@@ -1,0 +1,145 @@
+use std::collections::HashSet;
+
+use super::*;
+use crate::compile::compile;
+use crate::ir::{Act, Op, Resample};
+use crate::testing::{Builder, residual};
+
+fn net(graph: Option<Graph>) -> Network {
+    Network {
+        attrs: Vec::new(),
+        vis: syn::parse_quote!(pub),
+        name: format_ident!("Net"),
+        expression: false,
+        input: graph.as_ref().map_or(Map { c: 1, h: 2, w: 3 }, |graph| graph.input),
+        output: graph.as_ref().map_or(Shape::Flat(3), Graph::output),
+        graph,
+    }
+}
+
+/// The expansion, formatted.
+fn text(net: &Network) -> String {
+    let compiled = net.graph.as_ref().map(|graph| compile(graph).expect("small"));
+    let file = syn::parse2(network(net, compiled.as_ref())).expect("the expansion is Rust");
+    prettyplease::unparse(&file)
+}
+
+fn expansion(graph: &Graph) -> String {
+    text(&net(Some(graph.clone())))
+}
+
+/// The constants that are defined in a text, by module.
+fn constants(text: &str) -> Vec<(String, String)> {
+    let mut module = String::new();
+    let mut found = Vec::new();
+    for line in text.lines().map(str::trim) {
+        if let Some(rest) = line.strip_prefix("mod ") {
+            module = rest.trim_end_matches(" {").to_owned();
+        } else if line == "}" {
+            module.clear();
+        }
+        let rest = line.strip_prefix("pub(super) const ").or(line.strip_prefix("const "));
+        if let Some((name, _)) = rest.and_then(|rest| rest.split_once(':')) {
+            found.push((module.clone(), name.to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn equal_layers_share_a_descriptor_and_constants_are_unique() {
+    let expansion = expansion(&residual());
+    assert_eq!(expansion.matches(": rt::Conv = ").count(), 2, "conv2 and conv3 are alike");
+    assert_eq!(expansion.matches(": rt::BatchNorm = ").count(), 1);
+    let constants = constants(&expansion);
+    assert!(constants.contains(&("saved".into(), "BN1_INV_STD".into())));
+    assert_eq!(constants.iter().collect::<HashSet<_>>().len(), constants.len());
+}
+
+#[test]
+fn names_that_differ_only_in_case_or_dots_stay_apart() {
+    let mut graph = residual();
+    for (index, name) in ["a.b", "a_b", "A_B", "info", "infer", "input", "größe", "größt"].into_iter().enumerate() {
+        graph.nodes[index].name = name.into();
+    }
+    let constants = constants(&expansion(&graph));
+    assert_eq!(constants.iter().collect::<HashSet<_>>().len(), constants.len());
+}
+
+#[test]
+fn a_long_network_is_split_into_functions() {
+    let mut net = Builder::new(2, 3, 5);
+    let mut x = 0;
+    for _ in 0..70 {
+        x = net.conv(x, 2, 1, 1, 0, 1);
+    }
+    let expansion = expansion(net.graph());
+    assert!(expansion.contains("infer_1(p, s, frame, arena);\n            infer_2(p, s, frame, arena);\n"));
+    assert!(expansion.contains("fn train_backward_2(\n"));
+    let second = expansion.split("fn infer_2(").nth(1).expect("defined").split("fn ").next().expect("its body");
+    assert_eq!(second.matches("rt::conv::forward(").count(), 6);
+}
+
+#[test]
+fn an_odd_argmax_is_cut_to_its_elements() {
+    let mut net = Builder::new(3, 5, 5);
+    net.max_pool(0, 3, 1);
+    let expansion = expansion(net.graph());
+    assert_eq!(expansion.matches("&mut rt::as_u16(argmax)[..27 * frame.n]").count(), 2);
+}
+
+#[test]
+fn gradients_by_the_input_are_computed_on_demand() {
+    let expansion = expansion(&residual());
+    let demanded = expansion.split("if want_input {").nth(1).expect("conv1 has one").split('}').next().unwrap_or("");
+    assert!(demanded.contains("rt::conv::backward_data("));
+    assert_eq!(expansion.matches("if want_input").count(), 1);
+}
+
+#[test]
+fn every_operation_is_emitted_in_all_three_passes() {
+    let mut net = Builder::new(3, 4, 4);
+    let conv = net.conv(0, 4, 3, 1, 1, 1);
+    let bn = net.bn(conv);
+    let gelu = net.act(bn, Act::Gelu);
+    let lrn = net.same(Op::Lrn { size: 3, alpha: 1e-4, beta: 0.75, k: 2.0 }, gelu);
+    let dropped = net.same(Op::Dropout { rate: 0.5 }, lrn);
+    let window = crate::ir::Window { kernel: [1; 2], stride: [1; 2], dilation: [1; 2], pad: [0; 4] };
+    let pooled = net.same(Op::AvgPool { window }, dropped);
+    let max = net.max_pool(dropped, 1, 1);
+    let joined = net.concat(&[pooled, max]);
+    let padded = net.push(Op::Pad([1, 0, 0, 1]), &[joined], Shape::Map(Map { c: 8, h: 5, w: 5 }));
+    let large = Shape::Map(Map { c: 8, h: 10, w: 10 });
+    let large = net.push(Op::Upsample { scale: [2; 2], resample: Resample::Bilinear }, &[padded], large);
+    let summed = net.add(&[large, large, large]);
+    let fc = net.fc(summed, 7);
+    net.same(Op::Softmax { log: true }, fc);
+    let expansion = expansion(net.graph());
+    let modules = "conv batch_norm act lrn dropout avg_pool max_pool concat pad upsample add fc softmax";
+    for module in modules.split(' ').filter(|&module| module != "add") {
+        let both = ["::forward", "::backward"].map(|pass| expansion.matches(&format!("rt::{module}{pass}")).count());
+        assert!(both[0] >= 1 && both[1] >= 1, "{module}: {both:?}");
+    }
+    assert!(expansion.contains("rt::add::forward(a, a, y)") && expansion.contains("rt::add::copy(from, to, "));
+    // Dropout is the identity at inference.
+    let infer = expansion.split("fn infer(").nth(1).and_then(|text| text.split("fn train_forward(").next());
+    assert!(!infer.expect("both passes").contains("dropout"));
+}
+
+#[test]
+fn a_conditional_network_is_conditional_as_a_whole() {
+    let mut net = net(Some(residual()));
+    net.attrs = vec![syn::parse_quote!(#[cfg(feature = "net")]), syn::parse_quote!(#[derive(Clone)])];
+    let text = text(&net);
+    assert_eq!(text.matches("#[cfg(feature = \"net\")]").count(), 2);
+    assert_eq!(text.matches("#[derive(Clone)]").count(), 1);
+}
+
+#[test]
+fn a_stub_has_the_types_and_no_absurd_arrays() {
+    let mut net = net(None);
+    let stub = text(&net);
+    assert!(stub.contains("type Input = [[[f32; 3]; 2]; 1];\n        type Output = [f32; 3];"));
+    net.output = Shape::Flat(usize::MAX);
+    assert!(text(&net).contains("type Output = [f32; 1];"));
+}

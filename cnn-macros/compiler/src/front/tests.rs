@@ -1,0 +1,157 @@
+//! Whole invocations: sizes of known networks, and errors as users read them.
+
+use super::*;
+use crate::infer::cost;
+use crate::ir::Graph;
+
+fn networks(source: &str) -> Vec<Network> {
+    let (networks, diagnostics) = analyse(source.parse().expect("test source lexes"));
+    let errors: Vec<_> = diagnostics.into_vec().iter().map(crate::diag::Diagnostic::text).collect();
+    assert!(errors.is_empty(), "{source}\n{}", errors.join("\n"));
+    networks
+}
+
+fn graph(source: &str) -> Graph {
+    networks(source).pop().and_then(|network| network.graph).expect("a graph without errors")
+}
+
+fn params(graph: &Graph) -> u128 {
+    let shape = |value: usize| if value == 0 { Shape::Map(graph.input) } else { graph.nodes[value - 1].output };
+    let costs = graph.nodes.iter().map(|node| cost::cost(&node.op, shape(node.inputs[0]), node.output));
+    costs.map(|cost| cost.expect("small").params).sum()
+}
+
+fn dump(graph: &Graph) -> String {
+    let lines = graph.nodes.iter().map(|node| {
+        let output = crate::op::shape_text(node.output);
+        format!("{} {:?} {} {output}", node.name, node.inputs, node.text)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+const LENET5: &str = "/// LeNet-5 for 28x28 grey digits.
+    #[derive(Clone)]
+    pub LeNet5 <1x28x28>
+        -> conv(6, 5x5, s1, p2) -> relu  <6x28x28>
+        -> pool(2, s2)                   <6x14x14>
+        -> conv(16, 5x5, s1)    -> relu
+        -> pool(2, s2)                   <16x5x5>
+        -> fc(120) -> relu -> fc(84) -> relu -> fc(10)";
+
+#[test]
+fn lenet5_is_flat_and_named() {
+    let network = networks(LENET5).pop().expect("one network");
+    assert_eq!((network.name.to_string().as_str(), network.expression, network.attrs.len()), ("LeNet5", false, 2));
+    assert!(matches!(network.vis, syn::Visibility::Public(_)));
+    let graph = network.graph.expect("no errors");
+    assert_eq!(params(&graph), 61_706);
+    let expected = "conv1 [0] conv(6, 5x5, s1, p2) 6x28x28
+relu1 [1] relu 6x28x28
+pool1 [2] pool(2, s2) 6x14x14
+conv2 [3] conv(16, 5x5, s1) 16x10x10
+relu2 [4] relu 16x10x10
+pool2 [5] pool(2, s2) 16x5x5
+fc1 [6] fc(120) 120
+relu3 [7] relu 120
+fc2 [8] fc(84) 84
+relu4 [9] relu 84
+fc3 [10] fc(10) 10";
+    assert_eq!(dump(&graph), expected);
+}
+
+#[test]
+fn the_expression_form_has_no_name() {
+    let network = networks("<1x28x28> conv(6,5x5,s1) -> pool(2,s2) -> fc(10)").pop().expect("one network");
+    assert!(network.expression);
+    assert_eq!((network.name.to_string().as_str(), network.output), ("Net", Shape::Flat(10)));
+    assert_eq!(networks("<1x28x28> -> fc(10);").len(), 1);
+}
+
+#[test]
+fn every_line_of_the_alexnet_listing_holds() {
+    let graph = graph(
+        "AlexNet <3x227x227> -> conv(96, 11x11, s4, p0) -> relu <96x55x55> -> pool(3, s2) <96x27x27> -> lrn <96x27x27>
+         -> conv(256, 5x5, s1, p2) -> relu <256x27x27> -> pool(3, s2) <256x13x13> -> lrn <256x13x13>
+         -> conv(384, 3x3, s1, p1) -> relu <384x13x13> -> conv(384, 3x3, s1, p1) -> relu <384x13x13>
+         -> conv(256, 3x3, s1, p1) -> relu <256x13x13> -> pool(3, s2) <256x6x6>
+         -> dropout(0.5) -> fc(9216 -> 4096) -> relu <4096> -> dropout(0.5) -> fc(4096) -> relu <4096> -> fc(1000) <1000>",
+    );
+    // By hand: 34,944 + 614,656 + 885,120 + 1,327,488 + 884,992 + 37,752,832 + 16,781,312 + 4,097,000.
+    assert_eq!(params(&graph), 62_378_344);
+}
+
+const BASIC: &str = "block basic(c, s = 1) =
+    add(conv(c, 3x3, s, p1, nobias) -> bn -> relu -> conv(c, 3x3, p1, nobias) -> bn, shortcut(c, s)) -> relu;";
+
+const BOTTLENECK: &str = "block bottleneck(c, s = 1) =
+    add(conv(c, 1x1, nobias) -> bn -> relu -> conv(c, 3x3, s, p1, nobias) -> bn -> relu
+        -> conv(4 * c, 1x1, nobias) -> bn, shortcut(4 * c, s)) -> relu;";
+
+fn resnet(block: &str, name: &str, depths: [usize; 4]) -> Graph {
+    let [a, b, c, d] = depths;
+    let rest = |count: usize, width: usize| {
+        if count > 1 { format!("-> {name}({width}) * {}", count - 1) } else { String::new() }
+    };
+    let (b, c, d) = (rest(b, 128), rest(c, 256), rest(d, 512));
+    graph(&format!(
+        "{block} pub Net <3x224x224> -> conv(64, 7x7, s2, p3, nobias) -> bn -> relu -> pool(3, s2, p1)
+        -> {name}(64) * {a} -> {name}(128, s2) {b} -> {name}(256, s2) {c} -> {name}(512, s2) {d}
+        -> avgpool(global) -> fc(1000)"
+    ))
+}
+
+#[test]
+fn residual_networks_have_torchvisions_parameters() {
+    assert_eq!(params(&resnet(BASIC, "basic", [2, 2, 2, 2])), 11_689_512);
+    assert_eq!(params(&resnet(BASIC, "basic", [3, 4, 6, 3])), 21_797_672);
+    assert_eq!(params(&resnet(BOTTLENECK, "bottleneck", [3, 4, 6, 3])), 25_557_032);
+    assert_eq!(params(&resnet(BOTTLENECK, "bottleneck", [3, 4, 23, 3])), 44_549_160);
+    let graph = resnet(BOTTLENECK, "bottleneck", [3, 8, 36, 3]);
+    assert_eq!(params(&graph), 60_192_808);
+    assert_eq!(graph.nodes[4].name, "bottleneck1.conv1");
+    assert!(graph.nodes.iter().any(|node| node.name == "bottleneck50.conv3"));
+    let names: HashSet<_> = graph.nodes.iter().map(|node| &node.name).collect();
+    assert_eq!(names.len(), graph.nodes.len());
+}
+
+#[test]
+fn vgg_has_torchvisions_parameters() {
+    let head = "block group(c, n) = (conv(c, 3x3, p1) -> relu) * n -> pool(2);";
+    let tail = "-> fc(4096) -> relu -> dropout(0.5) -> fc(4096) -> relu -> dropout(0.5) -> fc(1000)";
+    let vgg = |deep: usize| {
+        graph(&format!(
+            "{head} Vgg <3x224x224> -> group(64, 2) -> group(128, n = 2) -> group(256, {deep}) -> group(512, {deep})
+             -> group(512, {deep}) <512x7x7> {tail}"
+        ))
+    };
+    assert_eq!(params(&vgg(3)), 138_357_544);
+    assert_eq!(params(&vgg(4)), 143_667_240);
+}
+
+#[test]
+fn named_values_reach_back() {
+    let graph = graph(
+        "UNet <2x16x16> -> left = conv(3, 3x3, same) -> pool(2) -> conv(5, 3x3, same) -> upsample(2)
+         -> concat(id, left) <8x16x16> -> conv(1, 1x1)",
+    );
+    let expected = "left [0] conv(3, 3x3, s1, p1) 3x16x16
+pool1 [1] pool(2, s2) 3x8x8
+conv1 [2] conv(5, 3x3, s1, p1) 5x8x8
+upsample1 [3] upsample(2, nearest) 5x16x16
+concat1 [4, 1] concat 8x16x16
+conv2 [5] conv(1, 1x1, s1) 1x16x16";
+    assert_eq!(dump(&graph), expected);
+}
+
+#[test]
+fn a_network_is_a_step_of_another() {
+    let source = "Stem <1x8x8> -> conv(4, 3x3) -> relu; Whole <1x16x16> -> pool(2) -> Stem -> eyes = Stem2 -> fc(2);
+        Stem2 <4x6x6> -> relu -> add(id, conv(4, 1x1))";
+    let networks = networks(&source.replace("eyes = ", ""));
+    let whole = networks[1].graph.as_ref().expect("no errors");
+    let names: Vec<_> = whole.nodes.iter().map(|node| node.name.as_str()).collect();
+    assert_eq!(names, ["pool1", "Stem1.conv1", "Stem1.relu1", "Stem2_1.relu1", "Stem2_1.conv1", "Stem2_1.add1", "fc1"]);
+}
+
+mod errors;
+mod limits;

@@ -1,0 +1,1 @@
+//! One mistake each: where it is marked, and what the user reads.

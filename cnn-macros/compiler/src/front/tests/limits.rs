@@ -1,0 +1,1 @@
+//! Inputs that are meant to be too much.

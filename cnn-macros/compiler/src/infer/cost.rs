@@ -1,0 +1,72 @@
+//! What a layer costs, and the limits on it.
+
+use crate::ir::{Map, Op, Shape};
+
+/// The most elements of one value, for one sample.
+pub const MAX_ELEMENTS: u128 = 1 << 31;
+/// The most parameters of one network.
+pub const MAX_PARAMS: u128 = 1 << 33;
+
+/// Parameters and multiply-accumulates of one sample's forward pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Trained numbers: weights, biases, scales and shifts.
+    pub params: u128,
+    /// Multiply-accumulates of convolutions and fully connected layers.
+    pub macs: u64,
+}
+
+/// The number of elements of a shape; `None` above 2^128.
+pub fn elements(shape: Shape) -> Option<u128> {
+    match shape {
+        Shape::Map(Map { c, h, w }) => (c as u128 * h as u128).checked_mul(w as u128),
+        Shape::Flat(features) => Some(features as u128),
+    }
+}
+
+/// The cost of a layer; `None` where the multiply-accumulates do not fit in 64 bits.
+pub fn cost(op: &Op, input: Shape, output: Shape) -> Option<Cost> {
+    let channels = |shape| match shape {
+        Shape::Map(map) => map.c as u128,
+        Shape::Flat(features) => features as u128,
+    };
+    let (taps, bias) = match op {
+        Op::Conv { window, groups, bias } => {
+            let [kh, kw] = window.kernel.map(|size| size as u128);
+            let per_group = channels(input) / *groups as u128;
+            (per_group.checked_mul(kh)?.checked_mul(kw)?, *bias)
+        }
+        Op::Fc { bias } => (elements(input)?, *bias),
+        Op::BatchNorm { .. } => return Some(Cost { params: 2 * channels(output), macs: 0 }),
+        _ => return Some(Cost::default()),
+    };
+    let weights = taps.checked_mul(channels(output))?;
+    let params = weights.checked_add(if bias { channels(output) } else { 0 })?;
+    let macs = u64::try_from(taps.checked_mul(elements(output)?)?).ok()?;
+    Some(Cost { params, macs })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::Window;
+
+    #[test]
+    fn convolution_counts_weights_and_products() {
+        let window = Window { kernel: [5, 5], stride: [1, 1], dilation: [1, 1], pad: [2; 4] };
+        let op = Op::Conv { window, groups: 1, bias: true };
+        let (input, output) = (Shape::Map(Map { c: 1, h: 28, w: 28 }), Shape::Map(Map { c: 6, h: 28, w: 28 }));
+        assert_eq!(cost(&op, input, output), Some(Cost { params: 156, macs: 117_600 }));
+        let op = Op::Conv { window, groups: 2, bias: false };
+        let (input, output) = (Shape::Map(Map { c: 4, h: 7, w: 7 }), Shape::Map(Map { c: 6, h: 7, w: 7 }));
+        assert_eq!(cost(&op, input, output), Some(Cost { params: 300, macs: 14_700 }));
+    }
+
+    #[test]
+    fn sizes_at_the_limit_are_refused_not_wrapped() {
+        let huge = Shape::Flat(usize::MAX);
+        assert_eq!(cost(&Op::Fc { bias: true }, huge, huge), None);
+        let map = Shape::Map(Map { c: usize::MAX, h: usize::MAX, w: usize::MAX });
+        assert_eq!(elements(map), None);
+    }
+}

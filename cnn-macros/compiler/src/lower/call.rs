@@ -1,0 +1,197 @@
+//! Calls of blocks and of other networks.
+
+use std::collections::HashMap;
+
+use super::eval::Env;
+use super::{Argument, Frame, Instr, Unfolding};
+use crate::ast::{Arg, Args, BlockDef, Call, Chain, Expr};
+use crate::diag::Site;
+use crate::suggest;
+
+impl<'a> Unfolding<'_, 'a> {
+    pub(super) fn block(&mut self, call: &'a Call, index: usize, prefixed: bool, frame: usize, input: usize) -> usize {
+        let block = &self.shared.program.blocks[index];
+        let Some((env, params)) = self.bind(call, block, index, frame) else {
+            return self.broken();
+        };
+        let inner = Frame { caller: Some((frame, call.site)), what: "block", name: &block.name, params, env };
+        self.is_broken |= block.broken;
+        self.unfold(inner, &block.chain, prefixed, input)
+    }
+
+    pub(super) fn step_network(
+        &mut self,
+        call: &'a Call,
+        index: usize,
+        prefixed: bool,
+        frame: usize,
+        input: usize,
+    ) -> usize {
+        let network = &self.shared.program.networks[index];
+        self.instrs.push(Instr::Expect { value: input, network, site: call.site, frame });
+        self.values += 1;
+        self.is_broken |= network.broken;
+        let (name, params, env) = (&network.name, Vec::new(), Env::default());
+        let inner = Frame { caller: Some((frame, call.site)), what: "network", name, params, env };
+        self.unfold(inner, &network.chain, prefixed, self.values)
+    }
+
+    /// Puts a body in place of its call, with values and layer names of its own.
+    fn unfold(&mut self, inner: Frame<'a>, chain: &'a Chain, prefixed: bool, input: usize) -> usize {
+        if !prefixed {
+            self.naming.enter_numbered(&inner.name.to_string(), &self.shared.reserved);
+        }
+        self.frames.push(inner);
+        let outer = std::mem::replace(&mut self.scopes, vec![HashMap::new()]);
+        let output = self.chain(chain, self.frames.len() - 1, input);
+        self.scopes = outer;
+        if !prefixed {
+            self.naming.leave();
+        }
+        output
+    }
+
+    pub(super) fn arguments(&mut self, args: &'a [Arg], frame: usize) -> Vec<Argument<'a>> {
+        let mut values = Vec::with_capacity(args.len());
+        for arg in args {
+            values.push(Argument {
+                key: arg.key.as_ref(),
+                value: self.option(&arg.value, frame),
+                target: arg.target.as_ref().map(|target| self.option(target, frame)),
+                site: arg.site,
+            });
+        }
+        values
+    }
+
+    /// The values of a block's parameters at a call, or `None` after an error.
+    fn bind(
+        &mut self,
+        call: &'a Call,
+        block: &'a BlockDef,
+        index: usize,
+        frame: usize,
+    ) -> Option<(Env<'a>, Vec<&'a proc_macro2::Ident>)> {
+        if !self.work(call.site, block.params.len()) {
+            return None;
+        }
+        let given = match &call.args {
+            Args::Values(args) => args.as_slice(),
+            _ => &[],
+        };
+        let slots = self.match_arguments(call, block, index, given, frame)?;
+        let mut env = Env { block: Some(index), values: vec![None; block.params.len()] };
+        for (slot, arg) in slots.iter().enumerate() {
+            if let Some(arg) = arg {
+                env.values[slot] = Some(self.eval(arg, frame));
+            }
+        }
+        // A number stays a number here, whatever the parameter's name. Defaults may use the parameters before them, so
+        // they are evaluated inside the block.
+        let params = block.params.iter().map(|param| &param.name).collect();
+        self.frames.push(Frame { caller: Some((frame, call.site)), what: "block", name: &block.name, params, env });
+        let inside = self.frames.len() - 1;
+        for (slot, param) in block.params.iter().enumerate() {
+            if slots[slot].is_none()
+                && let Some(default) = &param.default
+            {
+                let value = self.eval(default, inside);
+                self.frames[inside].env.values[slot] = Some(value);
+            }
+        }
+        let Frame { env, params, .. } = self.frames.pop()?;
+        Some((env, params))
+    }
+
+    fn match_arguments(
+        &mut self,
+        call: &Call,
+        block: &'a BlockDef,
+        index: usize,
+        given: &'a [Arg],
+        frame: usize,
+    ) -> Option<Vec<Option<&'a Expr>>> {
+        let mut slots: Vec<Option<&'a Expr>> = vec![None; block.params.len()];
+        let mut positional = 0;
+        let mut good = true;
+        for arg in given {
+            let slot = match &arg.key {
+                Some(key) => match self.shared.params[index].get(&key.to_string()) {
+                    Some(slot) => Some(*slot),
+                    None => {
+                        let names: Vec<String> = block.params.iter().map(|param| param.name.to_string()).collect();
+                        let hint = suggest::did_you_mean(&key.to_string(), names.iter().map(String::as_str));
+                        let message = format!("no parameter is called `{key}`{hint}: {}", describe(block));
+                        self.error(Site::of(key.span()), frame, message);
+                        None
+                    }
+                },
+                None => {
+                    positional += 1;
+                    if positional > slots.len() {
+                        let message = format!("argument {positional} is too many: {}", describe(block));
+                        self.error(arg.site, frame, message);
+                    }
+                    Some(positional - 1).filter(|slot| *slot < slots.len())
+                }
+            };
+            match slot {
+                Some(slot) if slots[slot].is_some() => {
+                    let message = format!("`{}` is given twice: {}", block.params[slot].name, describe(block));
+                    self.error(arg.site, frame, message);
+                    good = false;
+                }
+                Some(slot) if arg.target.is_none() => slots[slot] = Some(&arg.value),
+                Some(_) => {
+                    self.error(arg.site, frame, format!("an arrow cannot be an argument: {}", describe(block)));
+                    good = false;
+                }
+                None => good = false,
+            }
+            if !good && positional > slots.len() {
+                return None;
+            }
+        }
+        self.report_missing(call, block, &slots, frame, good)?;
+        good.then_some(slots)
+    }
+
+    fn report_missing(
+        &self,
+        call: &Call,
+        block: &BlockDef,
+        slots: &[Option<&Expr>],
+        frame: usize,
+        good: bool,
+    ) -> Option<()> {
+        let missing = block.params.iter().zip(slots).filter(|(param, slot)| slot.is_none() && param.default.is_none());
+        let missing: Vec<String> = missing.map(|(param, _)| format!("`{}`", param.name)).take(8).collect();
+        if missing.is_empty() {
+            return Some(());
+        }
+        if good {
+            let message = format!("`{}` lacks {}: {}", block.name, missing.join(" and "), describe(block));
+            self.error(call.site, frame, message);
+        }
+        None
+    }
+}
+
+/// How a block is called and where it is defined.
+fn describe(block: &BlockDef) -> String {
+    const SHOWN: usize = 8;
+    let mut params: Vec<String> = block
+        .params
+        .iter()
+        .take(SHOWN)
+        .map(|param| match &param.default {
+            Some(_) => format!("{} = ...", param.name),
+            None => param.name.to_string(),
+        })
+        .collect();
+    if block.params.len() > SHOWN {
+        params.push("...".into());
+    }
+    let place = Site::of(block.name.span()).line_col();
+    format!("it is `{}({})`, defined at {place}", block.name, params.join(", "))
+}

@@ -1,0 +1,368 @@
+//! From the syntax tree to a flat list: blocks, repeats, groups, named values and networks as steps are gone, every
+//! argument has its value. Shapes are not looked at yet.
+
+mod call;
+pub mod eval;
+mod naming;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+
+use proc_macro2::Ident;
+
+use crate::ast::{Args, Atom, Call, Chain, Dims, NetworkDef, Program, Step};
+use crate::diag::{Diagnostics, Site};
+use crate::names::Target;
+use crate::op::Kind;
+use crate::parse::cursor::DEPTH;
+use eval::Value;
+use naming::Naming;
+
+/// The most layers a network may have.
+pub const LAYERS: usize = 4096;
+/// The most layers all networks of an invocation may have together.
+const ALL_LAYERS: usize = 16 * LAYERS;
+/// The most steps, arguments and numbers that are looked at while unfolding an invocation.
+const WORK: usize = 1 << 22;
+
+/// A network as a flat list. Value 0 is the input; every instruction but [`Instr::Annotate`] makes the
+/// next value.
+#[derive(Debug)]
+pub struct Lowered<'a> {
+    /// What happens, in order.
+    pub instrs: Vec<Instr<'a>>,
+    /// The calls that led to an instruction; 0 is the network itself.
+    pub frames: Vec<Frame<'a>>,
+    /// The value that the network returns.
+    pub output: usize,
+    /// Whether something could not be lowered.
+    pub broken: bool,
+}
+
+/// One entry of the flat list.
+#[derive(Debug)]
+pub enum Instr<'a> {
+    /// A layer.
+    Layer(Layer<'a>),
+    /// Something unreadable, which has been reported: a value of unknown shape.
+    Broken,
+    /// A network used as a step: the value must have its input shape. Makes a value of that shape.
+    Expect {
+        /// The value that enters.
+        value: usize,
+        /// The network.
+        network: &'a NetworkDef,
+        /// The call.
+        site: Site,
+        /// The frame of the call.
+        frame: usize,
+    },
+    /// A shape behind a step.
+    Annotate {
+        /// The step's output.
+        value: usize,
+        /// The promise.
+        dims: &'a Dims,
+        /// The frame of the step.
+        frame: usize,
+    },
+}
+
+/// A layer with evaluated arguments.
+#[derive(Debug)]
+pub struct Layer<'a> {
+    /// Where it was written.
+    pub call: &'a Call,
+    /// Which layer.
+    pub kind: Kind,
+    /// Its arguments.
+    pub args: Vec<Argument<'a>>,
+    /// The values it reads.
+    pub inputs: Vec<usize>,
+    /// The places of the branches of `add` and `concat`.
+    pub branches: Vec<Site>,
+    /// Its unique name.
+    pub name: String,
+    /// The frame it stands in.
+    pub frame: usize,
+}
+
+/// An evaluated argument.
+#[derive(Clone, Copy, Debug)]
+pub struct Argument<'a> {
+    /// The key in `key = value`.
+    pub key: Option<&'a Ident>,
+    /// The value.
+    pub value: Value<'a>,
+    /// The right side of `value -> target`.
+    pub target: Option<Value<'a>>,
+    /// Where it was written.
+    pub site: Site,
+}
+
+/// The expansion of a block or network.
+#[derive(Debug)]
+pub struct Frame<'a> {
+    /// The frame of the call and the call's place; `None` for the network itself.
+    pub caller: Option<(usize, Site)>,
+    /// `block` or `network`.
+    pub what: &'static str,
+    /// Its name.
+    pub name: &'a Ident,
+    /// Its parameters' names.
+    pub params: Vec<&'a Ident>,
+    env: eval::Env<'a>,
+}
+
+/// What the networks of one invocation share while they are lowered.
+pub struct Lowerer<'a> {
+    program: &'a Program,
+    targets: &'a [Target],
+    diagnostics: &'a Diagnostics,
+    reserved: HashSet<String>,
+    params: Vec<HashMap<String, usize>>,
+    work: usize,
+    all_layers: usize,
+}
+
+impl<'a> Lowerer<'a> {
+    /// Prepares to lower the networks of `program`, whose names are resolved.
+    pub fn new(program: &'a Program, targets: &'a [Target], diagnostics: &'a Diagnostics) -> Self {
+        let params = program.blocks.iter().map(|block| {
+            block.params.iter().enumerate().map(|(index, param)| (param.name.to_string(), index)).collect()
+        });
+        let reserved = naming::reserved(program);
+        Self { program, targets, diagnostics, reserved, params: params.collect(), work: 0, all_layers: 0 }
+    }
+
+    /// Lowers a network. Errors, also those of a limit, leave [`Instr::Broken`] behind.
+    pub fn network(&mut self, network: &'a NetworkDef) -> Lowered<'a> {
+        let frame =
+            Frame { caller: None, what: "network", name: &network.name, params: Vec::new(), env: eval::Env::default() };
+        let mut unfolding = Unfolding {
+            naming: Naming::new(),
+            instrs: Vec::new(),
+            frames: vec![frame],
+            scopes: vec![HashMap::new()],
+            values: 0,
+            layers: 0,
+            depth: 0,
+            full: false,
+            is_broken: false,
+            shared: self,
+        };
+        let output = unfolding.chain(&network.chain, 0, 0);
+        let broken = network.broken || unfolding.is_broken;
+        Lowered { instrs: unfolding.instrs, frames: unfolding.frames, output, broken }
+    }
+}
+
+/// The state of lowering one network.
+struct Unfolding<'l, 'a> {
+    shared: &'l mut Lowerer<'a>,
+    naming: Naming,
+    instrs: Vec<Instr<'a>>,
+    frames: Vec<Frame<'a>>,
+    /// Named values of the item at hand, the innermost scope last.
+    scopes: Vec<HashMap<String, usize>>,
+    values: usize,
+    layers: usize,
+    depth: usize,
+    /// A limit was passed and reported: nothing more is unfolded.
+    full: bool,
+    is_broken: bool,
+}
+
+impl<'a> Unfolding<'_, 'a> {
+    fn error(&self, site: Site, frame: usize, message: String) {
+        self.shared.diagnostics.push(crate::diag::Diagnostic { site, message, notes: call_notes(&self.frames, frame) });
+    }
+
+    /// Counts a unit of work; false once the limit is passed.
+    fn work(&mut self, site: Site, units: usize) -> bool {
+        self.shared.work = self.shared.work.saturating_add(units);
+        if self.shared.work > WORK && !self.full {
+            self.full = true;
+            self.shared
+                .diagnostics
+                .error(site, format!("this invocation unfolds to more than {WORK} steps and arguments"));
+        }
+        !self.full
+    }
+
+    fn broken(&mut self) -> usize {
+        self.is_broken = true;
+        self.instrs.push(Instr::Broken);
+        self.values += 1;
+        self.values
+    }
+
+    fn chain(&mut self, chain: &'a Chain, frame: usize, input: usize) -> usize {
+        self.depth += 1;
+        if self.depth > DEPTH && !self.full {
+            self.full = true;
+            self.error(chain.site, frame, format!("blocks and branches nest deeper than {DEPTH} when unfolded"));
+        }
+        let mut current = input;
+        for step in &chain.steps {
+            if self.full {
+                current = self.broken();
+                break;
+            }
+            current = self.step(step, frame, current);
+        }
+        self.depth -= 1;
+        current
+    }
+
+    fn step(&mut self, step: &'a Step, frame: usize, input: usize) -> usize {
+        let single = match &step.atom {
+            Atom::Call(call) => match self.shared.targets[call.id] {
+                Target::Layer(kind) => kind != Kind::Shortcut,
+                _ => false,
+            },
+            _ => false,
+        };
+        let own_layer = single && step.repeat.is_none();
+        let given = step.name.as_ref().map(Ident::to_string);
+        let prefix = given.as_deref().filter(|_| !own_layer);
+        if let Some(name) = prefix {
+            self.naming.enter(name);
+        }
+        let name = given.as_deref().filter(|_| own_layer);
+        let output = match &step.repeat {
+            None => self.atom(&step.atom, name, prefix.is_some(), frame, input),
+            Some(count) => self.repeat(step, count, frame, input),
+        };
+        if prefix.is_some() {
+            self.naming.leave();
+        }
+        if let (Some(name), Some(scope)) = (given, self.scopes.last_mut()) {
+            scope.insert(name, output);
+        }
+        if let Some(dims) = &step.annotation {
+            self.instrs.push(Instr::Annotate { value: output, dims, frame });
+        }
+        output
+    }
+
+    fn repeat(&mut self, step: &'a Step, count: &'a crate::ast::Expr, frame: usize, input: usize) -> usize {
+        let Some(times) = self.count(count, frame) else {
+            return self.broken();
+        };
+        let before = self.layers;
+        let mut current = input;
+        for round in 0..times {
+            self.scopes.push(HashMap::new());
+            current = self.atom(&step.atom, None, false, frame, current);
+            self.scopes.pop();
+            let each = self.layers - before;
+            if self.full || each == 0 {
+                break;
+            }
+            let total = each.saturating_mul(times);
+            if round == 0 && before.saturating_add(total) > LAYERS {
+                self.full = true;
+                let fits = (LAYERS - before) / each;
+                let message = format!(
+                    "{times} times {each} layer{} makes {total}{}: a network has at most {LAYERS} layers, so at most `* {fits}` fits here",
+                    if each == 1 { "" } else { "s" },
+                    if before == 0 { String::new() } else { format!(", after {before} others") },
+                );
+                self.error(count.site, frame, message);
+                return self.broken();
+            }
+        }
+        current
+    }
+
+    fn atom(&mut self, atom: &'a Atom, name: Option<&str>, prefixed: bool, frame: usize, input: usize) -> usize {
+        match atom {
+            Atom::Group(chain) => self.chain(chain, frame, input),
+            Atom::Broken => self.broken(),
+            Atom::Call(call) => {
+                if !self.work(call.site, 1) {
+                    return self.broken();
+                }
+                match self.shared.targets[call.id] {
+                    Target::Id => input,
+                    Target::Value => self.value(call),
+                    Target::Layer(kind) => self.layer(call, kind, name, prefixed, frame, input),
+                    Target::Block(index) => self.block(call, index, prefixed, frame, input),
+                    Target::Network(index) => self.step_network(call, index, prefixed, frame, input),
+                    Target::Broken => self.broken(),
+                }
+            }
+        }
+    }
+
+    fn value(&mut self, call: &Call) -> usize {
+        let text = call.name.to_string();
+        match self.scopes.iter().rev().find_map(|scope| scope.get(&text)) {
+            Some(value) => *value,
+            None => self.broken(),
+        }
+    }
+
+    fn layer(
+        &mut self,
+        call: &'a Call,
+        kind: Kind,
+        name: Option<&str>,
+        prefixed: bool,
+        frame: usize,
+        input: usize,
+    ) -> usize {
+        let (mut args, mut inputs, mut branches) = (Vec::new(), vec![input], Vec::new());
+        match &call.args {
+            Args::Values(values) => args = self.arguments(values, frame),
+            Args::Branches(chains) => {
+                branches = chains.iter().map(|chain| chain.site).collect();
+                inputs = chains.iter().map(|chain| self.chain(chain, frame, input)).collect();
+            }
+            Args::None | Args::Skipped => {}
+        }
+        self.layers += 1;
+        self.shared.all_layers += 1;
+        if self.full || self.too_many(call, frame) {
+            return self.broken();
+        }
+        let name = match name {
+            Some(own) => self.naming.own(own),
+            None if prefixed => self.naming.prefix(),
+            None => self.naming.number(kind.label(), &self.shared.reserved),
+        };
+        self.instrs.push(Instr::Layer(Layer { call, kind, args, inputs, branches, name, frame }));
+        self.values += 1;
+        self.values
+    }
+
+    fn too_many(&mut self, call: &Call, frame: usize) -> bool {
+        let message = if self.layers > LAYERS {
+            format!("a network has at most {LAYERS} layers, and this would be one more: split it into several networks")
+        } else if self.shared.all_layers > ALL_LAYERS {
+            format!("the networks of one invocation have at most {ALL_LAYERS} layers together: use several invocations")
+        } else {
+            return false;
+        };
+        self.full = true;
+        self.error(call.site, frame, message);
+        true
+    }
+}
+
+/// One note for each call that led to a frame, the innermost first.
+pub fn call_notes(frames: &[Frame<'_>], mut frame: usize) -> Vec<String> {
+    const SHOWN: usize = 4;
+    let mut notes = Vec::new();
+    while let Some((caller, site)) = frames[frame].caller {
+        if notes.len() == SHOWN {
+            notes.push("... and further calls".into());
+            break;
+        }
+        notes.push(format!("in {} `{}`, called at {}", frames[frame].what, frames[frame].name, site.line_col()));
+        frame = caller;
+    }
+    notes
+}

@@ -1,0 +1,291 @@
+//! What every name refers to. Reports unknown, unused, doubled and recursive names; what it lets through can be lowered
+//! without looking at names again.
+
+mod cycles;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use proc_macro2::Ident;
+
+use crate::ast::{Args, Atom, BlockDef, Call, Chain, Program, Step};
+use crate::diag::{Diagnostics, SHOWN, Site};
+use crate::op::{Kind, LAYERS};
+use crate::suggest;
+
+/// The longest name of a value, block or parameter, in characters: names become parts of tensor names.
+const LONGEST: usize = 64;
+
+/// What the name of a call refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A layer.
+    Layer(Kind),
+    /// A block, by index.
+    Block(usize),
+    /// Another network of the invocation, by index.
+    Network(usize),
+    /// A value named earlier.
+    Value,
+    /// The current value.
+    Id,
+    /// Wrong, which has been reported.
+    Broken,
+}
+
+/// Resolves every call of a program; the result is indexed by call id.
+pub fn resolve(program: &Program, diagnostics: &Diagnostics) -> Vec<Target> {
+    let mut resolver = Resolver {
+        program,
+        diagnostics,
+        items: HashMap::new(),
+        targets: vec![Target::Broken; program.calls],
+        scopes: Vec::new(),
+        open: Vec::new(),
+        unsure: false,
+    };
+    resolver.declare_items();
+    let mut calls = cycles::Calls::new(program);
+    for (index, block) in program.blocks.iter().enumerate() {
+        resolver.params(block);
+        resolver.item(&block.chain, block.broken);
+        calls.add(Target::Block(index), &resolver.open);
+    }
+    for (index, network) in program.networks.iter().enumerate() {
+        resolver.item(&network.chain, network.broken);
+        calls.add(Target::Network(index), &resolver.open);
+    }
+    let mut targets = resolver.targets;
+    for call in calls.report_cycles(diagnostics) {
+        targets[call] = Target::Broken;
+    }
+    targets
+}
+
+/// A named value.
+struct Name {
+    site: Site,
+    used: bool,
+}
+
+struct Resolver<'p> {
+    program: &'p Program,
+    diagnostics: &'p Diagnostics,
+    items: HashMap<String, (Target, Site)>,
+    targets: Vec<Target>,
+    /// Names that can be seen, the innermost scope last. A repeated step is a scope of its own.
+    scopes: Vec<HashMap<String, Name>>,
+    /// The calls of the item at hand to blocks and networks.
+    open: Vec<(Target, usize, Site)>,
+    /// Whether a part of the item could not be read, so that a name may be used there.
+    unsure: bool,
+}
+
+impl<'p> Resolver<'p> {
+    fn error(&self, site: Site, message: String) {
+        self.diagnostics.error(site, message);
+    }
+
+    fn declare_items(&mut self) {
+        let program = self.program;
+        let blocks = program.blocks.iter().enumerate().map(|(index, block)| (&block.name, Target::Block(index)));
+        let networks = program.networks.iter().enumerate();
+        let networks = networks.filter(|(_, network)| !network.expression);
+        let networks = networks.map(|(index, network)| (&network.name, Target::Network(index)));
+        for (name, target) in blocks.chain(networks) {
+            let site = Site::of(name.span());
+            if self.is_reserved(name) {
+                continue;
+            }
+            match self.items.get(&name.to_string()) {
+                Some((_, first)) => {
+                    self.error(site, format!("`{name}` is defined twice, first at {}", first.line_col()));
+                }
+                None => {
+                    self.items.insert(name.to_string(), (target, site));
+                }
+            }
+        }
+    }
+
+    /// Reports a name that cannot be given because it already means something or is too long.
+    fn is_reserved(&self, name: &Ident) -> bool {
+        let (text, site) = (name.to_string(), Site::of(name.span()));
+        if Kind::named(&text).is_some() || text == "id" {
+            self.error(site, format!("`{text}` is the name of a layer: choose another name"));
+        } else if text == "_" {
+            self.error(site, "`_` names nothing: choose a name, or leave the name out".into());
+        } else if text.chars().count() > LONGEST {
+            self.error(site, format!("this name is longer than {LONGEST} characters"));
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn params(&self, block: &BlockDef) {
+        let mut seen: HashMap<String, Site> = HashMap::new();
+        for param in &block.params {
+            let (text, site) = (param.name.to_string(), Site::of(param.name.span()));
+            if self.is_reserved(&param.name) {
+                continue;
+            }
+            if crate::op::args::is_option_word(&text) {
+                self.error(
+                    site,
+                    format!("`{text}` is how an option is written: choose another name for the parameter"),
+                );
+            }
+            if let Some(first) = seen.insert(text.clone(), site) {
+                self.error(site, format!("parameter `{text}` is defined twice, first at {}", first.line_col()));
+            }
+        }
+    }
+
+    fn item(&mut self, chain: &'p Chain, broken: bool) {
+        self.open.clear();
+        self.unsure = broken;
+        self.scopes.push(HashMap::new());
+        self.chain(chain, false);
+        self.close_scope();
+    }
+
+    fn close_scope(&mut self) {
+        let Some(scope) = self.scopes.pop() else { return };
+        let mut unused: Vec<_> =
+            scope.into_iter().filter(|(text, name)| !name.used && !text.starts_with('_')).collect();
+        unused.sort_by_key(|(_, name)| name.site.key());
+        if !self.unsure {
+            for (text, name) in unused {
+                let message = format!(
+                    "`{text}` is never used: read it in a later `add` or `concat`, remove the name, or write `_{text}`"
+                );
+                self.error(name.site, message);
+            }
+        }
+    }
+
+    fn chain(&mut self, chain: &'p Chain, branch: bool) {
+        for (index, step) in chain.steps.iter().enumerate() {
+            self.step(step, branch && index == 0);
+        }
+    }
+
+    fn step(&mut self, step: &'p Step, starts_branch: bool) {
+        let repeated = step.repeat.is_some();
+        if repeated {
+            self.scopes.push(HashMap::new());
+        }
+        match &step.atom {
+            Atom::Call(call) => self.call(call, starts_branch, repeated),
+            Atom::Group(chain) => self.chain(chain, starts_branch && !repeated),
+            Atom::Broken => self.unsure = true,
+        }
+        if repeated {
+            self.close_scope();
+        }
+        if let Some(name) = &step.name {
+            self.define(name);
+        }
+    }
+
+    fn define(&mut self, name: &Ident) {
+        let (text, site) = (name.to_string(), Site::of(name.span()));
+        if self.is_reserved(name) {
+            return;
+        }
+        if let Some((_, first)) = self.items.get(&text) {
+            self.error(site, format!("`{text}` already names the item at {}: choose another name", first.line_col()));
+        } else if let Some(first) = self.scopes.iter().rev().find_map(|scope| scope.get(&text)) {
+            self.error(
+                site,
+                format!("`{text}` is named twice, first at {}: choose another name", first.site.line_col()),
+            );
+        } else if let Some(scope) = self.scopes.last_mut() {
+            scope.insert(text, Name { site, used: false });
+        }
+    }
+
+    fn call(&mut self, call: &'p Call, starts_branch: bool, repeated: bool) {
+        let target = self.target(call, starts_branch, repeated);
+        self.targets[call.id] = target;
+        match target {
+            Target::Block(_) | Target::Network(_) => self.open.push((target, call.id, Site::of(call.name.span()))),
+            Target::Layer(_) => {}
+            _ => return,
+        }
+        if let Args::Branches(branches) = &call.args {
+            for branch in branches {
+                self.chain(branch, true);
+            }
+        }
+    }
+
+    fn target(&mut self, call: &Call, starts_branch: bool, repeated: bool) -> Target {
+        let text = call.name.to_string();
+        let bare = matches!(call.args, Args::None);
+        if let Some(kind) = Kind::named(&text) {
+            return Target::Layer(kind);
+        }
+        if text == "id" {
+            if !bare {
+                self.error(call.site, "`id` is the current value and takes no arguments".into());
+            }
+            return Target::Id;
+        }
+        if let Some(name) = self.scopes.iter_mut().rev().find_map(|scope| scope.get_mut(&text)) {
+            name.used = true;
+            return self.value(call, starts_branch, repeated);
+        }
+        match self.items.get(&text) {
+            Some((Target::Network(_), _)) if !bare => {
+                self.error(call.site, format!("`{text}` is a network and takes no arguments: write `{text}`"));
+                Target::Broken
+            }
+            Some((target, _)) => *target,
+            None => {
+                self.unsure = true;
+                self.unknown(call, bare);
+                Target::Broken
+            }
+        }
+    }
+
+    fn value(&self, call: &Call, starts_branch: bool, repeated: bool) -> Target {
+        let text = &call.name;
+        let message = match (&call.args, starts_branch, repeated) {
+            (Args::None, true, false) => return Target::Value,
+            (Args::None, true, true) => format!("`{text}` is a value and cannot be repeated"),
+            (Args::None, false, _) => {
+                format!(
+                    "`{text}` is a value: it can only begin a branch, as in `add(id, {text})` or `concat(id, {text})`"
+                )
+            }
+            _ => format!("`{text}` is a value and takes no arguments"),
+        };
+        self.error(call.site, message);
+        Target::Broken
+    }
+
+    fn unknown(&self, call: &Call, bare: bool) {
+        let text = call.name.to_string();
+        if self.diagnostics.len() >= SHOWN {
+            // Nobody reads the hint, and finding one looks at every name.
+            return self.error(Site::of(call.name.span()), format!("nothing is called `{text}`"));
+        }
+        let layers = LAYERS.iter().map(|(name, _)| *name);
+        let items = self.items.keys().map(String::as_str);
+        let values = self.scopes.iter().flat_map(|scope| scope.keys().map(String::as_str)).filter(|_| bare);
+        let mut known: Vec<&str> = items.chain(values).collect();
+        known.sort_unstable();
+        let hint = suggest::did_you_mean(&text, layers.chain(known));
+        let what = if bare { "layer, block, network or earlier value" } else { "layer or block" };
+        let list = if hint.is_empty() && self.items.is_empty() {
+            format!(": the layers are {}", LAYERS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "))
+        } else {
+            String::new()
+        };
+        self.error(Site::of(call.name.span()), format!("no {what} is called `{text}`{hint}{list}"));
+    }
+}

@@ -1,0 +1,315 @@
+//! Matches a layer's arguments to what it takes.
+
+use std::cell::Cell;
+
+use proc_macro2::Ident;
+
+use crate::diag::Site;
+use crate::infer::report::Report;
+use crate::lower::eval::Value;
+use crate::lower::{Argument, Layer};
+use crate::suggest;
+
+/// The largest size that can be written as an option; every sum and product of two of them fits in an `i128`.
+pub(crate) const LARGEST: usize = 1 << 31;
+
+/// Options without a size, and layers' own words.
+const WORDS: [&str; 6] = ["same", "valid", "nobias", "global", "nearest", "bilinear"];
+
+/// `s2` or `s2x1`: letter, sizes, and how many sizes were written.
+pub(crate) fn split_option(text: &str) -> Option<(char, [i128; 2], usize)> {
+    let mut chars = text.chars();
+    let letter = chars.next().filter(char::is_ascii_lowercase)?;
+    let mut sizes = chars.as_str().split('x').map(|size| {
+        let digits = !size.is_empty() && size.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| size.parse().unwrap_or(i128::MAX))
+    });
+    let first = sizes.next()??;
+    match (sizes.next(), sizes.next()) {
+        (None, _) => Some((letter, [first; 2], 1)),
+        (Some(second), None) => Some((letter, [first, second?], 2)),
+        _ => None,
+    }
+}
+
+/// Whether a name would be read as an option.
+pub(crate) fn is_option_word(text: &str) -> bool {
+    WORDS.contains(&text) || split_option(text).is_some_and(|(letter, ..)| "spdgm".contains(letter))
+}
+
+/// What a layer takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Signature {
+    /// An example for messages.
+    pub(crate) usage: &'static str,
+    /// Numbers, by position or as `name = value`.
+    pub(crate) slots: &'static [&'static str],
+    /// How many of them can be given by position.
+    pub(crate) by_position: usize,
+    /// Options with sizes.
+    pub(crate) letters: &'static str,
+    /// Options without.
+    pub(crate) words: &'static [&'static str],
+}
+
+/// A layer's arguments, each in its place.
+pub(crate) struct Bound<'c> {
+    signature: Signature,
+    slots: Vec<Option<&'c Argument<'c>>>,
+    letters: Vec<(char, [i128; 2], usize, Site)>,
+    words: Vec<(&'c Ident, Site)>,
+    report: &'c Report<'c>,
+    /// Whether an argument was wrong, so that one which seems to be missing may be meant by it.
+    bad: Cell<bool>,
+}
+
+impl<'c> Bound<'c> {
+    pub(crate) fn new(layer: &'c Layer<'c>, signature: Signature, report: &'c Report<'c>) -> Self {
+        let slots = vec![None; signature.slots.len()];
+        let mut bound =
+            Self { signature, slots, letters: Vec::new(), words: Vec::new(), report, bad: Cell::new(false) };
+        for arg in &layer.args {
+            bound.place(arg);
+        }
+        bound
+    }
+
+    /// Whether an argument could not be understood.
+    pub(crate) fn is_bad(&self) -> bool {
+        self.bad.get()
+    }
+
+    fn fail(&self, site: Site, message: impl Into<String>) {
+        self.bad.set(true);
+        self.report.option(site, message.into());
+    }
+
+    fn usage(&self) -> String {
+        format!("it is written `{}`", self.signature.usage)
+    }
+
+    fn place(&mut self, arg: &'c Argument<'c>) {
+        if arg.target.is_some() && self.signature.slots.first() != Some(&"inputs") {
+            return self.fail(arg.site, format!("an arrow cannot be an argument here: {}", self.usage()));
+        }
+        if let Some(key) = arg.key {
+            return self.keyed(key, arg);
+        }
+        match arg.value {
+            Value::Unknown => self.bad.set(true),
+            Value::Letter { letter, sizes, written } => self.letter(letter, sizes, written, arg.site),
+            Value::Word(word) => self.word(word, arg.site),
+            Value::Int(_) | Value::Float(_) | Value::Dims(_) => self.positional(arg),
+        }
+    }
+
+    fn positional(&mut self, arg: &'c Argument<'c>) {
+        match self.slots.iter().take(self.signature.by_position).position(Option::is_none) {
+            Some(slot) => self.slots[slot] = Some(arg),
+            None => {
+                let shown = show(arg.value);
+                self.fail(arg.site, format!("`{shown}` is one number too many: {}", self.usage()));
+            }
+        }
+    }
+
+    fn keyed(&mut self, key: &Ident, arg: &'c Argument<'c>) {
+        let text = key.to_string();
+        let site = Site::of(key.span());
+        let Some(slot) = self.signature.slots.iter().position(|name| *name == text) else {
+            let letter = text.chars().next().filter(|letter| self.signature.letters.contains(*letter));
+            let is_letter = text.len() == 1 || matches!(text.as_str(), "stride" | "padding" | "dilation" | "groups");
+            let hint = match (letter, arg.value) {
+                (Some(letter), Value::Int(size)) if is_letter => format!(": write `{letter}{size}`"),
+                _ => {
+                    format!("{}: {}", suggest::did_you_mean(&text, self.signature.slots.iter().copied()), self.usage())
+                }
+            };
+            return self.fail(site, format!("no option is called `{text}`{hint}"));
+        };
+        match (self.slots[slot], arg.value) {
+            (Some(first), _) => {
+                let place = first.site.line_col();
+                self.fail(arg.site, format!("{text} is given twice, first at {place}"));
+            }
+            (None, Value::Unknown) => self.bad.set(true),
+            (None, Value::Int(_) | Value::Float(_) | Value::Dims(_)) => self.slots[slot] = Some(arg),
+            (None, _) => self.fail(arg.site, format!("{text} is a number: {}", self.usage())),
+        }
+    }
+
+    fn letter(&mut self, letter: char, sizes: [i128; 2], written: usize, site: Site) {
+        let shown = show(Value::Letter { letter, sizes, written });
+        if !self.signature.letters.contains(letter) {
+            let taken = self.signature.letters.chars().map(|letter| format!("`{letter}`")).collect::<Vec<_>>();
+            let list = if taken.is_empty() { String::new() } else { format!(", its sizes are {}", taken.join(" ")) };
+            return self.fail(site, format!("no option `{shown}` here{list}: {}", self.usage()));
+        }
+        if let Some((.., first)) = self.letters.iter().find(|(known, ..)| *known == letter) {
+            let place = first.line_col();
+            return self.fail(site, format!("{} is given twice, first at {place}", letter_name(letter)));
+        }
+        self.letters.push((letter, sizes, written, site));
+    }
+
+    fn word(&mut self, word: &'c Ident, site: Site) {
+        let text = word.to_string();
+        if !self.signature.words.contains(&text.as_str()) {
+            let mut chars = text.chars();
+            if let (Some(letter), None) = (chars.next(), chars.next())
+                && self.signature.letters.contains(letter)
+            {
+                return self.fail(site, format!("{} lacks its size: write `{letter}2`", letter_name(letter)));
+            }
+            let params = self.report.params();
+            let known = self.signature.words.iter().copied().chain(params.iter().map(String::as_str));
+            let hint = suggest::did_you_mean(&text, known);
+            return self.fail(site, format!("no option `{text}` here{hint}: {}", self.usage()));
+        }
+        if let Some((_, first)) = self.words.iter().find(|(known, _)| **known == text) {
+            let place = first.line_col();
+            return self.fail(site, format!("`{text}` is given twice, first at {place}"));
+        }
+        self.words.push((word, site));
+    }
+
+    /// The site of a word, if it was written.
+    pub(crate) fn has(&self, word: &str) -> Option<Site> {
+        self.words.iter().find(|(known, _)| *known == word).map(|(_, site)| *site)
+    }
+
+    /// The argument of a slot.
+    pub(crate) fn slot(&self, name: &str) -> Option<&'c Argument<'c>> {
+        let index = self.signature.slots.iter().position(|known| *known == name)?;
+        self.slots[index]
+    }
+
+    /// A whole number of at least `least`; `Err` after an error, `Ok(None)` where it was not given.
+    pub(crate) fn size(&self, name: &str, least: usize) -> Result<Option<usize>, ()> {
+        let Some(arg) = self.slot(name) else { return Ok(None) };
+        self.whole(arg.value, name, least, arg.site).map(Some)
+    }
+
+    /// A value as a whole number between `least` and [`LARGEST`].
+    pub(crate) fn whole(&self, value: Value<'_>, name: &str, least: usize, site: Site) -> Result<usize, ()> {
+        let message = match value {
+            Value::Int(value) => return self.in_range(value, name, least, site),
+            Value::Float(value) => format!("{name} is a whole number, not {value}"),
+            Value::Dims(_) => format!("{name} is one number, not `{}`: {}", show(value), self.usage()),
+            Value::Unknown => return Err(self.bad.set(true)),
+            _ => format!("{name} is a number: {}", self.usage()),
+        };
+        self.fail(site, message);
+        Err(())
+    }
+
+    /// A number, or a pair of numbers, between `least` and [`LARGEST`].
+    pub(crate) fn pair(&self, name: &str, least: usize) -> Result<Option<[usize; 2]>, ()> {
+        let Some(arg) = self.slot(name) else { return Ok(None) };
+        let [a, b] = match arg.value {
+            Value::Dims(&[a, b]) => [a as i128, b as i128],
+            Value::Dims(_) => {
+                let shown = show(arg.value);
+                self.fail(arg.site, format!("{name} has two sizes, not `{shown}`: {}", self.usage()));
+                return Err(());
+            }
+            other => return self.whole(other, name, least, arg.site).map(|size| Some([size; 2])),
+        };
+        Ok(Some([self.in_range(a, name, least, arg.site)?, self.in_range(b, name, least, arg.site)?]))
+    }
+
+    fn in_range(&self, value: i128, name: &str, least: usize, site: Site) -> Result<usize, ()> {
+        match usize::try_from(value) {
+            Ok(size) if size > LARGEST => {
+                self.fail(site, format!("{name} {value} is too large: at most {LARGEST}"));
+                Err(())
+            }
+            Ok(size) if size >= least => Ok(size),
+            _ => {
+                let why = match name {
+                    "stride" => " (a window that does not move has no end)",
+                    "dilation" => " (all taps would read one pixel)",
+                    _ => "",
+                };
+                self.fail(site, format!("{name} {value}{why}: it is at least {least}"));
+                Err(())
+            }
+        }
+    }
+
+    /// The sizes of an option such as `s2`, with its site.
+    pub(crate) fn option(&self, letter: char, least: usize) -> Result<Option<([usize; 2], Site)>, ()> {
+        let Some(&(_, sizes, written, site)) = self.letters.iter().find(|(known, ..)| *known == letter) else {
+            return Ok(None);
+        };
+        let name = letter_name(letter);
+        if written == 2 && matches!(letter, 'g' | 'm') {
+            self.fail(site, format!("{name} is one number: write `{letter}{}`", sizes[0]));
+            return Err(());
+        }
+        Ok(Some(([self.in_range(sizes[0], name, least, site)?, self.in_range(sizes[1], name, least, site)?], site)))
+    }
+
+    /// A number with a default, which must pass `check`; `range` says in words what passes.
+    pub(crate) fn number(&self, name: &str, default: f64, range: &str, check: fn(f64) -> bool) -> Result<f32, ()> {
+        let Some(arg) = self.slot(name) else { return Ok(default as f32) };
+        let value = match arg.value {
+            Value::Int(value) => value as f64,
+            Value::Float(value) => value,
+            _ => return self.whole(arg.value, name, 0, arg.site).map(|_| 0.0),
+        };
+        if check(value) && (value as f32).is_finite() && check(f64::from(value as f32)) {
+            return Ok(value as f32);
+        }
+        self.fail(arg.site, format!("{name} {value}: it is {range}"));
+        Err(())
+    }
+
+    /// Reports an argument that is not there, unless a wrong one may be meant by it.
+    pub(crate) fn missing(&self, what: &str) {
+        if !self.bad.get() {
+            self.report.option(self.report.call(), format!("{what} is missing: {}", self.usage()));
+            self.bad.set(true);
+        }
+    }
+}
+
+/// The word for an option's letter.
+fn letter_name(letter: char) -> &'static str {
+    match letter {
+        's' => "stride",
+        'p' => "padding",
+        'd' => "dilation",
+        'g' => "groups",
+        _ => "the multiplier",
+    }
+}
+
+/// A value as it would be written.
+fn show(value: Value<'_>) -> String {
+    match value {
+        Value::Int(value) => value.to_string(),
+        Value::Float(value) => value.to_string(),
+        Value::Dims(sizes) => sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("x"),
+        Value::Letter { letter, sizes, written: 1 } => format!("{letter}{}", sizes[0]),
+        Value::Letter { letter, sizes, .. } => format!("{letter}{}x{}", sizes[0], sizes[1]),
+        Value::Word(word) => word.to_string(),
+        Value::Unknown => "?".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_split_into_letter_and_sizes() {
+        assert_eq!(split_option("s2"), Some(('s', [2, 2], 1)));
+        assert_eq!(split_option("p1x2"), Some(('p', [1, 2], 2)));
+        assert_eq!(split_option("s0"), Some(('s', [0, 0], 1)));
+        for text in ["s", "same", "s2x", "s2x1x3", "S2", "", "sx2", "relu6x"] {
+            assert_eq!(split_option(text), None, "{text}");
+        }
+        assert!(is_option_word("same") && is_option_word("g4") && !is_option_word("c1") && !is_option_word("k"));
+    }
+}

@@ -1,0 +1,205 @@
+//! The layers: one file per kind or family, each with the arguments it takes, its shape rule and its error texts.
+
+mod act;
+pub mod args;
+mod conv;
+mod dropout;
+mod fc;
+mod flatten;
+mod join;
+mod norm;
+mod pad;
+mod pool;
+mod shortcut;
+mod softmax;
+#[cfg(test)]
+mod tests;
+mod text;
+mod upsample;
+mod window;
+
+pub(crate) use text::{count, shape_text};
+pub(crate) use window::padding_for;
+
+use crate::infer::report::Report;
+use crate::ir::{Map, Op, Shape};
+use crate::lower::Layer;
+use args::{Bound, Signature};
+
+/// Every layer of the language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "each is the layer of its name")]
+pub enum Kind {
+    Conv,
+    DwConv,
+    Pool,
+    AvgPool,
+    Fc,
+    Relu,
+    LeakyRelu,
+    Relu6,
+    Elu,
+    Gelu,
+    Silu,
+    HardSwish,
+    Tanh,
+    Sigmoid,
+    Softmax,
+    LogSoftmax,
+    Bn,
+    Lrn,
+    Dropout,
+    Flatten,
+    Add,
+    Concat,
+    Shortcut,
+    Pad,
+    Upsample,
+}
+
+/// The layers' names. The first name of a kind is the one shown.
+pub const LAYERS: [(&str, Kind); 26] = [
+    ("conv", Kind::Conv),
+    ("dwconv", Kind::DwConv),
+    ("pool", Kind::Pool),
+    ("maxpool", Kind::Pool),
+    ("avgpool", Kind::AvgPool),
+    ("fc", Kind::Fc),
+    ("relu", Kind::Relu),
+    ("leaky_relu", Kind::LeakyRelu),
+    ("relu6", Kind::Relu6),
+    ("elu", Kind::Elu),
+    ("gelu", Kind::Gelu),
+    ("silu", Kind::Silu),
+    ("hardswish", Kind::HardSwish),
+    ("tanh", Kind::Tanh),
+    ("sigmoid", Kind::Sigmoid),
+    ("softmax", Kind::Softmax),
+    ("log_softmax", Kind::LogSoftmax),
+    ("bn", Kind::Bn),
+    ("lrn", Kind::Lrn),
+    ("dropout", Kind::Dropout),
+    ("flatten", Kind::Flatten),
+    ("add", Kind::Add),
+    ("concat", Kind::Concat),
+    ("shortcut", Kind::Shortcut),
+    ("pad", Kind::Pad),
+    ("upsample", Kind::Upsample),
+];
+
+impl Kind {
+    /// The layer of a name.
+    pub fn named(name: &str) -> Option<Kind> {
+        LAYERS.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
+    }
+
+    /// The name of the layer.
+    pub fn label(self) -> &'static str {
+        LAYERS.iter().find(|(_, kind)| *kind == self).map_or("layer", |(name, _)| name)
+    }
+
+    fn signature(self) -> Signature {
+        match self {
+            Kind::Conv => conv::CONV,
+            Kind::DwConv => conv::DWCONV,
+            Kind::Pool => pool::MAX,
+            Kind::AvgPool => pool::AVG,
+            Kind::Fc => fc::SIGNATURE,
+            Kind::LeakyRelu => act::LEAKY_RELU,
+            Kind::Elu => act::ELU,
+            Kind::Bn => norm::BN,
+            Kind::Lrn => norm::LRN,
+            Kind::Dropout => dropout::SIGNATURE,
+            Kind::Shortcut => shortcut::SIGNATURE,
+            Kind::Pad => pad::SIGNATURE,
+            Kind::Upsample => upsample::SIGNATURE,
+            _ => Signature { usage: self.label(), slots: &[], by_position: 0, letters: "", words: &[] },
+        }
+    }
+}
+
+/// A node before it has a name.
+#[derive(Clone, Debug)]
+pub(crate) struct Built {
+    pub(crate) op: Op,
+    pub(crate) output: Shape,
+    pub(crate) text: String,
+}
+
+/// What became of a layer.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// A node.
+    Node(Built),
+    /// Nothing: the output is the input.
+    Same,
+    /// Two nodes in a row, with the last parts of their names.
+    Pair([(Built, &'static str); 2]),
+    /// An error has been reported, or the input is unknown. The output's shape, where it is certain nevertheless.
+    Failed(Option<Shape>),
+}
+
+impl Outcome {
+    fn node(op: Op, output: Shape, text: impl Into<String>) -> Self {
+        Outcome::Node(Built { op, output, text: text.into() })
+    }
+}
+
+/// What a layer's rule works with.
+pub(crate) struct Cx<'c> {
+    /// Which layer.
+    pub(crate) kind: Kind,
+    /// Its arguments.
+    pub(crate) args: Bound<'c>,
+    /// The shape it reads, where that is certain.
+    pub(crate) input: Option<Shape>,
+    /// Where errors go.
+    pub(crate) report: &'c Report<'c>,
+}
+
+impl Cx<'_> {
+    /// The input of a layer that works on maps; an error where it is flat.
+    fn map(&self) -> Option<Map> {
+        match self.input? {
+            Shape::Map(map) => Some(map),
+            Shape::Flat(features) => {
+                let label = self.kind.label();
+                let fix = self.report.flattened_by().map_or_else(
+                    || "a map `<CxHxW>` is needed".to_string(),
+                    |by| format!("move it before {by}, which flattened the map"),
+                );
+                self.report.shape(format!("{label} works on maps, and its input is flat, {features} features: {fix}"));
+                None
+            }
+        }
+    }
+}
+
+/// Applies the rule of a layer with one input.
+pub(crate) fn infer(layer: &Layer<'_>, input: Option<Shape>, report: &Report<'_>) -> Outcome {
+    let args = Bound::new(layer, layer.kind.signature(), report);
+    let cx = Cx { kind: layer.kind, args, input, report };
+    match layer.kind {
+        Kind::Conv => conv::conv(&cx),
+        Kind::DwConv => conv::dwconv(&cx),
+        Kind::Pool | Kind::AvgPool => pool::infer(&cx),
+        Kind::Fc => fc::infer(&cx),
+        Kind::Softmax | Kind::LogSoftmax => softmax::infer(&cx),
+        Kind::Bn => norm::bn(&cx),
+        Kind::Lrn => norm::lrn(&cx),
+        Kind::Dropout => dropout::infer(&cx),
+        Kind::Flatten => flatten::infer(&cx),
+        Kind::Shortcut => shortcut::infer(&cx),
+        Kind::Pad => pad::infer(&cx),
+        Kind::Upsample => upsample::infer(&cx),
+        _ => act::infer(&cx),
+    }
+}
+
+/// Applies the rule of `add` or `concat`; an input that is not certain is `None`.
+pub(crate) fn infer_join(layer: &Layer<'_>, inputs: &[Option<Shape>], report: &Report<'_>) -> Outcome {
+    match layer.kind {
+        Kind::Concat => join::concat(layer, inputs, report),
+        _ => join::add(layer, inputs, report),
+    }
+}

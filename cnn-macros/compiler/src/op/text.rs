@@ -1,0 +1,81 @@
+//! How shapes, sizes and counts are written.
+
+use crate::ir::{Map, Shape, Window};
+
+/// `6x28x28` or `400`.
+pub(crate) fn shape_text(shape: Shape) -> String {
+    match shape {
+        Shape::Map(Map { c, h, w }) => format!("{c}x{h}x{w}"),
+        Shape::Flat(features) => features.to_string(),
+    }
+}
+
+/// `5x5`, also for squares.
+pub(crate) fn full(pair: [usize; 2]) -> String {
+    format!("{}x{}", pair[0], pair[1])
+}
+
+/// `2` for squares, else `2x1`.
+pub(crate) fn short(pair: [usize; 2]) -> String {
+    if pair[0] == pair[1] { pair[0].to_string() } else { full(pair) }
+}
+
+/// `1_000_000` with a comma after every three digits: `1,000,000`.
+pub(crate) fn count(number: u128) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Stride, padding and dilation as a user would write them. The stride is always shown; padding and dilation only
+/// where they do something; padding that differs between opposite sides can only come from `same`.
+pub(crate) fn window_options(window: &Window) -> String {
+    let [top, left, bottom, right] = window.pad;
+    let mut text = format!(", s{}", short(window.stride));
+    if (top, left) != (bottom, right) {
+        text += ", same";
+    } else if [top, left] != [0, 0] {
+        text += &format!(", p{}", short([top, left]));
+    }
+    if window.dilation != [1, 1] {
+        text += &format!(", d{}", short(window.dilation));
+    }
+    text
+}
+
+/// A list for a sentence: `a`, `a or b`, `a, b or c`.
+pub(crate) fn either(options: &[String]) -> String {
+    match options {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_and_lists_read_well() {
+        assert_eq!(count(7), "7");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(either(&["a".into(), "b".into(), "c".into()]), "a, b or c");
+        assert_eq!(short([2, 2]), "2");
+        assert_eq!(short([2, 1]), "2x1");
+    }
+
+    #[test]
+    fn windows_show_what_matters() {
+        let window = Window { kernel: [5, 5], stride: [1, 1], dilation: [1, 1], pad: [2; 4] };
+        assert_eq!(window_options(&window), ", s1, p2");
+        let window = Window { kernel: [3, 3], stride: [2, 1], dilation: [2, 2], pad: [0, 0, 1, 1] };
+        assert_eq!(window_options(&window), ", s2x1, same, d2");
+    }
+}

@@ -1,0 +1,200 @@
+//! Sliding windows: kernel, stride, padding, dilation, and the arithmetic they share.
+
+use super::text::{either, full, short};
+use super::{Cx, Kind};
+use crate::diag::Site;
+use crate::ir::{Map, Window};
+
+/// How a window is padded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Padding {
+    /// The same on opposite sides.
+    Explicit([usize; 2]),
+    /// As much as makes the output `ceil(input / stride)`, the odd one at the bottom and right.
+    Same,
+}
+
+/// A window before its input is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Options {
+    pub(super) kernel: [usize; 2],
+    pub(super) stride: [usize; 2],
+    pub(super) dilation: [usize; 2],
+    pub(super) padding: Padding,
+    pub(super) padding_site: Option<Site>,
+}
+
+/// Reads stride, dilation and padding. All of them are looked at before the first error ends it.
+pub(super) fn options(cx: &Cx<'_>, kernel: Result<[usize; 2], ()>, stride: [usize; 2]) -> Result<Options, ()> {
+    let given_stride = cx.args.option('s', 1);
+    let dilation = cx.args.option('d', 1);
+    let padding = padding(cx);
+    let (padding, padding_site) = padding?;
+    Ok(Options {
+        kernel: kernel?,
+        stride: given_stride?.map_or(stride, |(sizes, _)| sizes),
+        dilation: dilation?.map_or([1, 1], |(sizes, _)| sizes),
+        padding,
+        padding_site,
+    })
+}
+
+fn padding(cx: &Cx<'_>) -> Result<(Padding, Option<Site>), ()> {
+    let explicit = cx.args.option('p', 0)?;
+    let (same, valid) = (cx.args.has("same"), cx.args.has("valid"));
+    let mut given: Vec<Site> = explicit.iter().map(|(_, site)| *site).chain(same).chain(valid).collect();
+    given.sort_by_key(|site| site.key());
+    if let [first, second, ..] = given[..] {
+        let place = first.line_col();
+        cx.report.option(second, format!("padding is given twice, first at {place}: keep one of them"));
+        return Err(());
+    }
+    Ok(match (explicit, same) {
+        (Some((sizes, site)), _) => (Padding::Explicit(sizes), Some(site)),
+        (None, Some(site)) => (Padding::Same, Some(site)),
+        (None, None) => (Padding::Explicit([0, 0]), None),
+    })
+}
+
+/// How many input pixels a dilated kernel spans.
+pub(super) fn span(kernel: usize, dilation: usize) -> usize {
+    kernel.saturating_sub(1).saturating_mul(dilation).saturating_add(1)
+}
+
+/// Padding before and after, and the output size, along one axis; `None` where the kernel does not fit.
+fn axis(input: usize, options: &Options, axis: usize) -> Option<(usize, usize, usize)> {
+    let (stride, span) = (options.stride[axis], span(options.kernel[axis], options.dilation[axis]));
+    match options.padding {
+        Padding::Explicit(pad) => {
+            let pad = pad[axis];
+            let free = pad.checked_mul(2)?.checked_add(input)?.checked_sub(span)?;
+            Some((pad, pad, free / stride + 1))
+        }
+        Padding::Same => {
+            let output = input.div_ceil(stride);
+            let total = (output - 1).checked_mul(stride)?.checked_add(span)?.saturating_sub(input);
+            Some((total / 2, total - total / 2, output))
+        }
+    }
+}
+
+/// The window on an input and the size of its output; reports a kernel that does not fit.
+pub(super) fn resolve(cx: &Cx<'_>, options: &Options, input: Map) -> Option<(Window, [usize; 2])> {
+    let rows = axis(input.h, options, 0);
+    let columns = axis(input.w, options, 1);
+    let (Some((top, bottom, h)), Some((left, right, w))) = (rows, columns) else {
+        cx.report.shape_at(cx.args.slot("kernel").map(|arg| arg.site), misfit(cx, options, input));
+        return None;
+    };
+    let pad = [top, left, bottom, right];
+    Some((Window { kernel: options.kernel, stride: options.stride, dilation: options.dilation, pad }, [h, w]))
+}
+
+/// What does not fit, and every way out that really works.
+fn misfit(cx: &Cx<'_>, options: &Options, input: Map) -> String {
+    let size = [input.h, input.w];
+    let spans = [0, 1].map(|axis| span(options.kernel[axis], options.dilation[axis]));
+    let pad = match options.padding {
+        Padding::Explicit(pad) => pad,
+        Padding::Same => [0, 0],
+    };
+    let padded = [0, 1].map(|axis| size[axis].saturating_add(pad[axis].saturating_mul(2)));
+    let mut text = full(options.kernel);
+    if options.dilation != [1, 1] {
+        text += &format!(" with dilation {} spans {}, which", short(options.dilation), full(spans));
+    }
+    text += &format!(" does not fit {}", full(size));
+    if pad != [0, 0] {
+        text += &format!(" padded to {}", full(padded));
+    }
+    let mut uses =
+        vec![full([0, 1].map(|axis| largest_odd(padded[axis], options.kernel[axis], options.dilation[axis])))];
+    uses.push("`same`".into());
+    let needed = [0, 1].map(|axis| spans[axis].saturating_sub(size[axis]).div_ceil(2));
+    let allowed =
+        cx.kind == Kind::Conv || cx.kind == Kind::DwConv || (0..2).all(|axis| needed[axis] <= spans[axis] / 2);
+    if allowed {
+        uses.push(format!("`p{}`", short(needed)));
+    }
+    if matches!(cx.kind, Kind::Pool | Kind::AvgPool) {
+        uses.push("`global`".into());
+    }
+    let drop = cx.report.droppable_pool(spans, pad).map_or_else(String::new, |pool| format!(", or drop {pool}"));
+    format!("{text}: use {}{drop}", either(&uses))
+}
+
+/// The largest odd kernel, no larger than the one written, whose span fits.
+fn largest_odd(room: usize, kernel: usize, dilation: usize) -> usize {
+    let fits = (room.saturating_sub(1) / dilation + 1).min(kernel);
+    if fits == kernel || !fits.is_multiple_of(2) { fits } else { fits - 1 }
+}
+
+/// The symmetric padding with which a window turns `input` into `output`, if there is one.
+pub(crate) fn padding_for(window: &Window, input: [usize; 2], output: [usize; 2]) -> Option<String> {
+    let mut pads = [0; 2];
+    for axis in 0..2 {
+        let span = span(window.kernel[axis], window.dilation[axis]);
+        let least = (output[axis] - 1).checked_mul(window.stride[axis])?.checked_add(span)?.checked_sub(input[axis])?;
+        pads[axis] = least.div_ceil(2);
+        if 2 * pads[axis] >= least.checked_add(window.stride[axis])? {
+            return None;
+        }
+    }
+    Some(format!("p{}", short(pads)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options_of(kernel: usize, stride: usize, dilation: usize, padding: Padding) -> Options {
+        let (kernel, stride, dilation) = ([kernel; 2], [stride; 2], [dilation; 2]);
+        Options { kernel, stride, dilation, padding, padding_site: None }
+    }
+
+    #[test]
+    fn explicit_padding_follows_the_floor_rule() {
+        assert_eq!(axis(28, &options_of(5, 1, 1, Padding::Explicit([2, 2])), 0), Some((2, 2, 28)));
+        assert_eq!(axis(227, &options_of(11, 4, 1, Padding::Explicit([0, 0])), 0), Some((0, 0, 55)));
+        assert_eq!(axis(224, &options_of(7, 2, 1, Padding::Explicit([3, 3])), 0), Some((3, 3, 112)));
+        assert_eq!(axis(7, &options_of(3, 1, 3, Padding::Explicit([0, 0])), 0), Some((0, 0, 1)));
+        assert_eq!(axis(4, &options_of(5, 1, 1, Padding::Explicit([0, 0])), 0), None);
+    }
+
+    #[test]
+    fn same_puts_the_odd_row_behind() {
+        assert_eq!(axis(28, &options_of(5, 1, 1, Padding::Same), 0), Some((2, 2, 28)));
+        assert_eq!(axis(6, &options_of(3, 2, 1, Padding::Same), 0), Some((0, 1, 3)));
+        assert_eq!(axis(7, &options_of(1, 3, 1, Padding::Same), 0), Some((0, 0, 3)));
+        assert_eq!(axis(5, &options_of(2, 1, 1, Padding::Same), 0), Some((0, 1, 5)));
+    }
+
+    #[test]
+    fn sizes_at_the_limit_do_not_overflow() {
+        let huge = usize::MAX;
+        assert_eq!(axis(huge, &options_of(huge, 1, huge, Padding::Same), 0), None);
+        assert_eq!(axis(1, &options_of(huge, 1, 2, Padding::Explicit([huge, huge])), 0), None);
+    }
+
+    #[test]
+    fn the_fix_for_a_misfit_fits() {
+        for room in 1..40 {
+            for kernel in 1..12 {
+                for dilation in 1..4 {
+                    let fix = largest_odd(room, kernel, dilation);
+                    assert!(fix >= 1 && span(fix, dilation) <= room && fix <= kernel, "{room} {kernel} {dilation}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_padding_for_an_annotation_gives_it() {
+        let window = Window { kernel: [5, 5], stride: [1, 1], dilation: [1, 1], pad: [0; 4] };
+        assert_eq!(padding_for(&window, [28, 28], [28, 28]), Some("p2".into()));
+        assert_eq!(padding_for(&window, [28, 28], [27, 27]), None);
+        let window = Window { stride: [2, 2], ..window };
+        assert_eq!(padding_for(&window, [28, 28], [14, 14]), Some("p2".into()));
+        assert_eq!(padding_for(&window, [28, 28], [10, 10]), None);
+    }
+}

@@ -1,0 +1,171 @@
+//! Chains and steps.
+
+use proc_macro2::{Delimiter, Group, Ident};
+
+use super::cursor::{Cursor, Token};
+use super::{Parser, is_item_start};
+use crate::ast::{Args, Atom, Call, Chain, Expr, Step};
+use crate::diag::Site;
+use crate::op::Kind;
+
+impl Parser<'_> {
+    /// Reads `step -> step -> ...` up to `stop` or the end of the cursor; `stop` itself is left.
+    pub(super) fn chain(&mut self, cursor: &mut Cursor<'_>, stop: char) -> Chain {
+        let start = cursor.site();
+        let mut steps = Vec::new();
+        let done = |cursor: &Cursor<'_>| cursor.at_end() || cursor.is_punct(stop);
+        if done(cursor) {
+            self.error(start, "no layers: write at least one, like `conv(6, 5x5) -> relu -> fc(10)`");
+            return Chain { steps: vec![broken_step()], site: start };
+        }
+        while !done(cursor) {
+            steps.push(self.step(cursor, stop));
+            if let Some(arrow) = cursor.eat_arrow() {
+                if done(cursor) {
+                    self.error(arrow, "this arrow leads nowhere: write a layer after it, or remove it");
+                }
+                continue;
+            }
+            if done(cursor) || (stop == ';' && is_item_start(cursor) && self.missing_semicolon(cursor)) {
+                break;
+            }
+            self.text_behind(cursor, stop);
+        }
+        Chain { steps, site: start.to(cursor.previous()) }
+    }
+
+    fn missing_semicolon(&mut self, cursor: &Cursor<'_>) -> bool {
+        self.error(cursor.site(), format!("a `;` is missing before {}, which begins the next item", cursor.describe()));
+        true
+    }
+
+    /// Something other than an arrow follows a step. A layer is read on as if the arrow stood there.
+    fn text_behind(&mut self, cursor: &mut Cursor<'_>, stop: char) {
+        let site = cursor.site();
+        let found = cursor.describe();
+        let message = match cursor.peek() {
+            Some(Token::Ident(_)) => {
+                format!("an arrow is missing before {found}: write `-> {}`", found.trim_matches('`'))
+            }
+            Some(Token::Punct('*', ..)) => {
+                "only one repeat can stand here, before the `<shape>`: multiply the counts".into()
+            }
+            Some(Token::Punct('#', ..)) => {
+                "attributes and doc comments stand before an item; between layers use `//`".into()
+            }
+            Some(Token::Punct('-' | '=', true, _)) => "expected an arrow `->`".into(),
+            Some(Token::Punct('<', ..)) => "a second `<shape>`: one shape can stand after a layer".into(),
+            _ if stop == ';' => format!("expected `->`, `;` or the end, found {found}"),
+            _ => format!("expected `->`, found {found}"),
+        };
+        self.error(site, message);
+        if cursor.ident().is_none() {
+            cursor.skip_until(|cursor| cursor.is_arrow() || cursor.is_punct(stop));
+            cursor.eat_arrow();
+        }
+    }
+
+    fn step(&mut self, cursor: &mut Cursor<'_>, stop: char) -> Step {
+        let name = match (cursor.ident(), cursor.peek_at(1)) {
+            (Some(ident), Some(Token::Punct('=', ..))) => {
+                cursor.next();
+                cursor.next();
+                Some(ident.clone())
+            }
+            _ => None,
+        };
+        let atom = self.atom(cursor, stop);
+        let repeat = cursor.eat('*').map(|star| self.repeat(cursor, star));
+        let annotation = if cursor.is_punct('<') { self.dims(cursor, &[1, 3]) } else { None };
+        Step { name, atom, repeat, annotation }
+    }
+
+    /// The count of a repeat is a single number, name or group: what follows it may be the `<` of an annotation.
+    fn repeat(&mut self, cursor: &mut Cursor<'_>, star: Site) -> Expr {
+        if cursor.is_arrow() || cursor.at_end() {
+            self.error(star, "the repeat lacks its count: write `* 2`");
+            return Expr { kind: crate::ast::ExprKind::Broken, site: star };
+        }
+        if let Some(minus) = cursor.eat('-') {
+            self.error(minus.to(cursor.site()), "a step cannot be repeated a negative number of times");
+            return Expr { kind: crate::ast::ExprKind::Broken, ..self.primary(cursor, ';') };
+        }
+        self.primary(cursor, ';')
+    }
+
+    fn atom(&mut self, cursor: &mut Cursor<'_>, stop: char) -> Atom {
+        let site = cursor.site();
+        match cursor.peek() {
+            Some(Token::Ident(name)) => {
+                cursor.next();
+                Atom::Call(self.call(name, cursor))
+            }
+            Some(Token::Group(group, inner)) if group.delimiter() == Delimiter::Parenthesis => {
+                cursor.next();
+                let mut inner = Cursor::inside(group, inner);
+                let chain = self.chain(&mut inner, '\0');
+                Atom::Group(Chain { site, ..chain })
+            }
+            _ => {
+                let message = if cursor.is_arrow() {
+                    "a layer is missing before this arrow".into()
+                } else if cursor.is_punct('<') {
+                    "a `<shape>` stands after a layer: write the layer first".into()
+                } else {
+                    format!("expected a layer, found {}", cursor.describe())
+                };
+                self.error(site, message);
+                cursor.skip_until(|cursor| cursor.is_arrow() || cursor.is_punct(stop));
+                Atom::Broken
+            }
+        }
+    }
+
+    fn call(&mut self, name: &Ident, cursor: &mut Cursor<'_>) -> Call {
+        let id = self.calls;
+        self.calls += 1;
+        let mut site = Site::of(name.span());
+        let args = match cursor.peek() {
+            Some(Token::Group(group, inner)) if group.delimiter() == Delimiter::Parenthesis => {
+                site = site.to(cursor.site());
+                cursor.next();
+                self.args(name, group, inner)
+            }
+            Some(Token::Group(group, inner)) => {
+                self.error(cursor.site(), format!("arguments stand in parentheses: `{name}(...)`"));
+                cursor.next();
+                self.args(name, group, inner)
+            }
+            _ => Args::None,
+        };
+        Call { id, name: name.clone(), args, site }
+    }
+
+    fn args(&mut self, name: &Ident, group: &Group, inner: &[Token]) -> Args {
+        let cursor = Cursor::inside(group, inner);
+        let text = name.to_string();
+        match Kind::named(&text) {
+            Some(Kind::Add | Kind::Concat) => Args::Branches(self.branches(cursor)),
+            Some(_) => Args::Values(self.values(cursor)),
+            None if self.blocks.contains(&text) => Args::Values(self.values(cursor)),
+            None => Args::Skipped,
+        }
+    }
+
+    fn branches(&mut self, mut cursor: Cursor<'_>) -> Vec<Chain> {
+        let mut branches = Vec::new();
+        while !cursor.at_end() {
+            if let Some(comma) = cursor.eat(',') {
+                self.error(comma, "no branch stands before this `,`: remove it, or write `id` for the value itself");
+                continue;
+            }
+            branches.push(self.chain(&mut cursor, ','));
+            cursor.eat(',');
+        }
+        branches
+    }
+}
+
+fn broken_step() -> Step {
+    Step { name: None, atom: Atom::Broken, repeat: None, annotation: None }
+}

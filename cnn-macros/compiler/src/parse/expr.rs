@@ -1,0 +1,182 @@
+//! Arguments and expressions.
+
+use proc_macro2::Delimiter;
+
+use super::Parser;
+use super::cursor::{Cursor, Token};
+use super::literal::{self, Literal};
+use crate::ast::{Arg, Expr, ExprKind};
+use crate::diag::Site;
+
+impl Parser<'_> {
+    /// Reads `arg, arg, ...` to the end of a group.
+    pub(super) fn values(&mut self, mut cursor: Cursor<'_>) -> Vec<Arg> {
+        let mut args = Vec::new();
+        while !cursor.at_end() {
+            if let Some(comma) = cursor.eat(',') {
+                self.error(comma, "nothing stands before this `,`: remove it or write the missing argument");
+                continue;
+            }
+            args.push(self.value(&mut cursor));
+            if cursor.eat(',').is_none() && !cursor.at_end() {
+                self.missing_comma(&mut cursor);
+            }
+        }
+        args
+    }
+
+    /// After an argument something else than `,` follows: often an argument that only lacks its comma.
+    fn missing_comma(&mut self, cursor: &mut Cursor<'_>) {
+        match cursor.peek() {
+            Some(Token::Ident(_) | Token::Literal(..)) => {
+                let text = match (cursor.previous_text(), cursor.peek()) {
+                    (Some(before), Some(Token::Literal(number, _))) if is_option_letter(&before) => {
+                        format!("write `{before}{number}` without the space")
+                    }
+                    _ => format!("a `,` is missing before {}", cursor.describe()),
+                };
+                self.error(cursor.site(), text);
+            }
+            _ => {
+                self.error(cursor.site(), format!("expected `,` or `)`, found {}", cursor.describe()));
+                cursor.skip_until(|cursor| cursor.is_punct(','));
+                cursor.eat(',');
+            }
+        }
+    }
+
+    fn value(&mut self, cursor: &mut Cursor<'_>) -> Arg {
+        let start = cursor.site();
+        let key = match (cursor.ident(), cursor.peek_at(1)) {
+            (Some(ident), Some(Token::Punct('=', ..))) => {
+                cursor.next();
+                cursor.next();
+                Some(ident.clone())
+            }
+            _ => None,
+        };
+        let value = self.expr(cursor, ',');
+        let target = cursor.eat_arrow().map(|_| self.expr(cursor, ','));
+        Arg { key, value, target, site: start.to(cursor.previous()) }
+    }
+
+    /// Reads a sum of products. After an error, goes on to the next `stop`.
+    pub(super) fn expr(&mut self, cursor: &mut Cursor<'_>, stop: char) -> Expr {
+        let start = cursor.site();
+        let mut terms = vec![(false, self.product(cursor, stop))];
+        loop {
+            let subtract = cursor.is_punct('-');
+            if cursor.eat('+').or_else(|| cursor.eat('-')).is_none() {
+                break;
+            }
+            terms.push((subtract, self.product(cursor, stop)));
+        }
+        join(terms, ExprKind::Sum, start.to(cursor.previous()))
+    }
+
+    fn product(&mut self, cursor: &mut Cursor<'_>, stop: char) -> Expr {
+        let start = cursor.site();
+        let mut factors = vec![(false, self.signed(cursor, stop))];
+        loop {
+            let divide = cursor.is_punct('/');
+            if cursor.eat('*').or_else(|| cursor.eat('/')).is_none() {
+                break;
+            }
+            factors.push((divide, self.signed(cursor, stop)));
+        }
+        join(factors, ExprKind::Product, start.to(cursor.previous()))
+    }
+
+    fn signed(&mut self, cursor: &mut Cursor<'_>, stop: char) -> Expr {
+        let start = cursor.site();
+        let mut negative = false;
+        while cursor.eat('-').is_some() {
+            negative = !negative;
+        }
+        let value = self.primary(cursor, stop);
+        if !negative {
+            return value;
+        }
+        Expr { site: start.to(value.site), kind: ExprKind::Sum(vec![(true, value)]) }
+    }
+
+    /// A number, a name, an option with a computed size, or an expression in parentheses.
+    pub(super) fn primary(&mut self, cursor: &mut Cursor<'_>, stop: char) -> Expr {
+        let site = cursor.site();
+        let kind = match cursor.peek() {
+            Some(Token::Literal(text, _)) => {
+                cursor.next();
+                self.literal(text, site)
+            }
+            Some(Token::Ident(ident)) => {
+                cursor.next();
+                return self.named(ident, cursor);
+            }
+            Some(Token::Group(group, inner)) if group.delimiter() == Delimiter::Parenthesis => {
+                cursor.next();
+                return self.parenthesised(Cursor::inside(group, inner), site);
+            }
+            _ => {
+                self.error(site, format!("expected a number or an option, found {}", cursor.describe()));
+                cursor.skip_until(|cursor| cursor.is_punct(stop));
+                ExprKind::Broken
+            }
+        };
+        Expr { kind, site }
+    }
+
+    fn named(&mut self, ident: &proc_macro2::Ident, cursor: &mut Cursor<'_>) -> Expr {
+        let site = Site::of(ident.span());
+        if let Some(Token::Group(group, inner)) = cursor.peek()
+            && group.delimiter() == Delimiter::Parenthesis
+        {
+            let whole = site.to(cursor.site());
+            cursor.next();
+            let size = self.parenthesised(Cursor::inside(group, inner), whole);
+            return Expr { kind: ExprKind::Option(ident.clone(), Box::new(size)), site: whole };
+        }
+        Expr { kind: ExprKind::Name(ident.clone()), site }
+    }
+
+    fn parenthesised(&mut self, mut inner: Cursor<'_>, site: Site) -> Expr {
+        let expr = self.expr(&mut inner, '\0');
+        if matches!(expr.kind, ExprKind::Broken) {
+            return expr;
+        }
+        if !inner.at_end() {
+            self.error(inner.site(), format!("expected `)`, found {}", inner.describe()));
+            return Expr { kind: ExprKind::Broken, site };
+        }
+        Expr { site, ..expr }
+    }
+
+    fn literal(&mut self, text: &str, site: Site) -> ExprKind {
+        match literal::read(text) {
+            Ok(Literal::Int(value)) => ExprKind::Int(value),
+            Ok(Literal::Float(value)) => ExprKind::Float(value),
+            Ok(Literal::Dims(sizes)) => ExprKind::Dims(sizes),
+            Err(message) => {
+                self.error(site, message);
+                ExprKind::Broken
+            }
+        }
+    }
+}
+
+fn join(mut parts: Vec<(bool, Expr)>, kind: fn(Vec<(bool, Expr)>) -> ExprKind, site: Site) -> Expr {
+    if parts.iter().any(|(_, part)| matches!(part.kind, ExprKind::Broken)) {
+        return Expr { kind: ExprKind::Broken, site };
+    }
+    match (parts.len(), parts.pop()) {
+        (1, Some((false, only))) => only,
+        (_, Some(last)) => {
+            parts.push(last);
+            Expr { kind: kind(parts), site }
+        }
+        (_, None) => Expr { kind: ExprKind::Broken, site },
+    }
+}
+
+fn is_option_letter(text: &str) -> bool {
+    matches!(text, "s" | "p" | "d" | "g" | "m")
+}

@@ -1,0 +1,91 @@
+//! From tokens to the syntax tree. The parser goes on after an error at the next comma, arrow or semicolon.
+
+mod chain;
+pub mod cursor;
+mod dims;
+mod expr;
+mod item;
+mod literal;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+
+use proc_macro2::{Span, TokenStream};
+
+use crate::ast::Program;
+use crate::diag::{Diagnostics, Site};
+use cursor::{Cursor, Token};
+
+/// Reads the input of one invocation. Items that could be read are returned even after errors.
+pub fn parse(tokens: TokenStream, diagnostics: &Diagnostics) -> Program {
+    if let Some(site) = cursor::too_deep(&tokens) {
+        diagnostics
+            .error(site, format!("parentheses nest deeper than {}: name the inner part as a block", cursor::DEPTH));
+        return Program::default();
+    }
+    let mut flat = Vec::new();
+    cursor::flatten(tokens, &mut flat);
+    let end = flat.last().map_or(Site::of(Span::call_site()), Token::site);
+    let mut parser = Parser { diagnostics, blocks: block_names(&flat), calls: 0 };
+    let mut program = Program::default();
+    parser.items(Cursor::new(&flat, end), &mut program);
+    program.calls = parser.calls;
+    program
+}
+
+/// The names after `block`: the arguments of any other unknown name are not read.
+fn block_names(tokens: &[Token]) -> HashSet<String> {
+    let pairs = tokens.windows(2).filter_map(|pair| match pair {
+        [Token::Ident(keyword), Token::Ident(name)] if keyword == "block" => Some(name.to_string()),
+        _ => None,
+    });
+    pairs.collect()
+}
+
+/// Whether an item certainly begins here: `pub`, `block name`, or `Name <`sizes`> ->`.
+fn is_item_start(cursor: &Cursor<'_>) -> bool {
+    let Some(ident) = cursor.ident() else { return false };
+    ident == "pub"
+        || (ident == "block" && matches!(cursor.peek_at(1), Some(Token::Ident(_))))
+        || matches!(
+            (cursor.peek_at(1), cursor.peek_at(2), cursor.peek_at(3), cursor.peek_at(4), cursor.peek_at(5)),
+            (
+                Some(Token::Punct('<', ..)),
+                Some(Token::Literal(..)),
+                Some(Token::Punct('>', ..)),
+                Some(Token::Punct('-', ..)),
+                Some(Token::Punct('>', ..))
+            ) if crate::op::Kind::named(&ident.to_string()).is_none()
+        )
+}
+
+struct Parser<'d> {
+    diagnostics: &'d Diagnostics,
+    blocks: HashSet<String>,
+    calls: usize,
+}
+
+impl Parser<'_> {
+    fn error(&mut self, site: Site, message: impl Into<String>) {
+        self.diagnostics.error(site, message);
+    }
+
+    fn items(&mut self, mut cursor: Cursor<'_>, program: &mut Program) {
+        if cursor.at_end() {
+            self.error(cursor.site(), "no network here: write `Name <1x28x28> -> conv(6, 5x5) -> relu -> fc(10)`");
+        }
+        while !cursor.at_end() {
+            if let Some(semicolon) = cursor.eat(';') {
+                self.error(semicolon, "no item stands before this `;`: remove it");
+                continue;
+            }
+            self.item(&mut cursor, program);
+            if cursor.eat(';').is_none() && !cursor.at_end() && !is_item_start(&cursor) {
+                // The chain has reported what it could not read.
+                cursor.skip_until(|cursor| cursor.is_punct(';'));
+                cursor.eat(';');
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! "Did you mean": the nearest known name.
+
+/// What other tools call a layer, and what it is called here.
+const FOREIGN: [(&str, &str); 22] = [
+    ("conv2d", "conv"),
+    ("convolution", "conv"),
+    ("depthwise", "dwconv"),
+    ("max_pool", "pool"),
+    ("maxpool2d", "pool"),
+    ("avg_pool", "avgpool"),
+    ("avgpool2d", "avgpool"),
+    ("global_avgpool", "avgpool"),
+    ("linear", "fc"),
+    ("dense", "fc"),
+    ("batchnorm", "bn"),
+    ("batch_norm", "bn"),
+    ("batchnorm2d", "bn"),
+    ("local_response_norm", "lrn"),
+    ("norm", "lrn"),
+    ("leakyrelu", "leaky_relu"),
+    ("swish", "silu"),
+    ("cat", "concat"),
+    ("sum", "add"),
+    ("skip", "shortcut"),
+    ("residual", "shortcut"),
+    ("resize", "upsample"),
+];
+
+/// The candidate nearest to `wrong`, where it is near enough to be a slip of the finger or another tool's word for it.
+pub fn nearest<'c>(wrong: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    let lower = wrong.to_lowercase();
+    let foreign = FOREIGN.iter().find(|(theirs, _)| *theirs == lower).map(|(_, ours)| *ours);
+    let limit = match wrong.chars().count() {
+        0..=2 => 1,
+        3..=5 => 2,
+        _ => 3,
+    };
+    let mut best: Option<(usize, &str)> = None;
+    for candidate in candidates {
+        if foreign == Some(candidate) {
+            return Some(candidate);
+        }
+        let Some(distance) = edit_distance(&lower, &candidate.to_lowercase(), limit) else { continue };
+        if distance < candidate.chars().count() && best.is_none_or(|(least, _)| distance < least) {
+            best = Some((distance, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
+}
+
+/// `"; did you mean `x`?"` or nothing.
+pub fn did_you_mean<'c>(wrong: &str, candidates: impl IntoIterator<Item = &'c str>) -> String {
+    nearest(wrong, candidates).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`, up to `limit`.
+fn edit_distance(a: &str, b: &str, limit: usize) -> Option<usize> {
+    const LONGEST: usize = 64;
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    if a.len().abs_diff(b.len()) > limit || a.len().max(b.len()) > LONGEST {
+        return None;
+    }
+    let mut before = vec![0; b.len() + 1];
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut next = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let replaced = row[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            next[j] = replaced.min(row[j] + 1).min(next[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                next[j] = next[j].min(before[j - 2] + 1);
+            }
+        }
+        before = std::mem::replace(&mut row, next);
+    }
+    Some(row[b.len()]).filter(|distance| *distance <= limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_count_single_slips() {
+        assert_eq!(edit_distance("conv", "conv", 2), Some(0));
+        assert_eq!(edit_distance("covn", "conv", 2), Some(1));
+        assert_eq!(edit_distance("rel", "relu", 2), Some(1));
+        assert_eq!(edit_distance("abc", "xyz", 2), None);
+        assert_eq!(edit_distance("", "ab", 2), Some(2));
+    }
+
+    #[test]
+    fn near_and_foreign_names_are_suggested() {
+        let layers = ["conv", "fc", "relu", "leaky_relu", "bn"];
+        assert_eq!(nearest("cnov", layers), Some("conv"));
+        assert_eq!(nearest("Linear", layers), Some("fc"));
+        assert_eq!(nearest("BatchNorm", layers), Some("bn"));
+        assert_eq!(nearest("transformer", layers), None);
+        assert_eq!(did_you_mean("relux", layers), "; did you mean `relu`?");
+        assert_eq!(did_you_mean("transformer", layers), "");
+    }
+}

@@ -1,0 +1,248 @@
+//! Labelled images to train and test on.
+//!
+//! A [`Dataset`] hands out one sample at a time, by index, into memory of the caller. Sources are byte images in memory
+//! ([`Images`], filled by [`idx`], [`cifar`] and the image folders of feature `images`), arrays ([`Arrays`]), and
+//! whatever else implements the trait. Wrappers change what comes out: [`Dataset::augmented`], then
+//! [`Dataset::normalized`]; [`Dataset::take`] keeps the first samples.
+//!
+//! ```
+//! use cnn_runtime::data::{Dataset, HorizontalFlip, Images, Normalize, RandomCrop};
+//!
+//! let shape = [1, 2, 2];
+//! let images = Images::new(shape, vec![0, 255, 51, 0, 0, 0, 255, 255], vec![0, 1], 10)?;
+//! let normalize = Normalize::of(&images)?;
+//! let train = images.augmented(RandomCrop::new(1)).augmented(HorizontalFlip).normalized(normalize)?;
+//! assert_eq!((train.len(), train.shape(), train.classes()), (2, shape, 10));
+//! # Ok::<(), cnn_runtime::Error>(())
+//! ```
+
+mod arrays;
+pub mod augment;
+mod batch;
+#[cfg(feature = "idx")]
+pub mod cifar;
+#[cfg(feature = "idx")]
+mod file;
+#[cfg(feature = "images")]
+pub mod folder;
+#[cfg(feature = "idx")]
+pub mod idx;
+mod images;
+mod normalize;
+
+use crate::error::Error;
+use crate::info::NetInfo;
+
+pub use arrays::Arrays;
+pub use augment::{Augment, Augmented, HorizontalFlip, RandomCrop, Shift};
+pub(crate) use batch::fill_batch;
+pub use images::Images;
+pub use normalize::{Normalize, Normalized};
+
+/// Labelled images, addressed by index.
+pub trait Dataset: Sync {
+    /// Number of samples.
+    fn len(&self) -> usize;
+
+    /// Channels, height and width of a sample.
+    fn shape(&self) -> [usize; 3];
+
+    /// Number of classes; labels are below it.
+    fn classes(&self) -> usize;
+
+    /// Writes the sample at `draw.index`, in CHW order, over all of `image` and returns its label. The same draw gives
+    /// the same sample, whichever thread asks and whatever was asked before.
+    ///
+    /// # Errors
+    /// If the sample cannot be read.
+    ///
+    /// # Panics
+    /// If `draw.index` is not below [`len`](Dataset::len) or `image` is not as long as [`shape`](Dataset::shape) says.
+    fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error>;
+
+    /// Whether there is no sample.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// These images as `augment` changes them.
+    fn augmented<A: Augment>(self, augment: A) -> Augmented<Self, A>
+    where
+        Self: Sized,
+    {
+        Augmented::new(self, augment)
+    }
+
+    /// These images with every channel shifted and scaled.
+    ///
+    /// # Errors
+    /// [`Error::DataMismatch`] if `normalize` is for another number of channels.
+    fn normalized(self, normalize: Normalize) -> Result<Normalized<Self>, Error>
+    where
+        Self: Sized,
+    {
+        Normalized::new(self, normalize)
+    }
+
+    /// The first `count` samples, or all if there are fewer.
+    fn take(self, count: usize) -> Take<Self>
+    where
+        Self: Sized,
+    {
+        Take { count: count.min(self.len()), data: self }
+    }
+}
+
+/// What is asked of a [`Dataset`]: a sample, and what its random changes depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Draw {
+    /// Which sample.
+    pub index: usize,
+    /// The epoch: augmentations change a sample differently in each.
+    pub epoch: u64,
+    /// The seed of the run.
+    pub seed: u64,
+}
+
+impl Draw {
+    /// The sample `index` in epoch 0 of seed 0.
+    pub const fn of(index: usize) -> Self {
+        Draw { index, epoch: 0, seed: 0 }
+    }
+}
+
+impl<D: Dataset + ?Sized> Dataset for &D {
+    fn len(&self) -> usize {
+        (**self).len()
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        (**self).shape()
+    }
+
+    fn classes(&self) -> usize {
+        (**self).classes()
+    }
+
+    fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
+        (**self).read(draw, image)
+    }
+}
+
+impl<D: Dataset + Send + ?Sized> Dataset for Box<D> {
+    fn len(&self) -> usize {
+        (**self).len()
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        (**self).shape()
+    }
+
+    fn classes(&self) -> usize {
+        (**self).classes()
+    }
+
+    fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
+        (**self).read(draw, image)
+    }
+}
+
+/// The two parts in which most data sets come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// To learn from.
+    Train,
+    /// To measure what was learned.
+    Test,
+}
+
+impl Split {
+    #[cfg(feature = "idx")]
+    fn pick<T>(self, train: T, test: T) -> T {
+        match self {
+            Split::Train => train,
+            Split::Test => test,
+        }
+    }
+}
+
+/// The first samples of a data set. Made by [`Dataset::take`].
+#[derive(Clone, Debug)]
+pub struct Take<D> {
+    data: D,
+    count: usize,
+}
+
+impl<D: Dataset> Dataset for Take<D> {
+    fn len(&self) -> usize {
+        self.count
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        self.data.shape()
+    }
+
+    fn classes(&self) -> usize {
+        self.data.classes()
+    }
+
+    fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
+        assert!(draw.index < self.count, "sample {} of {}", draw.index, self.count);
+        self.data.read(draw, image)
+    }
+}
+
+/// Holds a data set against the input of the network it is for.
+pub(crate) fn check_input(data: &(impl Dataset + ?Sized), network: &NetInfo) -> Result<(), Error> {
+    if data.shape() != network.input {
+        return Err(Error::DataMismatch {
+            what: "shape of the data's samples",
+            expected: format!("{:?}, the input of {}", network.input, network.name),
+            found: format!("{:?}", data.shape()),
+        });
+    }
+    if data.is_empty() {
+        return Err(Error::DataMismatch {
+            what: "samples in the data",
+            expected: "at least one".into(),
+            found: "0".into(),
+        });
+    }
+    Ok(())
+}
+
+/// The shape of a sample in floats, if that many can be addressed at all.
+fn sample_len(shape: [usize; 3]) -> Option<usize> {
+    shape.iter().try_fold(1usize, |len, &side| len.checked_mul(side))
+}
+
+/// Holds the number of images against the number of labels, and the labels against the number of classes.
+fn check_labels(images: usize, labels: &[usize], classes: usize) -> Result<(), Error> {
+    if labels.len() != images {
+        return Err(Error::DataMismatch {
+            what: "number of labels",
+            expected: format!("{images}, one per image"),
+            found: labels.len().to_string(),
+        });
+    }
+    match labels.iter().position(|&label| label >= classes) {
+        Some(index) => Err(Error::LabelOutOfRange { index, label: labels[index] as i128, classes }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn take_keeps_the_first() {
+        let images = Images::new([1, 1, 1], vec![0, 51, 102], vec![2, 1, 0], 3).unwrap();
+        let two = (&images).take(2);
+        assert_eq!((two.len(), images.take(9).len()), (2, 3));
+        let boxed: Box<dyn Dataset + Send> = Box::new(Images::new([1, 1, 1], vec![51], vec![1], 3).unwrap());
+        let mut pixel = [0.0];
+        assert_eq!(boxed.read(Draw::of(0), &mut pixel).unwrap(), 1);
+        assert_eq!(pixel, [0.2]);
+    }
+}

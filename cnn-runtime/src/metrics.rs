@@ -1,0 +1,123 @@
+//! How well a network does.
+
+use ndarray::{ArrayView1, ArrayView2};
+
+use crate::data::{Dataset, Draw, check_input, fill_batch};
+use crate::error::Error;
+use crate::loss::{Labels, class, cross_entropy};
+use crate::network::{self, Network};
+use crate::workspace::Workspace;
+
+/// The class with the highest score; the first of equals. 0 if there is none above NaN or minus infinity.
+pub fn argmax(scores: ArrayView1<'_, f32>) -> usize {
+    let mut best = (0, f32::NEG_INFINITY);
+    for (class, &score) in scores.iter().enumerate() {
+        if score > best.1 {
+            best = (class, score);
+        }
+    }
+    best.0
+}
+
+/// How many rows of `output` have their highest score at their label.
+///
+/// # Errors
+/// [`Error::TargetCount`] unless there is a label per row, [`Error::LabelOutOfRange`] for a label without a column.
+pub fn correct<T: Labels + ?Sized>(output: ArrayView2<'_, f32>, labels: &T) -> Result<usize, Error> {
+    let (n, classes) = output.dim();
+    if labels.count() != n {
+        return Err(Error::TargetCount { what: "labels", expected: n, found: labels.count() });
+    }
+    let mut count = 0;
+    for (index, scores) in output.outer_iter().enumerate() {
+        count += usize::from(argmax(scores) == class(labels.label(index), index, classes)?);
+    }
+    Ok(count)
+}
+
+/// What [`evaluate`] found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Samples looked at.
+    pub samples: usize,
+    /// Samples whose class was found.
+    pub correct: usize,
+    /// Mean cross-entropy.
+    pub loss: f32,
+}
+
+impl Evaluation {
+    /// The part of the samples whose class was found, from 0 to 1.
+    pub fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.samples as f64
+    }
+}
+
+/// Runs all of `data` through the network, in batches as large as the workspace takes, and counts what it gets right.
+///
+/// # Errors
+/// [`Error::DataMismatch`] if the data are not of the network's input shape or there are none,
+/// [`Error::LabelOutOfRange`] for a label without a score, and what the data set's `read` finds wrong.
+pub fn evaluate<N: Network>(
+    network: &N,
+    workspace: &mut Workspace<N>,
+    data: &(impl Dataset + ?Sized),
+) -> Result<Evaluation, Error> {
+    check_input(data, N::INFO)?;
+    let (mut correct, mut loss) = (0, 0.0);
+    let mut labels = vec![0; workspace.capacity().min(data.len())];
+    for first in (0..data.len()).step_by(workspace.capacity()) {
+        let n = workspace.capacity().min(data.len() - first);
+        fill_batch(data, |at| Draw::of(first + at), workspace.samples_mut(n), &mut labels[..n])?;
+        network::run_infer(network, workspace, n);
+        for (at, scores) in workspace.rows(n).outer_iter().enumerate() {
+            let label = class(labels[at] as i128, first + at, scores.len())?;
+            correct += usize::from(argmax(scores) == label);
+            loss += cross_entropy(scores, label);
+        }
+    }
+    Ok(Evaluation { samples: data.len(), correct, loss: (loss / data.len() as f64) as f32 })
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array4, array};
+
+    use super::*;
+    use crate::data::Arrays;
+    use crate::toy::Toy;
+
+    #[test]
+    fn argmax_takes_the_first_of_equals_and_passes_over_nan() {
+        assert_eq!(argmax(array![1.0, 3.0, 3.0].view()), 1);
+        assert_eq!(argmax(array![f32::NAN, -5.0, -7.0].view()), 1);
+        assert_eq!(argmax(array![f32::NAN].view()), 0);
+    }
+
+    #[test]
+    fn correct_counts_rows() {
+        let output = array![[1.0, 0.0], [0.0, 1.0], [2.0, 1.0]];
+        assert_eq!(correct(output.view(), &[0, 1, 1]).unwrap(), 2);
+        assert!(correct(output.view(), &[0, 1]).is_err());
+        assert!(correct(output.view(), &[0, 1, 2]).is_err());
+    }
+
+    #[test]
+    fn evaluation_does_not_depend_on_the_batch() {
+        let images = Array4::from_shape_fn((10, 1, 2, 3), |(n, _, h, w)| ((n * 6 + h * 3 + w) as f32).sin());
+        let data = Arrays::new(images, (0..10).map(|n| n % 3).collect(), 3).unwrap();
+        let net = Toy::new(5);
+        let all = evaluate(&net, &mut net.workspace(10), &data).unwrap();
+        assert_eq!(evaluate(&net, &mut net.workspace(3), &data).unwrap(), all);
+        assert_eq!(evaluate(&net, &mut net.workspace(64), &data).unwrap(), all);
+        assert_eq!((all.samples, all.accuracy()), (10, all.correct as f64 / 10.0));
+    }
+
+    #[test]
+    fn wrong_labels_are_named_by_their_place_in_the_data() {
+        let data = Arrays::new(Array4::zeros((5, 1, 2, 3)), vec![0, 1, 2, 9, 0], 10).unwrap();
+        let net = Toy::new(5);
+        let error = evaluate(&net, &mut net.workspace(2), &data).unwrap_err();
+        assert_eq!(error.to_string(), "label 9 of sample 3 is out of range: expected 0 to 2");
+    }
+}

@@ -133,7 +133,7 @@ def pointwise_cases():
     yield "bn", (5, 7, 3), named(bn1=random_norm(5))
     yield "bn_options", (3, 5, 7), named(bn1=random_norm(3, eps=0.01, momentum=0.3))
     yield "lrn", (11, 5, 3), named(step=nn.LocalResponseNorm(5, 1e-4, 0.75, 2.0))
-    yield "lrn_options", (7, 3, 5), named(step=nn.LocalResponseNorm(4, 0.5, 0.6, 1.5))
+    yield "lrn_options", (7, 3, 5), named(step=nn.LocalResponseNorm(3, 0.5, 0.6, 1.5))
 
 
 def graph_cases():

@@ -1,0 +1,118 @@
+//! Every layer by itself: results in inference and in training, gradients by its input and parameters, statistics.
+
+use std::sync::LazyLock;
+
+use cnn_runtime::prelude::*;
+
+use crate::record::{Record, assert_close};
+
+static LAYERS: LazyLock<Record> = LazyLock::new(|| Record::new(include_bytes!("layers.safetensors")));
+
+/// The goldens are rounded from f64: what is left is our rounding over sums of at most a few hundred terms.
+const TOLERANCE: f32 = 2e-6;
+
+/// Runs a network of one layer against the record's `case`.
+fn check<N: Network>(case: &str) {
+    let prefix = format!("{case}/");
+    let golden = |name: &str| LAYERS.get(&format!("{prefix}{name}"));
+    let input = LAYERS.batch(&format!("{prefix}input"));
+    let mut net = N::new(1);
+    let names: Vec<_> = net.tensors().map(|(name, _)| name).collect();
+    for name in LAYERS.names(&prefix).filter(|name| name.contains('.')) {
+        let name = name.trim_start_matches("d_").trim_start_matches("after_");
+        assert!(names.contains(&name), "{case}: the network lacks `{name}`, it has {names:?}");
+    }
+    for name in &names {
+        net.set_tensor(name, golden(name).view()).unwrap();
+    }
+
+    let mut workspace = net.workspace(4);
+    let output = net.forward_batch(&mut workspace, input.view()).unwrap();
+    let infer = LAYERS.find(&format!("{prefix}infer")).unwrap_or_else(|| golden("output"));
+    assert_close("inference", output.into_dyn(), infer, TOLERANCE);
+
+    let mut workspace = net.train_workspace(4);
+    workspace.set_input_gradient(true);
+    let output = net.forward_train(&mut workspace, input.view(), 0).unwrap();
+    assert_close("output", output.into_dyn(), golden("output"), TOLERANCE);
+    let mut d_output = workspace.output_gradient_mut().unwrap();
+    let flat = golden("d_output").to_shape(d_output.raw_dim()).unwrap();
+    d_output.assign(&flat);
+    net.backward(&mut workspace).unwrap();
+    assert_close("d_input", workspace.input_gradient().unwrap().into_dyn(), golden("d_input"), TOLERANCE);
+    for name in &names {
+        if name.contains("running") {
+            assert_close(name, net.tensor(name).unwrap().view(), golden(&format!("after_{name}")), TOLERANCE);
+        } else {
+            let gradient = workspace.gradient(name).unwrap();
+            assert_close(&format!("d_{name}"), gradient.view(), golden(&format!("d_{name}")), TOLERANCE);
+        }
+    }
+}
+
+/// A test per case of the record: its name there, and a network of that layer.
+macro_rules! cases {
+    ($($case:ident { $($network:tt)* })*) => {
+        $(
+            #[test]
+            fn $case() {
+                cnn! { Net $($network)* }
+                check::<Net>(stringify!($case));
+            }
+        )*
+
+        #[test]
+        fn every_case_of_the_record_is_tested() {
+            let tested = [$(stringify!($case)),*];
+            for name in LAYERS.names("") {
+                let case = name.split('/').next().unwrap();
+                assert!(tested.contains(&case), "`{case}` has no test");
+            }
+        }
+    };
+}
+
+cases! {
+    conv_plain { <3x11x7> -> conv(5, 3x3) }
+    conv_strided { <3x11x13> -> conv(7, 3x5, s2x3) }
+    conv_padded { <3x7x11> -> conv(5, 5x3, p2x1) }
+    conv_same { <3x11x7> -> conv(5, 4x3, s2, same) }
+    conv_dilated { <2x13x11> -> conv(5, 3x3, p2, d2) }
+    conv_grouped { <6x7x11> -> conv(9, 3x3, p1, g3) }
+    conv_nobias { <5x7x11> -> conv(19, 1x1, s2, nobias) }
+    conv_wide { <17x7x13> -> conv(37, 3x3, p1) }
+    dwconv { <5x11x7> -> dwconv(3x3, s2, p1) }
+    dwconv_multiplier { <5x7x11> -> dwconv(3x3, p1, m2) }
+    fc { <2x3x7> -> fc(11) }
+    fc_nobias { <13x1x1> -> fc(17, nobias) }
+    max_pool { <3x11x7> -> pool(2) }
+    max_pool_overlapping { <3x11x7> -> pool(3, s2) }
+    max_pool_padded { <3x11x7> -> maxpool(3, s2, p1) }
+    max_pool_dilated { <3x11x7> -> pool(2, s1, d3) }
+    max_pool_global { <3x11x7> -> pool(global) }
+    avg_pool { <3x11x7> -> avgpool(2x3) }
+    avg_pool_overlapping { <3x11x7> -> avgpool(3, s2) }
+    avg_pool_padded { <3x11x7> -> avgpool(3, s2, p1) }
+    avg_pool_global { <3x11x7> -> avgpool(global) }
+    pad { <3x11x7> -> pad(2x1) }
+    upsample_nearest { <3x11x7> -> upsample(2x3, nearest) }
+    upsample_bilinear { <3x11x7> -> upsample(2x3, bilinear) }
+    relu { <3x5x7> -> relu }
+    leaky_relu { <3x5x7> -> leaky_relu(slope = 0.1) }
+    relu6 { <3x5x7> -> relu6 }
+    elu { <3x5x7> -> elu(alpha = 0.7) }
+    gelu { <3x5x7> -> gelu }
+    silu { <3x5x7> -> silu }
+    hardswish { <3x5x7> -> hardswish }
+    tanh { <3x5x7> -> tanh }
+    sigmoid { <3x5x7> -> sigmoid }
+    softmax { <11x3x2> -> softmax }
+    log_softmax { <11x3x2> -> log_softmax }
+    softmax_flat { <13x1x1> -> flatten -> softmax }
+    bn { <5x7x3> -> bn }
+    bn_options { <3x5x7> -> bn(eps = 0.01, momentum = 0.3) }
+    lrn { <11x5x3> -> lrn(size = 5, alpha = 1e-4, beta = 0.75, k = 2) }
+    lrn_options { <7x3x5> -> lrn(size = 3, alpha = 0.5, beta = 0.6, k = 1.5) }
+    add { <3x7x5> -> add(conv(5, 3x3, p1), conv(5, 1x1)) }
+    concat { <3x7x5> -> concat(conv(5, 3x3, p1), id, pool(3, s1, p1)) }
+}

@@ -35,8 +35,15 @@ pub(crate) fn sum(a: &[f32], f: impl Fn(f32) -> f32) -> f32 {
 /// The sum of `f(a, b)` over two slices of one length.
 #[inline(always)]
 pub(crate) fn sum2(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     let mut lanes = [0.0; LANES];
+    add2(&mut lanes, a, b, f);
+    tree(lanes)
+}
+
+/// Adds `f(a, b)` over two slices of one length to the lanes.
+#[inline(always)]
+pub(crate) fn add2(lanes: &mut [f32; LANES], a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     for (a, b) in a.iter().zip(b) {
         for (lane, (&a, &b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
             *lane += f(a, b);
@@ -45,7 +52,6 @@ pub(crate) fn sum2(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
     for (lane, (&a, &b)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
         *lane += f(a, b);
     }
-    tree(lanes)
 }
 
 /// The largest element; NaN is passed over. Negative infinity for an empty slice.

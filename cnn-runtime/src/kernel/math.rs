@@ -79,17 +79,17 @@ pub(crate) fn sigmoid(x: f32) -> f32 {
 /// Coefficients of `erfc(z) exp(z^2) / t` by powers of `t = 1 / (1 + 0.4 z)`, `z >= 0`: our Chebyshev fit in double
 /// precision, relative error 1e-8. The form is Hastings's, "Approximations for Digital Computers" (1955).
 const ERFC: [f32; 11] = [
-    0.225675834,
-    0.225675862,
-    0.207615666,
-    0.171700458,
-    0.119322698,
-    0.0825680469,
-    -0.0435128732,
-    0.132431735,
-    -0.230896725,
-    0.138156884,
-    -0.0287375889,
+    0.225_675_84,
+    0.225_675_87,
+    0.207_615_66,
+    0.171_700_46,
+    0.119_322_695,
+    0.082_568_05,
+    -0.043_512_873,
+    0.132_431_73,
+    -0.230_896_73,
+    0.138_156_89,
+    -0.028_737_59,
 ];
 
 /// The distribution function of the standard normal distribution and its density. Relative error of the first below

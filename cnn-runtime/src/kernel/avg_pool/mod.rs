@@ -11,7 +11,7 @@ use super::pieces::{each, part, put};
 use super::wide::wide;
 use crate::desc::{Pool, Write};
 
-/// Rows narrower than this are not worth a pass per tap.
+/// Rows narrower than this are not worth a pass per tap; the width of a block of outputs where windows step by two.
 const NARROW: usize = 8;
 
 /// The mean of each window.
@@ -200,8 +200,23 @@ impl Walk {
 }
 
 /// KxK windows, `K` 2 or 3, at every second column of `rows`, which hold pairs of columns.
+///
+/// Outputs are made [`NARROW`] at a time; the last ones again with the block before them, not one by one.
 #[inline(always)]
 fn halve<const K: usize>(rows: [&[[f32; 2]]; K], weight: f32, out: &mut [f32]) {
+    let m = out.len();
+    if m < NARROW {
+        return halve_span(rows, weight, out);
+    }
+    for start in (0..m).step_by(NARROW) {
+        let start = start.min(m - NARROW);
+        halve_span(rows.map(|row| &row[start..]), weight, &mut out[start..start + NARROW]);
+    }
+}
+
+/// The first outputs of [`halve`].
+#[inline(always)]
+fn halve_span<const K: usize>(rows: [&[[f32; 2]]; K], weight: f32, out: &mut [f32]) {
     let rows = rows.map(|row| &row[..out.len() + (K - 1) / 2]);
     for (i, out) in out.iter_mut().enumerate() {
         let mut sum = 0.0;

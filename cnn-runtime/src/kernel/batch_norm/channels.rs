@@ -1,12 +1,12 @@
 //! Sums over all values of a channel, which stand in one plane per sample.
 
 use crate::desc::BatchNorm;
-use crate::kernel::lanes::{LANES, sum2};
+use crate::kernel::lanes::{LANES, add2, tree};
 
 /// Channels that one task sums.
 pub(super) const GROUP: usize = LANES;
 
-/// Values that are summed in single precision before their sum joins a channel's in double.
+/// Values, at least, that are summed in single precision before their sum joins a channel's in double.
 const BLOCK: usize = 1024;
 
 /// Planes smaller than this are handed to a task a sample at a time.
@@ -37,15 +37,20 @@ impl Channels {
             return self.column_sums(first, [a, b], f, sums);
         }
         for (k, sum) in sums.iter_mut().enumerate() {
-            let mut total = 0.0f64;
+            let (mut total, mut lanes, mut pending) = (0.0f64, [0.0f32; LANES], 0);
             for n in 0..self.n {
                 let start = (n * self.channels + first + k) * self.plane;
                 let (a, b) = (&a[start..start + self.plane], &b[start..start + self.plane]);
                 for (a, b) in a.chunks(BLOCK).zip(b.chunks(BLOCK)) {
-                    total += f64::from(sum2(a, b, |a, b| f(k, a, b)));
+                    add2(&mut lanes, a, b, |a, b| f(k, a, b));
+                    pending += a.len();
+                    if pending >= BLOCK {
+                        total += f64::from(tree(lanes));
+                        (lanes, pending) = ([0.0; LANES], 0);
+                    }
                 }
             }
-            *sum = total as f32;
+            *sum = (total + f64::from(tree(lanes))) as f32;
         }
     }
 

@@ -17,6 +17,24 @@ const BLOCK: usize = 128;
 /// The largest window whose terms the backward pass keeps on the stack.
 const RING: usize = 16;
 
+/// Evaluates the body with `$power` as the function `scale^-beta`, outside of its loops: a call of `powf` inside would
+/// keep them from being vectorised.
+macro_rules! with_power {
+    ($d:expr, |$power:ident| $body:expr) => {
+        if $d.beta == 0.75 {
+            let $power = |scale: f32| {
+                let root = scale.sqrt();
+                1.0 / (root * root.sqrt())
+            };
+            $body
+        } else {
+            let beta = $d.beta;
+            let $power = |scale: f32| scale.powf(-beta);
+            $body
+        }
+    };
+}
+
 /// `output = input * scale^-beta` with `scale = k + alpha / size * sum of squares`.
 ///
 /// # Panics
@@ -32,7 +50,7 @@ pub fn forward(d: &Lrn, n: usize, input: &[f32], output: &mut [f32]) {
                     let mut scale = [0.0; BLOCK];
                     let scale = &mut scale[..span.len()];
                     scales(d, c, span.clone(), input, scale);
-                    normalise(d, &input[span.clone()], scale, &mut output[span]);
+                    with_power!(d, |power| normalise(power, &input[span.clone()], scale, &mut output[span]));
                 }
             },
         );
@@ -54,7 +72,7 @@ pub fn forward_train(d: &Lrn, n: usize, input: &[f32], output: &mut [f32], scale
                 for (c, span) in blocks(d) {
                     let scale = &mut scale[span.clone()];
                     scales(d, c, span.clone(), input, scale);
-                    normalise(d, &input[span.clone()], scale, &mut output[span]);
+                    with_power!(d, |power| normalise(power, &input[span.clone()], scale, &mut output[span]));
                 }
             },
         );
@@ -76,8 +94,8 @@ pub fn backward(d: &Lrn, n: usize, input: &[f32], scale: &[f32], d_output: &[f32
         wide(
             #[inline(always)]
             || match write {
-                Write::Set => sample.backward::<false>(d_input),
-                Write::Add => sample.backward::<true>(d_input),
+                Write::Set => with_power!(d, |power| sample.backward::<false>(power, d_input)),
+                Write::Add => with_power!(d, |power| sample.backward::<true>(power, d_input)),
             },
         );
     });
@@ -94,17 +112,6 @@ fn blocks(d: &Lrn) -> impl Iterator<Item = (usize, Range<usize>)> {
     let plane = d.map.plane();
     let starts = (0..plane).step_by(BLOCK);
     (0..d.map.c).flat_map(move |c| starts.clone().map(move |s| (c, c * plane + s..c * plane + plane.min(s + BLOCK))))
-}
-
-/// `scale^-beta`.
-#[inline(always)]
-fn power(d: &Lrn, scale: f32) -> f32 {
-    if d.beta == 0.75 {
-        let root = scale.sqrt();
-        1.0 / (root * root.sqrt())
-    } else {
-        scale.powf(-d.beta)
-    }
 }
 
 /// The scales of a block of channel `c`.
@@ -124,9 +131,9 @@ fn scales(d: &Lrn, c: usize, span: Range<usize>, input: &[f32], scale: &mut [f32
 
 /// `output = input * scale^-beta`.
 #[inline(always)]
-fn normalise(d: &Lrn, input: &[f32], scale: &[f32], output: &mut [f32]) {
+fn normalise(power: impl Fn(f32) -> f32, input: &[f32], scale: &[f32], output: &mut [f32]) {
     for (y, (&x, &s)) in output.iter_mut().zip(input.iter().zip(scale)) {
-        *y = x * power(d, s);
+        *y = x * power(s);
     }
 }
 
@@ -140,14 +147,14 @@ struct Sample<'a> {
 
 impl Sample<'_> {
     #[inline(always)]
-    fn backward<const ADD: bool>(&self, d_input: &mut [f32]) {
+    fn backward<const ADD: bool>(&self, power: impl Fn(f32) -> f32 + Copy, d_input: &mut [f32]) {
         let plane = self.d.map.plane();
         for start in (0..plane).step_by(BLOCK) {
             let width = BLOCK.min(plane - start);
             if self.d.size <= RING {
-                self.with_ring::<ADD>(start, width, d_input);
+                self.with_ring::<ADD>(power, start, width, d_input);
             } else {
-                self.without_ring::<ADD>(start, width, d_input);
+                self.without_ring::<ADD>(power, start, width, d_input);
             }
         }
     }
@@ -160,13 +167,19 @@ impl Sample<'_> {
 
     /// One block of positions of all channels, each term computed once.
     #[inline(always)]
-    fn with_ring<const ADD: bool>(&self, start: usize, width: usize, d_input: &mut [f32]) {
+    fn with_ring<const ADD: bool>(
+        &self,
+        power: impl Fn(f32) -> f32 + Copy,
+        start: usize,
+        width: usize,
+        d_input: &mut [f32],
+    ) {
         let mut ring = [[0.0; BLOCK]; RING];
         let mut next = 0;
         for j in 0..self.d.map.c {
             let readers = self.readers(j);
             while next < readers.end {
-                self.terms(next, start, &mut ring[next % RING][..width]);
+                self.terms(power, next, start, &mut ring[next % RING][..width]);
                 next += 1;
             }
             let mut sum = [0.0; BLOCK];
@@ -175,44 +188,57 @@ impl Sample<'_> {
                     *s += t;
                 }
             }
-            self.finish::<ADD>(j, start, &sum[..width], d_input);
+            self.finish::<ADD>(power, j, start, &sum[..width], d_input);
         }
     }
 
     /// As [`with_ring`](Self::with_ring) for windows of any size, terms computed for each reader.
     #[inline(always)]
-    fn without_ring<const ADD: bool>(&self, start: usize, width: usize, d_input: &mut [f32]) {
+    fn without_ring<const ADD: bool>(
+        &self,
+        power: impl Fn(f32) -> f32 + Copy,
+        start: usize,
+        width: usize,
+        d_input: &mut [f32],
+    ) {
         for j in 0..self.d.map.c {
             let mut sum = [0.0; BLOCK];
             for i in self.readers(j) {
                 let mut terms = [0.0; BLOCK];
-                self.terms(i, start, &mut terms[..width]);
+                self.terms(power, i, start, &mut terms[..width]);
                 for (s, t) in sum[..width].iter_mut().zip(&terms) {
                     *s += t;
                 }
             }
-            self.finish::<ADD>(j, start, &sum[..width], d_input);
+            self.finish::<ADD>(power, j, start, &sum[..width], d_input);
         }
     }
 
     /// The block's terms of channel `c`.
     #[inline(always)]
-    fn terms(&self, c: usize, start: usize, terms: &mut [f32]) {
+    fn terms(&self, power: impl Fn(f32) -> f32, c: usize, start: usize, terms: &mut [f32]) {
         let first = c * self.d.map.plane() + start;
         let (input, scale) = (&self.input[first..], &self.scale[first..]);
         for (t, ((&x, &s), &dy)) in terms.iter_mut().zip(input.iter().zip(scale).zip(&self.d_output[first..])) {
-            *t = dy * x * power(self.d, s) / s;
+            *t = dy * x * power(s) / s;
         }
     }
 
     /// The block's gradients of channel `c` from its sums of terms.
     #[inline(always)]
-    fn finish<const ADD: bool>(&self, c: usize, start: usize, sum: &[f32], d_input: &mut [f32]) {
+    fn finish<const ADD: bool>(
+        &self,
+        power: impl Fn(f32) -> f32,
+        c: usize,
+        start: usize,
+        sum: &[f32],
+        d_input: &mut [f32],
+    ) {
         let first = c * self.d.map.plane() + start;
         let factor = 2.0 * self.d.alpha / self.d.size as f32 * self.d.beta;
         let saved = self.input[first..].iter().zip(&self.scale[first..]).zip(&self.d_output[first..]);
         for ((dx, &sum), ((&x, &s), &dy)) in d_input[first..].iter_mut().zip(sum).zip(saved) {
-            put::<ADD>(dx, dy * power(self.d, s) - factor * x * sum);
+            put::<ADD>(dx, dy * power(s) - factor * x * sum);
         }
     }
 }

@@ -4,12 +4,14 @@ pub mod reference;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use super::axis::Axis;
 use super::pieces::{each, each2, part};
 use super::wide::wide;
 use crate::desc::{Pool, Write};
 
-/// Rows narrower than this are not worth a pass per tap.
+/// Rows narrower than this are not worth a pass per tap; the width of a block of outputs where windows step by two.
 const NARROW: usize = 8;
 
 /// The largest value of each window.
@@ -206,11 +208,34 @@ impl Walk {
 }
 
 /// KxK windows, `K` 2 or 3, at every second column of `rows`, which hold pairs of columns.
+///
+/// Outputs are made [`NARROW`] at a time; the last ones again with the block before them, not one by one.
 #[inline(always)]
 fn halve<const TRACK: bool, const K: usize>(rows: [&[[f32; 2]]; K], out: &mut [f32], arg: &mut [u16]) {
     let m = out.len();
     let rows = rows.map(|row| &row[..m + (K - 1) / 2]);
     let arg = if TRACK { &mut arg[..m] } else { arg };
+    if m < NARROW {
+        return halve_span::<TRACK, K>(0..m, rows, out, arg);
+    }
+    for start in (0..m).step_by(NARROW) {
+        let start = start.min(m - NARROW);
+        halve_span::<TRACK, K>(start..start + NARROW, rows, out, arg);
+    }
+}
+
+/// A span of the outputs of [`halve`].
+#[inline(always)]
+fn halve_span<const TRACK: bool, const K: usize>(
+    span: Range<usize>,
+    rows: [&[[f32; 2]]; K],
+    out: &mut [f32],
+    arg: &mut [u16],
+) {
+    let m = span.len();
+    let rows = rows.map(|row| &row[span.start..span.end + (K - 1) / 2]);
+    let arg = if TRACK { &mut arg[span.clone()] } else { arg };
+    let out = &mut out[span];
     for i in 0..m {
         let mut best = f32::NEG_INFINITY;
         let mut tap = 0;

@@ -171,10 +171,54 @@ pub fn pools() -> Vec<Pool> {
         pool([1, 1, 1], [1, 1], [1, 1], plain, [0; 4]),
         pool([2, 1, 1], [3, 3], [2, 2], plain, [1, 1, 1, 1]),
         pool([2, 5, 23], [3, 3], [1, 1], plain, [1, 1, 1, 1]),
+        pool([2, 5, 29], [2, 4], [1, 1], plain, [1, 0, 1, 2]),
+        pool([2, 13, 11], [3, 3], [2, 2], plain, [1, 1, 1, 1]),
         pool([3, 7, 31], [3, 2], [1, 2], plain, [1, 0, 0, 1]),
         pool([2, 11, 43], [2, 5], [3, 3], plain, [1, 2, 0, 1]),
         pool([1, 13, 53], [3, 3], [2, 4], [2, 3], [1, 1, 1, 1]),
         pool([2, 9, 11], [3, 3], [1, 1], [3, 2], [0; 4]),
         pool([3, 7, 5], [7, 5], [7, 5], plain, [0; 4]),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distinct_values_keep_their_distance_from_each_other_and_from_zero() {
+        for len in [1, 2, 7, 100] {
+            let mut values = distinct(1, len);
+            values.sort_by(f32::total_cmp);
+            let unit = 1.0 / len as f32;
+            assert!(values.iter().all(|v| v.abs() > 0.49 * unit && v.abs() < 1.0), "{values:?}");
+            assert!(values.windows(2).all(|w| w[1] - w[0] > 1.9 * unit), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn finite_differences_find_a_known_gradient() {
+        let f = |x: &[f64]| vec![x[0] * x[1], x[0].sin()];
+        let got = finite_differences(&[0.5, 2.0], &[3.0, 1.0], 1e-3, f);
+        assert!((got[0] - (6.0 + 0.5f64.cos())).abs() < 1e-10);
+        assert!((got[1] - 1.5).abs() < 1e-10);
+    }
+
+    #[test]
+    #[should_panic(expected = "x: 1 of 3 elements differ by more than 1e-6; worst at 1: got 2e0, expected 3e0")]
+    fn a_difference_is_reported_with_its_place() {
+        assert_close("x", &[1.0, 2.0, f32::NAN], &[1.0, 3.0, f64::NAN], 1e-6);
+    }
+
+    #[test]
+    #[should_panic(expected = "x: Set left NaN at element 1 of 2")]
+    fn an_unwritten_gradient_is_reported() {
+        set_and_add("x", 2, |d, _| d[0] = 0.0);
+    }
+
+    #[test]
+    #[should_panic(expected = "x, Add: 2 of 2 elements")]
+    fn a_kernel_that_never_adds_is_reported() {
+        set_and_add("x", 2, |d, _| d.fill(5.0));
+    }
 }

@@ -11,7 +11,7 @@ use super::pieces::{each, part, put};
 use super::wide::wide;
 use crate::desc::{Pool, Write};
 
-/// Rows narrower than this are not worth a pass per tap; the width of a block of outputs where windows step by two.
+/// Rows narrower than this are not worth a pass per tap; the width of a block of outputs of common windows.
 const NARROW: usize = 8;
 
 /// The mean of each window.
@@ -91,23 +91,24 @@ impl Walk {
         let shape = |a: &Axis| (a.kernel, a.stride, a.dilation);
         for (oh, out) in output.chunks_exact_mut(self.columns.outputs).enumerate() {
             match (shape(&self.rows), shape(&self.columns)) {
-                ((2, _, 1), (2, 2, 1)) => self.halving_row::<2>(oh, input, out),
-                ((3, _, 1), (3, 2, 1)) => self.halving_row::<3>(oh, input, out),
+                ((2, _, 1), (2, 2, 1)) => self.common_row::<2, 2>(oh, input, out),
+                ((3, _, 1), (3, 2, 1)) => self.common_row::<3, 2>(oh, input, out),
+                ((3, _, 1), (3, 1, 1)) => self.common_row::<3, 1>(oh, input, out),
                 _ if self.columns.outputs < NARROW => self.windows(oh, 0, input, out),
                 _ => self.taps_row(oh, input, out),
             }
         }
     }
 
-    /// One row of outputs of a KxK kernel that steps by two columns: the inside as vectors, the edges one by one.
+    /// One row of outputs of a KxK kernel that steps by `S` columns: the inside as vectors, the edges one by one.
     #[inline(always)]
-    fn halving_row<const K: usize>(&self, oh: usize, input: &[f32], out: &mut [f32]) {
+    fn common_row<const K: usize, const S: usize>(&self, oh: usize, input: &[f32], out: &mut [f32]) {
         let inner = if self.rows.taps(oh) == (0..K) { self.columns.inner() } else { 0..0 };
         self.windows(oh, 0, input, &mut out[..inner.start]);
         if !inner.is_empty() {
             let left = self.columns.at(inner.start, 0);
-            let rows: [&[[f32; 2]]; K] = std::array::from_fn(|kh| self.row(input, oh, kh)[left..].as_chunks().0);
-            halve(rows, self.weight, &mut out[inner.clone()]);
+            let rows: [&[[f32; S]]; K] = std::array::from_fn(|kh| self.row(input, oh, kh)[left..].as_chunks().0);
+            inside(rows, self.weight, &mut out[inner.clone()]);
         }
         self.windows(oh, inner.end, input, &mut out[inner.end..]);
     }
@@ -199,30 +200,35 @@ impl Walk {
     }
 }
 
-/// KxK windows, `K` 2 or 3, at every second column of `rows`, which hold pairs of columns.
+/// KxK windows at every `S`-th column of `rows`, which hold groups of `S` columns.
 ///
-/// Outputs are made [`NARROW`] at a time; the last ones again with the block before them, not one by one.
+/// Outputs are made [`NARROW`] at a time, or half of that; the last ones again with those before, not one by one.
 #[inline(always)]
-fn halve<const K: usize>(rows: [&[[f32; 2]]; K], weight: f32, out: &mut [f32]) {
+fn inside<const K: usize, const S: usize>(rows: [&[[f32; S]]; K], weight: f32, out: &mut [f32]) {
     let m = out.len();
-    if m < NARROW {
-        return halve_span(rows, weight, out);
-    }
-    for start in (0..m).step_by(NARROW) {
-        let start = start.min(m - NARROW);
-        halve_span(rows.map(|row| &row[start..]), weight, &mut out[start..start + NARROW]);
+    let from = |start: usize| rows.map(|row| &row[start..]);
+    if m < NARROW / 2 {
+        first(rows, weight, out);
+    } else if m < NARROW {
+        first(rows, weight, &mut out[..NARROW / 2]);
+        first(from(m - NARROW / 2), weight, &mut out[m - NARROW / 2..]);
+    } else {
+        for start in (0..m).step_by(NARROW) {
+            let start = start.min(m - NARROW);
+            first(from(start), weight, &mut out[start..start + NARROW]);
+        }
     }
 }
 
-/// The first outputs of [`halve`].
+/// The first outputs of [`inside`].
 #[inline(always)]
-fn halve_span<const K: usize>(rows: [&[[f32; 2]]; K], weight: f32, out: &mut [f32]) {
-    let rows = rows.map(|row| &row[..out.len() + (K - 1) / 2]);
+fn first<const K: usize, const S: usize>(rows: [&[[f32; S]]; K], weight: f32, out: &mut [f32]) {
+    let rows = rows.map(|row| &row[..out.len() + (K - 1) / S]);
     for (i, out) in out.iter_mut().enumerate() {
         let mut sum = 0.0;
         for row in rows {
             for kw in 0..K {
-                sum += row[i + kw / 2][kw % 2];
+                sum += row[i + kw / S][kw % S];
             }
         }
         *out = sum * weight;

@@ -11,7 +11,7 @@ use super::pieces::{each, each2, part};
 use super::wide::wide;
 use crate::desc::{Pool, Write};
 
-/// Rows narrower than this are not worth a pass per tap; the width of a block of outputs where windows step by two.
+/// Rows narrower than this are not worth a pass per tap; the width of a block of outputs of common windows.
 const NARROW: usize = 8;
 
 /// The largest value of each window.
@@ -102,17 +102,18 @@ impl Walk {
         for (oh, out) in output.chunks_exact_mut(width).enumerate() {
             let arg = if TRACK { &mut argmax[oh * width..][..width] } else { &mut [][..] };
             match (shape(&self.rows), shape(&self.columns)) {
-                ((2, _, 1), (2, 2, 1)) => self.halving_row::<TRACK, 2>(oh, input, out, arg),
-                ((3, _, 1), (3, 2, 1)) => self.halving_row::<TRACK, 3>(oh, input, out, arg),
+                ((2, _, 1), (2, 2, 1)) => self.common_row::<TRACK, 2, 2>(oh, input, out, arg),
+                ((3, _, 1), (3, 2, 1)) => self.common_row::<TRACK, 3, 2>(oh, input, out, arg),
+                ((3, _, 1), (3, 1, 1)) => self.common_row::<TRACK, 3, 1>(oh, input, out, arg),
                 _ if width < NARROW => self.windows::<TRACK>(oh, 0, input, out, arg),
                 _ => self.taps_row::<TRACK>(oh, input, out, arg),
             }
         }
     }
 
-    /// One row of outputs of a KxK kernel that steps by two columns: the inside as vectors, the edges one by one.
+    /// One row of outputs of a KxK kernel that steps by `S` columns: the inside as vectors, the edges one by one.
     #[inline(always)]
-    fn halving_row<const TRACK: bool, const K: usize>(
+    fn common_row<const TRACK: bool, const K: usize, const S: usize>(
         &self,
         oh: usize,
         input: &[f32],
@@ -124,11 +125,11 @@ impl Walk {
         let (edge, end) = if TRACK { (left, right) } else { (0, 0) };
         self.windows::<TRACK>(oh, 0, input, &mut out[..left], &mut arg[..edge]);
         if left < right {
-            let rows: [&[[f32; 2]]; K] = std::array::from_fn(|kh| {
+            let rows: [&[[f32; S]]; K] = std::array::from_fn(|kh| {
                 let row = &input[self.rows.at(oh, kh) * self.columns.inputs..][..self.columns.inputs];
                 row[self.columns.at(left, 0)..].as_chunks().0
             });
-            halve::<TRACK, K>(rows, &mut out[left..right], &mut arg[edge..end]);
+            inside::<TRACK, K, S>(rows, &mut out[left..right], &mut arg[edge..end]);
         }
         self.windows::<TRACK>(oh, right, input, &mut out[right..], &mut arg[end..]);
     }
@@ -207,33 +208,37 @@ impl Walk {
     }
 }
 
-/// KxK windows, `K` 2 or 3, at every second column of `rows`, which hold pairs of columns.
+/// KxK windows at every `S`-th column of `rows`, which hold groups of `S` columns.
 ///
-/// Outputs are made [`NARROW`] at a time; the last ones again with the block before them, not one by one.
+/// Outputs are made [`NARROW`] at a time, or half of that; the last ones again with those before, not one by one.
 #[inline(always)]
-fn halve<const TRACK: bool, const K: usize>(rows: [&[[f32; 2]]; K], out: &mut [f32], arg: &mut [u16]) {
+fn inside<const TRACK: bool, const K: usize, const S: usize>(rows: [&[[f32; S]]; K], out: &mut [f32], arg: &mut [u16]) {
     let m = out.len();
-    let rows = rows.map(|row| &row[..m + (K - 1) / 2]);
+    let rows = rows.map(|row| &row[..m + (K - 1) / S]);
     let arg = if TRACK { &mut arg[..m] } else { arg };
-    if m < NARROW {
-        return halve_span::<TRACK, K>(0..m, rows, out, arg);
-    }
-    for start in (0..m).step_by(NARROW) {
-        let start = start.min(m - NARROW);
-        halve_span::<TRACK, K>(start..start + NARROW, rows, out, arg);
+    if m < NARROW / 2 {
+        span::<TRACK, K, S>(0..m, rows, out, arg);
+    } else if m < NARROW {
+        span::<TRACK, K, S>(0..NARROW / 2, rows, out, arg);
+        span::<TRACK, K, S>(m - NARROW / 2..m, rows, out, arg);
+    } else {
+        for start in (0..m).step_by(NARROW) {
+            let start = start.min(m - NARROW);
+            span::<TRACK, K, S>(start..start + NARROW, rows, out, arg);
+        }
     }
 }
 
-/// A span of the outputs of [`halve`].
+/// A span of the outputs of [`inside`].
 #[inline(always)]
-fn halve_span<const TRACK: bool, const K: usize>(
+fn span<const TRACK: bool, const K: usize, const S: usize>(
     span: Range<usize>,
-    rows: [&[[f32; 2]]; K],
+    rows: [&[[f32; S]]; K],
     out: &mut [f32],
     arg: &mut [u16],
 ) {
     let m = span.len();
-    let rows = rows.map(|row| &row[span.start..span.end + (K - 1) / 2]);
+    let rows = rows.map(|row| &row[span.start..span.end + (K - 1) / S]);
     let arg = if TRACK { &mut arg[span.clone()] } else { arg };
     let out = &mut out[span];
     for i in 0..m {
@@ -241,7 +246,7 @@ fn halve_span<const TRACK: bool, const K: usize>(
         let mut tap = 0;
         for (kh, row) in rows.iter().enumerate() {
             for kw in 0..K {
-                let value = row[i + kw / 2][kw % 2];
+                let value = row[i + kw / S][kw % S];
                 let won = wins(value, best);
                 best = if won { value } else { best };
                 tap = if won { (kh * K + kw) as u32 } else { tap };

@@ -1,39 +1,58 @@
-//! One body, compiled for each instruction set and chosen at run time.
-#![allow(unsafe_code)] // The trampolines below are called only where the processor has what they enable.
+//! Plain loops compiled for each instruction set and chosen at run time.
 
-/// Runs `f` compiled for the widest vectors this processor has. What `f` calls must be inlined into it
-/// (`#[inline(always)]`, on the closure too), or it keeps the vectors of the base instruction set.
-///
-/// No instruction set may contract `a * b + c`, so that all give the same bits.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-pub(crate) fn wide<R>(f: impl FnOnce() -> R) -> R {
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-    fn avx512<R>(f: impl FnOnce() -> R) -> R {
-        f()
-    }
-    #[target_feature(enable = "avx2")]
-    fn avx2<R>(f: impl FnOnce() -> R) -> R {
-        f()
-    }
-    if std::is_x86_feature_detected!("avx512f")
-        && std::is_x86_feature_detected!("avx512bw")
-        && std::is_x86_feature_detected!("avx512dq")
-        && std::is_x86_feature_detected!("avx512vl")
-    {
-        // SAFETY: all features it enables were detected just above.
-        unsafe { avx512(f) }
-    } else if std::is_x86_feature_detected!("avx2") {
-        // SAFETY: AVX2 was detected just above.
-        unsafe { avx2(f) }
-    } else {
-        f()
+use crate::dispatch::Isa;
+use crate::simd::{Kernel, Simd};
+
+/// A closure as a kernel.
+struct Body<F>(F);
+
+impl<F: FnOnce()> Kernel for Body<F> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        (self.0)();
     }
 }
 
-/// Runs `f`.
-#[cfg(not(target_arch = "x86_64"))]
+/// Runs `f` compiled for the instruction set in use, so that the compiler makes vectors of its width. What `f` calls
+/// must be inlined into it (`#[inline(always)]`, on the closure too), or it keeps the base instruction set.
+///
+/// Plain `a * b + c` is never fused, so all instruction sets give the same bits.
 #[inline]
-pub(crate) fn wide<R>(f: impl FnOnce() -> R) -> R {
-    f()
+pub(crate) fn wide(f: impl FnOnce()) {
+    Isa::active().run(Body(f));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::lanes::{max, sum, sum2};
+    use crate::kernel::math::{exp, exp_m1, normal, sigmoid, tanh};
+    use crate::testing::{assert_same_bits, uniform};
+
+    /// What each elementary function and reduction gives on one instruction set.
+    fn all(isa: Isa, x: &[f32]) -> Vec<f32> {
+        let mut y = vec![0.0; x.len() * 6 + 3];
+        isa.run(Body(
+            #[inline(always)]
+            || {
+                let (elements, sums) = y.split_at_mut(x.len() * 6);
+                for (y, &x) in elements.chunks_exact_mut(6).zip(x) {
+                    let (below, density) = normal(x);
+                    y.copy_from_slice(&[exp(x), exp_m1(x), tanh(x), sigmoid(x), below, density]);
+                }
+                sums.copy_from_slice(&[sum(x, |x| x * x), sum2(x, x, |a, b| a * b + a), max(x)]);
+            },
+        ));
+        y
+    }
+
+    #[test]
+    fn instruction_sets_agree_bit_for_bit() {
+        let x: Vec<f32> = uniform(1, 1009).iter().map(|x| 30.0 * x).collect();
+        let sets: Vec<Isa> = Isa::available().collect();
+        let portable = all(sets[sets.len() - 1], &x);
+        for isa in sets {
+            assert_same_bits(isa.name(), &all(isa, &x), &portable);
+        }
+    }
 }

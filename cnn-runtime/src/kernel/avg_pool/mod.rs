@@ -206,31 +206,32 @@ impl Walk {
 #[inline(always)]
 fn inside<const K: usize, const S: usize>(rows: [&[[f32; S]]; K], weight: f32, out: &mut [f32]) {
     let m = out.len();
-    let from = |start: usize| rows.map(|row| &row[start..]);
-    if m < NARROW / 2 {
-        first(rows, weight, out);
-    } else if m < NARROW {
-        first(rows, weight, &mut out[..NARROW / 2]);
-        first(from(m - NARROW / 2), weight, &mut out[m - NARROW / 2..]);
+    if m >= NARROW {
+        blocks::<K, S, NARROW>(rows, weight, out);
+    } else if m >= NARROW / 2 {
+        blocks::<K, S, { NARROW / 2 }>(rows, weight, out);
     } else {
-        for start in (0..m).step_by(NARROW) {
-            let start = start.min(m - NARROW);
-            first(from(start), weight, &mut out[start..start + NARROW]);
-        }
+        blocks::<K, S, 1>(rows, weight, out);
     }
 }
 
-/// The first outputs of [`inside`].
+/// As [`inside`], `N` outputs at a time; there are at least as many.
 #[inline(always)]
-fn first<const K: usize, const S: usize>(rows: [&[[f32; S]]; K], weight: f32, out: &mut [f32]) {
-    let rows = rows.map(|row| &row[..out.len() + (K - 1) / S]);
-    for (i, out) in out.iter_mut().enumerate() {
-        let mut sum = 0.0;
-        for row in rows {
+fn blocks<const K: usize, const S: usize, const N: usize>(rows: [&[[f32; S]]; K], weight: f32, out: &mut [f32]) {
+    let m = out.len();
+    for start in (0..m).step_by(N) {
+        let start = start.min(m - N);
+        let mut sums = [0.0; N];
+        for row in &rows {
+            let row = &row[start..start + N + (K - 1) / S];
             for kw in 0..K {
-                sum += row[i + kw / S][kw % S];
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    *sum += row[i + kw / S][kw % S];
+                }
             }
         }
-        *out = sum * weight;
+        for (out, sum) in out[start..start + N].iter_mut().zip(sums) {
+            *out = sum * weight;
+        }
     }
 }

@@ -281,7 +281,7 @@ impl<'p> Resolver<'p> {
         known.sort_unstable();
         let hint = suggest::did_you_mean(&text, layers.chain(known));
         let what = if bare { "layer, block, network or earlier value" } else { "layer or block" };
-        let list = if hint.is_empty() && self.items.is_empty() {
+        let list = if hint.is_empty() {
             format!(": the layers are {}", LAYERS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "))
         } else {
             String::new()

@@ -1,7 +1,7 @@
 //! "Did you mean": the nearest known name.
 
 /// What other tools call a layer, and what it is called here.
-const FOREIGN: [(&str, &str); 22] = [
+const FOREIGN: [(&str, &str); 24] = [
     ("conv2d", "conv"),
     ("convolution", "conv"),
     ("depthwise", "dwconv"),
@@ -24,6 +24,8 @@ const FOREIGN: [(&str, &str); 22] = [
     ("skip", "shortcut"),
     ("residual", "shortcut"),
     ("resize", "upsample"),
+    ("epsilon", "eps"),
+    ("depth_conv", "dwconv"),
 ];
 
 /// The candidate nearest to `wrong`, where it is near enough to be a slip of the finger or another tool's word for it.
@@ -31,8 +33,8 @@ pub fn nearest<'c>(wrong: &str, candidates: impl IntoIterator<Item = &'c str>) -
     let lower = wrong.to_lowercase();
     let foreign = FOREIGN.iter().find(|(theirs, _)| *theirs == lower).map(|(_, ours)| *ours);
     let limit = match wrong.chars().count() {
-        0..=2 => 1,
-        3..=5 => 2,
+        0..=3 => 1,
+        4..=6 => 2,
         _ => 3,
     };
     let mut best: Option<(usize, &str)> = None;

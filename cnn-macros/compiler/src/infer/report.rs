@@ -4,9 +4,9 @@ use std::cell::Cell;
 
 use super::Value;
 use crate::diag::{Diagnostic, Diagnostics, SHOWN, Site};
-use crate::ir::{Op, Shape};
+use crate::ir::{Map, Op, Shape};
 use crate::lower::{Layer, Lowered, call_notes};
-use crate::op::shape_text;
+use crate::op::{padding_for, shape_text};
 
 /// Where the rule of one layer sends its errors, and asks about the layers before.
 pub(crate) struct Report<'c> {
@@ -91,10 +91,27 @@ impl<'c> Report<'c> {
         loop {
             let this = &self.values[value];
             let before = this.from?;
-            if matches!(self.values[before].shape, Some(Shape::Map(_))) {
+            if !matches!(self.values[before].shape, Some(Shape::Flat(_))) {
                 return this.layer.map(|layer| format!("`{}` (layer {})", layer.name, this.number));
             }
             value = before;
+        }
+    }
+
+    /// The padding of the last window before a value that would make the value's rows and columns those of `wanted`.
+    pub(crate) fn padding_fix(&self, mut value: usize, wanted: Map) -> Option<String> {
+        loop {
+            let this = &self.values[value];
+            value = this.from?;
+            match this.op {
+                Some(Op::Conv { window, .. } | Op::MaxPool { window } | Op::AvgPool { window }) => {
+                    let Some(Shape::Map(map)) = self.values[value].shape else { return None };
+                    let padding = padding_for(&window, [map.h, map.w], [wanted.h, wanted.w])?;
+                    return this.layer.map(|layer| format!("give `{}` the padding `{padding}`", layer.name));
+                }
+                Some(Op::Act(_) | Op::BatchNorm { .. } | Op::Lrn { .. } | Op::Dropout { .. }) => {}
+                _ => return None,
+            }
         }
     }
 

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use super::eval::Env;
 use super::{Argument, Frame, Instr, Unfolding};
-use crate::ast::{Arg, Args, BlockDef, Call, Chain, Expr};
+use crate::ast::{Arg, Args, BlockDef, Call, Chain, Expr, ExprKind};
 use crate::diag::Site;
+use crate::op::Kind;
 use crate::suggest;
 
 impl<'a> Unfolding<'_, 'a> {
@@ -51,13 +52,23 @@ impl<'a> Unfolding<'_, 'a> {
         output
     }
 
-    pub(super) fn arguments(&mut self, args: &'a [Arg], frame: usize) -> Vec<Argument<'a>> {
+    /// Evaluates a layer's arguments.
+    pub(super) fn arguments(&mut self, args: &'a [Arg], kind: Kind, frame: usize) -> Vec<Argument<'a>> {
         let mut values = Vec::with_capacity(args.len());
         for arg in args {
+            let param = match &arg.value.kind {
+                ExprKind::Name(ident) if self.frames[frame].params.contains(&ident) => Some(ident),
+                _ => None,
+            };
             values.push(Argument {
+                param,
                 key: arg.key.as_ref(),
-                value: self.option(&arg.value, frame),
-                target: arg.target.as_ref().map(|target| self.option(target, frame)),
+                value: if arg.key.is_some() {
+                    self.eval(&arg.value, frame)
+                } else {
+                    self.option(&arg.value, kind, frame)
+                },
+                target: arg.target.as_ref().map(|target| self.eval(target, frame)),
                 site: arg.site,
             });
         }
@@ -157,7 +168,7 @@ impl<'a> Unfolding<'_, 'a> {
     }
 
     fn report_missing(
-        &self,
+        &mut self,
         call: &Call,
         block: &BlockDef,
         slots: &[Option<&Expr>],

@@ -5,6 +5,7 @@ use proc_macro2::Ident;
 use super::Unfolding;
 use crate::ast::{Expr, ExprKind};
 use crate::diag::Site;
+use crate::op::Kind;
 use crate::op::args::split_option;
 use crate::suggest;
 
@@ -42,13 +43,14 @@ pub(super) struct Env<'a> {
 }
 
 impl<'a> Unfolding<'_, 'a> {
-    /// The value of a layer's argument. There, a parameter called `s` that holds a number is the option `s`.
-    pub(super) fn option(&mut self, expr: &'a Expr, frame: usize) -> Value<'a> {
+    /// The value of a layer's argument. There, a parameter called `s` that holds a number is the option `s`, if the
+    /// layer has one.
+    pub(super) fn option(&mut self, expr: &'a Expr, kind: Kind, frame: usize) -> Value<'a> {
         let value = self.eval(expr, frame);
         let ExprKind::Name(ident) = &expr.kind else { return value };
         let text = ident.to_string();
         let letter = match text.as_bytes() {
-            [letter @ (b's' | b'p' | b'd' | b'g' | b'm')] => char::from(*letter),
+            [letter] if kind.takes(char::from(*letter)) => char::from(*letter),
             _ => return value,
         };
         match value {

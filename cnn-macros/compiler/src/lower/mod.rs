@@ -91,6 +91,8 @@ pub struct Layer<'a> {
 /// An evaluated argument.
 #[derive(Clone, Copy, Debug)]
 pub struct Argument<'a> {
+    /// The parameter that was written as the value.
+    pub param: Option<&'a Ident>,
     /// The key in `key = value`.
     pub key: Option<&'a Ident>,
     /// The value.
@@ -122,6 +124,7 @@ pub struct Lowerer<'a> {
     diagnostics: &'a Diagnostics,
     reserved: HashSet<String>,
     params: Vec<HashMap<String, usize>>,
+    reported: HashSet<(usize, usize, usize, usize)>,
     work: usize,
     all_layers: usize,
 }
@@ -133,7 +136,16 @@ impl<'a> Lowerer<'a> {
             block.params.iter().enumerate().map(|(index, param)| (param.name.to_string(), index)).collect()
         });
         let reserved = naming::reserved(program);
-        Self { program, targets, diagnostics, reserved, params: params.collect(), work: 0, all_layers: 0 }
+        Self {
+            program,
+            targets,
+            diagnostics,
+            reserved,
+            params: params.collect(),
+            reported: HashSet::new(),
+            work: 0,
+            all_layers: 0,
+        }
     }
 
     /// Lowers a network. Errors, also those of a limit, leave [`Instr::Broken`] behind.
@@ -175,7 +187,11 @@ struct Unfolding<'l, 'a> {
 }
 
 impl<'a> Unfolding<'_, 'a> {
-    fn error(&self, site: Site, frame: usize, message: String) {
+    /// Reports a mistake once, however often the block around it is unfolded.
+    fn error(&mut self, site: Site, frame: usize, message: String) {
+        if !self.shared.reported.insert(site.key()) {
+            return;
+        }
         self.shared.diagnostics.push(crate::diag::Diagnostic { site, message, notes: call_notes(&self.frames, frame) });
     }
 
@@ -316,7 +332,7 @@ impl<'a> Unfolding<'_, 'a> {
     ) -> usize {
         let (mut args, mut inputs, mut branches) = (Vec::new(), vec![input], Vec::new());
         match &call.args {
-            Args::Values(values) => args = self.arguments(values, frame),
+            Args::Values(values) => args = self.arguments(values, kind, frame),
             Args::Branches(chains) => {
                 branches = chains.iter().map(|chain| chain.site).collect();
                 inputs = chains.iter().map(|chain| self.chain(chain, frame, input)).collect();

@@ -5,12 +5,18 @@ use super::{Cx, Kind, Outcome};
 use crate::ir::{Act, Op};
 
 /// `leaky_relu(slope = 0.01)`.
-pub(super) const LEAKY_RELU: Signature =
-    Signature { usage: "leaky_relu(slope = 0.01)", slots: &["slope"], by_position: 1, letters: "", words: &[] };
+pub(super) const LEAKY_RELU: Signature = Signature {
+    usage: "leaky_relu(slope = 0.01)",
+    slots: &["slope"],
+    by_position: 1,
+    letters: "",
+    words: &[],
+    arrow: false,
+};
 
 /// `elu(alpha = 1.0)`.
 pub(super) const ELU: Signature =
-    Signature { usage: "elu(alpha = 1.0)", slots: &["alpha"], by_position: 1, letters: "", words: &[] };
+    Signature { usage: "elu(alpha = 1.0)", slots: &["alpha"], by_position: 1, letters: "", words: &[], arrow: false };
 
 /// The shape stays.
 pub(super) fn infer(cx: &Cx<'_>) -> Outcome {

@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use proc_macro2::Ident;
 
+use super::text::either;
 use crate::diag::Site;
 use crate::infer::report::Report;
 use crate::lower::eval::Value;
@@ -50,6 +51,8 @@ pub(crate) struct Signature {
     pub(crate) letters: &'static str,
     /// Options without.
     pub(crate) words: &'static [&'static str],
+    /// Whether the first number may be `expected -> wanted`.
+    pub(crate) arrow: bool,
 }
 
 /// A layer's arguments, each in its place.
@@ -85,11 +88,19 @@ impl<'c> Bound<'c> {
     }
 
     fn usage(&self) -> String {
-        format!("it is written `{}`", self.signature.usage)
+        format!("write for example `{}`", self.signature.usage)
+    }
+
+    /// The name that may have been meant, or an example.
+    fn hint<'k>(&self, text: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+        match suggest::did_you_mean(text, known) {
+            hint if hint.is_empty() => format!(": {}", self.usage()),
+            hint => hint,
+        }
     }
 
     fn place(&mut self, arg: &'c Argument<'c>) {
-        if arg.target.is_some() && self.signature.slots.first() != Some(&"inputs") {
+        if arg.target.is_some() && !self.signature.arrow {
             return self.fail(arg.site, format!("an arrow cannot be an argument here: {}", self.usage()));
         }
         if let Some(key) = arg.key {
@@ -108,7 +119,15 @@ impl<'c> Bound<'c> {
             Some(slot) => self.slots[slot] = Some(arg),
             None => {
                 let shown = show(arg.value);
-                self.fail(arg.site, format!("`{shown}` is one number too many: {}", self.usage()));
+                let hint = match (arg.param, self.signature.letters.chars().next()) {
+                    (Some(param), Some(_)) => {
+                        let letters: Vec<String> =
+                            self.signature.letters.chars().map(|letter| format!("`{letter}`")).collect();
+                        format!("the parameter `{param}` would be an option if it were called {}", either(&letters))
+                    }
+                    _ => self.usage(),
+                };
+                self.fail(arg.site, format!("`{shown}` is one number too many: {hint}"));
             }
         }
     }
@@ -121,9 +140,7 @@ impl<'c> Bound<'c> {
             let is_letter = text.len() == 1 || matches!(text.as_str(), "stride" | "padding" | "dilation" | "groups");
             let hint = match (letter, arg.value) {
                 (Some(letter), Value::Int(size)) if is_letter => format!(": write `{letter}{size}`"),
-                _ => {
-                    format!("{}: {}", suggest::did_you_mean(&text, self.signature.slots.iter().copied()), self.usage())
-                }
+                _ => self.hint(&text, self.signature.slots.iter().copied()),
             };
             return self.fail(site, format!("no option is called `{text}`{hint}"));
         };
@@ -142,8 +159,8 @@ impl<'c> Bound<'c> {
         let shown = show(Value::Letter { letter, sizes, written });
         if !self.signature.letters.contains(letter) {
             let taken = self.signature.letters.chars().map(|letter| format!("`{letter}`")).collect::<Vec<_>>();
-            let list = if taken.is_empty() { String::new() } else { format!(", its sizes are {}", taken.join(" ")) };
-            return self.fail(site, format!("no option `{shown}` here{list}: {}", self.usage()));
+            let list = if taken.is_empty() { String::new() } else { format!(", only {}", either(&taken)) };
+            return self.fail(site, format!("no option `{shown}`{list}: {}", self.usage()));
         }
         if let Some((.., first)) = self.letters.iter().find(|(known, ..)| *known == letter) {
             let place = first.line_col();
@@ -163,8 +180,8 @@ impl<'c> Bound<'c> {
             }
             let params = self.report.params();
             let known = self.signature.words.iter().copied().chain(params.iter().map(String::as_str));
-            let hint = suggest::did_you_mean(&text, known);
-            return self.fail(site, format!("no option `{text}` here{hint}: {}", self.usage()));
+            let hint = self.hint(&text, known);
+            return self.fail(site, format!("no option is called `{text}`{hint}"));
         }
         if let Some((_, first)) = self.words.iter().find(|(known, _)| **known == text) {
             let place = first.line_col();
@@ -194,10 +211,10 @@ impl<'c> Bound<'c> {
     pub(crate) fn whole(&self, value: Value<'_>, name: &str, least: usize, site: Site) -> Result<usize, ()> {
         let message = match value {
             Value::Int(value) => return self.in_range(value, name, least, site),
-            Value::Float(value) => format!("{name} is a whole number, not {value}"),
-            Value::Dims(_) => format!("{name} is one number, not `{}`: {}", show(value), self.usage()),
+            Value::Float(value) => format!("{} must be a whole number, not {value}", title(name)),
+            Value::Dims(_) => format!("{} must be one number, not `{}`: {}", title(name), show(value), self.usage()),
             Value::Unknown => return Err(self.bad.set(true)),
-            _ => format!("{name} is a number: {}", self.usage()),
+            _ => format!("{} must be a number: {}", title(name), self.usage()),
         };
         self.fail(site, message);
         Err(())
@@ -210,7 +227,7 @@ impl<'c> Bound<'c> {
             Value::Dims(&[a, b]) => [a as i128, b as i128],
             Value::Dims(_) => {
                 let shown = show(arg.value);
-                self.fail(arg.site, format!("{name} has two sizes, not `{shown}`: {}", self.usage()));
+                self.fail(arg.site, format!("{} has two sizes, not `{shown}`: {}", title(name), self.usage()));
                 return Err(());
             }
             other => return self.whole(other, name, least, arg.site).map(|size| Some([size; 2])),
@@ -221,7 +238,7 @@ impl<'c> Bound<'c> {
     fn in_range(&self, value: i128, name: &str, least: usize, site: Site) -> Result<usize, ()> {
         match usize::try_from(value) {
             Ok(size) if size > LARGEST => {
-                self.fail(site, format!("{name} {value} is too large: at most {LARGEST}"));
+                self.fail(site, format!("{} = {value} is too large: at most {LARGEST} is possible", title(name)));
                 Err(())
             }
             Ok(size) if size >= least => Ok(size),
@@ -231,7 +248,7 @@ impl<'c> Bound<'c> {
                     "dilation" => " (all taps would read one pixel)",
                     _ => "",
                 };
-                self.fail(site, format!("{name} {value}{why}: it is at least {least}"));
+                self.fail(site, format!("{} = {value}{why}: at least {least} is needed", title(name)));
                 Err(())
             }
         }
@@ -261,16 +278,25 @@ impl<'c> Bound<'c> {
         if check(value) && (value as f32).is_finite() && check(f64::from(value as f32)) {
             return Ok(value as f32);
         }
-        self.fail(arg.site, format!("{name} {value}: it is {range}"));
+        self.fail(arg.site, format!("{name} = {value}: it must be {range}"));
         Err(())
     }
 
     /// Reports an argument that is not there, unless a wrong one may be meant by it.
-    pub(crate) fn missing(&self, what: &str) {
+    pub(crate) fn missing(&self, what: &str, fix: Option<String>) {
         if !self.bad.get() {
-            self.report.option(self.report.call(), format!("{what} is missing: {}", self.usage()));
+            let fix = fix.map_or_else(|| self.usage(), |fix| format!("write `{fix}`"));
+            self.report.option(self.report.call(), format!("{what} is missing: {fix}"));
             self.bad.set(true);
         }
+    }
+}
+
+/// A slot's name in a sentence.
+fn title(name: &str) -> &str {
+    match name {
+        "out" => "output channels",
+        name => name,
     }
 }
 

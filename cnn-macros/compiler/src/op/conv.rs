@@ -12,6 +12,7 @@ pub(super) const CONV: Signature = Signature {
     by_position: 2,
     letters: "spdg",
     words: &["same", "valid", "nobias"],
+    arrow: false,
 };
 
 /// `dwconv(KxK, options)`.
@@ -21,6 +22,7 @@ pub(super) const DWCONV: Signature = Signature {
     by_position: 1,
     letters: "spdm",
     words: &["same", "valid", "nobias"],
+    arrow: false,
 };
 
 /// Output channels are what was asked for; each axis is `(size + padding - span) / stride + 1`.
@@ -61,15 +63,18 @@ fn out_and_kernel(cx: &Cx<'_>) -> (Result<usize, ()>, Result<[usize; 2], ()>) {
         }
         return (Err(()), Err(()));
     }
-    let out =
-        cx.args.size("out", 1).and_then(|out| out.ok_or_else(|| cx.args.missing("the number of output channels")));
-    let kernel = cx.args.pair("kernel", 1).and_then(|kernel| kernel.ok_or_else(|| cx.args.missing("the kernel")));
+    let out = cx
+        .args
+        .size("out", 1)
+        .and_then(|out| out.ok_or_else(|| cx.args.missing("the number of output channels", None)));
+    let fix = out.ok().map(|out| format!("conv({out}, 3x3, p1)"));
+    let kernel = cx.args.pair("kernel", 1).and_then(|kernel| kernel.ok_or_else(|| cx.args.missing("the kernel", fix)));
     (out, kernel)
 }
 
 /// Depthwise convolution: as many groups as channels.
 pub(super) fn dwconv(cx: &Cx<'_>) -> Outcome {
-    let kernel = cx.args.pair("kernel", 1).and_then(|kernel| kernel.ok_or_else(|| cx.args.missing("the kernel")));
+    let kernel = cx.args.pair("kernel", 1).and_then(|kernel| kernel.ok_or_else(|| cx.args.missing("the kernel", None)));
     let options = window::options(cx, kernel, [1, 1]);
     let multiplier = cx.args.option('m', 1);
     let map = cx.map();

@@ -6,11 +6,11 @@ use crate::ir::Op;
 
 /// `dropout(0.5)`.
 pub(super) const SIGNATURE: Signature =
-    Signature { usage: "dropout(0.5)", slots: &["rate"], by_position: 1, letters: "", words: &[] };
+    Signature { usage: "dropout(0.5)", slots: &["rate"], by_position: 1, letters: "", words: &[], arrow: false };
 
 /// The shape stays.
 pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
-    let range = "the share that is dropped, at least 0 and below 1, like `dropout(0.5)`";
+    let range = "at least 0 and below 1, like `dropout(0.5)`, the share of features that is dropped";
     let rate = cx.args.number("rate", 0.5, range, |rate| (0.0..1.0).contains(&rate));
     match (rate, cx.input) {
         (Ok(rate), Some(shape)) if !cx.args.is_bad() => {

@@ -7,12 +7,12 @@ use crate::lower::eval::Value;
 
 /// `fc(out)`, `fc(in -> out)`.
 pub(super) const SIGNATURE: Signature =
-    Signature { usage: "fc(120)", slots: &["inputs"], by_position: 1, letters: "", words: &["nobias"] };
+    Signature { usage: "fc(120)", slots: &["out"], by_position: 1, letters: "", words: &["nobias"], arrow: true };
 
 /// `out` features, from any shape; a map is read in CHW order.
 pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
-    let Some(arg) = cx.args.slot("inputs") else {
-        cx.args.missing("the number of outputs");
+    let Some(arg) = cx.args.slot("out") else {
+        cx.args.missing("the number of outputs", None);
         return Outcome::Failed(None);
     };
     let (wanted, out) = match arg.target {
@@ -36,7 +36,7 @@ pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
 
 /// Holds the stated number of inputs against the input's shape.
 fn wrong_inputs(cx: &Cx<'_>, wanted: Value<'_>, out: usize) -> bool {
-    let Some(arg) = cx.args.slot("inputs") else { return false };
+    let Some(arg) = cx.args.slot("out") else { return false };
     let Ok(wanted) = cx.args.whole(wanted, "the number of inputs", 1, arg.site) else { return true };
     let (found, sum) = match cx.input {
         Some(Shape::Flat(features)) => (features, features.to_string()),

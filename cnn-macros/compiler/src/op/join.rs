@@ -15,7 +15,9 @@ pub(super) fn add(layer: &Layer<'_>, inputs: &[Option<Shape>], report: &Report<'
         let Some(other) = other.filter(|other| *other != shape) else { continue };
         let message =
             format!("the branches of add differ: {} here, {} in the other", shape_text(other), shape_text(shape));
-        let fix = add_fix(shape, other).map_or_else(|| ": both need one shape".into(), |fix| format!(": {fix}"));
+        let values = [layer.inputs[first], layer.inputs[branch]];
+        let fix = add_padding(report, values, shape, other).or_else(|| add_fix(shape, other));
+        let fix = fix.map_or_else(|| ": both need one shape".into(), |fix| format!(": {fix}"));
         report_branches(layer, report, [first, branch], [shape, other], message + &fix);
         return Outcome::Failed(None);
     }
@@ -66,8 +68,7 @@ fn too_few(layer: &Layer<'_>, report: &Report<'_>) -> bool {
     let label = layer.kind.label();
     if layer.branches.len() < 2 {
         let count = if layer.branches.is_empty() { "no branch" } else { "one branch" };
-        let message =
-            format!("{label} joins at least two branches and has {count}: write `{label}(id, conv(8, 3x3, p1))`");
+        let message = format!("{label} joins at least two branches and has {count}: write `{label}(id, ...)`");
         report.option(report.call(), message);
     }
     layer.branches.len() < 2
@@ -80,6 +81,15 @@ fn report_branches(layer: &Layer<'_>, report: &Report<'_>, branches: [usize; 2],
         format!("branch {} at {}: {} ({trail})", branch + 1, site.line_col(), shape_text(shape))
     });
     report.branch(second, message, notes);
+}
+
+/// The padding that keeps the smaller branch as large as the other, where only rows and columns differ.
+fn add_padding(report: &Report<'_>, values: [usize; 2], first: Shape, second: Shape) -> Option<String> {
+    let (Shape::Map(a), Shape::Map(b)) = (first, second) else { return None };
+    if a.c != b.c {
+        return None;
+    }
+    if a.h < b.h { report.padding_fix(values[0], b) } else { report.padding_fix(values[1], a) }
 }
 
 /// The layer that gives one branch the shape of the other.

@@ -98,6 +98,11 @@ impl Kind {
         LAYERS.iter().find(|(_, kind)| *kind == self).map_or("layer", |(name, _)| name)
     }
 
+    /// Whether the layer has an option of this letter, like `s2`.
+    pub fn takes(self, letter: char) -> bool {
+        self.signature().letters.contains(letter)
+    }
+
     fn signature(self) -> Signature {
         match self {
             Kind::Conv => conv::CONV,
@@ -113,7 +118,7 @@ impl Kind {
             Kind::Shortcut => shortcut::SIGNATURE,
             Kind::Pad => pad::SIGNATURE,
             Kind::Upsample => upsample::SIGNATURE,
-            _ => Signature { usage: self.label(), slots: &[], by_position: 0, letters: "", words: &[] },
+            _ => Signature { usage: self.label(), slots: &[], by_position: 0, letters: "", words: &[], arrow: false },
         }
     }
 }

@@ -11,6 +11,7 @@ pub(super) const BN: Signature = Signature {
     by_position: 0,
     letters: "",
     words: &[],
+    arrow: false,
 };
 
 /// `lrn(size = 5, alpha = 1e-4, beta = 0.75, k = 2)`.
@@ -20,6 +21,7 @@ pub(super) const LRN: Signature = Signature {
     by_position: 1,
     letters: "",
     words: &[],
+    arrow: false,
 };
 
 /// The shape stays; one scale and shift per channel, or per feature of a flat value.

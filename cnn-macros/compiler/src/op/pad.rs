@@ -6,12 +6,18 @@ use super::{Cx, Outcome};
 use crate::ir::{Map, Op, Shape};
 
 /// `pad(1)`, `pad(1x2)`.
-pub(super) const SIGNATURE: Signature =
-    Signature { usage: "pad(1) or pad(1x2)", slots: &["padding"], by_position: 1, letters: "", words: &[] };
+pub(super) const SIGNATURE: Signature = Signature {
+    usage: "pad(1) or pad(1x2)",
+    slots: &["padding"],
+    by_position: 1,
+    letters: "",
+    words: &[],
+    arrow: false,
+};
 
 /// Rows and columns grow by twice the padding.
 pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
-    let pair = cx.args.pair("padding", 0).and_then(|pair| pair.ok_or_else(|| cx.args.missing("the padding")));
+    let pair = cx.args.pair("padding", 0).and_then(|pair| pair.ok_or_else(|| cx.args.missing("the padding", None)));
     let map = cx.map();
     let Ok([v, h]) = pair else { return Outcome::Failed(None) };
     if [v, h] == [0, 0] {

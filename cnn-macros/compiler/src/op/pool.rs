@@ -13,6 +13,7 @@ pub(super) const MAX: Signature = Signature {
     by_position: 1,
     letters: "spd",
     words: &["same", "valid", "global"],
+    arrow: false,
 };
 
 /// `avgpool(K, options)`, `avgpool(global)`.
@@ -26,7 +27,7 @@ pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
     if let Some(site) = cx.args.has("global") {
         return global(cx, site);
     }
-    let kernel = cx.args.pair("kernel", 1).and_then(|kernel| kernel.ok_or_else(|| cx.args.missing("the kernel")));
+    let kernel = cx.args.pair("kernel", 1).and_then(|kernel| kernel.ok_or_else(|| cx.args.missing("the kernel", None)));
     let options = window::options(cx, kernel, kernel.unwrap_or([1, 1]));
     let map = cx.map();
     let Ok(options) = options else { return Outcome::Failed(None) };

@@ -8,12 +8,14 @@ use crate::ir::{Map, Op, Shape, Window};
 
 /// `shortcut(c, s)`.
 pub(super) const SIGNATURE: Signature =
-    Signature { usage: "shortcut(64, s2)", slots: &["out"], by_position: 1, letters: "s", words: &[] };
+    Signature { usage: "shortcut(64, s2)", slots: &["out"], by_position: 1, letters: "s", words: &[], arrow: false };
 
 /// Identity where channels and stride change nothing, else `conv(c, 1x1, s, nobias) -> bn`.
 pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
-    let out =
-        cx.args.size("out", 1).and_then(|out| out.ok_or_else(|| cx.args.missing("the number of output channels")));
+    let out = cx
+        .args
+        .size("out", 1)
+        .and_then(|out| out.ok_or_else(|| cx.args.missing("the number of output channels", None)));
     let stride = cx.args.option('s', 1);
     let map = cx.map();
     let (Ok(c), Ok(stride)) = (out, stride) else { return Outcome::Failed(None) };

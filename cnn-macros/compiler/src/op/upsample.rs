@@ -12,11 +12,12 @@ pub(super) const SIGNATURE: Signature = Signature {
     by_position: 1,
     letters: "",
     words: &["nearest", "bilinear"],
+    arrow: false,
 };
 
 /// Rows and columns are multiplied; `nearest` unless `bilinear` is asked for.
 pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
-    let scale = cx.args.pair("scale", 1).and_then(|scale| scale.ok_or_else(|| cx.args.missing("the factor")));
+    let scale = cx.args.pair("scale", 1).and_then(|scale| scale.ok_or_else(|| cx.args.missing("the factor", None)));
     let map = cx.map();
     let (nearest, bilinear) = (cx.args.has("nearest"), cx.args.has("bilinear"));
     if let (Some(_), Some(site)) = (nearest, bilinear) {

@@ -8,6 +8,8 @@ use crate::ast::{Args, Atom, Call, Chain, Expr, Step};
 use crate::diag::Site;
 use crate::op::Kind;
 
+const ATTRIBUTE: &str = "attributes and doc comments stand before an item: between layers use `//`";
+
 impl Parser<'_> {
     /// Reads `step -> step -> ...` up to `stop` or the end of the cursor; `stop` itself is left.
     pub(super) fn chain(&mut self, cursor: &mut Cursor<'_>, stop: char) -> Chain {
@@ -26,7 +28,13 @@ impl Parser<'_> {
                 }
                 continue;
             }
+            if self.false_arrow(cursor) {
+                continue;
+            }
             if done(cursor) || (stop == ';' && is_item_start(cursor) && self.missing_semicolon(cursor)) {
+                break;
+            }
+            if stop == ',' && self.missing_comma_between_branches(cursor) {
                 break;
             }
             self.text_behind(cursor, stop);
@@ -34,9 +42,29 @@ impl Parser<'_> {
         Chain { steps, site: start.to(cursor.previous()) }
     }
 
+    /// Reports an arrow that is written `=>` or `- >` and takes it as one.
+    pub(super) fn false_arrow(&mut self, cursor: &mut Cursor<'_>) -> bool {
+        let found = cursor.eat_false_arrow();
+        if let Some(site) = found {
+            self.error(site, "an arrow is written `->`");
+        }
+        found.is_some()
+    }
+
     fn missing_semicolon(&mut self, cursor: &Cursor<'_>) -> bool {
         self.error(cursor.site(), format!("a `;` is missing before {}, which begins the next item", cursor.describe()));
         true
+    }
+
+    /// A value or `id` after a step begins the next branch: only its comma is missing.
+    fn missing_comma_between_branches(&mut self, cursor: &Cursor<'_>) -> bool {
+        let Some(ident) = cursor.ident() else { return false };
+        let called = matches!(cursor.peek_at(1), Some(Token::Group(..)));
+        let begins = !called && Kind::named(&ident.to_string()).is_none();
+        if begins {
+            self.error(cursor.site(), format!("a `,` is missing before `{ident}`"));
+        }
+        begins
     }
 
     /// Something other than an arrow follows a step. A layer is read on as if the arrow stood there.
@@ -50,10 +78,7 @@ impl Parser<'_> {
             Some(Token::Punct('*', ..)) => {
                 "only one repeat can stand here, before the `<shape>`: multiply the counts".into()
             }
-            Some(Token::Punct('#', ..)) => {
-                "attributes and doc comments stand before an item; between layers use `//`".into()
-            }
-            Some(Token::Punct('-' | '=', true, _)) => "expected an arrow `->`".into(),
+            Some(Token::Punct('#', ..)) => ATTRIBUTE.into(),
             Some(Token::Punct('<', ..)) => "a second `<shape>`: one shape can stand after a layer".into(),
             _ if stop == ';' => format!("expected `->`, `;` or the end, found {found}"),
             _ => format!("expected `->`, found {found}"),
@@ -66,8 +91,12 @@ impl Parser<'_> {
     }
 
     fn step(&mut self, cursor: &mut Cursor<'_>, stop: char) -> Step {
-        let name = match (cursor.ident(), cursor.peek_at(1)) {
-            (Some(ident), Some(Token::Punct('=', ..))) => {
+        while let Some(hash) = cursor.eat('#') {
+            self.error(hash.to(cursor.site()), ATTRIBUTE);
+            cursor.next();
+        }
+        let name = match cursor.ident() {
+            Some(ident) if cursor.is_assignment(1) => {
                 cursor.next();
                 cursor.next();
                 Some(ident.clone())

@@ -189,6 +189,26 @@ impl<'t> Cursor<'t> {
         })
     }
 
+    /// Takes `=>`, or `- >` with a space, if it stands here: an arrow that is written wrongly.
+    pub fn eat_false_arrow(&mut self) -> Option<Site> {
+        let (Some(Token::Punct(head @ ('=' | '-'), joint, _)), Some(Token::Punct('>', ..))) =
+            (self.peek(), self.peek_at(1))
+        else {
+            return None;
+        };
+        let site = self.site();
+        (*joint == (*head == '=')).then(|| {
+            self.position += 2;
+            site.to(self.previous())
+        })
+    }
+
+    /// Whether `=` stands `ahead` places further, and is not half of another sign.
+    pub fn is_assignment(&self, ahead: usize) -> bool {
+        matches!(self.peek_at(ahead), Some(Token::Punct('=', joint, _))
+            if !joint || !matches!(self.peek_at(ahead + 1), Some(Token::Punct('>' | '=', ..))))
+    }
+
     /// The identifier here.
     pub fn ident(&self) -> Option<&'t Ident> {
         match self.peek() {

@@ -19,36 +19,50 @@ impl Parser<'_> {
             }
             args.push(self.value(&mut cursor));
             if cursor.eat(',').is_none() && !cursor.at_end() {
-                self.missing_comma(&mut cursor);
+                self.missing_comma(&mut cursor, &mut args);
             }
         }
         args
     }
 
     /// After an argument something else than `,` follows: often an argument that only lacks its comma.
-    fn missing_comma(&mut self, cursor: &mut Cursor<'_>) {
-        match cursor.peek() {
-            Some(Token::Ident(_) | Token::Literal(..)) => {
-                let text = match (cursor.previous_text(), cursor.peek()) {
-                    (Some(before), Some(Token::Literal(number, _))) if is_option_letter(&before) => {
-                        format!("write `{before}{number}` without the space")
-                    }
-                    _ => format!("a `,` is missing before {}", cursor.describe()),
-                };
-                self.error(cursor.site(), text);
+    fn missing_comma(&mut self, cursor: &mut Cursor<'_>, args: &mut Vec<Arg>) {
+        let (site, found) = (cursor.site(), cursor.describe());
+        match (cursor.previous_text(), cursor.peek()) {
+            (Some(option), Some(Token::Literal(number, _))) if is_option_letter(&option) => {
+                let whole = cursor.previous().to(site);
+                self.error(whole, format!("write `{option}{number}` without the space"));
+                cursor.next();
+                cursor.eat(',');
+                args.pop();
+                args.push(broken_arg(whole));
             }
-            _ => {
-                self.error(cursor.site(), format!("expected `,` or `)`, found {}", cursor.describe()));
+            (_, Some(Token::Ident(_) | Token::Literal(..))) => {
+                self.error(site, format!("a `,` is missing before {found}"));
+            }
+            (_, Some(Token::Punct(';', ..))) => {
+                self.error(site, "arguments are separated by `,`, not `;`");
+                cursor.next();
+            }
+            (before, token) => {
+                let fraction = before.is_some() && matches!(token, Some(Token::Punct('.', ..)));
+                let message = if fraction {
+                    "sizes are whole numbers".into()
+                } else {
+                    format!("expected `,` or `)`, found {found}")
+                };
+                self.error(site, message);
                 cursor.skip_until(|cursor| cursor.is_punct(','));
                 cursor.eat(',');
+                args.push(broken_arg(site));
             }
         }
     }
 
     fn value(&mut self, cursor: &mut Cursor<'_>) -> Arg {
         let start = cursor.site();
-        let key = match (cursor.ident(), cursor.peek_at(1)) {
-            (Some(ident), Some(Token::Punct('=', ..))) => {
+        let key = match cursor.ident() {
+            Some(ident) if cursor.is_assignment(1) => {
                 cursor.next();
                 cursor.next();
                 Some(ident.clone())
@@ -161,6 +175,10 @@ impl Parser<'_> {
             }
         }
     }
+}
+
+fn broken_arg(site: Site) -> Arg {
+    Arg { key: None, value: Expr { kind: ExprKind::Broken, site }, target: None, site }
 }
 
 fn join(mut parts: Vec<(bool, Expr)>, kind: fn(Vec<(bool, Expr)>) -> ExprKind, site: Site) -> Expr {

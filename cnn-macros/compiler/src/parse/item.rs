@@ -5,7 +5,7 @@ use syn::parse::Parser as _;
 
 use super::Parser;
 use super::cursor::{Cursor, Token};
-use crate::ast::{BlockDef, NetworkDef, Param, Program};
+use crate::ast::{BlockDef, Chain, NetworkDef, Param, Program};
 use crate::diag::Site;
 
 impl Parser<'_> {
@@ -26,7 +26,7 @@ impl Parser<'_> {
                 self.check_block_head(&attrs, &vis, start);
                 self.block(cursor, program, before);
             }
-            (Some(name), _) => {
+            (Some(name), _) if syn::parse_str::<Ident>(&name.to_string()).is_ok() => {
                 cursor.next();
                 self.network(name, attrs, vis, cursor, program, before);
             }
@@ -61,11 +61,21 @@ impl Parser<'_> {
             );
             None
         };
-        let arrow = cursor.eat_arrow();
-        if arrow.is_none() && cursor.ident().is_some() {
+        let arrow = cursor.eat_arrow().is_some() || self.false_arrow(cursor);
+        if !arrow && input.is_some() && !cursor.at_end() && !cursor.is_punct(';') {
             self.error(cursor.site(), format!("an arrow is missing between the input shape and {}", cursor.describe()));
         }
-        let chain = self.chain(cursor, ';');
+        cursor.eat('=');
+        let chain = if cursor.at_end() || cursor.is_punct(';') {
+            let site = Site::of(name.span()).to(cursor.previous());
+            self.error(
+                site,
+                format!("`{name}` has no layers: write `-> conv(6, 5x5) -> relu -> fc(10)` after its shape"),
+            );
+            Chain { steps: Vec::new(), site }
+        } else {
+            self.chain(cursor, ';')
+        };
         let broken = self.diagnostics.len() > before;
         program.networks.push(NetworkDef { attrs, vis, name: name.clone(), expression: false, input, chain, broken });
     }

@@ -63,6 +63,8 @@ pub struct Chain {
     pub steps: Vec<Step>,
     /// From the first to the last token.
     pub site: Site,
+    /// Whether the parser reported an error in it: a name may be used where it could not read.
+    pub broken: bool,
 }
 
 /// `name = atom * repeat <annotation>`.

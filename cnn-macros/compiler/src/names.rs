@@ -44,16 +44,17 @@ pub fn resolve(program: &Program, diagnostics: &Diagnostics) -> Vec<Target> {
         scopes: Vec::new(),
         open: Vec::new(),
         unsure: false,
+        hidden: HashMap::new(),
     };
     resolver.declare_items();
     let mut calls = cycles::Calls::new(program);
     for (index, block) in program.blocks.iter().enumerate() {
         resolver.params(block);
-        resolver.item(&block.chain, block.broken);
+        resolver.item(&block.chain);
         calls.add(Target::Block(index), &resolver.open);
     }
     for (index, network) in program.networks.iter().enumerate() {
-        resolver.item(&network.chain, network.broken);
+        resolver.item(&network.chain);
         calls.add(Target::Network(index), &resolver.open);
     }
     let mut targets = resolver.targets;
@@ -80,6 +81,8 @@ struct Resolver<'p> {
     open: Vec<(Target, usize, Site)>,
     /// Whether a part of the item could not be read, so that a name may be used there.
     unsure: bool,
+    /// Names of repeated steps that cannot be seen any more.
+    hidden: HashMap<String, Site>,
 }
 
 impl<'p> Resolver<'p> {
@@ -143,9 +146,10 @@ impl<'p> Resolver<'p> {
         }
     }
 
-    fn item(&mut self, chain: &'p Chain, broken: bool) {
+    fn item(&mut self, chain: &'p Chain) {
         self.open.clear();
-        self.unsure = broken;
+        self.unsure = chain.broken;
+        self.hidden.clear();
         self.scopes.push(HashMap::new());
         self.chain(chain, false);
         self.close_scope();
@@ -153,6 +157,7 @@ impl<'p> Resolver<'p> {
 
     fn close_scope(&mut self) {
         let Some(scope) = self.scopes.pop() else { return };
+        self.hidden.extend(scope.iter().map(|(text, name)| (text.clone(), name.site)));
         let mut unused: Vec<_> =
             scope.into_iter().filter(|(text, name)| !name.used && !text.starts_with('_')).collect();
         unused.sort_by_key(|(_, name)| name.site.key());
@@ -270,6 +275,12 @@ impl<'p> Resolver<'p> {
 
     fn unknown(&self, call: &Call, bare: bool) {
         let text = call.name.to_string();
+        if let Some(hidden) = self.hidden.get(&text) {
+            let place = hidden.line_col();
+            let message =
+                format!("`{text}` is named inside a repeated step, at {place}, and cannot be seen outside it");
+            return self.error(Site::of(call.name.span()), message);
+        }
         if self.diagnostics.len() >= SHOWN {
             // Nobody reads the hint, and finding one looks at every name.
             return self.error(Site::of(call.name.span()), format!("nothing is called `{text}`"));

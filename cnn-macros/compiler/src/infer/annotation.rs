@@ -48,7 +48,7 @@ fn message(values: &[Value<'_>], value: usize, found: Shape, wanted: Shape) -> S
         (Shape::Map(a), Shape::Map(b)) => {
             if let (Some((window, conv)), Some(Shape::Map(before))) = (window(values[value].op.as_ref()), input) {
                 why = arithmetic(&window, before, a, b);
-                let padding = padding_for(&window, [before.h, before.w], [b.h, b.w]);
+                let padding = values[value].op.and_then(|op| padding_for(&op, [before.h, before.w], [b.h, b.w]));
                 match padding {
                     Some(padding) if (a.h, a.w) != (b.h, b.w) => fixes.push(format!("use `{padding}`")),
                     _ => {}

@@ -198,11 +198,15 @@ impl<'i> Inference<'i> {
             (Some(found), Some(wanted)) if found != Shape::Map(wanted) => {
                 self.failed = true;
                 let name = &network.name;
-                let (found, wanted) = (shape_text(found), shape_text(Shape::Map(wanted)));
                 let place = Site::of(name.span()).line_col();
-                let message = format!(
-                    "`{name}` takes {wanted} and gets {found}: change the layers before it, or declare `{name} <{found}>` at {place}"
-                );
+                let fix = match found {
+                    Shape::Map(_) => {
+                        format!("change the layers before it, or declare `{name} <{}>` at {place}", shape_text(found))
+                    }
+                    Shape::Flat(_) => format!("a network begins with a map, as declared at {place}"),
+                };
+                let (found, wanted) = (shape_text(found), shape_text(Shape::Map(wanted)));
+                let message = format!("`{name}` takes {wanted} and gets {found}: {fix}");
                 let mut notes = vec![format!("shapes: {}", report::trail(&self.values, value))];
                 notes.extend(call_notes(&self.lowered.frames, frame));
                 self.diagnostics.push(Diagnostic { site, message, notes });

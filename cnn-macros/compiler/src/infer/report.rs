@@ -104,9 +104,9 @@ impl<'c> Report<'c> {
             let this = &self.values[value];
             value = this.from?;
             match this.op {
-                Some(Op::Conv { window, .. } | Op::MaxPool { window } | Op::AvgPool { window }) => {
+                Some(op @ (Op::Conv { .. } | Op::MaxPool { .. } | Op::AvgPool { .. })) => {
                     let Some(Shape::Map(map)) = self.values[value].shape else { return None };
-                    let padding = padding_for(&window, [map.h, map.w], [wanted.h, wanted.w])?;
+                    let padding = padding_for(&op, [map.h, map.w], [wanted.h, wanted.w])?;
                     return this.layer.map(|layer| format!("give `{}` the padding `{padding}`", layer.name));
                 }
                 Some(Op::Act(_) | Op::BatchNorm { .. } | Op::Lrn { .. } | Op::Dropout { .. }) => {}

@@ -57,7 +57,7 @@ impl<'a> Unfolding<'_, 'a> {
         let mut values = Vec::with_capacity(args.len());
         for arg in args {
             let param = match &arg.value.kind {
-                ExprKind::Name(ident) if self.frames[frame].params.contains(&ident) => Some(ident),
+                ExprKind::Name(ident) if self.is_param(ident, frame) => Some(ident),
                 _ => None,
             };
             values.push(Argument {
@@ -132,7 +132,8 @@ impl<'a> Unfolding<'_, 'a> {
                     None => {
                         let names: Vec<String> = block.params.iter().map(|param| param.name.to_string()).collect();
                         let hint = suggest::did_you_mean(&key.to_string(), names.iter().map(String::as_str));
-                        let message = format!("no parameter is called `{key}`{hint}: {}", describe(block));
+                        let hint = if hint.is_empty() { ":".into() } else { hint };
+                        let message = format!("no parameter is called `{key}`{hint} {}", describe(block));
                         self.error(Site::of(key.span()), frame, message);
                         None
                     }
@@ -204,5 +205,5 @@ fn describe(block: &BlockDef) -> String {
         params.push("...".into());
     }
     let place = Site::of(block.name.span()).line_col();
-    format!("it is `{}({})`, defined at {place}", block.name, params.join(", "))
+    format!("`{}({})` is defined at {place}", block.name, params.join(", "))
 }

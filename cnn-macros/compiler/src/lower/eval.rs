@@ -77,6 +77,12 @@ impl<'a> Unfolding<'_, 'a> {
         }
     }
 
+    /// Whether a name is a parameter of the block that a frame unfolds.
+    pub(super) fn is_param(&self, ident: &Ident, frame: usize) -> bool {
+        let params = self.frames[frame].env.block.map(|block| &self.shared.params[block]);
+        params.is_some_and(|params| params.contains_key(&ident.to_string()))
+    }
+
     fn lookup(&mut self, ident: &Ident, frame: usize) -> Option<Value<'a>> {
         let env = &self.frames[frame].env;
         let slot = *self.shared.params.get(env.block?)?.get(&ident.to_string())?;
@@ -194,7 +200,11 @@ fn apply<'a>(operation: char, a: Value<'a>, b: Value<'a>) -> Result<Value<'a>, S
         '*' => a * b,
         _ => a / b,
     };
-    if result.is_finite() { Ok(Value::Float(result)) } else { Err(format!("{a} {operation} {b} has no finite value")) }
+    if result.is_finite() {
+        Ok(Value::Float(result))
+    } else {
+        Err(format!("{a:e} {operation} {b:e} has no finite value"))
+    }
 }
 
 fn as_float(value: Value<'_>) -> f64 {

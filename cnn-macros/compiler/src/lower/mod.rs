@@ -23,8 +23,10 @@ use naming::Naming;
 pub const LAYERS: usize = 4096;
 /// The most layers all networks of an invocation may have together.
 const ALL_LAYERS: usize = 16 * LAYERS;
-/// The most steps, arguments and numbers that are looked at while unfolding an invocation.
-const WORK: usize = 1 << 22;
+/// The most work in unfolding an invocation, where an argument or number counts 1 and a step [`STEP`].
+const WORK: usize = 1 << 21;
+/// The work of a step: a call has a frame, a scope and a name.
+const STEP: usize = 16;
 
 /// A network as a flat list. Value 0 is the input; every instruction but [`Instr::Annotate`] makes the
 /// next value.
@@ -200,9 +202,10 @@ impl<'a> Unfolding<'_, 'a> {
         self.shared.work = self.shared.work.saturating_add(units);
         if self.shared.work > WORK && !self.full {
             self.full = true;
-            self.shared
-                .diagnostics
-                .error(site, format!("this invocation unfolds to more than {WORK} steps and arguments"));
+            self.shared.diagnostics.error(
+                site,
+                format!("this invocation unfolds to more than {} steps with their arguments", WORK / STEP),
+            );
         }
         !self.full
     }
@@ -284,7 +287,11 @@ impl<'a> Unfolding<'_, 'a> {
                 let message = format!(
                     "{times} times {each} layer{} makes {total}{}: a network has at most {LAYERS} layers, so at most `* {fits}` fits here",
                     if each == 1 { "" } else { "s" },
-                    if before == 0 { String::new() } else { format!(", after {before} others") },
+                    match before {
+                        0 => String::new(),
+                        1 => ", after 1 layer before".into(),
+                        _ => format!(", after {before} layers before"),
+                    },
                 );
                 self.error(count.site, frame, message);
                 return self.broken();
@@ -298,7 +305,7 @@ impl<'a> Unfolding<'_, 'a> {
             Atom::Group(chain) => self.chain(chain, frame, input),
             Atom::Broken => self.broken(),
             Atom::Call(call) => {
-                if !self.work(call.site, 1) {
+                if !self.work(call.site, STEP) {
                     return self.broken();
                 }
                 match self.shared.targets[call.id] {

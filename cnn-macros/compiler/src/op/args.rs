@@ -211,7 +211,7 @@ impl<'c> Bound<'c> {
     pub(crate) fn whole(&self, value: Value<'_>, name: &str, least: usize, site: Site) -> Result<usize, ()> {
         let message = match value {
             Value::Int(value) => return self.in_range(value, name, least, site),
-            Value::Float(value) => format!("{} must be a whole number, not {value}", title(name)),
+            Value::Float(value) => format!("{} must be a whole number, not {}", title(name), decimal(value)),
             Value::Dims(_) => format!("{} must be one number, not `{}`: {}", title(name), show(value), self.usage()),
             Value::Unknown => return Err(self.bad.set(true)),
             _ => format!("{} must be a number: {}", title(name), self.usage()),
@@ -278,7 +278,7 @@ impl<'c> Bound<'c> {
         if check(value) && (value as f32).is_finite() && check(f64::from(value as f32)) {
             return Ok(value as f32);
         }
-        self.fail(arg.site, format!("{name} = {value}: it must be {range}"));
+        self.fail(arg.site, format!("{name} = {}: it must be {range}", decimal(value)));
         Err(())
     }
 
@@ -290,6 +290,11 @@ impl<'c> Bound<'c> {
             self.bad.set(true);
         }
     }
+}
+
+/// A number for a message, with an exponent where digits would fill the line.
+fn decimal(value: f64) -> String {
+    if value != 0.0 && !(1e-9..1e15).contains(&value.abs()) { format!("{value:e}") } else { value.to_string() }
 }
 
 /// A slot's name in a sentence.
@@ -315,7 +320,7 @@ fn letter_name(letter: char) -> &'static str {
 fn show(value: Value<'_>) -> String {
     match value {
         Value::Int(value) => value.to_string(),
-        Value::Float(value) => value.to_string(),
+        Value::Float(value) => decimal(value),
         Value::Dims(sizes) => sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("x"),
         Value::Letter { letter, sizes, written: 1 } => format!("{letter}{}", sizes[0]),
         Value::Letter { letter, sizes, .. } => format!("{letter}{}x{}", sizes[0], sizes[1]),

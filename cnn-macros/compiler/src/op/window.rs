@@ -3,7 +3,7 @@
 use super::text::{either, full, short};
 use super::{Cx, Kind};
 use crate::diag::Site;
-use crate::ir::{Map, Window};
+use crate::ir::{Map, Op, Window};
 
 /// How a window is padded.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -107,36 +107,57 @@ fn misfit(cx: &Cx<'_>, options: &Options, input: Map) -> String {
     if pad != [0, 0] {
         text += &format!(" padded to {}", full(padded));
     }
-    let mut uses =
-        vec![full([0, 1].map(|axis| largest_odd(padded[axis], options.kernel[axis], options.dilation[axis])))];
-    uses.push("`same`".into());
-    let needed = [0, 1].map(|axis| spans[axis].saturating_sub(size[axis]).div_ceil(2));
-    let allowed =
-        cx.kind == Kind::Conv || cx.kind == Kind::DwConv || (0..2).all(|axis| needed[axis] <= spans[axis] / 2);
-    if allowed {
-        uses.push(format!("`p{}`", short(needed)));
-    }
-    if matches!(cx.kind, Kind::Pool | Kind::AvgPool) {
-        uses.push("`global`".into());
-    }
+    let uses = either(&ways_out(cx, options, size, padded));
     let drop = cx.report.droppable_pool(spans, pad).map_or_else(String::new, |pool| format!(", or drop {pool}"));
-    format!("{text}: use {}{drop}", either(&uses))
+    format!("{text}: use {uses}{drop}")
 }
 
-/// The largest odd kernel, no larger than the one written, whose span fits.
-fn largest_odd(room: usize, kernel: usize, dilation: usize) -> usize {
+/// Kernels, dilations and paddings with which the window fits.
+fn ways_out(cx: &Cx<'_>, options: &Options, size: [usize; 2], padded: [usize; 2]) -> Vec<String> {
+    let Options { kernel, dilation, .. } = *options;
+    let pool = matches!(cx.kind, Kind::Pool | Kind::AvgPool);
+    let spans = [0, 1].map(|axis| span(kernel[axis], dilation[axis]));
+    let fitting = [0, 1].map(|axis| largest(padded[axis], kernel[axis], dilation[axis], !pool));
+    let mut ways = vec![if pool { short(fitting) } else { full(fitting) }];
+    let gap = [0, 1].map(|axis| (padded[axis] - 1) / kernel[axis].saturating_sub(1).max(1)).map(|gap| gap.max(1));
+    let gap = [0, 1].map(|axis| gap[axis].min(dilation[axis]));
+    if dilation != [1, 1] && (0..2).all(|axis| span(kernel[axis], gap[axis]) <= padded[axis]) {
+        ways.push(format!("`d{}`", short(gap)));
+    }
+    if !pool || (0..2).all(|axis| dilation[axis] <= size[axis]) {
+        ways.push("`same`".into());
+    }
+    let needed = [0, 1].map(|axis| spans[axis].saturating_sub(size[axis]).div_ceil(2));
+    if (0..2).all(|axis| needed[axis] <= if pool { spans[axis] / 2 } else { size[axis].max(kernel[axis]) }) {
+        ways.push(format!("`p{}`", short(needed)));
+    }
+    if pool {
+        ways.push("`global`".into());
+    }
+    ways
+}
+
+/// The largest kernel, no larger than the one written, whose span fits; odd unless it is the one written.
+fn largest(room: usize, kernel: usize, dilation: usize, odd: bool) -> usize {
     let fits = (room.saturating_sub(1) / dilation + 1).min(kernel);
-    if fits == kernel || !fits.is_multiple_of(2) { fits } else { fits - 1 }
+    if !odd || fits == kernel || !fits.is_multiple_of(2) { fits } else { fits - 1 }
 }
 
-/// The symmetric padding with which a window turns `input` into `output`, if there is one.
-pub(crate) fn padding_for(window: &Window, input: [usize; 2], output: [usize; 2]) -> Option<String> {
+/// The symmetric padding with which a window turns `input` into `output`, if there is one that the layer allows: less
+/// than a window, or half of one for a pool.
+pub(crate) fn padding_for(op: &Op, input: [usize; 2], output: [usize; 2]) -> Option<String> {
+    let (window, pool) = match op {
+        Op::Conv { window, .. } => (window, false),
+        Op::MaxPool { window } | Op::AvgPool { window } => (window, true),
+        _ => return None,
+    };
     let mut pads = [0; 2];
     for axis in 0..2 {
         let span = span(window.kernel[axis], window.dilation[axis]);
         let least = (output[axis] - 1).checked_mul(window.stride[axis])?.checked_add(span)?.checked_sub(input[axis])?;
         pads[axis] = least.div_ceil(2);
-        if 2 * pads[axis] >= least.checked_add(window.stride[axis])? {
+        let most = if pool { span / 2 } else { span - 1 };
+        if pads[axis] > most || 2 * pads[axis] >= least.checked_add(window.stride[axis])? {
             return None;
         }
     }
@@ -181,7 +202,7 @@ mod tests {
         for room in 1..40 {
             for kernel in 1..12 {
                 for dilation in 1..4 {
-                    let fix = largest_odd(room, kernel, dilation);
+                    let fix = largest(room, kernel, dilation, true);
                     assert!(fix >= 1 && span(fix, dilation) <= room && fix <= kernel, "{room} {kernel} {dilation}");
                 }
             }
@@ -191,10 +212,13 @@ mod tests {
     #[test]
     fn the_padding_for_an_annotation_gives_it() {
         let window = Window { kernel: [5, 5], stride: [1, 1], dilation: [1, 1], pad: [0; 4] };
-        assert_eq!(padding_for(&window, [28, 28], [28, 28]), Some("p2".into()));
-        assert_eq!(padding_for(&window, [28, 28], [27, 27]), None);
+        let conv = |window| Op::Conv { window, groups: 1, bias: true };
+        assert_eq!(padding_for(&conv(window), [28, 28], [28, 28]), Some("p2".into()));
+        assert_eq!(padding_for(&conv(window), [28, 28], [27, 27]), None);
+        assert_eq!(padding_for(&conv(window), [28, 28], [32, 30]), Some("p4x3".into()));
+        assert_eq!(padding_for(&Op::MaxPool { window }, [28, 28], [32, 30]), None);
         let window = Window { stride: [2, 2], ..window };
-        assert_eq!(padding_for(&window, [28, 28], [14, 14]), Some("p2".into()));
-        assert_eq!(padding_for(&window, [28, 28], [10, 10]), None);
+        assert_eq!(padding_for(&conv(window), [28, 28], [14, 14]), Some("p2".into()));
+        assert_eq!(padding_for(&conv(window), [28, 28], [10, 10]), None);
     }
 }

@@ -13,12 +13,12 @@ const ATTRIBUTE: &str = "attributes and doc comments stand before an item: betwe
 impl Parser<'_> {
     /// Reads `step -> step -> ...` up to `stop` or the end of the cursor; `stop` itself is left.
     pub(super) fn chain(&mut self, cursor: &mut Cursor<'_>, stop: char) -> Chain {
-        let start = cursor.site();
+        let (start, before) = (cursor.site(), self.diagnostics.len());
         let mut steps = Vec::new();
         let done = |cursor: &Cursor<'_>| cursor.at_end() || cursor.is_punct(stop);
         if done(cursor) {
             self.error(start, "no layers: write at least one, like `conv(6, 5x5) -> relu -> fc(10)`");
-            return Chain { steps: vec![broken_step()], site: start };
+            return Chain { steps: vec![broken_step()], site: start, broken: true };
         }
         while !done(cursor) {
             steps.push(self.step(cursor, stop));
@@ -39,7 +39,7 @@ impl Parser<'_> {
             }
             self.text_behind(cursor, stop);
         }
-        Chain { steps, site: start.to(cursor.previous()) }
+        Chain { steps, site: start.to(cursor.previous()), broken: self.diagnostics.len() > before }
     }
 
     /// Reports an arrow that is written `=>` or `- >` and takes it as one.

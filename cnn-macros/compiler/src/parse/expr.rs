@@ -37,6 +37,17 @@ impl Parser<'_> {
                 args.pop();
                 args.push(broken_arg(whole));
             }
+            (_, Some(Token::Ident(x))) if is_spaced_size(cursor, x) => {
+                cursor.next();
+                if matches!(cursor.peek(), Some(Token::Literal(..))) {
+                    cursor.next();
+                }
+                let first = args.pop().map_or(site, |arg| arg.site);
+                let whole = first.to(cursor.previous());
+                self.error(whole, "a size is written without spaces: `5x5`");
+                cursor.eat(',');
+                args.push(broken_arg(whole));
+            }
             (_, Some(Token::Ident(_) | Token::Literal(..))) => {
                 self.error(site, format!("a `,` is missing before {found}"));
             }
@@ -193,6 +204,13 @@ fn join(mut parts: Vec<(bool, Expr)>, kind: fn(Vec<(bool, Expr)>) -> ExprKind, s
         }
         (_, None) => Expr { kind: ExprKind::Broken, site },
     }
+}
+
+/// Whether `x` or `x5` stands here behind a number.
+fn is_spaced_size(cursor: &Cursor<'_>, ident: &proc_macro2::Ident) -> bool {
+    let text = ident.to_string();
+    let digits = text.strip_prefix('x');
+    cursor.previous_text().is_none() && digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn is_option_letter(text: &str) -> bool {

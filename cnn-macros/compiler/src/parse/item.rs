@@ -72,7 +72,7 @@ impl Parser<'_> {
                 site,
                 format!("`{name}` has no layers: write `-> conv(6, 5x5) -> relu -> fc(10)` after its shape"),
             );
-            Chain { steps: Vec::new(), site }
+            Chain { steps: Vec::new(), site, broken: true }
         } else {
             self.chain(cursor, ';')
         };

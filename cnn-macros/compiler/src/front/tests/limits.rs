@@ -1,1 +1,150 @@
-//! Inputs that are meant to be too much.
+//! Inputs that are meant to be too much: each is answered, and soon.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use super::analyse;
+
+/// Analyses a source in bounded time, on a small stack, and returns the first error's message.
+fn first_error(source: String) -> Option<String> {
+    const BOUND: Duration = Duration::from_secs(20);
+    let work = move || {
+        let start = Instant::now();
+        let (networks, diagnostics) = analyse(source.parse().expect("test source lexes"));
+        let nodes: usize =
+            networks.iter().filter_map(|network| network.graph.as_ref()).map(|graph| graph.nodes.len()).sum();
+        assert!(nodes <= 65_536, "{nodes} nodes");
+        let errors = diagnostics.into_vec();
+        assert!(errors.iter().all(|error| error.text().len() < 4096), "a message floods the screen");
+        assert!(start.elapsed() < BOUND, "took {:?}", start.elapsed());
+        errors.into_iter().next().map(|error| error.message)
+    };
+    let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(work).expect("a thread starts");
+    thread.join().expect("no panic")
+}
+
+fn contains(source: String, text: &str) {
+    let message = first_error(source).unwrap_or_default();
+    assert!(message.contains(text), "{message}");
+}
+
+#[test]
+fn repeats_are_counted_before_they_are_unfolded() {
+    contains("A <1x8x8> -> relu * 100000".into(), "at most `* 4096` fits");
+    contains("A <1x8x8> -> ((((relu * 4000) * 4000) * 4000) * 4000) * 4000".into(), "4000 times 4000");
+    contains(format!("A <1x8x8> -> relu * {}", usize::MAX), "fits here");
+    assert_eq!(first_error("A <1x8x8> -> relu * 4096".into()), None);
+    assert_eq!(first_error(format!("A <1x8x8> -> (id * {}) * {} -> relu", usize::MAX, usize::MAX)), None);
+}
+
+#[test]
+fn long_networks_are_compiled_or_refused() {
+    let chain = |layers: usize| format!("A <1x8x8> {}", "-> conv(1, 3x3, p1) ".repeat(layers));
+    assert_eq!(first_error(chain(4096)), None);
+    contains(chain(10_000), "at most 4096 layers");
+    let mut skips = String::from("A <1x8x8> -> x0 = relu");
+    for index in 1..2000 {
+        let _ = write!(skips, " -> x{index} = add(id, x{})", index - 1);
+    }
+    assert_eq!(first_error(skips + " -> add(id, x1999)"), None);
+}
+
+#[test]
+fn blocks_that_double_are_stopped() {
+    for body in ["relu", "id"] {
+        let mut source = format!("block b0 = {body};");
+        for level in 1..60 {
+            let _ = write!(source, "block b{level} = b{0} -> b{0};", level - 1);
+        }
+        contains(
+            source + "A <1x8x8> -> relu -> b59",
+            if body == "id" { "unfolds to more than" } else { "at most 4096" },
+        );
+    }
+}
+
+#[test]
+fn deep_blocks_are_refused() {
+    let mut source = String::from("block b0 = relu;");
+    for level in 1..10_000 {
+        let _ = write!(source, "block b{level} = b{};", level - 1);
+    }
+    contains(source.clone() + "A <1x8x8> -> b9999", "nest deeper than 64");
+    assert_eq!(first_error(source + "A <1x8x8> -> b40"), None);
+    let ring = |length: usize| {
+        let blocks = (0..length).map(|level| format!("block b{level} = b{};", (level + 1) % length));
+        blocks.collect::<String>() + "A <1x8x8> -> b0"
+    };
+    contains(ring(50), "`b0` contains itself");
+    assert!(first_error(ring(10_000)).is_some());
+}
+
+#[test]
+fn nesting_is_measured_before_anything_recurses() {
+    for depth in [65, 10_000] {
+        let (open, close) = ("(".repeat(depth), ")".repeat(depth));
+        contains(format!("A <1x8x8> -> {open}relu{close}"), "nest deeper than 64");
+        contains(format!("A <1x8x8> -> fc({open}3{close})"), "nest deeper than 64");
+    }
+    let (open, close) = ("(".repeat(60), ")".repeat(60));
+    assert_eq!(first_error(format!("A <1x8x8> -> {open}relu{close} -> fc({open}3{close})")), None);
+    assert_eq!(first_error(format!("A <1x8x8> -> {}relu{}", "add(".repeat(40), ", id)".repeat(40))), None);
+}
+
+#[test]
+fn long_expressions_and_argument_lists_are_flat() {
+    assert_eq!(first_error(format!("A <1x8x8> -> fc(1{})", " + 1".repeat(20_000))), None);
+    assert_eq!(first_error(format!("A <1x8x8> -> fc({}1)", "- ".repeat(20_000))), None);
+    contains(format!("A <1x8x8> -> fc({})", "1, ".repeat(20_000)), "one number too many");
+    let params: Vec<String> = (0..5000).map(|index| format!("x{index} = 1")).collect();
+    let source = format!("block b({}) = fc(x4999); A <1x8x8> -> b * 4000", params.join(", "));
+    contains(source, "unfolds to more than");
+}
+
+#[test]
+fn floods_of_mistakes_are_cut() {
+    let unknown: String = (0..5000).map(|index| format!("-> layer{index}(3) ")).collect();
+    contains(format!("A <1x8x8> {unknown}"), "no layer or block is called");
+    let items: String = (0..3000).map(|index| format!("block block{index} = nothing{index};")).collect();
+    contains(format!("{items} A <1x8x8> -> relu"), "called `nothing0`");
+    contains("-> ".repeat(20_000), "expected `Name");
+    contains(format!("A <1x8x8> {}", "-> ".repeat(20_000)), "a layer is missing");
+    contains(format!("A <1x8x8> -> conv({})", ",".repeat(20_000)), "nothing stands before");
+}
+
+#[test]
+fn many_networks_share_one_budget() {
+    let mut source = String::from("block b = relu * 4096;");
+    for index in 0..200 {
+        let _ = write!(source, "A{index} <1x8x8> -> b;");
+    }
+    contains(source, "layers together");
+}
+
+#[test]
+fn sizes_near_the_end_of_the_number_line_are_refused() {
+    let huge = usize::MAX;
+    for layer in [
+        format!("conv({huge}, 3x3)"),
+        format!("conv(8, {huge}x{huge})"),
+        format!("conv(8, 3x3, s{huge}, p{huge}, d{huge})"),
+        format!("conv(8, 3x3, same, d{huge})"),
+        format!("conv(8, 3x3, g{huge})"),
+        format!("dwconv(3x3, m{huge})"),
+        format!("pool({huge}, same)"),
+        format!("pool(2147483648, same, d2147483648)"),
+        format!("fc({huge} -> {huge})"),
+        format!("pad({huge})"),
+        format!("upsample({huge})"),
+        format!("lrn({huge})"),
+        format!("shortcut({huge}, s{huge})"),
+        format!("relu <{huge}x{huge}x{huge}> -> fc(3)"),
+        format!("conv(8, 3x3, s99999999999999999999999999999999999999999999999999)"),
+        format!("fc({huge} * {huge} * {huge})"),
+    ] {
+        assert!(first_error(format!("A <3x9x9> -> {layer}")).is_some(), "{layer}");
+    }
+    assert!(first_error(format!("A <{huge}x{huge}x{huge}> -> flatten -> fc({huge})")).is_some());
+    assert_eq!(first_error("A <1x1x2147483648> -> relu".into()), None);
+    assert!(first_error("A <1x46340x46340> -> conv(1, 2147483647x2147483647, same) -> relu".into()).is_some());
+}

@@ -1,0 +1,90 @@
+//! Branches of `add` and `concat`.
+
+use super::check;
+
+#[test]
+fn each_mistake_is_marked_and_explained() {
+    check(&[
+        ("A <4x8x8> -> add", "add", "`add1`: add joins at least two branches and has no branch: write `add(id, ...)`"),
+        (
+            "A <4x8x8> -> add(id)",
+            "add(id)",
+            "`add1`: add joins at least two branches and has one branch: write `add(id, ...)`",
+        ),
+        (
+            "A <4x8x8> -> concat(relu)",
+            "concat(relu)",
+            "`concat1`: concat joins at least two branches and has one branch: write `concat(id, ...)`",
+        ),
+        (
+            "A <4x8x8> -> add(conv(4, 3x3), id)",
+            "id",
+            "`add1`: the branches of add differ: 4x8x8 here, 4x6x6 in the other: give `conv1` the padding `p1`",
+        ),
+        (
+            "A <4x8x8> -> add(id, conv(4, 3x3) -> bn)",
+            "conv(4, 3x3) -> bn",
+            "`add1`: the branches of add differ: 4x6x6 here, 4x8x8 in the other: give `conv1` the padding `p1`",
+        ),
+        (
+            "A <4x8x8> -> add(conv(8, 3x3, s2, p1), id)",
+            "id",
+            "`add1`: the branches of add differ: 4x8x8 here, 8x4x4 in the other: write `-> shortcut(8, s2)` at the end of this branch",
+        ),
+        (
+            "A <4x8x8> -> add(id, conv(8, 3x3, s2, p1))",
+            "conv(8, 3x3, s2, p1)",
+            "`add1`: the branches of add differ: 8x4x4 here, 4x8x8 in the other: write `-> shortcut(8, s2)` at the end of the other branch",
+        ),
+        (
+            "A <4x8x8> -> add(conv(8, 1x1), id)",
+            "id",
+            "`add1`: the branches of add differ: 4x8x8 here, 8x8x8 in the other: write `-> conv(8, 1x1)` at the end of this branch, or let its last layer give 8 channels",
+        ),
+        (
+            "A <4x8x8> -> add(id, flatten)",
+            "flatten",
+            "`add1`: the branches of add differ: 256 here, 4x8x8 in the other: write `-> flatten` at the end of the branch that is a map",
+        ),
+        (
+            "A <4x8x8> -> add(id, fc(3))",
+            "fc(3)",
+            "`add1`: the branches of add differ: 3 here, 4x8x8 in the other: both need one shape",
+        ),
+        (
+            "A <4x8x8> -> add(id, relu, tanh, conv(5, 3x3, p1))",
+            "conv(5, 3x3, p1)",
+            "`add1`: the branches of add differ: 5x8x8 here, 4x8x8 in the other: write `-> conv(4, 1x1)` at the end of this branch, or let its last layer give 4 channels",
+        ),
+        (
+            "A <4x8x9> -> add(upsample(3x2), id)",
+            "id",
+            "`add1`: the branches of add differ: 4x8x9 here, 4x24x18 in the other: both need one shape",
+        ),
+        (
+            "A <4x8x8> -> concat(id, pool(2))",
+            "pool(2)",
+            "`concat1`: concat joins channels of maps of one size: 4x4 here, 8x8 in the other: write `-> pool(2)` at the end of the other branch, or `-> upsample(2)` at the end of this branch",
+        ),
+        (
+            "A <4x8x8> -> concat(pool(2), id)",
+            "id",
+            "`concat1`: concat joins channels of maps of one size: 8x8 here, 4x4 in the other: write `-> pool(2)` at the end of this branch, or `-> upsample(2)` at the end of the other branch",
+        ),
+        (
+            "A <4x8x8> -> concat(conv(3, 3x3), id)",
+            "id",
+            "`concat1`: concat joins channels of maps of one size: 8x8 here, 6x6 in the other: both need one height and width",
+        ),
+        (
+            "A <4x8x8> -> concat(id, fc(3))",
+            "fc(3)",
+            "`concat1`: concat cannot join a map and a flat value: write `-> flatten` at the end of the branch that is a map",
+        ),
+        (
+            "A <4x8x8> -> x = pool(2) -> conv(4, 1x1) -> upsample(2) -> add(id, x)",
+            "x",
+            "`add1`: the branches of add differ: 4x4x4 here, 4x8x8 in the other: write `-> shortcut(4, s2)` at the end of the other branch",
+        ),
+    ]);
+}

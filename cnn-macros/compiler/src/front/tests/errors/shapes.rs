@@ -1,0 +1,143 @@
+//! Layers that do not go with their input.
+
+use super::check;
+
+#[test]
+fn each_mistake_is_marked_and_explained() {
+    check(&[
+        (
+            "A <1x8x8> -> pool(2) -> relu -> conv(6, 5x5) -> fc(3)",
+            "5x5",
+            "`conv1`: 5x5 does not fit 4x4: use 3x3, `same` or `p1`, or drop `pool1` (layer 1)",
+        ),
+        (
+            "A <1x4x4> -> conv(6, 3x3, d2)",
+            "3x3",
+            "`conv1`: 3x3 with dilation 2 spans 5x5, which does not fit 4x4: use 1x1, `d1`, `same` or `p1`",
+        ),
+        ("A <1x4x9> -> pool(5x3)", "5x3", "`pool1`: 5x3 does not fit 4x9: use 4x3, `same`, `p1x0` or `global`"),
+        (
+            "A <1x4x4> -> conv(6, 7x7, p1)",
+            "7x7",
+            "`conv1`: 7x7 does not fit 4x4 padded to 6x6: use 5x5, `same` or `p2`",
+        ),
+        ("A <1x4x4> -> avgpool(6)", "6", "`avgpool1`: 6x6 does not fit 4x4: use 4, `same`, `p1` or `global`"),
+        (
+            "A <6x28x28> -> conv(16, 5x5, g4)",
+            "g4",
+            "`conv1`: 4 groups do not divide the 6 input channels (6 = 4 * 1 + 2): use `g2`",
+        ),
+        (
+            "A <6x28x28> -> conv(9, 5x5, g2)",
+            "g2",
+            "`conv1`: 2 groups do not divide the 9 output channels (9 = 2 * 4 + 1): use `g1` or `g3`",
+        ),
+        (
+            "A <12x28x28> -> conv(8, 5x5, g3)",
+            "g3",
+            "`conv1`: 3 groups do not divide the 8 output channels (8 = 3 * 2 + 2): use `g2` or `g4`",
+        ),
+        (
+            "A <16x5x5> -> fc(401 -> 120)",
+            "401 -> 120",
+            "`fc1`: it expects 401 inputs and gets 16 * 5 * 5 = 400: write `fc(400 -> 120)` or `fc(120)`",
+        ),
+        (
+            "A <16x5x5> -> fc(120) -> fc(84 -> 10)",
+            "84 -> 10",
+            "`fc2`: it expects 84 inputs and gets 120: write `fc(120 -> 10)` or `fc(10)`",
+        ),
+        (
+            "A <1x28x28> -> fc(10) -> relu -> conv(3, 3x3)",
+            "conv(3, 3x3)",
+            "`conv1`: conv works on maps, and its input is flat, 10 features: move it before `fc1` (layer 1), which flattened the map",
+        ),
+        (
+            "A <1x28x28> -> flatten -> pool(2)",
+            "pool(2)",
+            "`pool1`: pool works on maps, and its input is flat, 784 features: move it before `flatten1` (layer 1), which flattened the map",
+        ),
+        (
+            "A <1x28x28> -> flatten -> lrn -> fc(10)",
+            "lrn",
+            "`lrn1`: lrn works on maps, and its input is flat, 784 features: move it before `flatten1` (layer 1), which flattened the map",
+        ),
+        (
+            "A <1x28x28> -> fc(10) -> shortcut(10)",
+            "shortcut(10)",
+            "`shortcut1`: shortcut works on maps, and its input is flat, 10 features: move it before `fc1` (layer 1), which flattened the map",
+        ),
+        (
+            "A <1x28x28> -> pool(3, p2)",
+            "p2",
+            "`pool1`: padding 2 is more than half of the 3x3 window: use at most `p1`",
+        ),
+        ("A <1x28x28> -> pool(1, p1)", "p1", "`pool1`: padding 1 is more than half of the 1x1 window: remove it"),
+        (
+            "A <1x2x2> -> pool(2, d3, same)",
+            "pool(2, d3, same)",
+            "`pool1`: dilation 3 steps over the whole 2x2 input: use at most `d2`",
+        ),
+        (
+            "A <1x800x800> -> pool(global)",
+            "global",
+            "`pool1`: a max pooling window of 800x800 has more than 65536 pixels: pool in two steps",
+        ),
+        (
+            "A <1x800x800> -> pool(300, s1)",
+            "300",
+            "`pool1`: a max pooling window of 300x300 has more than 65536 pixels: pool in two steps",
+        ),
+        (
+            "A <99999999x99999999x99999999> -> fc(10)",
+            "<99999999x99999999x99999999>",
+            "an input of 999,999,970,000,000,299,999,999 elements: at most 2,147,483,648 (2^31) are possible",
+        ),
+        (
+            "A <18446744073709551615x18446744073709551615x18446744073709551615> -> fc(10)",
+            "<18446744073709551615x18446744073709551615x18446744073709551615>",
+            "an input of too many elements: at most 2,147,483,648 (2^31) are possible",
+        ),
+        (
+            "A <1x1000x1000> -> conv(100000, 3x3)",
+            "conv(100000, 3x3)",
+            "`conv1`: the output 100000x998x998 has 99,600,400,000 elements: at most 2,147,483,648 (2^31) are possible",
+        ),
+        (
+            "A <1x1000x1000> -> fc(100000)",
+            "fc(100000)",
+            "`fc1`: 100,000,100,000 parameters here make 100,000,100,000 in all: at most 8,589,934,592 (2^33) are possible",
+        ),
+        (
+            "A <1x40000x40000> -> upsample(2)",
+            "upsample(2)",
+            "`upsample1`: the output 1x80000x80000 has 6,400,000,000 elements: at most 2,147,483,648 (2^31) are possible",
+        ),
+        (
+            "A <1x40000x40000> -> pad(10000)",
+            "pad(10000)",
+            "`pad1`: the output 1x60000x60000 has 3,600,000,000 elements: at most 2,147,483,648 (2^31) are possible",
+        ),
+        (
+            "A <4x8x8> -> dwconv(3x3, m2147483648)",
+            "dwconv(3x3, m2147483648)",
+            "`dwconv1`: the output 8589934592x6x6 has 309,237,645,312 elements: at most 2,147,483,648 (2^31) are possible",
+        ),
+        (
+            "A <4x8x8> -> conv(8, 3x3, p2147483648)",
+            "conv(8, 3x3, p2147483648)",
+            "`conv1`: the output 8x4294967302x4294967302 has 147,573,953,001,993,273,632 elements: at most 2,147,483,648 (2^31) are possible",
+        ),
+        (
+            "A <4x8x8> -> conv(8, 3x3, s1, d2147483648)",
+            "3x3",
+            "`conv1`: 3x3 with dilation 2147483648 spans 4294967297x4294967297, which does not fit 8x8: use 1x1, `d3` or `same`",
+        ),
+        ("A <4x8x8> -> id", "id", "a network needs at least one layer that computes something: `id` alone is none"),
+        (
+            "A <4x8x8> -> x = relu -> conv(3, 3x3) -> add(x, x)",
+            "conv",
+            "`conv1`: its output is never used, because every branch after it begins with another value: remove it, or add a branch that begins with `id`",
+        ),
+    ]);
+}

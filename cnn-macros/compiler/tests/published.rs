@@ -102,6 +102,6 @@ fn plans_of_large_networks_are_near_the_least_possible() {
 #[test]
 fn resnet152_expands_in_seconds_even_without_optimisation() {
     let start = Instant::now();
-    let expansion = expand(tokens(&resnet(BOTTLENECK, [3, 8, 36, 3])));
+    assert!(!expand(tokens(&resnet(BOTTLENECK, [3, 8, 36, 3]))).is_empty());
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 }

@@ -8,8 +8,9 @@ use crate::record::{Record, assert_close};
 
 static LAYERS: LazyLock<Record> = LazyLock::new(|| Record::new(include_bytes!("layers.safetensors")));
 
-/// The goldens are rounded from f64: what is left is our rounding over sums of at most a few hundred terms.
-const TOLERANCE: f32 = 2e-6;
+/// The goldens are rounded from f64: what is left is our rounding over sums of at most a few hundred terms. The worst
+/// found, over all instruction sets, is 5.3e-7 of a tensor's largest magnitude; three times that is the bound.
+const TOLERANCE: f32 = 1.5e-6;
 
 /// Runs a network of one layer against the record's `case`.
 fn check<N: Network>(case: &str) {

@@ -3,3 +3,4 @@
 
 mod layers;
 mod record;
+mod training;

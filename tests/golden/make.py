@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the golden values that tests/golden.rs holds the networks against, out of PyTorch on one CPU thread.
+"""Writes the golden values that the tests beside it hold the networks against, out of PyTorch on one CPU thread.
 
     python3 make.py [--mnist FOLDER]
 
@@ -8,9 +8,10 @@ Needs torch, numpy and safetensors; the tests need none of them. Tensors have th
 layers.safetensors    per case: `CASE/input`, parameters, `CASE/output` in training, `CASE/infer` where inference differs,
                       the given `CASE/d_output`, `CASE/d_input` and `CASE/d_NAME` of each parameter, `CASE/after_NAME` of
                       running statistics. Computed in f64 from f32 values, then rounded.
-lenet5.safetensors    ten steps of training: `init/NAME`, `inputs`, `labels`, `logits` and `d_NAME` of the first step,
-residual.safetensors  `losses` and `losses64` (the same run in f64), `after/NAME`. The header's metadata says how far the
-                      f32 run ended from the f64 run: what the tests' tolerances are chosen by.
+lenet5.safetensors    ten steps of training: `init/NAME`, `inputs`, `targets`, `outputs` and `d_NAME` of the first step,
+residual.safetensors  `losses` and `losses64` (the same run in f64), `after/NAME`. Targets are labels, and values in the
+smooth.safetensors    last file. The header's metadata says how far the f32 run ended from the f64 run, each tensor by
+                      its largest magnitude: what the tests' tolerances are chosen by.
 """
 
 import argparse
@@ -174,45 +175,51 @@ def layer_goldens():
     return goldens
 
 
-def train(net, forward, inputs, labels, lr):
-    """Ten steps of SGD. Returns losses, first logits and first gradients; `net` keeps its last weights."""
+def train(net, forward, criterion, inputs, targets, lr):
+    """Ten steps of SGD. Returns losses, first outputs and first gradients; `net` keeps its last weights."""
     sgd = torch.optim.SGD(net.parameters(), lr=lr, momentum=0.9, weight_decay=5e-4)
-    losses, logits, gradients = [], None, None
-    for x, target in zip(inputs, labels):
+    losses, outputs, gradients = [], None, None
+    for x, target in zip(inputs, targets):
         y = forward(x)
-        loss = F.cross_entropy(y, target)
+        loss = criterion(y, target)
         sgd.zero_grad()
         loss.backward()
         if not losses:
-            logits = y.detach().clone()
+            outputs = y.detach().clone()
             gradients = {name: p.grad.clone() for name, p in net.named_parameters()}
         sgd.step()
         losses.append(loss.item())
-    return losses, logits, gradients
+    return losses, outputs, gradients
 
 
 def tensors(net):
     return {name: t.detach().clone() for name, t in net.state_dict().items() if "num_batches" not in name}
 
 
-def training_record(net, build_forward, inputs, labels, lr):
+def training_record(net, build_forward, criterion, inputs, targets, lr=0.05):
     """The record of a run in f32, with the losses of the same run in f64 and the distance between the two."""
     double = copy.deepcopy(net).double()
+    inputs64, targets64 = inputs.double(), targets.double() if targets.is_floating_point() else targets
     init = tensors(net)
-    losses, logits, gradients = train(net, build_forward(net), inputs, labels, lr)
-    losses64, logits64, gradients64 = train(double, build_forward(double), inputs.double(), labels, lr)
+    losses, outputs, gradients = train(net, build_forward(net), criterion, inputs, targets, lr)
+    losses64, outputs64, gradients64 = train(double, build_forward(double), criterion, inputs64, targets64, lr)
     after, after64 = tensors(net), tensors(double)
     record = {f"init/{name}": value for name, value in init.items()}
     record |= {f"d_{name}": value for name, value in gradients.items()}
     record |= {f"after/{name}": value for name, value in after.items()}
-    record |= {"logits": logits, "losses": torch.tensor(losses), "losses64": torch.tensor(losses64, dtype=torch.float64)}
-    distance = {
-        "logits": (logits - logits64).abs().max(),
-        "gradients": max((gradients[name] - gradients64[name]).abs().max() for name in gradients),
-        "losses": max(abs(a - b) for a, b in zip(losses, losses64)),
-        "after": max((after[name] - after64[name]).abs().max() for name in after),
+    losses, losses64 = torch.tensor(losses), torch.tensor(losses64, dtype=torch.float64)
+    record |= {"outputs": outputs, "losses": losses, "losses64": losses64}
+
+    def distance(a, b):
+        return float((a - b).abs().max() / b.abs().max())
+
+    distances = {
+        "outputs": distance(outputs, outputs64),
+        "gradients": max(distance(gradients[name], gradients64[name]) for name in gradients),
+        "losses": distance(losses, losses64),
+        "after": max(distance(after[name], after64[name]) for name in after),
     }
-    return record, {"f32 to f64": ", ".join(f"{name} {float(value):.1e}" for name, value in distance.items())}
+    return record, {"f32 to f64": ", ".join(f"{name} {value:.1e}" for name, value in distances.items())}
 
 
 def lenet5(mnist):
@@ -241,8 +248,8 @@ def lenet5(mnist):
 
         return forward
 
-    record, distance = training_record(net, build_forward, pixels.float() / 255, labels.long(), lr=0.05)
-    return record | {"inputs": pixels, "labels": labels}, distance
+    record, distance = training_record(net, build_forward, F.cross_entropy, pixels.float() / 255, labels.long())
+    return record | {"inputs": pixels, "targets": labels}, distance
 
 
 def residual():
@@ -253,41 +260,64 @@ def residual():
     def conv(channels, out, kernel, bias=False, **options):
         return nn.Conv2d(channels, out, kernel, padding=kernel // 2, bias=bias, **options)
 
+    def unit(channels, out, stride=1):
+        return {
+            "conv1": conv(channels, out, 3, stride=stride),
+            "bn1": random_norm(out),
+            "conv2": conv(out, out, 3),
+            "bn2": random_norm(out),
+        }
+
     net = named(
         conv1=conv(3, 8, 3),
         bn1=random_norm(8),
-        conv2=conv(8, 8, 3),
-        bn2=random_norm(8),
-        conv3=conv(8, 8, 3),
-        bn3=random_norm(8),
-        conv4=conv(8, 16, 3, stride=2),
-        bn4=random_norm(16),
-        conv5=conv(16, 16, 3),
-        bn5=random_norm(16),
-        conv6=conv(8, 16, 1, stride=2),
-        bn6=random_norm(16),
-        conv7=conv(16, 5, 1, bias=True),
-        conv8=conv(16, 3, 3, bias=True),
+        unit1=named(**unit(8, 8)),
+        unit2=named(**unit(8, 16, 2), shortcut1=named(conv=conv(8, 16, 1, stride=2), bn=random_norm(16))),
+        conv2=conv(16, 5, 1, bias=True),
+        conv3=conv(16, 3, 3, bias=True),
         fc1=nn.Linear(8, 7),
     )
 
     def build_forward(net):
         lrn = nn.LocalResponseNorm(3, 0.5, 0.75, 1.0)
 
-        def normed(index, x):
-            return net[f"bn{index}"](net[f"conv{index}"](x))
+        def unit(layers, x, shortcut=lambda x: x):
+            y = F.relu(layers["bn1"](layers["conv1"](x)))
+            return F.relu(layers["bn2"](layers["conv2"](y)) + shortcut(x))
 
         def forward(x):
-            x = lrn(F.relu(normed(1, x)))
-            x = F.relu(normed(3, F.relu(normed(2, x))) + x)
-            x = F.relu(normed(5, F.relu(normed(4, x))) + normed(6, x))
-            x = F.relu(torch.cat([net["conv7"](x), net["conv8"](x)], 1))
+            x = lrn(F.relu(net["bn1"](net["conv1"](x))))
+            x = unit(net["unit2"], unit(net["unit1"], x), chain(net["unit2"]["shortcut1"]))
+            x = F.relu(torch.cat([net["conv2"](x), net["conv3"](x)], 1))
             return net["fc1"](x.mean((2, 3)))
 
         return forward
 
-    record, distance = training_record(net, build_forward, inputs, labels, lr=0.05)
-    return record | {"inputs": inputs, "labels": labels.to(torch.uint8)}, distance
+    record, distance = training_record(net, build_forward, F.cross_entropy, inputs, labels)
+    return record | {"inputs": inputs, "targets": labels.to(torch.uint8)}, distance
+
+
+def smooth():
+    """A network of smooth activations and average pooling that fits values, on random images, by mean squared error."""
+    torch.manual_seed(7)
+    inputs, targets = torch.randn(STEPS, 4, 2, 13, 11), torch.randn(STEPS, 4, 3)
+    net = named(
+        conv1=nn.Conv2d(2, 6, 5, padding=2),
+        conv2=nn.Conv2d(6, 9, 3, stride=2, groups=3),
+        fc1=nn.Linear(36, 11),
+        fc2=nn.Linear(11, 3),
+    )
+
+    def build_forward(net):
+        def forward(x):
+            x = F.avg_pool2d(torch.tanh(net["conv1"](x)), 2)
+            x = F.silu(net["conv2"](x)).flatten(1)
+            return net["fc2"](torch.sigmoid(net["fc1"](x)))
+
+        return forward
+
+    record, distance = training_record(net, build_forward, F.mse_loss, inputs, targets)
+    return record | {"inputs": inputs, "targets": targets}, distance
 
 
 def main():
@@ -296,7 +326,8 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    files = {"layers": (layer_goldens(), {}), "lenet5": lenet5(args.mnist), "residual": residual()}
+    layers = layer_goldens(), {}
+    files = {"layers": layers, "lenet5": lenet5(args.mnist), "residual": residual(), "smooth": smooth()}
     for name, (record, distance) in files.items():
         save_file({key: value.contiguous() for key, value in record.items()}, HERE / f"{name}.safetensors", distance)
         print(name, distance)

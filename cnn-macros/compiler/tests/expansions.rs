@@ -31,7 +31,7 @@ fn a_chain() {
 fn a_residual_block() {
     insta::assert_snapshot!(items(
         "block basic(c, s = 1) =
-             add(conv(c, 3x3, s, p1, nobias) -> bn -> relu -> conv(c, 3x3, p1, nobias) -> bn, shortcut(c, s)) -> relu;
+             add(conv(c, 3x3, s, p1) -> bn -> relu -> conv(c, 3x3, p1) -> bn, shortcut(c, s)) -> relu;
          Residual <3x8x8> -> basic(4) -> basic(8, s2) -> avgpool(global) -> fc(5)"
     ));
 }

@@ -28,21 +28,21 @@ fn params(source: &str) -> u64 {
 
 const BASIC: &str = "
     block unit(c, s = 1) =
-        add(conv(c, 3x3, s, p1, nobias) -> bn -> relu -> conv(c, 3x3, p1, nobias) -> bn, shortcut(c, s)) -> relu;";
+        add(conv(c, 3x3, s, p1) -> bn -> relu -> conv(c, 3x3, p1) -> bn, shortcut(c, s)) -> relu;";
 
 /// He et al. 2016 with the stride in the 3x3 convolution, as torchvision has it.
 const BOTTLENECK: &str = "
     block unit(c, s = 1) =
-        add(conv(c, 1x1, nobias) -> bn -> relu
-            -> conv(c, 3x3, s, p1, nobias) -> bn -> relu
-            -> conv(4 * c, 1x1, nobias) -> bn,
+        add(conv(c, 1x1) -> bn -> relu
+            -> conv(c, 3x3, s, p1) -> bn -> relu
+            -> conv(4 * c, 1x1) -> bn,
             shortcut(4 * c, s))
         -> relu;";
 
 fn resnet(unit: &str, stages: [usize; 4]) -> String {
     let mut source = format!(
         "{unit}
-        ResNet <3x224x224> -> conv(64, 7x7, s2, p3, nobias) -> bn -> relu -> pool(3, s2, p1) -> unit(64) * {}",
+        ResNet <3x224x224> -> conv(64, 7x7, s2, p3) -> bn -> relu -> pool(3, s2, p1) -> unit(64) * {}",
         stages[0]
     );
     for (stage, width) in [(1, 128), (2, 256), (3, 512)] {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::infer::cost;
-use crate::ir::Graph;
+use crate::ir::{Graph, Op};
 
 fn networks(source: &str) -> Vec<Network> {
     let (networks, diagnostics) = analyse(source.parse().expect("test source lexes"));
@@ -80,52 +80,35 @@ fn every_line_of_the_alexnet_listing_holds() {
     assert_eq!(params(&graph), 62_378_344);
 }
 
-const BASIC: &str = "block basic(c, s = 1) =
-    add(conv(c, 3x3, s, p1, nobias) -> bn -> relu -> conv(c, 3x3, p1, nobias) -> bn, shortcut(c, s)) -> relu;";
-
-const BOTTLENECK: &str = "block bottleneck(c, s = 1) =
-    add(conv(c, 1x1, nobias) -> bn -> relu -> conv(c, 3x3, s, p1, nobias) -> bn -> relu
-        -> conv(4 * c, 1x1, nobias) -> bn, shortcut(4 * c, s)) -> relu;";
-
-fn resnet(block: &str, name: &str, depths: [usize; 4]) -> Graph {
-    let [a, b, c, d] = depths;
-    let rest = |count: usize, width: usize| {
-        if count > 1 { format!("-> {name}({width}) * {}", count - 1) } else { String::new() }
-    };
-    let (b, c, d) = (rest(b, 128), rest(c, 256), rest(d, 512));
-    graph(&format!(
-        "{block} pub Net <3x224x224> -> conv(64, 7x7, s2, p3, nobias) -> bn -> relu -> pool(3, s2, p1)
-        -> {name}(64) * {a} -> {name}(128, s2) {b} -> {name}(256, s2) {c} -> {name}(512, s2) {d}
-        -> avgpool(global) -> fc(1000)"
-    ))
-}
-
 #[test]
-fn residual_networks_have_torchvisions_parameters() {
-    assert_eq!(params(&resnet(BASIC, "basic", [2, 2, 2, 2])), 11_689_512);
-    assert_eq!(params(&resnet(BASIC, "basic", [3, 4, 6, 3])), 21_797_672);
-    assert_eq!(params(&resnet(BOTTLENECK, "bottleneck", [3, 4, 6, 3])), 25_557_032);
-    assert_eq!(params(&resnet(BOTTLENECK, "bottleneck", [3, 4, 23, 3])), 44_549_160);
-    let graph = resnet(BOTTLENECK, "bottleneck", [3, 8, 36, 3]);
-    assert_eq!(params(&graph), 60_192_808);
-    assert_eq!(graph.nodes[4].name, "bottleneck1.conv1");
-    assert!(graph.nodes.iter().any(|node| node.name == "bottleneck50.conv3"));
+fn layers_of_repeated_blocks_are_numbered_through() {
+    let graph = graph(
+        "block basic(c, s = 1) = add(conv(c, 3x3, s, p1) -> bn -> relu -> conv(c, 3x3, p1) -> bn, shortcut(c, s)) -> relu;
+         Net <3x32x32> -> conv(8, 3x3, p1) -> basic(8) * 3 -> basic(16, s2) -> fc(10)",
+    );
+    assert_eq!(graph.nodes[1].name, "basic1.conv1");
+    assert!(graph.nodes.iter().any(|node| node.name == "basic4.shortcut1.conv"));
     let names: HashSet<_> = graph.nodes.iter().map(|node| &node.name).collect();
     assert_eq!(names.len(), graph.nodes.len());
 }
 
 #[test]
-fn vgg_has_torchvisions_parameters() {
-    let head = "block group(c, n) = (conv(c, 3x3, p1) -> relu) * n -> pool(2);";
-    let tail = "-> fc(4096) -> relu -> dropout(0.5) -> fc(4096) -> relu -> dropout(0.5) -> fc(1000)";
-    let vgg = |deep: usize| {
-        graph(&format!(
-            "{head} Vgg <3x224x224> -> group(64, 2) -> group(128, n = 2) -> group(256, {deep}) -> group(512, {deep})
-             -> group(512, {deep}) <512x7x7> {tail}"
-        ))
+fn a_convolution_that_only_bn_reads_has_no_bias_unless_asked() {
+    let texts = |chain: &str| {
+        let graph = graph(&format!("A <4x8x8> -> {chain}"));
+        let convs = graph.nodes.iter().filter(|node| matches!(node.op, Op::Conv { .. }));
+        convs.map(|node| (node.text.clone(), matches!(node.op, Op::Conv { bias: true, .. }))).collect::<Vec<_>>()
     };
-    assert_eq!(params(&vgg(3)), 138_357_544);
-    assert_eq!(params(&vgg(4)), 143_667_240);
+    assert_eq!(texts("conv(5, 1x1) -> bn"), [("conv(5, 1x1, s1)".into(), false)]);
+    assert_eq!(texts("dwconv(3x3) -> bn"), [("dwconv(3x3, s1)".into(), false)]);
+    assert_eq!(texts("conv(5, 1x1, bias) -> bn"), [("conv(5, 1x1, s1, bias)".into(), true)]);
+    assert_eq!(texts("conv(5, 1x1, nobias) -> bn"), [("conv(5, 1x1, s1)".into(), false)]);
+    assert_eq!(texts("conv(5, 1x1, bias) -> relu"), [("conv(5, 1x1, s1)".into(), true)]);
+    assert_eq!(texts("conv(5, 1x1, nobias) -> relu"), [("conv(5, 1x1, s1, nobias)".into(), false)]);
+    assert_eq!(texts("conv(5, 1x1) -> relu -> bn"), [("conv(5, 1x1, s1)".into(), true)]);
+    assert_eq!(texts("conv(5, 1x1) -> add(id, bn)"), [("conv(5, 1x1, s1)".into(), true)]);
+    assert_eq!(texts("conv(4, 1x1) -> add(bn, bn)"), [("conv(4, 1x1, s1)".into(), true)]);
+    assert_eq!(texts("x = conv(5, 1x1) -> bn -> concat(id, x)"), [("conv(5, 1x1, s1)".into(), true)]);
 }
 
 #[test]

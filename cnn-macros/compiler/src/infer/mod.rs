@@ -49,6 +49,7 @@ pub fn infer(
         seen,
         values: Vec::with_capacity(lowered.instrs.len() + 1),
         nodes: Vec::new(),
+        normalised: lowered.normalised(),
         layers: 0,
         total: Cost::default(),
         failed: lowered.broken || input.is_none(),
@@ -82,6 +83,8 @@ struct Inference<'i> {
     seen: &'i mut Seen,
     values: Vec<Value<'i>>,
     nodes: Vec<Node>,
+    /// Of each value, whether batch normalisation alone reads it.
+    normalised: Vec<bool>,
     layers: usize,
     total: Cost,
     failed: bool,
@@ -123,7 +126,8 @@ impl<'i> Inference<'i> {
             let shapes: Vec<_> = layer.inputs.iter().map(|input| self.values[*input].shape).collect();
             op::infer_join(layer, &shapes, &report)
         } else {
-            op::infer(layer, first.and_then(|input| self.values[input].shape), &report)
+            let normalised = self.normalised[self.values.len()];
+            op::infer(layer, first.and_then(|input| self.values[input].shape), normalised, &report)
         };
         let (outcome, total) = self.within_limits(outcome, layer, &report);
         let any = report.any();

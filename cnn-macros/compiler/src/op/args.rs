@@ -15,7 +15,7 @@ use crate::suggest;
 pub(crate) const LARGEST: usize = 1 << 31;
 
 /// Options without a size, and layers' own words.
-const WORDS: [&str; 6] = ["same", "valid", "nobias", "global", "nearest", "bilinear"];
+const WORDS: [&str; 7] = ["same", "valid", "bias", "nobias", "global", "nearest", "bilinear"];
 
 /// `s2` or `s2x1`: letter, sizes, and how many sizes were written.
 pub(crate) fn split_option(text: &str) -> Option<(char, [i128; 2], usize)> {

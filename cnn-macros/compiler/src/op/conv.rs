@@ -11,7 +11,7 @@ pub(super) const CONV: Signature = Signature {
     slots: &["out", "kernel"],
     by_position: 2,
     letters: "spdg",
-    words: &["same", "valid", "nobias"],
+    words: &["same", "valid", "bias", "nobias"],
     arrow: false,
 };
 
@@ -21,7 +21,7 @@ pub(super) const DWCONV: Signature = Signature {
     slots: &["kernel"],
     by_position: 1,
     letters: "spdm",
-    words: &["same", "valid", "nobias"],
+    words: &["same", "valid", "bias", "nobias"],
     arrow: false,
 };
 
@@ -30,8 +30,11 @@ pub(super) fn conv(cx: &Cx<'_>) -> Outcome {
     let (out, kernel) = out_and_kernel(cx);
     let options = window::options(cx, kernel, [1, 1]);
     let groups = cx.args.option('g', 1);
+    let bias = bias(cx);
     let map = cx.map();
-    let (Ok(out), Ok(options), Ok(groups)) = (out, options, groups) else { return Outcome::Failed(None) };
+    let (Ok(out), Ok(options), Ok(groups), Ok((bias, bias_text))) = (out, options, groups, bias) else {
+        return Outcome::Failed(None);
+    };
     let Some(map) = map.filter(|_| !cx.args.is_bad()) else { return Outcome::Failed(None) };
     let Some((window, [h, w])) = window::resolve(cx, &options, map) else { return Outcome::Failed(None) };
     let output = Shape::Map(Map { c: out, h, w });
@@ -40,13 +43,32 @@ pub(super) fn conv(cx: &Cx<'_>) -> Outcome {
         cx.report.shape_at(site, message);
         return Outcome::Failed(Some(output));
     }
-    let bias = cx.args.has("nobias").is_none();
     let mut text = format!("conv({out}, {}{}", full(window.kernel), window_options(&window));
     if count != 1 {
         text += &format!(", g{count}");
     }
-    text += if bias { ")" } else { ", nobias)" };
+    text += bias_text;
     Outcome::node(Op::Conv { window, groups: count, bias }, output, text)
+}
+
+/// Whether there is a bias, and how the layer's text ends. Batch normalisation subtracts the mean of each channel, and
+/// any bias with it (Ioffe and Szegedy, 2015, section 3.2), so there is none before `bn` unless asked for.
+fn bias(cx: &Cx<'_>) -> Result<(bool, &'static str), ()> {
+    let (with, without) = (cx.args.has("bias"), cx.args.has("nobias"));
+    if let (Some(with), Some(without)) = (with, without) {
+        let (first, second) = if with.key() < without.key() { (with, without) } else { (without, with) };
+        let place = first.line_col();
+        cx.report.option(second, format!("`bias` and `nobias` exclude each other, first at {place}: keep one of them"));
+        return Err(());
+    }
+    let default = !cx.normalised;
+    let bias = if default { without.is_none() } else { with.is_some() };
+    let text = match (bias, default) {
+        (true, false) => ", bias)",
+        (false, true) => ", nobias)",
+        _ => ")",
+    };
+    Ok((bias, text))
 }
 
 fn out_and_kernel(cx: &Cx<'_>) -> (Result<usize, ()>, Result<[usize; 2], ()>) {
@@ -77,8 +99,11 @@ pub(super) fn dwconv(cx: &Cx<'_>) -> Outcome {
     let kernel = cx.args.pair("kernel", 1).and_then(|kernel| kernel.ok_or_else(|| cx.args.missing("the kernel", None)));
     let options = window::options(cx, kernel, [1, 1]);
     let multiplier = cx.args.option('m', 1);
+    let bias = bias(cx);
     let map = cx.map();
-    let (Ok(options), Ok(multiplier)) = (options, multiplier) else { return Outcome::Failed(None) };
+    let (Ok(options), Ok(multiplier), Ok((bias, bias_text))) = (options, multiplier, bias) else {
+        return Outcome::Failed(None);
+    };
     let Some(map) = map.filter(|_| !cx.args.is_bad()) else { return Outcome::Failed(None) };
     let Some((window, [h, w])) = window::resolve(cx, &options, map) else { return Outcome::Failed(None) };
     let (times, site) = multiplier.map_or((1, None), |([times, _], site)| (times, Some(site)));
@@ -86,12 +111,11 @@ pub(super) fn dwconv(cx: &Cx<'_>) -> Outcome {
         cx.report.shape_at(site, format!("{} channels times {times} is too large", map.c));
         return Outcome::Failed(None);
     };
-    let bias = cx.args.has("nobias").is_none();
     let mut text = format!("dwconv({}{}", full(window.kernel), window_options(&window));
     if times != 1 {
         text += &format!(", m{times}");
     }
-    text += if bias { ")" } else { ", nobias)" };
+    text += bias_text;
     Outcome::node(Op::Conv { window, groups: map.c, bias }, Shape::Map(Map { c: out, h, w }), text)
 }
 

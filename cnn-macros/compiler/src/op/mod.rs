@@ -158,6 +158,8 @@ pub(crate) struct Cx<'c> {
     pub(crate) args: Bound<'c>,
     /// The shape it reads, where that is certain.
     pub(crate) input: Option<Shape>,
+    /// Whether batch normalisation alone reads what it makes.
+    pub(crate) normalised: bool,
     /// Where errors go.
     pub(crate) report: &'c Report<'c>,
 }
@@ -181,9 +183,9 @@ impl Cx<'_> {
 }
 
 /// Applies the rule of a layer with one input.
-pub(crate) fn infer(layer: &Layer<'_>, input: Option<Shape>, report: &Report<'_>) -> Outcome {
+pub(crate) fn infer(layer: &Layer<'_>, input: Option<Shape>, normalised: bool, report: &Report<'_>) -> Outcome {
     let args = Bound::new(layer, layer.kind.signature(), report);
-    let cx = Cx { kind: layer.kind, args, input, report };
+    let cx = Cx { kind: layer.kind, args, input, normalised, report };
     match layer.kind {
         Kind::Conv => conv::conv(&cx),
         Kind::DwConv => conv::dwconv(&cx),

@@ -10,7 +10,7 @@ use crate::ir::{Map, Op, Shape, Window};
 pub(super) const SIGNATURE: Signature =
     Signature { usage: "shortcut(64, s2)", slots: &["out"], by_position: 1, letters: "s", words: &[], arrow: false };
 
-/// Identity where channels and stride change nothing, else `conv(c, 1x1, s, nobias) -> bn`.
+/// Identity where channels and stride change nothing, else `conv(c, 1x1, s) -> bn`.
 pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
     let out = cx
         .args
@@ -26,7 +26,7 @@ pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
         return Outcome::Same;
     }
     let window = Window { kernel: [1, 1], stride, dilation: [1, 1], pad: [0; 4] };
-    let text = format!("conv({c}, 1x1{}, nobias)", window_options(&window));
+    let text = format!("conv({c}, 1x1{})", window_options(&window));
     let output = Shape::Map(output);
     let conv = Built { op: Op::Conv { window, groups: 1, bias: false }, output, text };
     let bn = Built { op: Op::BatchNorm { eps: 1e-5, momentum: 0.1 }, output, text: "bn".into() };

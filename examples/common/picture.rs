@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use image::imageops::FilterType;
-use ndarray::{Array4, ArrayViewMut3, Axis};
+use ndarray::{Array4, ArrayView1, ArrayViewMut3, Axis};
 
 /// Mean of each colour over ImageNet's training photos, which published networks subtract.
 pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
@@ -22,6 +22,16 @@ pub fn load(path: &Path, size: usize) -> Result<Array4<f32>, String> {
     let mut batch = Array4::zeros((1, 3, size, size));
     fill(batch.index_axis_mut(Axis(0), 0), &square);
     Ok(batch)
+}
+
+/// The `k` classes of the highest scores with their softmax probabilities, the highest first.
+pub fn top(scores: ArrayView1<'_, f32>, k: usize) -> Vec<(usize, f32)> {
+    let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let total: f32 = scores.iter().map(|s| (s - highest).exp()).sum();
+    let mut classes: Vec<_> = scores.iter().map(|s| (s - highest).exp() / total).enumerate().collect();
+    classes.sort_by(|a, b| b.1.total_cmp(&a.1));
+    classes.truncate(k);
+    classes
 }
 
 fn fill(mut planes: ArrayViewMut3<'_, f32>, square: &image::RgbImage) {
@@ -44,6 +54,14 @@ mod tests {
         assert_eq!(batch.dim(), (1, 3, 32, 32));
         assert!(batch.iter().all(|v| (-2.2..2.7).contains(v)));
         assert!(batch.std(0.0) > 0.1, "a photo is not one flat colour");
+    }
+
+    #[test]
+    fn top_classes_come_with_their_probabilities() {
+        let scores = ndarray::array![0.0, 2.0f32.ln(), 0.0];
+        let best = top(scores.view(), 2);
+        assert_eq!((best[0].0, best[1].0), (1, 0));
+        assert!((best[0].1 - 0.5).abs() < 1e-6 && (best[1].1 - 0.25).abs() < 1e-6);
     }
 
     #[test]

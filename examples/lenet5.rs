@@ -1,0 +1,97 @@
+//! LeNet-5 (LeCun et al. 1998) trained on real handwritten digits, in today's form or in that of 1998.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Parser;
+use cnn_examples::{Outcome, progress::Watch, shipped};
+use cnn_runtime::data::idx;
+use cnn_runtime::prelude::*;
+use cnn_runtime::train::Position;
+
+cnn! {
+    /// LeNet-5 with today's parts.
+    pub LeNet5 <1x28x28>
+        -> conv(6, 5x5, s1, p2) -> relu  <6x28x28>
+        -> pool(2, s2)                   <6x14x14>
+        -> conv(16, 5x5, s1)    -> relu  <16x10x10>
+        -> pool(2, s2)                   <16x5x5>
+        -> fc(120) -> relu -> fc(84) -> relu -> fc(10);
+
+    /// LeNet-5 with the parts of 1998. Its 32x32 input is the digit with a border, which `p2` stands for.
+    pub LeNet5Of1998 <1x28x28>
+        -> conv(6, 5x5, s1, p2) -> tanh  <6x28x28>
+        -> avgpool(2, s2)                <6x14x14>
+        -> conv(16, 5x5, s1)    -> tanh  <16x10x10>
+        -> avgpool(2, s2)                <16x5x5>
+        -> conv(120, 5x5, s1)   -> tanh  <120x1x1>
+        -> fc(84) -> tanh -> fc(10);
+}
+
+#[derive(Parser)]
+#[command(about = "Trains LeNet-5 on real handwritten digits and prints its test accuracy")]
+struct Args {
+    /// A folder with the four MNIST files, gzipped or not [default: the digits that ship with the repository]
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Train the form of 1998: tanh and average pooling
+    #[arg(long)]
+    classic: bool,
+    /// Times the network sees every digit
+    #[arg(long, default_value_t = 10)]
+    epochs: usize,
+    /// Digits in a training step
+    #[arg(long, default_value_t = 64)]
+    batch: usize,
+    /// Learning rate of the first step; it falls to zero along half a cosine
+    #[arg(long, default_value_t = 0.01)]
+    lr: f32,
+    /// Seed of the weights and of the order of digits
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// One epoch on few digits: a check that everything runs
+    #[arg(long)]
+    quick: bool,
+}
+
+fn main() -> Outcome {
+    let args = Args::parse();
+    if args.classic {
+        println!("{}", LeNet5Of1998::SUMMARY);
+        run(LeNet5Of1998::with_init(Init::GlorotUniform, args.seed), &args)
+    } else {
+        println!("{}", LeNet5::SUMMARY);
+        run(LeNet5::new(args.seed), &args)
+    }
+}
+
+/// Trains `net` and prints what it reached.
+fn run<N: Network>(mut net: N, args: &Args) -> Outcome {
+    let folder = args.data.clone().unwrap_or_else(|| shipped("mnist"));
+    let (digits, tests) = (idx::mnist(&folder, Split::Train)?, idx::mnist(&folder, Split::Test)?);
+    let normalize = Normalize::of(&digits)?;
+    let (mut epochs, mut count) = (args.epochs, digits.len());
+    if args.quick {
+        (epochs, count) = (1, count.min(2_000));
+    }
+    let train = digits.take(count).normalized(normalize.clone())?;
+    let test = tests.normalized(normalize)?;
+    println!("training on {} digits of {}, testing on {}", train.len(), folder.display(), test.len());
+
+    let start = Instant::now();
+    let lr = args.lr;
+    let cosine = move |at: Position| {
+        let way = at.step as f32 / at.steps as f32;
+        lr * 0.5 * (1.0 + (std::f32::consts::PI * way).cos())
+    };
+    let sgd = Sgd::new(lr).momentum(0.9).weight_decay(5e-4);
+    Trainer::new(sgd).epochs(epochs).batch(args.batch).seed(args.seed).schedule(cosine).fit(
+        &mut net,
+        &train,
+        Watch::new(&test),
+    )?;
+    let seconds = start.elapsed().as_secs_f64();
+    let reached = evaluate(&net, &mut net.workspace(256), &test)?;
+    println!("test accuracy {:.2} % after {seconds:.1} s", 100.0 * reached.accuracy());
+    Ok(())
+}

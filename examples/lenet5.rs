@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Parser;
-use cnn_examples::{Outcome, progress::Watch, shipped};
+use cnn_examples::{Outcome, progress::Watch, schedule::cosine, shipped};
 use cnn_runtime::data::idx;
 use cnn_runtime::prelude::*;
-use cnn_runtime::train::Position;
 
 cnn! {
     /// LeNet-5 with today's parts.
@@ -79,17 +78,9 @@ fn run<N: Network>(mut net: N, args: &Args) -> Outcome {
     println!("training on {} digits of {}, testing on {}", train.len(), folder.display(), test.len());
 
     let start = Instant::now();
-    let lr = args.lr;
-    let cosine = move |at: Position| {
-        let way = at.step as f32 / at.steps as f32;
-        lr * 0.5 * (1.0 + (std::f32::consts::PI * way).cos())
-    };
-    let sgd = Sgd::new(lr).momentum(0.9).weight_decay(5e-4);
-    Trainer::new(sgd).epochs(epochs).batch(args.batch).seed(args.seed).schedule(cosine).fit(
-        &mut net,
-        &train,
-        Watch::new(&test),
-    )?;
+    let sgd = Sgd::new(args.lr).momentum(0.9).weight_decay(5e-4);
+    let trainer = Trainer::new(sgd).epochs(epochs).batch(args.batch).seed(args.seed);
+    trainer.schedule(cosine(args.lr)).fit(&mut net, &train, Watch::testing(&test))?;
     let seconds = start.elapsed().as_secs_f64();
     let reached = evaluate(&net, &mut net.workspace(256), &test)?;
     println!("test accuracy {:.2} % after {seconds:.1} s", 100.0 * reached.accuracy());

@@ -1,7 +1,9 @@
-//! What the example programs share: where their data stands, how they show progress, and how they read a picture.
+//! What the example programs share: where their data stands, how they show progress, how the learning rate falls, and
+//! how they read a picture.
 
 pub mod picture;
 pub mod progress;
+pub mod schedule;
 
 use std::path::PathBuf;
 

@@ -13,20 +13,21 @@ pub fn bar(label: impl Into<String>, len: usize) -> ProgressBar {
     ProgressBar::new(len as u64).with_style(style).with_prefix(label.into())
 }
 
-/// Shows a training run: a bar for each epoch, then a line with its loss and its accuracy on other data.
-pub struct Watch<'a, D: ?Sized> {
-    test: &'a D,
+/// Shows a training run: a bar for each epoch, then a line with what was reached.
+#[derive(Default)]
+pub struct Watch<'a> {
+    test: Option<&'a dyn Dataset>,
     bar: Option<ProgressBar>,
 }
 
-impl<'a, D: Dataset + ?Sized> Watch<'a, D> {
-    /// Watches a run, testing on `test` after each epoch.
-    pub fn new(test: &'a D) -> Self {
-        Watch { test, bar: None }
+impl<'a> Watch<'a> {
+    /// Watches a run and tests the network on `test` after each epoch; `Watch::default()` does not test.
+    pub fn testing(test: &'a dyn Dataset) -> Self {
+        Watch { test: Some(test), bar: None }
     }
 }
 
-impl<N: Network, D: Dataset + ?Sized> Callback<N> for Watch<'_, D> {
+impl<N: Network> Callback<N> for Watch<'_> {
     fn step(&mut self, step: &Step) {
         let bar = self.bar.get_or_insert_with(|| bar(format!("epoch {:>2}", step.epoch + 1), step.total_images));
         bar.set_message(format!("loss {:.4}  accuracy {:.2} %", step.mean_loss, 100.0 * step.accuracy));
@@ -37,16 +38,13 @@ impl<N: Network, D: Dataset + ?Sized> Callback<N> for Watch<'_, D> {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
-        let test = evaluate(network, &mut network.workspace(256), self.test)?;
-        println!(
-            "epoch {:>2}/{}  loss {:.4}  train {:.2} %  test {:.2} %  {:.0} images/s",
-            epoch.epoch + 1,
-            epoch.epochs,
-            epoch.loss,
-            100.0 * epoch.accuracy,
-            100.0 * test.accuracy(),
-            epoch.images as f64 / epoch.time.as_secs_f64()
-        );
+        let Epoch { epoch: index, epochs, loss, accuracy, .. } = epoch;
+        let mut line = format!("epoch {:>2}/{epochs}  loss {loss:.4}  train {:.2} %", index + 1, 100.0 * accuracy);
+        if let Some(test) = self.test {
+            let reached = evaluate(network, &mut network.workspace(256), test)?;
+            line += &format!("  test {:.2} %", 100.0 * reached.accuracy());
+        }
+        println!("{line}  {:.0} images/s", epoch.images as f64 / epoch.time.as_secs_f64());
         Ok(ControlFlow::Continue(()))
     }
 }

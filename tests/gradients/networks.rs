@@ -1,0 +1,68 @@
+//! Small networks that between them have every layer, on maps of odd and prime sizes.
+
+use cnn_runtime::prelude::*;
+
+cnn! {
+    /// Windows of every kind. Linear apart from its maxima.
+    pub Windows <4x13x11>
+        -> conv(6, 3x2, s2x1, p1x0, g2) <6x7x10>
+        -> dwconv(3, p1, m2) <12x7x10>
+        -> pool(3, s2, p1) <12x4x5>
+        -> conv(5, 3x3, p2, d2) <5x4x5>
+        -> upsample(2, bilinear) <5x8x10>
+        -> avgpool(3, s2, p1) <5x4x5>
+        -> pad(1x2) <5x6x9>
+        -> conv(3, 4x3, s2, same) <3x3x5>
+        -> upsample(1x2, nearest) <3x3x10>
+        -> pool(2x3, s1) <3x2x8>
+        -> fc(7);
+
+    /// One value that every activation reads.
+    pub Fan <3x5x7>
+        -> conv(4, 3x3, p1)
+        -> concat(relu, leaky_relu(slope = 0.1), relu6, elu(alpha = 0.7), gelu, silu, hardswish, tanh, sigmoid,
+            leaky_relu(slope = -0.3), elu(alpha = -0.5), softmax, log_softmax, id) <56x5x7>
+        -> conv(5, 3x3) -> fc(6);
+
+    /// Smooth activations in rows, where each may work in the memory of the one before.
+    pub Row <3x7x5>
+        -> conv(5, 3x3, s2, p1) -> elu -> tanh -> silu
+        -> conv(4, 1x1) -> gelu -> tanh -> elu
+        -> fc(11) -> silu -> gelu
+        -> fc(7) -> silu -> sigmoid;
+
+    /// Activations with kinks and maxima, in rows.
+    pub Kinks <2x11x13>
+        -> conv(5, 3x3) -> relu -> pool(3, s2) <5x4x5>
+        -> conv(4, 3x3) -> leaky_relu(slope = 0.2) -> relu6 -> pool(2, s1, p1) <4x3x4>
+        -> fc(9) -> hardswish -> leaky_relu(slope = -0.3) -> fc(4);
+
+    /// Values that later layers reach back to, twice and more.
+    pub Names <3x11x9>
+        -> add(id, gelu, conv(3, 3x3, p1))
+        -> stem = conv(4, 3x3) <4x9x7> -> tanh
+        -> low = avgpool(3, s2, p1) <4x5x4>
+        -> conv(4, 3x3, p1) -> silu
+        -> add(id, low, conv(4, 1x1) -> sigmoid)
+        -> high = conv(6, 2x3, p1) <6x6x4> -> gelu
+        -> conv(4, 2x1) <4x5x4>
+        -> concat(low, id, high -> conv(2, 2x1),
+            stem -> conv(3, 3x3, s2, p1) <3x5x4>, stem -> avgpool(5x4) -> upsample(5x4))
+        -> add(id, id)
+        -> avgpool(global) -> fc(5) -> softmax;
+
+    block unit(c, s = 1) =
+        add(conv(c, 3x3, s, p1, nobias) -> bn -> silu -> conv(c, 3x3, p1, nobias) -> bn, shortcut(c, s)) -> silu;
+
+    /// A part of the next network.
+    pub Stem <2x11x13> -> conv(5, 3x3, s2, nobias) -> bn(eps = 1e-3) -> tanh;
+
+    /// Residual units after another network, in training mode.
+    pub Residual <2x11x13> -> Stem <5x5x6> -> unit(5) * 2 -> unit(7, s2) <7x3x3> -> fc(11, nobias) -> bn -> fc(5);
+
+    /// Normalisations and dropout.
+    pub Norms <3x5x7>
+        -> conv(7, 3x3) <7x3x5> -> lrn(size = 3, alpha = 0.5, beta = 0.75, k = 1)
+        -> dropout(0.3) -> conv(5, 2x2) -> lrn(size = 5, alpha = 0.9, beta = 0.6, k = 1.5) -> softmax
+        -> bn -> dropout(0.5) -> fc(6) -> log_softmax;
+}

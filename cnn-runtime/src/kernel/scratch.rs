@@ -1,6 +1,7 @@
 //! Memory that kernels pack into: one buffer per thread, which grows to the largest need and stays.
 
-use std::cell::RefCell;
+use std::cell::Cell;
+use std::ops::{Deref, DerefMut};
 
 use bytemuck::{Pod, Zeroable};
 
@@ -13,59 +14,103 @@ const INITIAL: usize = 1 << 19;
 struct Line([f32; 16]);
 
 thread_local! {
-    static FIRST: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
-    static SECOND: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
+    static PACKED: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
+    static SUMS: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
 }
 
-/// Lends `floats` floats of this thread's buffer, 64-byte aligned, with whatever they hold.
-///
-/// # Panics
-/// If called inside itself.
-pub(crate) fn with<R>(floats: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
-    FIRST.with_borrow_mut(|lines| f(grown(lines, floats, INITIAL)))
+/// Which of this thread's buffers: a task may hold one of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// What one task packs for itself.
+    Packed,
+    /// Sums over which tasks, on this thread too, are spread out.
+    Sums,
 }
 
-/// As [`with`], of a second buffer: for what stays in use while this thread, too, runs tasks that use the first.
-///
-/// # Panics
-/// If called inside itself.
-pub(crate) fn with_second<R>(floats: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
-    SECOND.with_borrow_mut(|lines| f(grown(lines, floats, 0)))
+impl Use {
+    #[inline]
+    fn with<R>(self, f: impl FnOnce(&Cell<Vec<Line>>) -> R) -> R {
+        match self {
+            Use::Packed => PACKED.with(f),
+            Use::Sums => SUMS.with(f),
+        }
+    }
 }
 
-fn grown(lines: &mut Vec<Line>, floats: usize, least: usize) -> &mut [f32] {
+/// A buffer of this thread, until it is dropped. A value and not a closure's argument, because a closure would leave the
+/// instruction set of the kernel that calls.
+pub(crate) struct Lent {
+    lines: Vec<Line>,
+    floats: usize,
+    purpose: Use,
+}
+
+/// Lends `floats` floats of one of this thread's buffers, 64-byte aligned, with whatever they hold. A buffer that is
+/// lent already is not waited for: a new one takes its place.
+#[inline(never)]
+pub(crate) fn lend(purpose: Use, floats: usize) -> Lent {
+    let mut lines = purpose.with(Cell::take);
     let wanted = floats.div_ceil(16);
     if lines.len() < wanted {
+        let least = if purpose == Use::Packed { INITIAL / 16 } else { 0 };
         // The old contents are of no use: they are freed before more is asked for.
-        *lines = Vec::new();
-        *lines = vec![Line::zeroed(); wanted.max(least / 16)];
+        drop(std::mem::take(&mut lines));
+        lines = vec![Line::zeroed(); wanted.max(least)];
     }
-    &mut bytemuck::cast_slice_mut(lines)[..floats]
+    Lent { lines, floats, purpose }
+}
+
+impl Drop for Lent {
+    #[inline(never)]
+    fn drop(&mut self) {
+        self.purpose.with(|cell| cell.set(std::mem::take(&mut self.lines)));
+    }
+}
+
+impl Deref for Lent {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &bytemuck::cast_slice(&self.lines)[..self.floats]
+    }
+}
+
+impl DerefMut for Lent {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.floats]
+    }
 }
 
 /// Makes the buffers of all threads of the pool, so that no later kernel has to.
 pub fn warm_up() {
-    with(INITIAL, |_| ());
-    rayon::broadcast(|_| with(INITIAL, |_| ()));
+    drop(lend(Use::Packed, INITIAL));
+    rayon::broadcast(|_| drop(lend(Use::Packed, INITIAL)));
 }
 
 #[cfg(test)]
 mod tests {
-    use super::with;
+    use super::{Use, lend};
 
     #[test]
     fn the_buffer_is_aligned_and_as_long_as_asked() {
-        for floats in [1, 17, 1 << 10, (1 << 19) + 3] {
-            with(floats, |buffer| {
-                assert_eq!(buffer.len(), floats);
-                assert_eq!(buffer.as_ptr() as usize % 64, 0);
-            });
+        for floats in [0, 1, 17, 1 << 10, (1 << 19) + 3] {
+            let mut buffer = lend(Use::Packed, floats);
+            assert_eq!(buffer.len(), floats);
+            assert_eq!(buffer.as_mut_ptr() as usize % 64, 0);
         }
     }
 
     #[test]
     fn it_keeps_its_place_once_grown() {
-        let first = with(1 << 20, |buffer| buffer.as_ptr() as usize);
-        assert_eq!(with(1 << 10, |buffer| buffer.as_ptr() as usize), first);
+        let first = lend(Use::Packed, 1 << 20).as_ptr();
+        assert_eq!(lend(Use::Packed, 1 << 10).as_ptr(), first);
+    }
+
+    #[test]
+    fn buffers_lent_at_once_are_distinct() {
+        let lent = [lend(Use::Packed, 100), lend(Use::Sums, 100), lend(Use::Packed, 100)];
+        let mut places = lent.each_ref().map(|buffer| buffer.as_ptr());
+        places.sort();
+        assert!(places.windows(2).all(|pair| pair[0] < pair[1]));
     }
 }

@@ -52,16 +52,15 @@ pub(super) fn run(isa: Isa, d: &Conv, n: usize, input: &[f32], d_output: &[f32],
     if grid.chunks == 1 {
         return products(isa, d, n, &grid, input, d_output, d_weight);
     }
-    scratch::with_second(grid.chunks * d_weight.len(), |partial| {
-        products(isa, d, n, &grid, input, d_output, partial);
-        let (first, rest) = partial.split_at(d_weight.len());
-        d_weight.copy_from_slice(first);
-        for chunk in rest.chunks_exact(d_weight.len()) {
-            for (sum, value) in d_weight.iter_mut().zip(chunk) {
-                *sum += value;
-            }
+    let mut partial = scratch::lend(scratch::Use::Sums, grid.chunks * d_weight.len());
+    products(isa, d, n, &grid, input, d_output, &mut partial);
+    let (first, rest) = partial.split_at(d_weight.len());
+    d_weight.copy_from_slice(first);
+    for chunk in rest.chunks_exact(d_weight.len()) {
+        for (sum, value) in d_weight.iter_mut().zip(chunk) {
+            *sum += value;
         }
-    });
+    }
 }
 
 /// Writes the sums of all chunks of the batch, one set of weights after the other.
@@ -124,21 +123,20 @@ impl Kernel for Task<'_> {
         let stage = self.input.stage(&(0..most_lines * w));
         let staged_len = self.input.filled_len(&stage, self.inputs.len());
         let (sums_len, panels_len) = (rows * width, most_lines * w * width);
-        scratch::with(sums_len + panels_len + staged_len, |buffer| {
-            let (sums, buffer) = buffer.split_at_mut(sums_len);
-            let (packed, staged) = buffer.split_at_mut(panels_len);
-            sums.fill(0.0);
-            for sample in self.samples.clone() {
-                for chunk in 0..chunks {
-                    let lines = part(h, chunks, 1, chunk);
-                    let stage = self.input.stage(&((sample * h + lines.start) * w..(sample * h + lines.end) * w));
-                    self.input.fill(&stage, self.inputs.clone(), staged);
-                    self.pack(simd, sample, lines.start * w..lines.end * w, packed);
-                    self.accumulate(simd, &stage, lines.len(), packed, staged, sums);
-                }
+        let mut buffer = scratch::lend(scratch::Use::Packed, sums_len + panels_len + staged_len);
+        let (sums, buffer) = buffer.split_at_mut(sums_len);
+        let (packed, staged) = buffer.split_at_mut(panels_len);
+        sums.fill(0.0);
+        for sample in self.samples.clone() {
+            for chunk in 0..chunks {
+                let lines = part(h, chunks, 1, chunk);
+                let stage = self.input.stage(&((sample * h + lines.start) * w..(sample * h + lines.end) * w));
+                self.input.fill(&stage, self.inputs.clone(), staged);
+                self.pack(simd, sample, lines.start * w..lines.end * w, packed);
+                self.accumulate(simd, &stage, lines.len(), packed, staged, sums);
             }
-            self.store(simd, sums);
-        });
+        }
+        self.store(simd, sums);
     }
 }
 

@@ -191,14 +191,13 @@ impl<P: Pack> Kernel for Task<'_, P> {
         let deepest = (0..chunks).map(|index| chunk(index).len()).max().unwrap_or(0);
         let panels_len = deepest * columns.len().next_multiple_of(2 * S::LANES) + 2 * S::LANES;
         let stage_len = (0..chunks).map(|index| gemm.b.stage_len(&chunk(index), &columns)).max().unwrap_or(0);
-        scratch::with(panels_len + stage_len, |buffer| {
-            let (panels, stage) = buffer.split_at_mut(panels_len);
-            for index in 0..chunks {
-                let depth = chunk(index);
-                gemm.b.pack(simd, depth.clone(), columns.clone(), panels, stage);
-                chunk_product(simd, gemm, rows.clone(), columns.clone(), depth, panels);
-            }
-        });
+        let mut buffer = scratch::lend(scratch::Use::Packed, panels_len + stage_len);
+        let (panels, stage) = buffer.split_at_mut(panels_len);
+        for index in 0..chunks {
+            let depth = chunk(index);
+            gemm.b.pack(simd, depth.clone(), columns.clone(), panels, stage);
+            chunk_product(simd, gemm, rows.clone(), columns.clone(), depth, panels);
+        }
     }
 }
 

@@ -7,19 +7,23 @@ use std::time::{Duration, Instant};
 use cnn_compiler::compile::{Compiled, compile};
 use cnn_compiler::expand;
 use cnn_compiler::front::analyse;
-use cnn_compiler::ir::Shape;
+use cnn_compiler::ir::{Graph, Op, Shape};
 use proc_macro2::TokenStream;
 
 fn tokens(source: &str) -> TokenStream {
     source.parse().expect("the source lexes")
 }
 
-fn compiled(source: &str) -> (Compiled, Shape) {
-    let (networks, diagnostics) = analyse(tokens(source));
+fn graph(source: &str) -> Graph {
+    let (mut networks, diagnostics) = analyse(tokens(source));
     let errors: Vec<String> = diagnostics.into_vec().iter().map(|error| error.text()).collect();
     assert!(errors.is_empty(), "{errors:#?}");
-    let graph = networks.last().and_then(|network| network.graph.as_ref()).expect("a network without errors");
-    (compile(graph).expect("countable"), graph.output())
+    networks.pop().and_then(|network| network.graph).expect("a network without errors")
+}
+
+fn compiled(source: &str) -> (Compiled, Shape) {
+    let graph = graph(source);
+    (compile(&graph).expect("countable"), graph.output())
 }
 
 fn params(source: &str) -> u64 {
@@ -80,6 +84,21 @@ fn resnet18_has_the_multiply_accumulates_of_its_convolutions() {
     // torchvision states 1.81 giga; by hand: the stem 118,013,952, stage 1 4 * 115,605,504, and so on.
     assert_eq!(compiled.costs.total.macs, 1_814_073_344);
     assert_eq!(output, Shape::Flat(1000));
+}
+
+/// Layers with weights; the projections of shortcuts are not counted, as is usual.
+fn depth(source: &str) -> usize {
+    let weighted = |op: Op| matches!(op, Op::Conv { .. } | Op::Fc { .. });
+    graph(source).nodes.iter().filter(|node| weighted(node.op) && !node.name.contains("shortcut")).count()
+}
+
+#[test]
+fn resnet152_has_eight_times_the_layers_of_vgg19_and_little_more_than_half_its_work() {
+    let (resnet152, vgg16, vgg19) = (resnet(BOTTLENECK, [3, 8, 36, 3]), vgg([2, 2, 3, 3, 3]), vgg([2, 2, 4, 4, 4]));
+    assert_eq!([&resnet152, &vgg16, &vgg19].map(|source| depth(source)), [152, 16, 19]);
+    // torchvision states 11.51, 15.47 and 19.63 giga.
+    let macs = [&resnet152, &vgg16, &vgg19].map(|source| compiled(source).0.costs.total.macs);
+    assert_eq!(macs, [11_513_626_624, 15_470_264_320, 19_632_062_464]);
 }
 
 #[test]

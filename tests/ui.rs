@@ -1,0 +1,74 @@
+//! What a mistake looks like: one small file each, with the compiler's whole answer beside it.
+//! `TRYBUILD=overwrite cargo test --test ui` writes the answers anew; read them before you commit them.
+//!
+//! Each answer is the macro's alone, also where the file goes on to use the network with the mistake. Only what `use`
+//! shows of sound networks that are used wrongly is in rustc's words, and may change with rustc.
+//!
+//! The programs in `pass` are modules of this test: only a run of `cargo check` is left to trybuild, which does that
+//! for all files at once.
+
+use std::path::Path;
+
+const TOPICS: [&str; 6] = ["syntax", "names", "attributes", "shapes", "graph", "use"];
+
+#[test]
+fn mistakes_teach() {
+    let cases = trybuild::TestCases::new();
+    for topic in TOPICS {
+        cases.compile_fail(format!("tests/ui/{topic}/*.rs"));
+    }
+}
+
+/// Makes a module and a test of each program in `pass`, and a test that none was forgotten.
+macro_rules! programs {
+    ($($name:ident),* $(,)?) => {
+        #[path = "ui/pass"]
+        mod pass {
+            $(pub(crate) mod $name;)*
+        }
+
+        $(#[test]
+        fn $name() {
+            pass::$name::main();
+        })*
+
+        #[test]
+        fn every_program_runs() {
+            assert_eq!(sources("pass"), [$(stringify!($name)),*]);
+        }
+    };
+}
+
+#[test]
+fn files_are_short_and_many() {
+    let mut cases = 0;
+    for topic in TOPICS {
+        for name in sources(topic) {
+            let text = std::fs::read_to_string(folder(topic).join(format!("{name}.rs"))).expect("the file is readable");
+            assert!(text.lines().count() < 15, "{topic}/{name}.rs is too long to be one mistake");
+            assert!(folder(topic).join(format!("{name}.stderr")).exists(), "{topic}/{name}.rs has no answer");
+            cases += 1;
+        }
+    }
+    assert!(cases >= 60, "{cases} cases");
+}
+
+fn folder(topic: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ui").join(topic)
+}
+
+/// The names of a folder's programs, sorted.
+fn sources(topic: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(folder(topic)).expect("the folder is readable");
+    let paths = entries.map(|entry| entry.expect("the entry is readable").path());
+    let rust = paths.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    let mut names: Vec<String> =
+        rust.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
+    names.sort();
+    names
+}
+
+programs! {
+    annotations, blocks, every_layer, expressions, hygiene, inside_functions, items, named_values, networks_as_steps,
+    repeats, strict_lints, through_macro_rules,
+}

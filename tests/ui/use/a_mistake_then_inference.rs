@@ -1,0 +1,10 @@
+use cnn_runtime::prelude::*;
+
+cnn! { pub Net <1x28x28> -> conv(6, 5x5, s0) -> relu -> fc(10) }
+
+fn main() {
+    let net = Net::new(0);
+    let mut workspace = net.workspace(1);
+    let scores: &[f32; 10] = net.forward(&mut workspace, &[[[0.0; 28]; 28]; 1]);
+    println!("{scores:?} {} {:?} {}", Net::PARAMS, Net::OUTPUT, Net::SUMMARY);
+}

@@ -62,8 +62,7 @@ fn sources(topic: &str) -> Vec<String> {
     let entries = std::fs::read_dir(folder(topic)).expect("the folder is readable");
     let paths = entries.map(|entry| entry.expect("the entry is readable").path());
     let rust = paths.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
-    let mut names: Vec<String> =
-        rust.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
+    let mut names: Vec<String> = rust.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
     names.sort();
     names
 }

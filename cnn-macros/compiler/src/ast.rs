@@ -26,7 +26,8 @@ pub struct NetworkDef {
     pub name: Ident,
     /// Whether this is the expression form.
     pub expression: bool,
-    /// The declared input shape; `None` where it was missing or unreadable, which has been reported.
+    /// The declared input shape; `None` where it was missing or unreadable, and not of three sizes where that is the
+    /// mistake, which has been reported.
     pub input: Option<Dims>,
     /// The layers.
     pub chain: Chain,

@@ -6,6 +6,7 @@ use proc_macro2::TokenStream;
 
 use crate::ast::{NetworkDef, Program};
 use crate::diag::Diagnostics;
+use crate::emit::TYPES;
 use crate::infer::cost::{MAX_ELEMENTS, elements};
 use crate::infer::{self, Inferred, Seen};
 use crate::ir::{self, Map, Shape};
@@ -44,12 +45,13 @@ pub fn analyse(tokens: TokenStream) -> (Vec<Network>, Diagnostics) {
     let mut taken = HashSet::new();
     let mut networks = Vec::new();
     for (def, (input, inferred)) in program.networks.drain(..).zip(analysed) {
-        // A second type of one name would be rustc's error on top of ours.
-        if !taken.insert(def.name.to_string()) {
+        // A second type of one name would be rustc's error on top of ours, as would one that hides what it needs.
+        let name = def.name.to_string();
+        if TYPES.contains(&name.as_str()) || !taken.insert(name) {
             continue;
         }
+        let input = input.unwrap_or_else(|| guessed_input(&def));
         let NetworkDef { attrs, vis, name, expression, .. } = def;
-        let input = input.unwrap_or(Map { c: 1, h: 1, w: 1 });
         let Inferred { graph, output } = inferred;
         let output = output.unwrap_or(Shape::Flat(1));
         networks.push(Network { attrs, vis, name, expression, input, graph, output });
@@ -68,6 +70,15 @@ fn analyse_program(program: &Program, diagnostics: &Diagnostics) -> Vec<(Option<
         analysed.push((input, infer::infer(network, &lowered, input, &mut seen, diagnostics)));
     }
     analysed
+}
+
+/// The input that a shape of too few or too many sizes probably means: code around the network expects that type.
+fn guessed_input(network: &NetworkDef) -> Map {
+    match network.input.as_ref().map(|dims| dims.sizes.as_slice()) {
+        Some(&[h, w]) => Map { c: 1, h, w },
+        Some(&[.., c, h, w]) => Map { c, h, w },
+        _ => Map { c: 1, h: 1, w: 1 },
+    }
 }
 
 fn checked_input(network: &NetworkDef, diagnostics: &Diagnostics) -> Option<Map> {

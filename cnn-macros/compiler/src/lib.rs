@@ -40,7 +40,9 @@ pub fn expand(input: TokenStream) -> TokenStream {
         networks.iter().zip(&compiled).map(|(network, compiled)| emit::network(network, compiled.as_ref())).collect();
     let errors = diagnostics.into_compile_errors();
     match networks.iter().find(|network| network.expression) {
-        Some(Network { name, .. }) => quote!({
+        // The label is for the user who leaves out the name where items stand: rustc's error there quotes the first
+        // token, and nothing else of the expansion.
+        Some(Network { name, .. }) => quote!('_without_a_name_this_is_an_expression: {
             #errors
             #(#items)*
             <#name as ::cnn_runtime::Network>::new(0)

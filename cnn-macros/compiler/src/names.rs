@@ -11,6 +11,7 @@ use proc_macro2::Ident;
 
 use crate::ast::{Args, Atom, BlockDef, Call, Chain, Program, Step};
 use crate::diag::{Diagnostics, SHOWN, Site};
+use crate::emit::TYPES;
 use crate::op::{Kind, LAYERS};
 use crate::suggest;
 
@@ -44,7 +45,9 @@ pub fn resolve(program: &Program, diagnostics: &Diagnostics) -> Vec<Target> {
         scopes: Vec::new(),
         open: Vec::new(),
         unsure: false,
+        torn: false,
         hidden: HashMap::new(),
+        all: HashMap::new(),
     };
     resolver.declare_items();
     let mut calls = cycles::Calls::new(program);
@@ -81,8 +84,12 @@ struct Resolver<'p> {
     open: Vec<(Target, usize, Site)>,
     /// Whether a part of the item could not be read, so that a name may be used there.
     unsure: bool,
+    /// Whether the item's chain could not be read to its end.
+    torn: bool,
     /// Names of repeated steps that cannot be seen any more.
     hidden: HashMap<String, Site>,
+    /// The last name of each value of the item at hand, wherever it stands.
+    all: HashMap<String, Site>,
 }
 
 impl<'p> Resolver<'p> {
@@ -98,7 +105,7 @@ impl<'p> Resolver<'p> {
         let networks = networks.map(|(index, network)| (&network.name, Target::Network(index)));
         for (name, target) in blocks.chain(networks) {
             let site = Site::of(name.span());
-            if self.is_reserved(name) {
+            if self.is_reserved(name) || (matches!(target, Target::Network(_)) && self.is_emitted(name)) {
                 continue;
             }
             match self.items.get(&name.to_string()) {
@@ -127,6 +134,16 @@ impl<'p> Resolver<'p> {
         true
     }
 
+    /// Reports the name of a network that the emitted code uses for something else.
+    fn is_emitted(&self, name: &Ident) -> bool {
+        let taken = TYPES.contains(&name.to_string().as_str());
+        if taken {
+            let message = format!("the generated code uses the name `{name}` itself: choose another for the network");
+            self.error(Site::of(name.span()), message);
+        }
+        taken
+    }
+
     fn params(&self, block: &BlockDef) {
         let mut seen: HashMap<String, Site> = HashMap::new();
         for param in &block.params {
@@ -149,10 +166,27 @@ impl<'p> Resolver<'p> {
     fn item(&mut self, chain: &'p Chain) {
         self.open.clear();
         self.unsure = chain.broken;
+        self.torn = chain.broken;
         self.hidden.clear();
+        self.all.clear();
+        self.collect(chain);
         self.scopes.push(HashMap::new());
         self.chain(chain, false);
         self.close_scope();
+    }
+
+    /// Notes every name that a chain gives.
+    fn collect(&mut self, chain: &Chain) {
+        for step in &chain.steps {
+            self.all.extend(step.name.iter().map(|name| (name.to_string(), Site::of(name.span()))));
+            match &step.atom {
+                Atom::Group(chain) => self.collect(chain),
+                Atom::Call(Call { args: Args::Branches(branches), .. }) => {
+                    branches.iter().for_each(|branch| self.collect(branch));
+                }
+                _ => {}
+            }
+        }
     }
 
     fn close_scope(&mut self) {
@@ -281,16 +315,25 @@ impl<'p> Resolver<'p> {
                 format!("`{text}` is named inside a repeated step, at {place}, and cannot be seen outside it");
             return self.error(Site::of(call.name.span()), message);
         }
+        if let Some(later) = self.all.get(&text).filter(|_| bare) {
+            let place = later.line_col();
+            let message = format!("`{text}` is named only at {place}: a branch can begin with an earlier value");
+            return self.error(Site::of(call.name.span()), message);
+        }
         if self.diagnostics.len() >= SHOWN {
             // Nobody reads the hint, and finding one looks at every name.
             return self.error(Site::of(call.name.span()), format!("nothing is called `{text}`"));
         }
-        let layers = LAYERS.iter().map(|(name, _)| *name);
+        let layers = LAYERS.iter().map(|(name, _)| *name).chain(bare.then_some("id"));
         let items = self.items.keys().map(String::as_str);
         let values = self.scopes.iter().flat_map(|scope| scope.keys().map(String::as_str)).filter(|_| bare);
         let mut known: Vec<&str> = items.chain(values).collect();
         known.sort_unstable();
         let hint = suggest::did_you_mean(&text, layers.chain(known));
+        if self.torn && bare && hint.is_empty() {
+            // It may be named in what could not be read.
+            return;
+        }
         let what = if bare { "layer, block, network or earlier value" } else { "layer or block" };
         let list = if hint.is_empty() {
             format!(": the layers are {}", LAYERS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "))

@@ -1,39 +1,36 @@
 //! "Did you mean": the nearest known name.
 
-/// What other tools call a layer, and what it is called here.
-const FOREIGN: [(&str, &str); 24] = [
-    ("conv2d", "conv"),
-    ("convolution", "conv"),
-    ("depthwise", "dwconv"),
-    ("max_pool", "pool"),
-    ("maxpool2d", "pool"),
-    ("avg_pool", "avgpool"),
-    ("avgpool2d", "avgpool"),
-    ("global_avgpool", "avgpool"),
-    ("linear", "fc"),
-    ("dense", "fc"),
-    ("batchnorm", "bn"),
-    ("batch_norm", "bn"),
-    ("batchnorm2d", "bn"),
-    ("local_response_norm", "lrn"),
-    ("norm", "lrn"),
-    ("leakyrelu", "leaky_relu"),
-    ("swish", "silu"),
-    ("cat", "concat"),
-    ("sum", "add"),
-    ("skip", "shortcut"),
-    ("residual", "shortcut"),
-    ("resize", "upsample"),
-    ("epsilon", "eps"),
-    ("depth_conv", "dwconv"),
+/// What a layer is called here, and what other tools call it.
+const FOREIGN: [(&str, &[&str]); 17] = [
+    ("conv", &["conv1d", "conv2d", "convolution"]),
+    ("dwconv", &["depthwise", "depthwise_conv", "depth_conv", "separable_conv"]),
+    ("pool", &["max", "max_pool", "max_pool2d", "maxpool2d"]),
+    (
+        "avgpool",
+        &["avg", "avg_pool", "avgpool2d", "average_pool", "mean_pool", "gap", "global_avg_pool", "globalavgpool"],
+    ),
+    ("fc", &["linear", "dense", "fully_connected", "full"]),
+    ("bn", &["batchnorm", "batch_norm", "batchnorm2d"]),
+    ("lrn", &["local_response_norm", "norm"]),
+    ("leaky_relu", &["leakyrelu", "lrelu", "prelu"]),
+    ("hardswish", &["hswish", "hard_swish"]),
+    ("silu", &["swish"]),
+    ("flatten", &["view", "reshape"]),
+    ("concat", &["cat", "join", "concatenate"]),
+    ("add", &["sum", "plus", "merge"]),
+    ("shortcut", &["skip", "residual"]),
+    ("upsample", &["resize", "interpolate", "deconv", "conv_transpose", "convtranspose2d"]),
+    ("id", &["identity", "input"]),
+    ("eps", &["epsilon"]),
 ];
 
 /// The candidate nearest to `wrong`, where it is near enough to be a slip of the finger or another tool's word for it.
 pub fn nearest<'c>(wrong: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let lower = wrong.to_lowercase();
-    let foreign = FOREIGN.iter().find(|(theirs, _)| *theirs == lower).map(|(_, ours)| *ours);
+    let foreign = FOREIGN.iter().find(|(_, theirs)| theirs.contains(&lower.as_str())).map(|(ours, _)| *ours);
     let limit = match wrong.chars().count() {
-        0..=3 => 1,
+        0..=1 => 0,
+        2..=3 => 1,
         4..=6 => 2,
         _ => 3,
     };
@@ -97,7 +94,9 @@ mod tests {
         assert_eq!(nearest("cnov", layers), Some("conv"));
         assert_eq!(nearest("Linear", layers), Some("fc"));
         assert_eq!(nearest("BatchNorm", layers), Some("bn"));
+        assert_eq!(nearest("prelu", layers), Some("leaky_relu"));
         assert_eq!(nearest("transformer", layers), None);
+        assert_eq!(nearest("b", layers), None);
         assert_eq!(did_you_mean("relux", layers), "; did you mean `relu`?");
         assert_eq!(did_you_mean("transformer", layers), "");
     }

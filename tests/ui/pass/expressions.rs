@@ -1,5 +1,7 @@
 //! The form without a name is an expression: an instance, ready to use.
 
+#![deny(warnings)]
+
 use cnn_runtime::prelude::*;
 
 pub fn main() {

@@ -29,6 +29,10 @@ const LAYERS_PER_FUNCTION: usize = 64;
 /// Names that the emitted block uses for itself.
 const RESERVED: [&str; 5] = ["INFO", "INFER", "TRAIN", "TENSORS", "INPUT"];
 
+/// Types, modules and variants that the emitted block names: a network of one of these names would hide them.
+pub const TYPES: [&str; 13] =
+    ["bool", "f32", "str", "u64", "usize", "None", "Some", "rt", "infer", "train", "grad", "saved", "scratch"];
+
 /// What every emitter reads.
 struct Context<'a> {
     graph: &'a Graph,

@@ -13,8 +13,9 @@ impl Inference<'_> {
     pub(super) fn annotate(&mut self, value: usize, dims: &Dims, frame: usize) {
         let wanted = match dims.sizes[..] {
             [c, h, w] => Shape::Map(Map { c, h, w }),
-            [features, ..] => Shape::Flat(features),
-            [] => return,
+            [features] => Shape::Flat(features),
+            // Reported by the parser.
+            _ => return,
         };
         match self.values[value].shape {
             Some(found) if found == wanted => {}

@@ -72,6 +72,16 @@ impl<'c> Report<'c> {
         self.layer.call.site
     }
 
+    /// Whether the layer reads the input of the network.
+    pub(crate) fn reads_the_input(&self) -> bool {
+        self.layer.inputs.first().is_some_and(|input| self.values[*input].from.is_none())
+    }
+
+    /// How many rounds of the repeat around the layer went well.
+    pub(crate) fn rounds(&self) -> usize {
+        self.layer.rounds
+    }
+
     /// The parameters of the block around the layer.
     pub(crate) fn params(&self) -> Vec<String> {
         self.lowered.frames[self.layer.frame].params.iter().map(|param| param.to_string()).collect()

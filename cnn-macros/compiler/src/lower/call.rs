@@ -125,6 +125,10 @@ impl<'a> Unfolding<'_, 'a> {
         let mut slots: Vec<Option<&'a Expr>> = vec![None; block.params.len()];
         let mut positional = 0;
         let mut good = true;
+        if block.broken && given.len() != slots.len() {
+            // The parameters may not be what was read.
+            return None;
+        }
         for arg in given {
             let slot = match &arg.key {
                 Some(key) => match self.shared.params[index].get(&key.to_string()) {

@@ -150,6 +150,8 @@ impl<'a> Unfolding<'_, 'a> {
             Value::Word(word) => {
                 let params: Vec<String> = self.frames[frame].params.iter().map(|param| param.to_string()).collect();
                 let hint = suggest::did_you_mean(&word.to_string(), params.iter().map(String::as_str));
+                let hint =
+                    if params.is_empty() { ": only a block with parameters has names for numbers" } else { &hint };
                 format!("no parameter is called `{word}`{hint}")
             }
         };

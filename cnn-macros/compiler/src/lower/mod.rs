@@ -112,6 +112,8 @@ pub struct Layer<'a> {
     pub name: String,
     /// The frame it stands in.
     pub frame: usize,
+    /// How many rounds of the innermost repeat around it came before; none outside a repeat.
+    pub rounds: usize,
 }
 
 /// An evaluated argument.
@@ -186,6 +188,7 @@ impl<'a> Lowerer<'a> {
             values: 0,
             layers: 0,
             depth: 0,
+            rounds: 0,
             full: false,
             is_broken: false,
             shared: self,
@@ -207,6 +210,8 @@ struct Unfolding<'l, 'a> {
     values: usize,
     layers: usize,
     depth: usize,
+    /// Rounds of the innermost repeat that are done.
+    rounds: usize,
     /// A limit was passed and reported: nothing more is unfolded.
     full: bool,
     is_broken: bool,
@@ -298,7 +303,9 @@ impl<'a> Unfolding<'_, 'a> {
         let mut current = input;
         for round in 0..times {
             self.scopes.push(HashMap::new());
+            let outer = std::mem::replace(&mut self.rounds, round);
             current = self.atom(&step.atom, None, false, frame, current);
+            self.rounds = outer;
             self.scopes.pop();
             let each = self.layers - before;
             if self.full || each == 0 {
@@ -380,7 +387,8 @@ impl<'a> Unfolding<'_, 'a> {
             None if prefixed => self.naming.prefix(),
             None => self.naming.number(kind.label(), &self.shared.reserved),
         };
-        self.instrs.push(Instr::Layer(Layer { call, kind, args, inputs, branches, name, frame }));
+        let rounds = self.rounds;
+        self.instrs.push(Instr::Layer(Layer { call, kind, args, inputs, branches, name, frame, rounds }));
         self.values += 1;
         self.values
     }

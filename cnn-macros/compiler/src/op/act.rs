@@ -6,7 +6,7 @@ use crate::ir::{Act, Op};
 
 /// `leaky_relu(slope = 0.01)`.
 pub(super) const LEAKY_RELU: Signature = Signature {
-    usage: "leaky_relu(slope = 0.01)",
+    usage: "leaky_relu or leaky_relu(slope = 0.1)",
     slots: &["slope"],
     by_position: 1,
     letters: "",
@@ -15,8 +15,14 @@ pub(super) const LEAKY_RELU: Signature = Signature {
 };
 
 /// `elu(alpha = 1.0)`.
-pub(super) const ELU: Signature =
-    Signature { usage: "elu(alpha = 1.0)", slots: &["alpha"], by_position: 1, letters: "", words: &[], arrow: false };
+pub(super) const ELU: Signature = Signature {
+    usage: "elu or elu(alpha = 0.5)",
+    slots: &["alpha"],
+    by_position: 1,
+    letters: "",
+    words: &[],
+    arrow: false,
+};
 
 /// The shape stays.
 pub(super) fn infer(cx: &Cx<'_>) -> Outcome {

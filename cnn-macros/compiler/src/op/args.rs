@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use proc_macro2::Ident;
 
+use super::Kind;
 use super::text::either;
 use crate::diag::Site;
 use crate::infer::report::Report;
@@ -61,6 +62,8 @@ pub(crate) struct Bound<'c> {
     slots: Vec<Option<&'c Argument<'c>>>,
     letters: Vec<(char, [i128; 2], usize, Site)>,
     words: Vec<(&'c Ident, Site)>,
+    /// Whether a number too many was reported.
+    surplus: bool,
     report: &'c Report<'c>,
     /// Whether an argument was wrong, so that one which seems to be missing may be meant by it.
     bad: Cell<bool>,
@@ -70,7 +73,7 @@ impl<'c> Bound<'c> {
     pub(crate) fn new(layer: &'c Layer<'c>, signature: Signature, report: &'c Report<'c>) -> Self {
         let slots = vec![None; signature.slots.len()];
         let mut bound =
-            Self { signature, slots, letters: Vec::new(), words: Vec::new(), report, bad: Cell::new(false) };
+            Self { signature, slots, letters: vec![], words: vec![], surplus: false, report, bad: Cell::new(false) };
         for arg in &layer.args {
             bound.place(arg);
         }
@@ -88,7 +91,12 @@ impl<'c> Bound<'c> {
     }
 
     fn usage(&self) -> String {
-        format!("write for example `{}`", self.signature.usage)
+        let Signature { usage, slots, letters, words, .. } = self.signature;
+        if slots.is_empty() && letters.is_empty() && words.is_empty() {
+            return format!("write `{usage}`, it takes no arguments");
+        }
+        let examples: Vec<String> = usage.split(" or ").map(|example| format!("`{example}`")).collect();
+        format!("write for example {}", either(&examples))
     }
 
     /// The name that may have been meant, or an example.
@@ -117,18 +125,41 @@ impl<'c> Bound<'c> {
     fn positional(&mut self, arg: &'c Argument<'c>) {
         match self.slots.iter().take(self.signature.by_position).position(Option::is_none) {
             Some(slot) => self.slots[slot] = Some(arg),
+            // After one surplus number the next ones are no mistakes of their own.
+            None if self.surplus => self.bad.set(true),
             None => {
-                let shown = show(arg.value);
-                let hint = match (arg.param, self.signature.letters.chars().next()) {
-                    (Some(param), Some(_)) => {
-                        let letters: Vec<String> =
-                            self.signature.letters.chars().map(|letter| format!("`{letter}`")).collect();
-                        format!("the parameter `{param}` would be an option if it were called {}", either(&letters))
-                    }
-                    _ => self.usage(),
-                };
+                self.surplus = true;
+                let (shown, hint) = (show(arg.value), self.surplus_hint(arg));
                 self.fail(arg.site, format!("`{shown}` is one number too many: {hint}"));
             }
+        }
+    }
+
+    /// What a number behind the last positional one may be meant for.
+    fn surplus_hint(&self, arg: &Argument<'_>) -> String {
+        let Signature { letters, arrow, slots, .. } = self.signature;
+        let value = |slot: usize| self.slots.get(slot).copied().flatten().map(|arg| arg.value);
+        match (arg.value, arg.param) {
+            (_, Some(param)) if !letters.is_empty() => {
+                let letters: Vec<String> = letters.chars().map(|letter| format!("`{letter}`")).collect();
+                format!("the parameter `{param}` would be an option if it were called {}", either(&letters))
+            }
+            (Value::Dims(_), _) if slots == ["out", "kernel"] => match value(1) {
+                Some(out @ Value::Int(_)) => {
+                    let (out, kernel) = (show(out), show(arg.value));
+                    format!("the input channels are known and not written: write `conv({out}, {kernel})`")
+                }
+                _ => self.usage(),
+            },
+            (Value::Int(size), _) if letters.contains('m') => {
+                format!("a stride is written `s{size}`, and {size} outputs of each channel `m{size}`")
+            }
+            (Value::Int(size), _) if letters.contains('s') => format!("a stride is written `s{size}`"),
+            (Value::Int(out), _) if arrow => match value(0) {
+                Some(inputs) => format!("write `fc({} -> {out})`, or `fc({out})`", show(inputs)),
+                None => self.usage(),
+            },
+            _ => self.usage(),
         }
     }
 
@@ -136,10 +167,9 @@ impl<'c> Bound<'c> {
         let text = key.to_string();
         let site = Site::of(key.span());
         let Some(slot) = self.signature.slots.iter().position(|name| *name == text) else {
-            let letter = text.chars().next().filter(|letter| self.signature.letters.contains(*letter));
-            let is_letter = text.len() == 1 || matches!(text.as_str(), "stride" | "padding" | "dilation" | "groups");
-            let hint = match (letter, arg.value) {
-                (Some(letter), Value::Int(size)) if is_letter => format!(": write `{letter}{size}`"),
+            let hint = match (self.letter_of(&text), arg.value) {
+                (Some(letter), Value::Int(_) | Value::Dims(_)) => format!(": write `{letter}{}`", show(arg.value)),
+                (Some('p'), Value::Word(word)) => format!(": write `{word}`"),
                 _ => self.hint(&text, self.signature.slots.iter().copied()),
             };
             return self.fail(site, format!("no option is called `{text}`{hint}"));
@@ -155,12 +185,31 @@ impl<'c> Bound<'c> {
         }
     }
 
+    /// The option that a longer word stands for.
+    fn letter_of(&self, word: &str) -> Option<char> {
+        let letter = match word {
+            "stride" | "strides" => 's',
+            "padding" | "pad" => 'p',
+            "dilation" | "dilate" => 'd',
+            "groups" | "group" => 'g',
+            "multiplier" => 'm',
+            word => word.chars().next().filter(|_| word.len() == 1)?,
+        };
+        Some(letter).filter(|letter| self.signature.letters.contains(*letter))
+    }
+
     fn letter(&mut self, letter: char, sizes: [i128; 2], written: usize, site: Site) {
         let shown = show(Value::Letter { letter, sizes, written });
         if !self.signature.letters.contains(letter) {
             let taken = self.signature.letters.chars().map(|letter| format!("`{letter}`")).collect::<Vec<_>>();
             let list = if taken.is_empty() { String::new() } else { format!(", only {}", either(&taken)) };
-            return self.fail(site, format!("no option `{shown}`{list}: {}", self.usage()));
+            let hint = match letter {
+                'k' if self.signature.slots.contains(&"kernel") => {
+                    format!("a kernel is written `{}x{}`", sizes[0], sizes[1])
+                }
+                _ => self.usage(),
+            };
+            return self.fail(site, format!("no option `{shown}`{list}: {hint}"));
         }
         if let Some((.., first)) = self.letters.iter().find(|(known, ..)| *known == letter) {
             let place = first.line_col();
@@ -178,16 +227,31 @@ impl<'c> Bound<'c> {
             {
                 return self.fail(site, format!("{} lacks its size: write `{letter}2`", letter_name(letter)));
             }
-            let params = self.report.params();
-            let known = self.signature.words.iter().copied().chain(params.iter().map(String::as_str));
-            let hint = self.hint(&text, known);
-            return self.fail(site, format!("no option is called `{text}`{hint}"));
+            return self.unknown_word(&text, site);
         }
         if let Some((_, first)) = self.words.iter().find(|(known, _)| **known == text) {
             let place = first.line_col();
             return self.fail(site, format!("`{text}` is given twice, first at {place}"));
         }
         self.words.push((word, site));
+    }
+
+    fn unknown_word(&self, text: &str, site: Site) {
+        let params = self.report.params();
+        let known = self.signature.words.iter().copied().chain(params.iter().map(String::as_str));
+        let digits = text.trim_start_matches(|ch: char| !ch.is_ascii_digit());
+        let named = text.strip_suffix(digits).filter(|_| !digits.is_empty()).and_then(|word| self.letter_of(word));
+        let hint = match (suggest::did_you_mean(text, known), named) {
+            (_, Some(letter)) => format!(": write `{letter}{digits}`"),
+            (hint, _) if !hint.is_empty() => hint,
+            _ if Kind::named(text).is_some() => format!(": a layer stands after an arrow, `-> {text}`"),
+            _ if !params.is_empty() => {
+                let params: Vec<String> = params.iter().map(|param| format!("`{param}`")).collect();
+                format!(", nor a parameter, which would be {}", either(&params))
+            }
+            _ => format!(": {}", self.usage()),
+        };
+        self.fail(site, format!("no option is called `{text}`{hint}"));
     }
 
     /// The site of a word, if it was written.

@@ -6,7 +6,7 @@ use crate::ir::{Op, Shape};
 
 /// `bn(eps = 1e-5, momentum = 0.1)`.
 pub(super) const BN: Signature = Signature {
-    usage: "bn(eps = 1e-5, momentum = 0.1)",
+    usage: "bn or bn(eps = 1e-5, momentum = 0.1)",
     slots: &["eps", "momentum"],
     by_position: 0,
     letters: "",
@@ -16,7 +16,7 @@ pub(super) const BN: Signature = Signature {
 
 /// `lrn(size = 5, alpha = 1e-4, beta = 0.75, k = 2)`.
 pub(super) const LRN: Signature = Signature {
-    usage: "lrn(size = 5, alpha = 1e-4, beta = 0.75, k = 2)",
+    usage: "lrn or lrn(size = 5, alpha = 1e-4, beta = 0.75, k = 2)",
     slots: &["size", "alpha", "beta", "k"],
     by_position: 1,
     letters: "",

@@ -8,7 +8,7 @@ use crate::ir::{Map, Op, Shape, Window};
 
 /// `pool(K, options)`, `pool(global)`.
 pub(super) const MAX: Signature = Signature {
-    usage: "pool(2, s2)",
+    usage: "pool(2, s2) or pool(global)",
     slots: &["kernel"],
     by_position: 1,
     letters: "spd",
@@ -17,7 +17,7 @@ pub(super) const MAX: Signature = Signature {
 };
 
 /// `avgpool(K, options)`, `avgpool(global)`.
-pub(super) const AVG: Signature = Signature { usage: "avgpool(2, s2)", ..MAX };
+pub(super) const AVG: Signature = Signature { usage: "avgpool(2, s2) or avgpool(global)", ..MAX };
 
 /// The training pass keeps the place of each maximum in its window as a `u16`.
 const LARGEST_WINDOW: usize = 1 << 16;

@@ -46,7 +46,7 @@ fn padding(cx: &Cx<'_>) -> Result<(Padding, Option<Site>), ()> {
     given.sort_by_key(|site| site.key());
     if let [first, second, ..] = given[..] {
         let place = first.line_col();
-        cx.report.option(second, format!("padding is given twice, first at {place}: keep one of them"));
+        cx.report.option(second, format!("the padding is given twice, first at {place}: keep one of the two"));
         return Err(());
     }
     Ok(match (explicit, same) {
@@ -109,7 +109,19 @@ fn misfit(cx: &Cx<'_>, options: &Options, input: Map) -> String {
     }
     let uses = either(&ways_out(cx, options, size, padded));
     let drop = cx.report.droppable_pool(spans, pad).map_or_else(String::new, |pool| format!(", or drop {pool}"));
-    format!("{text}: use {uses}{drop}")
+    let fewer = match cx.report.rounds() {
+        0 => String::new(),
+        1 => ", or do not repeat it".into(),
+        rounds => format!(", or repeat it at most {rounds} times"),
+    };
+    // An input whose rows look like channels was probably declared in the order of image files.
+    let last = match input {
+        Map { c, h, w: w @ ..=4 } if c == h && cx.report.reads_the_input() => {
+            format!(", or declare `<{w}x{c}x{h}>`: channels come first")
+        }
+        _ => String::new(),
+    };
+    format!("{text}: use {uses}{drop}{fewer}{last}")
 }
 
 /// Kernels, dilations and paddings with which the window fits.

@@ -37,12 +37,15 @@ impl Parser<'_> {
             if stop == ',' && self.missing_comma_between_branches(cursor) {
                 break;
             }
-            self.text_behind(cursor, stop);
+            let repeated = steps.last().is_some_and(|step| step.repeat.is_some());
+            if !self.text_behind(cursor, stop, repeated) {
+                steps.push(broken_step());
+            }
         }
         Chain { steps, site: start.to(cursor.previous()), broken: self.diagnostics.len() > before }
     }
 
-    /// Reports an arrow that is written `=>` or `- >` and takes it as one.
+    /// Reports an arrow that is written `=>`, `<-` or `- >` and takes it as one.
     pub(super) fn false_arrow(&mut self, cursor: &mut Cursor<'_>) -> bool {
         let found = cursor.eat_false_arrow();
         if let Some(site) = found {
@@ -58,7 +61,11 @@ impl Parser<'_> {
 
     /// A value or `id` after a step begins the next branch: only its comma is missing.
     fn missing_comma_between_branches(&mut self, cursor: &Cursor<'_>) -> bool {
-        let Some(ident) = cursor.ident() else { return false };
+        if cursor.is_punct(';') {
+            self.error(cursor.site(), "branches are separated by `,`, not `;`");
+            return true;
+        }
+        let Some(ident) = cursor.ident().filter(|_| !cursor.is_keyword()) else { return false };
         let called = matches!(cursor.peek_at(1), Some(Token::Group(..)));
         let begins = !called && Kind::named(&ident.to_string()).is_none();
         if begins {
@@ -67,27 +74,36 @@ impl Parser<'_> {
         begins
     }
 
-    /// Something other than an arrow follows a step. A layer is read on as if the arrow stood there.
-    fn text_behind(&mut self, cursor: &mut Cursor<'_>, stop: char) {
+    /// Something other than an arrow follows a step. A layer is read on as if the arrow stood there; false where layers
+    /// may have been skipped.
+    fn text_behind(&mut self, cursor: &mut Cursor<'_>, stop: char, repeated: bool) -> bool {
         let site = cursor.site();
         let found = cursor.describe();
+        let layer = cursor.ident().is_some() && !cursor.is_keyword();
         let message = match cursor.peek() {
-            Some(Token::Ident(_)) => {
-                format!("an arrow is missing before {found}: write `-> {}`", found.trim_matches('`'))
+            Some(Token::Ident(_)) if layer => {
+                format!("an arrow is missing before {found}: write `-> {}`", plain(cursor))
             }
             Some(Token::Punct('*', ..)) => {
                 "only one repeat can stand here, before the `<shape>`: multiply the counts".into()
             }
+            Some(Token::Punct('+' | '-' | '/', ..)) if repeated => {
+                "a computed count stands in parentheses: `* (2 + 1)`".into()
+            }
+            Some(Token::Punct('+', ..)) => "branches are added by a layer: write `add(id, ...)`".into(),
             Some(Token::Punct('#', ..)) => ATTRIBUTE.into(),
             Some(Token::Punct('<', ..)) => "a second `<shape>`: one shape can stand after a layer".into(),
+            Some(Token::Punct(',', ..)) if stop != ',' => "layers are joined by `->`, not `,`".into(),
             _ if stop == ';' => format!("expected `->`, `;` or the end, found {found}"),
             _ => format!("expected `->`, found {found}"),
         };
         self.error(site, message);
-        if cursor.ident().is_none() {
+        let harmless = layer || matches!(cursor.peek(), Some(Token::Punct('*' | '#' | '<', ..)));
+        if !layer {
             cursor.skip_until(|cursor| cursor.is_arrow() || cursor.is_punct(stop));
             cursor.eat_arrow();
         }
+        harmless
     }
 
     fn step(&mut self, cursor: &mut Cursor<'_>, stop: char) -> Step {
@@ -95,18 +111,34 @@ impl Parser<'_> {
             self.error(hash.to(cursor.site()), ATTRIBUTE);
             cursor.next();
         }
-        let name = match cursor.ident() {
-            Some(ident) if cursor.is_assignment(1) => {
-                cursor.next();
-                cursor.next();
-                Some(ident.clone())
-            }
-            _ => None,
-        };
+        let name = self.step_name(cursor);
         let atom = self.atom(cursor, stop);
         let repeat = cursor.eat('*').map(|star| self.repeat(cursor, star));
-        let annotation = if cursor.is_punct('<') { self.dims(cursor, &[1, 3]) } else { None };
+        let shaped = cursor.is_punct('<') && !cursor.is_false_arrow();
+        let annotation = if shaped { self.dims(cursor, &[1, 3]) } else { None };
         Step { name, atom, repeat, annotation }
+    }
+
+    /// `name =` before a layer, also where it is written as Rust would have it.
+    fn step_name(&mut self, cursor: &mut Cursor<'_>) -> Option<Ident> {
+        if cursor.is_keyword() && matches!(cursor.peek_at(1), Some(Token::Ident(_))) && cursor.is_assignment(2) {
+            self.error(cursor.site(), format!("leave out {}: a value is named by `x = relu`", cursor.describe()));
+            cursor.next();
+        }
+        let name = cursor.ident()?;
+        let colon = matches!(
+            (cursor.peek_at(1), cursor.peek_at(2)),
+            (Some(Token::Punct(':', false, _)), Some(Token::Ident(_) | Token::Group(..)))
+        );
+        if !colon && !cursor.is_assignment(1) {
+            return None;
+        }
+        cursor.next();
+        if colon {
+            self.error(cursor.site(), format!("a value is named with `=`: write `{name} = ...`"));
+        }
+        cursor.next();
+        Some(name.clone())
     }
 
     /// The count of a repeat is a single number, name or group: what follows it may be the `<` of an annotation.
@@ -125,9 +157,23 @@ impl Parser<'_> {
     fn atom(&mut self, cursor: &mut Cursor<'_>, stop: char) -> Atom {
         let site = cursor.site();
         match cursor.peek() {
-            Some(Token::Ident(name)) => {
+            Some(Token::Ident(name)) if !cursor.is_keyword() => {
                 cursor.next();
-                Atom::Call(self.call(name, cursor))
+                let call = self.call(name, cursor);
+                match cursor.peek() {
+                    Some(Token::Literal(..)) if matches!(call.args, Args::None) => {
+                        let message = format!("arguments stand in parentheses: `{name}({})`", plain(cursor));
+                        self.error(call.site.to(cursor.site()), message);
+                        cursor.skip_until(|cursor| cursor.is_arrow() || cursor.is_punct(stop));
+                        Atom::Broken
+                    }
+                    _ => Atom::Call(call),
+                }
+            }
+            Some(Token::Literal(..)) if matches!(cursor.peek_at(1), Some(Token::Punct('*', ..))) => {
+                self.error(site, format!("a count stands after its layer: write `relu * {}`", plain(cursor)));
+                cursor.skip_until(|cursor| cursor.is_arrow() || cursor.is_punct(stop));
+                Atom::Broken
             }
             Some(Token::Group(group, inner)) if group.delimiter() == Delimiter::Parenthesis => {
                 cursor.next();
@@ -189,10 +235,15 @@ impl Parser<'_> {
                 continue;
             }
             branches.push(self.chain(&mut cursor, ','));
-            cursor.eat(',');
+            cursor.eat(',').or_else(|| cursor.eat(';'));
         }
         branches
     }
+}
+
+/// What stands at the cursor, to be quoted as a part of something longer.
+fn plain(cursor: &Cursor<'_>) -> String {
+    cursor.describe().trim_matches('`').to_string()
 }
 
 fn broken_step() -> Step {

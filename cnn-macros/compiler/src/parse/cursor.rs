@@ -31,6 +31,14 @@ impl Token {
         }
     }
 
+    /// The identifier that it is.
+    pub fn ident(&self) -> Option<&Ident> {
+        match self {
+            Token::Ident(ident) => Some(ident),
+            _ => None,
+        }
+    }
+
     /// How a message names it.
     pub fn describe(&self) -> String {
         match self {
@@ -81,7 +89,18 @@ pub fn flatten(stream: TokenStream, into: &mut Vec<Token>) {
                 into.push(Token::Punct(punct.as_char(), punct.spacing() == Spacing::Joint, punct.span()));
             }
             TokenTree::Literal(literal) => into.push(Token::Literal(literal.to_string(), literal.span())),
-            TokenTree::Group(group) if group.delimiter() == Delimiter::None => flatten(group.stream(), into),
+            TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
+                let mut inner = Vec::new();
+                flatten(group.stream(), &mut inner);
+                // An expression such as `2 + 1` stays one, whatever stands around it.
+                if is_calculation(&inner) {
+                    let mut parentheses = Group::new(Delimiter::Parenthesis, group.stream());
+                    parentheses.set_span(group.span());
+                    into.push(Token::Group(parentheses, inner));
+                } else {
+                    into.extend(inner);
+                }
+            }
             TokenTree::Group(group) => {
                 let mut inner = Vec::new();
                 flatten(group.stream(), &mut inner);
@@ -89,6 +108,13 @@ pub fn flatten(stream: TokenStream, into: &mut Vec<Token>) {
             }
         }
     }
+}
+
+/// Whether tokens are joined by signs of arithmetic; an arrow is none.
+fn is_calculation(tokens: &[Token]) -> bool {
+    let arrow = |pair: &[Token]| matches!(pair, [Token::Punct('-', true, _), Token::Punct('>', ..)]);
+    let sign = |token: &Token| matches!(token, Token::Punct('+' | '-' | '*' | '/', ..));
+    tokens.len() > 1 && tokens.iter().any(sign) && !tokens.windows(2).any(arrow)
 }
 
 /// A position in a slice of tokens.
@@ -104,6 +130,11 @@ impl<'t> Cursor<'t> {
     /// At the first of `tokens`; `end` is the closing delimiter, or the last token at the outermost level.
     pub fn new(tokens: &'t [Token], end: Site) -> Self {
         Self { tokens, position: 0, end }
+    }
+
+    /// At the token `position`, to look at it and at those after it.
+    pub fn starting(tokens: &'t [Token], position: usize) -> Self {
+        Self { position, ..Self::new(tokens, tokens.last().map_or(Site::of(Span::call_site()), Token::site)) }
     }
 
     /// At the first token inside a group.
@@ -133,9 +164,13 @@ impl<'t> Cursor<'t> {
         Some(token)
     }
 
-    /// Where the token here stands, or the end.
+    /// Where the token here stands, or the end; both halves of an arrow.
     pub fn site(&self) -> Site {
-        self.peek().map_or(self.end, Token::site)
+        let first = self.peek().map_or(self.end, Token::site);
+        match self.peek_at(1) {
+            Some(second) if self.is_arrow() => first.to(second.site()),
+            _ => first,
+        }
     }
 
     /// Where the token before stands.
@@ -158,6 +193,9 @@ impl<'t> Cursor<'t> {
 
     /// How a message names what is here.
     pub fn describe(&self) -> String {
+        if self.is_arrow() {
+            return "`->`".into();
+        }
         self.peek().map_or_else(|| "the end".into(), Token::describe)
     }
 
@@ -189,18 +227,28 @@ impl<'t> Cursor<'t> {
         })
     }
 
-    /// Takes `=>`, or `- >` with a space, if it stands here: an arrow that is written wrongly.
+    /// Takes `=>`, `<-`, or `- >` with a space, if it stands here: an arrow that is written wrongly.
     pub fn eat_false_arrow(&mut self) -> Option<Site> {
-        let (Some(Token::Punct(head @ ('=' | '-'), joint, _)), Some(Token::Punct('>', ..))) =
-            (self.peek(), self.peek_at(1))
-        else {
+        let (Some(Token::Punct(head, joint, _)), Some(Token::Punct(tip, ..))) = (self.peek(), self.peek_at(1)) else {
             return None;
         };
+        let wrong = match (head, tip) {
+            ('=', '>') => *joint,
+            ('-', '>') => !*joint,
+            // A shape may begin with a negative size, which is another mistake.
+            ('<', '-') => *joint && !matches!(self.peek_at(2), Some(Token::Literal(..))),
+            _ => false,
+        };
         let site = self.site();
-        (*joint == (*head == '=')).then(|| {
+        wrong.then(|| {
             self.position += 2;
             site.to(self.previous())
         })
+    }
+
+    /// Whether an arrow that is written wrongly stands here.
+    pub fn is_false_arrow(&self) -> bool {
+        Cursor::eat_false_arrow(&mut { *self }).is_some()
     }
 
     /// Whether `=` stands `ahead` places further, and is not half of another sign.
@@ -209,12 +257,14 @@ impl<'t> Cursor<'t> {
             if !joint || !matches!(self.peek_at(ahead + 1), Some(Token::Punct('>' | '=', ..))))
     }
 
+    /// Whether a keyword of Rust stands here, which can name nothing.
+    pub fn is_keyword(&self) -> bool {
+        self.ident().is_some_and(|ident| *ident != "_" && syn::parse_str::<Ident>(&ident.to_string()).is_err())
+    }
+
     /// The identifier here.
     pub fn ident(&self) -> Option<&'t Ident> {
-        match self.peek() {
-            Some(Token::Ident(ident)) => Some(ident),
-            _ => None,
-        }
+        self.peek().and_then(Token::ident)
     }
 
     /// Goes on until `stop` holds or the tokens end.

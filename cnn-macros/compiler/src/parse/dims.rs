@@ -7,7 +7,8 @@ use crate::ast::Dims;
 use crate::diag::Site;
 
 impl Parser<'_> {
-    /// Reads `<1x28x28>`; the number of sizes must be one of `ranks`.
+    /// Reads `<1x28x28>`; the number of sizes must be one of `ranks`. Another number is reported and returned, so that
+    /// the type of the network can be guessed.
     pub(super) fn dims(&mut self, cursor: &mut Cursor<'_>, ranks: &[usize]) -> Option<Dims> {
         let open = cursor.eat('<')?;
         let wanted = if ranks == [3] {
@@ -24,13 +25,11 @@ impl Parser<'_> {
         let site = open.to(close);
         let sizes = self.sizes(from, cursor, site, wanted)?;
         if sizes.contains(&0) {
-            self.error(site, format!("a size of zero in a shape: every size is at least 1, as in {wanted}"));
+            self.error(site, "a size of zero in a shape: every size is at least 1");
             return None;
         }
         if !ranks.contains(&sizes.len()) {
-            let count = sizes.len();
-            self.error(site, format!("{count} size{} in a shape: write {wanted}", if count == 1 { "" } else { "s" }));
-            return None;
+            self.error(site, wrong_rank(&sizes, ranks));
         }
         Some(Dims { sizes, site })
     }
@@ -60,5 +59,28 @@ impl Parser<'_> {
                 None
             }
         }
+    }
+}
+
+/// Says which sizes are missing or too many, with the shape that is probably meant.
+fn wrong_rank(sizes: &[usize], ranks: &[usize]) -> String {
+    let is = match sizes.len() {
+        1 => "1 size".to_string(),
+        count => format!("{count} sizes"),
+    };
+    let joined = |sizes: &[usize]| sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+    let (input, fix) = (ranks == [3], joined(sizes));
+    match *sizes {
+        [_] => format!("{is}, but a shape has channels, rows and columns: write `<1x1x{fix}>` for a row of {fix}"),
+        [_, _] if input => {
+            format!("{is}, but a shape has channels, rows and columns: write `<1x{fix}>` for one channel")
+        }
+        [_, _] => format!(
+            "{is}: a map has channels, rows and columns, like `<1x{fix}>`, and a flat value has 1, like `<400>`"
+        ),
+        [_, ref one @ ..] if one.len() == 3 => {
+            format!("{is}: a shape is that of one sample, without the batch: write `<{}>`", joined(one))
+        }
+        _ => format!("{is}: a shape is channels, rows and columns, like `<1x28x28>`"),
     }
 }

@@ -8,6 +8,8 @@ use super::literal::{self, Literal};
 use crate::ast::{Arg, Expr, ExprKind};
 use crate::diag::Site;
 
+const PAIR: &str = "two sizes are joined by x, as in `5x5`";
+
 impl Parser<'_> {
     /// Reads `arg, arg, ...` to the end of a group.
     pub(super) fn values(&mut self, mut cursor: Cursor<'_>) -> Vec<Arg> {
@@ -58,6 +60,7 @@ impl Parser<'_> {
             (before, token) => {
                 let fraction = before.is_some() && matches!(token, Some(Token::Punct('.', ..)));
                 let message = if fraction {
+                    args.pop();
                     "sizes are whole numbers".into()
                 } else {
                     format!("expected `,` or `)`, found {found}")
@@ -81,7 +84,8 @@ impl Parser<'_> {
             _ => None,
         };
         let value = self.expr(cursor, ',');
-        let target = cursor.eat_arrow().map(|_| self.expr(cursor, ','));
+        let arrow = cursor.eat_arrow().is_some() || self.false_arrow(cursor);
+        let target = arrow.then(|| self.expr(cursor, ','));
         Arg { key, value, target, site: start.to(cursor.previous()) }
     }
 
@@ -141,6 +145,11 @@ impl Parser<'_> {
                 cursor.next();
                 return self.parenthesised(Cursor::inside(group, inner), site);
             }
+            Some(Token::Group(group, _)) if group.delimiter() == Delimiter::Bracket => {
+                cursor.next();
+                self.error(site, PAIR);
+                ExprKind::Broken
+            }
             _ => {
                 self.error(site, format!("expected a number or an option, found {}", cursor.describe()));
                 cursor.skip_until(|cursor| cursor.is_punct(stop));
@@ -169,7 +178,11 @@ impl Parser<'_> {
             return expr;
         }
         if !inner.at_end() {
-            self.error(inner.site(), format!("expected `)`, found {}", inner.describe()));
+            if inner.is_punct(',') {
+                self.error(site, PAIR);
+            } else {
+                self.error(inner.site(), format!("expected `)`, found {}", inner.describe()));
+            }
             return Expr { kind: ExprKind::Broken, site };
         }
         Expr { site, ..expr }

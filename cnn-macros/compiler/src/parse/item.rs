@@ -5,8 +5,9 @@ use syn::parse::Parser as _;
 
 use super::Parser;
 use super::cursor::{Cursor, Token};
-use crate::ast::{BlockDef, Chain, NetworkDef, Param, Program};
+use crate::ast::{BlockDef, Chain, Dims, NetworkDef, Param, Program};
 use crate::diag::Site;
+use crate::op::Kind;
 
 impl Parser<'_> {
     pub(super) fn item(&mut self, cursor: &mut Cursor<'_>, program: &mut Program) {
@@ -15,30 +16,62 @@ impl Parser<'_> {
         let attrs = self.attributes(cursor);
         let vis = self.visibility(cursor);
         if cursor.is_punct('<') {
-            if !attrs.is_empty() || vis != syn::Visibility::Inherited {
-                self.error(start, "a network without a name takes no attributes and no visibility: give it a name");
+            if attrs.is_empty() && vis == syn::Visibility::Inherited {
+                return self.expression(cursor, program, before);
             }
-            self.expression(cursor, program, before);
+            self.error(start.to(cursor.previous()), "this network lacks its name: write `pub Name <1x28x28> -> ...`");
+            self.dims(cursor, &[3]);
+            cursor.eat_arrow();
+            self.chain(cursor, ';');
             return;
         }
         match (cursor.ident(), cursor.peek_at(1)) {
-            (Some(keyword), Some(Token::Ident(_))) if keyword == "block" => {
+            (Some(keyword), Some(Token::Ident(name))) if is_block_head(cursor) => {
+                if keyword != "block" {
+                    let message = format!("a block begins with `block`: write `block {name}(...) = ...`");
+                    self.error(cursor.site(), message);
+                }
                 self.check_block_head(&attrs, &vis, start);
                 self.block(cursor, program, before);
             }
-            (Some(name), _) if syn::parse_str::<Ident>(&name.to_string()).is_ok() => {
+            (Some(keyword), Some(Token::Ident(name))) if cursor.is_keyword() && is_shape_start(cursor.peek_at(2)) => {
+                self.error(
+                    cursor.site(),
+                    format!("leave out `{keyword}`: a network is written `{name} <CxHxW> -> ...`"),
+                );
+                cursor.next();
+                cursor.next();
+                if !cursor.is_punct('<') {
+                    cursor.next();
+                }
+                self.network(name, attrs, vis, cursor, program, before);
+            }
+            (Some(name), _) if !cursor.is_keyword() && self.begins_network(name, cursor) => {
                 cursor.next();
                 self.network(name, attrs, vis, cursor, program, before);
             }
             _ => {
-                let found = cursor.describe();
-                self.error(
-                    cursor.site(),
-                    format!("expected `Name <CxHxW> -> ...` or `block name(...) = ...`, found {found}"),
-                );
+                if self.diagnostics.len() == before {
+                    let found = cursor.describe();
+                    let message = format!("expected `Name <CxHxW> -> ...` or `block name(...) = ...`, found {found}");
+                    self.error(cursor.site(), message);
+                }
                 cursor.skip_until(|cursor| cursor.is_punct(';'));
             }
         }
+    }
+
+    /// Reports what looks like the name of a network and is none.
+    fn begins_network(&mut self, name: &Ident, cursor: &Cursor<'_>) -> bool {
+        let message = if name == "block" && matches!(cursor.peek_at(1), Some(Token::Group(..))) {
+            "this block lacks its name: write `block name(...) = ...`".to_string()
+        } else if Kind::named(&name.to_string()).is_some() && !is_shape_start(cursor.peek_at(1)) {
+            format!("a layer cannot begin an item: join it to the one before with `-> {name}`, not `;`")
+        } else {
+            return true;
+        };
+        self.error(cursor.site(), message);
+        false
     }
 
     fn network(
@@ -50,22 +83,14 @@ impl Parser<'_> {
         program: &mut Program,
         before: usize,
     ) {
-        let input = if cursor.is_punct('<') {
-            self.dims(cursor, &[3])
-        } else {
-            self.error(
-                Site::of(name.span()),
-                format!(
-                    "`{name}` lacks its input shape: write `{name} <CxHxW> -> ...`, like `{name} <1x28x28> -> ...`"
-                ),
-            );
-            None
-        };
+        let input = self.input(name, cursor);
         let arrow = cursor.eat_arrow().is_some() || self.false_arrow(cursor);
         if !arrow && input.is_some() && !cursor.at_end() && !cursor.is_punct(';') {
             self.error(cursor.site(), format!("an arrow is missing between the input shape and {}", cursor.describe()));
+            if matches!(cursor.peek(), Some(Token::Punct(..))) {
+                cursor.next();
+            }
         }
-        cursor.eat('=');
         let chain = if cursor.at_end() || cursor.is_punct(';') {
             let site = Site::of(name.span()).to(cursor.previous());
             self.error(
@@ -74,10 +99,50 @@ impl Parser<'_> {
             );
             Chain { steps: Vec::new(), site, broken: true }
         } else {
-            self.chain(cursor, ';')
+            self.body(cursor, before)
         };
         let broken = self.diagnostics.len() > before;
         program.networks.push(NetworkDef { attrs, vis, name: name.clone(), expression: false, input, chain, broken });
+    }
+
+    /// The shape behind a network's name.
+    fn input(&mut self, name: &Ident, cursor: &mut Cursor<'_>) -> Option<Dims> {
+        if !cursor.is_punct('<') {
+            let (site, message) = match (cursor.peek(), cursor.peek_at(1)) {
+                (Some(Token::Punct(':' | '=', ..)), Some(Token::Punct('<', ..))) => {
+                    (cursor.site(), format!("leave out {}: write `{name} <CxHxW> -> ...`", cursor.describe()))
+                }
+                (Some(Token::Group(group, _)), _) if group.delimiter() != Delimiter::Brace => {
+                    (cursor.site(), format!("a shape stands in angle brackets: write `{name} <1x28x28> -> ...`"))
+                }
+                _ => (
+                    Site::of(name.span()),
+                    format!(
+                        "`{name}` lacks its input shape: write `{name} <1x28x28> -> ...` for 1 channel, 28 rows and 28 columns"
+                    ),
+                ),
+            };
+            self.error(site, message);
+            if site.key() == cursor.site().key() {
+                cursor.next();
+            }
+        }
+        if cursor.is_punct('<') { self.dims(cursor, &[3]) } else { None }
+    }
+
+    /// The layers of an item, also where they stand in braces; an error about those has no second one.
+    fn body(&mut self, cursor: &mut Cursor<'_>, before: usize) -> Chain {
+        match cursor.peek() {
+            Some(Token::Group(group, inner)) if group.delimiter() == Delimiter::Brace => {
+                if self.diagnostics.len() == before {
+                    self.error(cursor.site(), "the layers of an item stand without braces");
+                }
+                cursor.next();
+                let chain = self.chain(&mut Cursor::inside(group, inner), '\0');
+                Chain { broken: true, ..chain }
+            }
+            _ => self.chain(cursor, ';'),
+        }
     }
 
     fn expression(&mut self, cursor: &mut Cursor<'_>, program: &mut Program, before: usize) {
@@ -108,6 +173,11 @@ impl Parser<'_> {
                 cursor.next();
                 self.params(Cursor::inside(group, inner))
             }
+            Some(Token::Punct('<', ..)) => {
+                self.error(cursor.site(), format!("parameters stand in parentheses: write `block {name}(c) = ...`"));
+                cursor.skip_until(|cursor| cursor.is_punct('=') || cursor.is_punct(';'));
+                Vec::new()
+            }
             _ => Vec::new(),
         };
         if cursor.eat('=').is_none() {
@@ -117,7 +187,7 @@ impl Parser<'_> {
             );
             cursor.eat_arrow();
         }
-        let chain = self.chain(cursor, ';');
+        let chain = self.body(cursor, before);
         let broken = self.diagnostics.len() > before;
         program.blocks.push(BlockDef { name: name.clone(), params, chain, broken });
     }
@@ -135,8 +205,13 @@ impl Parser<'_> {
             let default = cursor.eat('=').map(|_| self.expr(&mut cursor, ','));
             params.push(Param { name: name.clone(), default });
             if cursor.eat(',').is_none() && !cursor.at_end() {
-                self.error(cursor.site(), format!("a `,` is missing before {}", cursor.describe()));
-                cursor.skip_until(|cursor| cursor.is_punct(',') || cursor.ident().is_some());
+                let typed = cursor.is_punct(':');
+                let message = match typed {
+                    true => format!("a parameter has no type: write `{name}`, or `{name} = 1` for a default"),
+                    false => format!("a `,` is missing before {}", cursor.describe()),
+                };
+                self.error(cursor.site(), message);
+                cursor.skip_until(|cursor| cursor.is_punct(',') || (!typed && cursor.ident().is_some()));
                 cursor.eat(',');
             }
         }
@@ -181,4 +256,17 @@ impl Parser<'_> {
             }
         }
     }
+}
+
+/// Whether a block begins here: `block name`, or another word where `block` is meant.
+pub(super) fn is_block_head(cursor: &Cursor<'_>) -> bool {
+    let (Some(keyword), Some(Token::Ident(_))) = (cursor.ident(), cursor.peek_at(1)) else { return false };
+    keyword == "block"
+        || (matches!(cursor.peek_at(2), Some(Token::Group(group, _)) if group.delimiter() == Delimiter::Parenthesis)
+            && matches!(cursor.peek_at(3), Some(Token::Punct('=', false, _))))
+}
+
+/// Whether a shape begins here, also one with a sign before it that does not belong there.
+fn is_shape_start(token: Option<&Token>) -> bool {
+    matches!(token, Some(Token::Punct('<' | ':' | '=', ..)))
 }

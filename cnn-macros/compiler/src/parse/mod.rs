@@ -11,7 +11,7 @@ mod tests;
 
 use std::collections::HashSet;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 
 use crate::ast::Program;
 use crate::diag::{Diagnostics, Site};
@@ -34,13 +34,10 @@ pub fn parse(tokens: TokenStream, diagnostics: &Diagnostics) -> Program {
     program
 }
 
-/// The names after `block`: the arguments of any other unknown name are not read.
+/// The names after `block`, or after what stands in its place: the arguments of any other unknown name are not read.
 fn block_names(tokens: &[Token]) -> HashSet<String> {
-    let pairs = tokens.windows(2).filter_map(|pair| match pair {
-        [Token::Ident(keyword), Token::Ident(name)] if keyword == "block" => Some(name.to_string()),
-        _ => None,
-    });
-    pairs.collect()
+    let heads = (0..tokens.len()).map(|start| Cursor::starting(tokens, start)).filter(item::is_block_head);
+    heads.filter_map(|head| head.peek_at(1)).filter_map(Token::ident).map(Ident::to_string).collect()
 }
 
 /// Whether an item certainly begins here: `pub`, `block name`, or `Name <`sizes`> ->`.

@@ -45,13 +45,9 @@ fn each_mistake_is_marked_and_explained() {
         (
             "A <1x28x28> -> relu <3x4>",
             "<3x4>",
-            "2 sizes in a shape: write `<CxHxW>` or `<N>`, like `<6x28x28>` or `<400>`",
+            "2 sizes: a map has channels, rows and columns, like `<1x3x4>`, and a flat value has 1, like `<400>`",
         ),
-        (
-            "A <1x28x28> -> relu <0>",
-            "<0>",
-            "a size of zero in a shape: every size is at least 1, as in `<CxHxW>` or `<N>`, like `<6x28x28>` or `<400>`",
-        ),
+        ("A <1x28x28> -> relu <0>", "<0>", "a size of zero in a shape: every size is at least 1"),
         (
             "A <1x28x28> -> relu <c>",
             "<c>",
@@ -66,6 +62,11 @@ fn each_mistake_is_marked_and_explained() {
             "A <1x28x28> -> relu <>",
             "<>",
             "a shape is whole numbers joined by x without spaces: write `<CxHxW>` or `<N>`, like `<6x28x28>` or `<400>`",
+        ),
+        (
+            "A <1x28x28> -> relu <1x1x28x28>",
+            "<1x1x28x28>",
+            "4 sizes: a shape is that of one sample, without the batch: write `<1x28x28>`",
         ),
     ]);
 }

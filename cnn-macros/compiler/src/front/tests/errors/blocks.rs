@@ -127,5 +127,10 @@ fn each_mistake_is_marked_and_explained() {
         ("A <4x8x8> -> fc(1 - 2)", "1 - 2", "`fc1`: the number of outputs = -1: at least 1 is needed"),
         ("A <4x8x8> -> fc(3 / 2.0)", "3 / 2.0", "`fc1`: the number of outputs must be a whole number, not 1.5"),
         ("A <4x8x8> -> fc(1e300 * 1e300)", "1e300 * 1e300", "1e300 * 1e300 has no finite value"),
+        (
+            "block b(c) = conv(d_out, 3x3); A <4x8x8> -> b(3)",
+            "d_out",
+            "`b1.conv1`: no option is called `d_out`, nor a parameter, which would be `c`",
+        ),
     ]);
 }

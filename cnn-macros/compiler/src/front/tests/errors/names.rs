@@ -73,8 +73,51 @@ fn each_mistake_is_marked_and_explained() {
             "s2",
             "`s2` is how an option is written: choose another name for the parameter",
         ),
-        ("A <4x8x8> -> relu * n", "n", "no parameter is called `n`"),
-        ("A <4x8x8> -> fc(n + 1)", "n", "no parameter is called `n`"),
+        (
+            "A <4x8x8> -> relu * n",
+            "n",
+            "no parameter is called `n`: only a block with parameters has names for numbers",
+        ),
+        (
+            "A <4x8x8> -> fc(n + 1)",
+            "n",
+            "no parameter is called `n`: only a block with parameters has names for numbers",
+        ),
         ("B <4x8x8> -> relu; A <4x8x8> -> B(3)", "B(3)", "`B` is a network and takes no arguments: write `B`"),
+        (
+            "A <4x8x8> -> gap -> fc(10)",
+            "gap",
+            "no layer, block, network or earlier value is called `gap`; did you mean `avgpool`?",
+        ),
+        (
+            "A <4x8x8> -> identity -> fc(10)",
+            "identity",
+            "no layer, block, network or earlier value is called `identity`; did you mean `id`?",
+        ),
+        (
+            "A <4x8x8> -> deconv(3, 3x3) -> fc(10)",
+            "deconv",
+            "no layer or block is called `deconv`; did you mean `upsample`?",
+        ),
+        (
+            "A <4x8x8> -> add(id, x) -> x = relu -> fc(10)",
+            "x",
+            "`x` is named only at 1:28: a branch can begin with an earlier value",
+        ),
+        (
+            "A <4x8x8> -> x = add(id, x) -> fc(10)",
+            "x",
+            "`x` is named only at 1:14: a branch can begin with an earlier value",
+        ),
+        (
+            "train <4x8x8> -> fc(10)",
+            "train",
+            "the generated code uses the name `train` itself: choose another for the network",
+        ),
+        (
+            "None <4x8x8> -> fc(10)",
+            "None",
+            "the generated code uses the name `None` itself: choose another for the network",
+        ),
     ]);
 }

@@ -24,9 +24,13 @@ fn each_mistake_is_marked_and_explained() {
             "conv",
             "`conv1`: the number of output channels is missing: write for example `conv(6, 5x5, s1, p2)`",
         ),
-        ("A <1x28x28> -> pool", "pool", "`pool1`: the kernel is missing: write for example `pool(2, s2)`"),
+        (
+            "A <1x28x28> -> pool",
+            "pool",
+            "`pool1`: the kernel is missing: write for example `pool(2, s2)` or `pool(global)`",
+        ),
         ("A <1x28x28> -> fc", "fc", "`fc1`: the number of outputs is missing: write for example `fc(120)`"),
-        ("A <1x28x28> -> pad", "pad", "`pad1`: the padding is missing: write for example `pad(1) or pad(1x2)`"),
+        ("A <1x28x28> -> pad", "pad", "`pad1`: the padding is missing: write for example `pad(1)` or `pad(1x2)`"),
         (
             "A <1x28x28> -> upsample(nearest)",
             "upsample(nearest)",
@@ -51,14 +55,10 @@ fn each_mistake_is_marked_and_explained() {
         (
             "A <1x28x28> -> conv(6, 5x5, same, p2)",
             "p2",
-            "`conv1`: padding is given twice, first at 1:29: keep one of them",
+            "`conv1`: the padding is given twice, first at 1:29: keep one of the two",
         ),
         ("A <1x28x28> -> conv(6, 5x5, same, same)", "same", "`conv1`: `same` is given twice, first at 1:29"),
-        (
-            "A <1x28x28> -> conv(6, 5x5, 3)",
-            "3",
-            "`conv1`: `3` is one number too many: write for example `conv(6, 5x5, s1, p2)`",
-        ),
+        ("A <1x28x28> -> conv(6, 5x5, 3)", "3", "`conv1`: `3` is one number too many: a stride is written `s3`"),
         (
             "A <1x28x28> -> conv(6, 5x5x5)",
             "5x5x5",
@@ -106,11 +106,11 @@ fn each_mistake_is_marked_and_explained() {
         ("A <1x28x28> -> fc(-3)", "-3", "`fc1`: the number of outputs = -3: at least 1 is needed"),
         ("A <1x28x28> -> fc(2.5)", "2.5", "`fc1`: the number of outputs must be a whole number, not 2.5"),
         ("A <1x28x28> -> fc(784 -> 0)", "784 -> 0", "`fc1`: the number of outputs = 0: at least 1 is needed"),
-        ("A <1x28x28> -> relu(3)", "3", "`relu1`: `3` is one number too many: write for example `relu`"),
+        ("A <1x28x28> -> relu(3)", "3", "`relu1`: `3` is one number too many: write `relu`, it takes no arguments"),
         (
             "A <1x28x28> -> relu(784 -> 3)",
             "784 -> 3",
-            "`relu1`: an arrow cannot be an argument here: write for example `relu`",
+            "`relu1`: an arrow cannot be an argument here: write `relu`, it takes no arguments",
         ),
         (
             "A <1x28x28> -> pool(global, s2)",
@@ -120,7 +120,7 @@ fn each_mistake_is_marked_and_explained() {
         (
             "A <1x28x28> -> pool(2, g2)",
             "g2",
-            "`pool1`: no option `g2`, only `s`, `p` or `d`: write for example `pool(2, s2)`",
+            "`pool1`: no option `g2`, only `s`, `p` or `d`: write for example `pool(2, s2)` or `pool(global)`",
         ),
         ("A <1x28x28> -> avgpool(0)", "0", "`avgpool1`: kernel = 0: at least 1 is needed"),
         (
@@ -142,7 +142,7 @@ fn each_mistake_is_marked_and_explained() {
         (
             "A <1x28x28> -> bn(0.5)",
             "0.5",
-            "`bn1`: `0.5` is one number too many: write for example `bn(eps = 1e-5, momentum = 0.1)`",
+            "`bn1`: `0.5` is one number too many: write for example `bn` or `bn(eps = 1e-5, momentum = 0.1)`",
         ),
         ("A <1x28x28> -> bn(epsilon = 3)", "epsilon", "`bn1`: no option is called `epsilon`; did you mean `eps`?"),
         ("A <1x28x28> -> bn(momentum = 2)", "momentum = 2", "`bn1`: momentum = 2: it must be between 0 and 1"),
@@ -150,7 +150,7 @@ fn each_mistake_is_marked_and_explained() {
         (
             "A <1x28x28> -> bn(eps = same)",
             "eps = same",
-            "`bn1`: eps is a number: write for example `bn(eps = 1e-5, momentum = 0.1)`",
+            "`bn1`: eps is a number: write for example `bn` or `bn(eps = 1e-5, momentum = 0.1)`",
         ),
         ("A <1x28x28> -> lrn(4)", "4", "`lrn1`: size 4 has no middle channel: use 3 or 5"),
         ("A <1x28x28> -> lrn(size = 0)", "size = 0", "`lrn1`: size = 0: at least 1 is needed"),
@@ -163,7 +163,7 @@ fn each_mistake_is_marked_and_explained() {
         (
             "A <1x28x28> -> elu(beta = 1)",
             "beta",
-            "`elu1`: no option is called `beta`: write for example `elu(alpha = 1.0)`",
+            "`elu1`: no option is called `beta`: write for example `elu` or `elu(alpha = 0.5)`",
         ),
         ("A <1x28x28> -> upsample(0)", "0", "`upsample1`: scale = 0: at least 1 is needed"),
         (
@@ -177,5 +177,40 @@ fn each_mistake_is_marked_and_explained() {
             "`upsample1`: `nearest` and `bilinear` exclude each other: keep one",
         ),
         ("A <1x28x28> -> pad(0)", "0", "`pad1`: padding by 0 adds nothing: remove the layer"),
+        ("A <1x28x28> -> conv(6, 5x5, stride2)", "stride2", "`conv1`: no option is called `stride2`: write `s2`"),
+        ("A <1x28x28> -> conv(6, 5x5, pad2)", "pad2", "`conv1`: no option is called `pad2`: write `p2`"),
+        (
+            "A <1x28x28> -> conv(6, 5x5, padding = same)",
+            "padding",
+            "`conv1`: no option is called `padding`: write `same`",
+        ),
+        ("A <1x28x28> -> conv(6, 5x5, stride = 2x1)", "stride", "`conv1`: no option is called `stride`: write `s2x1`"),
+        (
+            "A <1x28x28> -> conv(6, k5)",
+            "k5",
+            "`conv1`: no option `k5`, only `s`, `p`, `d` or `g`: a kernel is written `5x5`",
+        ),
+        ("A <1x28x28> -> conv(6, 5x5, 1, 2)", "1", "`conv1`: `1` is one number too many: a stride is written `s1`"),
+        (
+            "A <1x28x28> -> conv(1, 6, 5x5)",
+            "5x5",
+            "`conv1`: `5x5` is one number too many: the input channels are known and not written: write `conv(6, 5x5)`",
+        ),
+        (
+            "A <1x28x28> -> conv(6, 5x5, relu)",
+            "relu",
+            "`conv1`: no option is called `relu`: a layer stands after an arrow, `-> relu`",
+        ),
+        ("A <1x28x28> -> fc(784, 10)", "10", "`fc1`: `10` is one number too many: write `fc(784 -> 10)`, or `fc(10)`"),
+        (
+            "A <1x28x28> -> dwconv(3x3, 8)",
+            "8",
+            "`dwconv1`: `8` is one number too many: a stride is written `s8`, and 8 outputs of each channel `m8`",
+        ),
+        (
+            "A <1x28x28> -> softmax(dim = 1)",
+            "dim",
+            "`softmax1`: no option is called `dim`: write `softmax`, it takes no arguments",
+        ),
     ]);
 }

@@ -139,5 +139,20 @@ fn each_mistake_is_marked_and_explained() {
             "conv",
             "`conv1`: its output is never used, because every branch after it begins with another value: remove it, or add a branch that begins with `id`",
         ),
+        (
+            "A <28x28x3> -> conv(6, 5x5) -> fc(10)",
+            "5x5",
+            "`conv1`: 5x5 does not fit 28x3: use 5x3, `same` or `p0x1`, or declare `<3x28x28>`: channels come first",
+        ),
+        (
+            "A <1x9x9> -> conv(3, 3x3) * 6 -> fc(10)",
+            "3x3",
+            "`conv5`: 3x3 does not fit 1x1: use 1x1, `same` or `p1`, or repeat it at most 4 times",
+        ),
+        (
+            "A <1x4x4> -> (conv(3, 3x3) -> relu) * 2 -> fc(10)",
+            "3x3",
+            "`conv2`: 3x3 does not fit 2x2: use 1x1, `same` or `p1`, or do not repeat it",
+        ),
     ]);
 }

@@ -67,7 +67,8 @@ pub fn forward_inplace(
 /// Normalises with the batch's own statistics, saves them for the backward pass, and moves the running statistics
 /// towards them: `running = (1 - momentum) * running + momentum * batch`.
 ///
-/// With a single value per channel the variance is zero and the running variance takes it as it is.
+/// With a single value per channel the variance is zero and the running variance takes it as it is. Statistics that are
+/// not finite are not taken over: one bad batch, whose loss is refused, would leave the network unusable.
 ///
 /// # Panics
 /// If the lengths do not fit `d` and `n`.
@@ -101,8 +102,10 @@ pub fn forward_train(
     let unbiased = count as f32 / (count - 1).max(1) as f32;
     for c in 0..d.channels {
         let var = saved_inv_std[c];
-        running_mean[c] += d.momentum * (saved_mean[c] - running_mean[c]);
-        running_var[c] += d.momentum * (var * unbiased - running_var[c]);
+        if saved_mean[c].is_finite() && (var * unbiased).is_finite() {
+            running_mean[c] += d.momentum * (saved_mean[c] - running_mean[c]);
+            running_var[c] += d.momentum * (var * unbiased - running_var[c]);
+        }
         saved_inv_std[c] = 1.0 / (var + d.eps).sqrt();
     }
     let batch = |c: usize| Affine { mean: saved_mean[c], factor: scale[c] * saved_inv_std[c], shift: shift[c] };

@@ -128,6 +128,15 @@ fn a_single_value_has_no_variance() {
 }
 
 #[test]
+fn running_statistics_stay_finite() {
+    let d = layer(3, 1);
+    for bad in [f32::NAN, f32::INFINITY, f32::MAX] {
+        let t = train(&d, 2, &[1.0, bad, 4.0, 3.0, 1.0, 4.0], &[1.0; 3], &[0.0; 3]);
+        assert_eq!((t.running_mean, t.running_var), (vec![0.875, 0.5, 1.375], vec![2.0, 2.0, 1.5]), "{bad}");
+    }
+}
+
+#[test]
 fn a_large_batch_is_the_same_on_any_threads() {
     for d in [layer(37, 1), layer(19, 49), layer(3, 1025)] {
         let n = PARALLEL / (d.channels * d.plane) + 2;

@@ -34,6 +34,7 @@ pub use cnn_macros::cnn;
 pub use error::Error;
 pub use network::Network;
 pub use params::Params;
+pub use pool::warm_up;
 
 /// What the code that [`cnn!`] emits may touch. Not for use by hand: it changes with the macro.
 #[doc(hidden)]

@@ -21,7 +21,8 @@ use crate::workspace::{TrainWorkspace, Workspace};
 ///   [`forward_train`](Network::forward_train), [`TrainWorkspace::loss`], [`backward`](Network::backward) and
 ///   [`Optimizer::step`](crate::optim::Optimizer::step). [`Trainer`](crate::train::Trainer) does all of it.
 ///
-/// Once its workspace is made, a pass allocates nothing. Results are the same, bit for bit, on any number of threads.
+/// Once warm, a pass allocates nothing: the first ones make the working memory of the threads that they run on, or
+/// [`warm_up`](crate::warm_up) makes that of all. Results are the same, bit for bit, on any number of threads.
 pub trait Network: Sized + Send + Sync + 'static {
     /// One image: nested arrays `[[[f32; W]; H]; C]`.
     type Input: Pod;

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::{Dataset, Draw};
 use crate::error::Error;
+use crate::pool;
 
 /// Floats from which several threads share the reading.
 const WORTH_SHARING: usize = 1 << 17;
@@ -16,20 +17,21 @@ pub(crate) fn fill_batch(
     labels: &mut [usize],
 ) -> Result<(), Error> {
     let sample = images.len() / labels.len();
-    let fewest = if images.len() >= WORTH_SHARING { 1 } else { usize::MAX };
-    let failed = images
+    let shared = images.len() >= WORTH_SHARING && pool::is_wide();
+    let failures = images
         .par_chunks_exact_mut(sample)
         .zip(labels)
         .enumerate()
-        .with_min_len(fewest)
+        .with_min_len(if shared { 1 } else { usize::MAX })
         .filter_map(|(at, (image, label))| match data.read(draw(at), image) {
             Ok(class) => {
                 *label = class;
                 None
             }
             Err(error) => Some((at, error)),
-        })
-        .min_by_key(|&(at, _)| at);
+        });
+    let first = || failures.min_by_key(|&(at, _)| at);
+    let failed = if shared { pool::enter(first) } else { first() };
     failed.map_or(Ok(()), |(_, error)| Err(error))
 }
 

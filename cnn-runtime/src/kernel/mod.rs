@@ -18,7 +18,7 @@ pub mod pad;
 mod parallel;
 mod pieces;
 pub mod scalar;
-pub mod scratch;
+pub(crate) mod scratch;
 pub mod softmax;
 pub mod upsample;
 mod wide;

@@ -4,6 +4,8 @@
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
+use crate::pool;
+
 /// Multiply-accumulates below which waking another thread costs more than it saves: about 40 microseconds of work.
 pub(crate) const SERIAL_MACS: usize = 2_000_000;
 
@@ -11,10 +13,10 @@ pub(crate) const SERIAL_MACS: usize = 2_000_000;
 ///
 /// Which thread runs a task is left open, so tasks must not depend on one another or on the number of threads.
 pub(crate) fn for_each(tasks: usize, macs: usize, task: impl Fn(usize) + Sync + Send) {
-    if tasks == 1 || macs < SERIAL_MACS {
+    if tasks == 1 || macs < SERIAL_MACS || !pool::is_wide() {
         (0..tasks).for_each(task);
     } else {
-        (0..tasks).into_par_iter().with_max_len(1).for_each(task);
+        pool::enter(|| (0..tasks).into_par_iter().with_max_len(1).for_each(task));
     }
 }
 

@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use crate::pool;
+
 /// Elements from which work is handed to the thread pool; below, waking it costs more than it saves.
 pub(crate) const PARALLEL: usize = 1 << 18;
 
@@ -15,10 +17,11 @@ fn together(piece: usize) -> usize {
 
 /// Calls `f(index, piece)` for each piece of `out`; in parallel when `work` elements are many.
 pub(crate) fn each<T: Send>(out: &mut [T], piece: usize, work: usize, f: impl Fn(usize, &mut [T]) + Sync) {
-    if work < PARALLEL {
+    if work < PARALLEL || !pool::is_wide() {
         out.chunks_mut(piece).enumerate().for_each(|(i, out)| f(i, out));
     } else {
-        out.par_chunks_mut(piece).with_min_len(together(piece)).enumerate().for_each(|(i, out)| f(i, out));
+        let pieces = out.par_chunks_mut(piece).with_min_len(together(piece)).enumerate();
+        pool::enter(|| pieces.for_each(|(i, out)| f(i, out)));
     }
 }
 
@@ -29,11 +32,12 @@ pub(crate) fn each2<A: Send, B: Send>(
     work: usize,
     f: impl Fn(usize, &mut [A], &mut [B]) + Sync,
 ) {
-    if work < PARALLEL {
+    if work < PARALLEL || !pool::is_wide() {
         a.chunks_mut(a_piece).zip(b.chunks_mut(b_piece)).enumerate().for_each(|(i, (a, b))| f(i, a, b));
     } else {
         let pieces = a.par_chunks_mut(a_piece).zip(b.par_chunks_mut(b_piece));
-        pieces.with_min_len(together(a_piece)).enumerate().for_each(|(i, (a, b))| f(i, a, b));
+        let pieces = pieces.with_min_len(together(a_piece)).enumerate();
+        pool::enter(|| pieces.for_each(|(i, (a, b))| f(i, a, b)));
     }
 }
 

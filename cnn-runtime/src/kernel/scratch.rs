@@ -52,10 +52,9 @@ pub(crate) fn lend(purpose: Use, floats: usize) -> Lent {
     let mut lines = purpose.with(Cell::take);
     let wanted = floats.div_ceil(16);
     if lines.len() < wanted {
-        let least = if purpose == Use::Packed { INITIAL / 16 } else { 0 };
         // The old contents are of no use: they are freed before more is asked for.
         drop(std::mem::take(&mut lines));
-        lines = vec![Line::zeroed(); wanted.max(least)];
+        lines = bytemuck::zeroed_vec(wanted.max(INITIAL / 16));
     }
     Lent { lines, floats, purpose }
 }
@@ -81,10 +80,9 @@ impl DerefMut for Lent {
     }
 }
 
-/// Makes the buffers of all threads of the pool, so that no later kernel has to.
-pub fn warm_up() {
-    drop(lend(Use::Packed, INITIAL));
-    rayon::broadcast(|_| drop(lend(Use::Packed, INITIAL)));
+/// Makes both buffers of this thread.
+pub(crate) fn make() {
+    drop([lend(Use::Packed, INITIAL), lend(Use::Sums, INITIAL)]);
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::Optimizer;
 use crate::buffer::Buffer;
 use crate::error::Error;
 use crate::info::TensorInfo;
+use crate::pool;
 
 /// Floats that one task updates. The rule is elementwise: cutting it changes no result.
 const CHUNK: usize = 1 << 14;
@@ -146,8 +147,11 @@ impl Rule {
 
 /// Runs `task` over all chunks of `len` floats, on several threads if that is worth it.
 fn share<C: IndexedParallelIterator>(len: usize, chunks: C, task: impl Fn(C::Item) + Sync + Send) {
-    let fewest = if len >= WORTH_SHARING { 1 } else { usize::MAX };
-    chunks.with_min_len(fewest).for_each(task);
+    if len >= WORTH_SHARING && pool::is_wide() {
+        pool::enter(|| chunks.for_each(task));
+    } else {
+        chunks.with_min_len(usize::MAX).for_each(task);
+    }
 }
 
 fn mismatch(what: &'static str, expected: usize, found: usize) -> Error {

@@ -12,7 +12,7 @@ use cnn_runtime::prelude::*;
 use cnn_runtime::testing::uniform;
 use ndarray::{Array4, ArrayD, ArrayView2};
 
-use crate::networks::{Fan, Kinks, Names, Norms, Residual, Row, Windows};
+use crate::networks::{Fan, Kinks, Names, Norms, Readers, Residual, Row, Windows};
 use crate::random::{random, random_batch, random_network};
 
 /// Three: batch normalisation maps two samples to plus and minus one, whatever they are.
@@ -47,6 +47,11 @@ fn windows() {
 #[test]
 fn activations_of_one_value() {
     check::<Fan>(&KINKED, weighted);
+}
+
+#[test]
+fn layers_that_read_one_value() {
+    check::<Readers>(&KINKED, weighted);
 }
 
 #[test]

@@ -24,6 +24,15 @@ cnn! {
             leaky_relu(slope = -0.3), elu(alpha = -0.5), softmax, log_softmax, id) <56x5x7>
         -> conv(5, 3x3) -> fc(6);
 
+    /// One value that layers of every other kind read, and then one that two fully connected layers do: all but one
+    /// reader add to its gradient.
+    pub Readers <3x5x7>
+        -> conv(4, 3x3, p1)
+        -> concat(lrn(size = 3, alpha = 0.5, beta = 0.75, k = 1), bn, dropout(0.3), pool(3, s1, p1),
+            avgpool(3, s1, p1), dwconv(3, p1), pad(1) -> conv(2, 3x3), upsample(2, bilinear) -> conv(2, 2x2, s2), id)
+        -> conv(5, 3x3)
+        -> add(fc(6), fc(6) -> tanh);
+
     /// Smooth activations in rows, where each may work in the memory of the one before.
     pub Row <3x7x5>
         -> conv(5, 3x3, s2, p1) -> elu -> tanh -> silu
@@ -48,7 +57,7 @@ cnn! {
         -> conv(4, 2x1) <4x5x4>
         -> concat(low, id, high -> conv(2, 2x1),
             stem -> conv(3, 3x3, s2, p1) <3x5x4>, stem -> avgpool(5x4) -> upsample(5x4))
-        -> add(id, id)
+        -> conv(4, 1x1) -> add(id, id, low)
         -> avgpool(global) -> fc(5) -> softmax;
 
     block unit(c, s = 1) =

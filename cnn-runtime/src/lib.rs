@@ -42,6 +42,7 @@ pub mod __v1 {
     pub use crate::desc::*;
     pub use crate::frame::{Frame, as_u16, tensors};
     pub use crate::info::*;
+    pub use crate::kernel::post::Post;
     pub use crate::kernel::*;
     pub use crate::network::Network;
     pub use crate::params::Params;

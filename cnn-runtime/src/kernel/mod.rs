@@ -17,6 +17,7 @@ pub mod max_pool;
 pub mod pad;
 mod parallel;
 mod pieces;
+pub mod post;
 pub mod scalar;
 pub(crate) mod scratch;
 pub mod softmax;

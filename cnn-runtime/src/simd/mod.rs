@@ -40,6 +40,11 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// `a + b`.
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
 
+    /// The greater of both; `b` where one is NaN.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The lesser of both; `b` where one is NaN.
+    fn min(self, a: Self::V, b: Self::V) -> Self::V;
+
     /// Reads `LANES` floats.
     ///
     /// # Safety

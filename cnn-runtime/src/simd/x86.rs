@@ -1,15 +1,16 @@
 //! AVX-512 and AVX2 with FMA.
 
 use std::arch::x86_64::{
-    __m256, __m512, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm512_add_ps,
-    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_storeu_ps,
+    __m256, __m512, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps, _mm256_set1_ps,
+    _mm256_storeu_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_min_ps, _mm512_set1_ps,
+    _mm512_storeu_ps,
 };
 
 use super::{Kernel, Simd};
 
 macro_rules! token {
     ($(#[$doc:meta])* $token:ident, [$($feature:tt),+], $enable:literal, $vector:ty, lanes: $lanes:literal, rows: $rows:literal,
-     $splat:ident, $fmadd:ident, $add:ident, $load:ident, $store:ident) => {
+     $splat:ident, $fmadd:ident, $add:ident, $max:ident, $min:ident, $load:ident, $store:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy)]
         pub(crate) struct $token(());
@@ -57,6 +58,18 @@ macro_rules! token {
             }
 
             #[inline(always)]
+            fn max(self, a: Self::V, b: Self::V) -> Self::V {
+                // SAFETY: the token proves that the instruction is present.
+                unsafe { $max(a, b) }
+            }
+
+            #[inline(always)]
+            fn min(self, a: Self::V, b: Self::V) -> Self::V {
+                // SAFETY: the token proves that the instruction is present.
+                unsafe { $min(a, b) }
+            }
+
+            #[inline(always)]
             unsafe fn load(self, p: *const f32) -> Self::V {
                 // SAFETY: the token proves that the instruction is present; the caller that `p` may be read.
                 unsafe { $load(p) }
@@ -75,12 +88,12 @@ token! {
     /// 512-bit vectors: 32 registers hold a tile of 14 x 32 with two columns of the right side and a broadcast.
     Avx512, ["avx512f", "avx512vl", "avx512dq", "avx512bw", "avx2", "fma"], "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma",
     __m512, lanes: 16, rows: 14,
-    _mm512_set1_ps, _mm512_fmadd_ps, _mm512_add_ps, _mm512_loadu_ps, _mm512_storeu_ps
+    _mm512_set1_ps, _mm512_fmadd_ps, _mm512_add_ps, _mm512_max_ps, _mm512_min_ps, _mm512_loadu_ps, _mm512_storeu_ps
 }
 
 token! {
     /// 256-bit vectors with fused multiply-add: 16 registers hold a tile of 6 x 16.
     Avx2, ["avx2", "fma"], "avx2,fma",
     __m256, lanes: 8, rows: 6,
-    _mm256_set1_ps, _mm256_fmadd_ps, _mm256_add_ps, _mm256_loadu_ps, _mm256_storeu_ps
+    _mm256_set1_ps, _mm256_fmadd_ps, _mm256_add_ps, _mm256_max_ps, _mm256_min_ps, _mm256_loadu_ps, _mm256_storeu_ps
 }

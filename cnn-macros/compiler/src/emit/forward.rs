@@ -10,6 +10,7 @@ use super::literal::{self, float, int};
 use super::slots::Arena;
 use crate::ir::{Op, ValueId};
 use crate::layout::Role;
+use crate::plan::fuse::Fusion;
 use crate::plan::storage::{BufferId, Exec};
 
 /// The steps of a forward pass, an entry per layer that runs.
@@ -65,7 +66,7 @@ impl Forward<'_> {
     fn step(&self) -> Option<TokenStream> {
         let node = &self.context.graph.nodes[self.node];
         match self.context.plan(self.arena).exec[self.node] {
-            Exec::Alias => None,
+            Exec::Alias | Exec::Fused => None,
             Exec::InPlace(input) if node.op == Op::Add => {
                 let rest = (0..node.inputs.len()).filter(|&other| other != input).map(|other| node.inputs[other]);
                 Some(self.accumulate(rest))
@@ -96,6 +97,9 @@ impl Forward<'_> {
     /// A layer of one input that writes a buffer of its own.
     fn fresh(&self, op: Op) -> TokenStream {
         let mut views = vec![("x", self.input(0)), ("y", self.output())];
+        // A buffer is viewed once: a layer may add its own input.
+        let residual = self.fusion().residual.map(|value| self.buffer(value)).filter(|&r| r != self.input(0));
+        views.extend(residual.map(|residual| ("r", residual)));
         let saved =
             if self.arena == Arena::Train { self.context.plan(self.arena).saved[self.node].as_slice() } else { &[] };
         let names: &[&str] = match op {
@@ -114,8 +118,8 @@ impl Forward<'_> {
         let train = arena == Arena::Train;
         let descriptor = || context.descriptors.get(node);
         match op {
-            Op::Conv { bias, .. } => self.weighted(quote!(conv), bias),
-            Op::Fc { bias } => self.weighted(quote!(fc), bias),
+            Op::Conv { bias, .. } => self.weighted(&quote!(conv), bias),
+            Op::Fc { bias } => self.weighted(&quote!(fc), bias),
             Op::MaxPool { .. } if train => {
                 let (d, argmax) = (descriptor(), context.argmax(node));
                 quote!(rt::max_pool::forward_train(&#d, frame.n, x, y, #argmax);)
@@ -126,7 +130,7 @@ impl Forward<'_> {
             }
             Op::BatchNorm { .. } if train => self.batch_norm_train(),
             Op::BatchNorm { .. } => {
-                let (d, tensors) = (descriptor(), self.batch_norm_tensors());
+                let (d, tensors) = (descriptor(), self.batch_norm_tensors(node));
                 quote!(rt::batch_norm::forward(&#d, frame.n, x, #tensors, y);)
             }
             Op::Act(act) => {
@@ -152,20 +156,44 @@ impl Forward<'_> {
         quote!(rt::#module::forward(&#d, frame.n, x, y);)
     }
 
-    fn weighted(&self, module: TokenStream, bias: bool) -> TokenStream {
-        let d = self.context.descriptors.get(self.node);
-        let weight = self.context.tensor(self.node, Role::Weight);
-        let bias = if bias {
-            let bias = self.context.tensor(self.node, Role::Bias);
-            quote!(Some(#bias))
-        } else {
-            quote!(None)
-        };
-        quote!(rt::#module::forward(&#d, frame.n, x, #weight, #bias, y);)
+    fn fusion(&self) -> Fusion {
+        self.context.plan(self.arena).fusions.of.get(&self.node).copied().unwrap_or_default()
     }
 
-    fn batch_norm_tensors(&self) -> TokenStream {
-        let tensor = |role| self.context.tensor(self.node, role);
+    fn weighted(&self, module: &TokenStream, bias: bool) -> TokenStream {
+        let d = self.context.descriptors.get(self.node);
+        let weight = self.context.tensor(self.node, Role::Weight);
+        let bias = bias.then(|| self.context.tensor(self.node, Role::Bias));
+        if self.fusion() == Fusion::default() {
+            let bias = bias.map_or(quote!(None), |bias| quote!(Some(#bias)));
+            return quote!(rt::#module::forward(&#d, frame.n, x, #weight, #bias, y););
+        }
+        let post = self.post(bias);
+        quote!(rt::#module::forward_then(&#d, frame.n, x, #weight, #post, y);)
+    }
+
+    /// What a layer does to its output as it writes it.
+    fn post(&self, bias: Option<TokenStream>) -> TokenStream {
+        let fusion = self.fusion();
+        let bias = bias.map(|bias| quote!(.bias(#bias)));
+        let norm = fusion.norm.map(|node| {
+            let (d, tensors) = (self.context.descriptors.get(node), self.batch_norm_tensors(node));
+            quote!(.norm(&#d, #tensors))
+        });
+        let residual = fusion.residual.map(|value| {
+            let view = if self.buffer(value) == self.input(0) { quote!(x) } else { quote!(r) };
+            quote!(.add(#view))
+        });
+        let act = fusion.act.and_then(|node| match self.context.graph.nodes[node].op {
+            Op::Act(act) => Some(literal::act(act)),
+            _ => None,
+        });
+        let act = act.map(|act| quote!(.act(#act)));
+        quote!(rt::Post::new() #bias #norm #residual #act)
+    }
+
+    fn batch_norm_tensors(&self, node: usize) -> TokenStream {
+        let tensor = |role| self.context.tensor(node, role);
         let [scale, shift] = [Role::Scale, Role::Shift].map(tensor);
         let [mean, var] = [Role::RunningMean, Role::RunningVar].map(tensor);
         quote!(#scale, #shift, #mean, #var)
@@ -196,7 +224,7 @@ impl Forward<'_> {
                 quote!(rt::dropout::forward_inplace(#rate_and_key, x);)
             }
             _ => {
-                let (d, tensors) = (self.context.descriptors.get(self.node), self.batch_norm_tensors());
+                let (d, tensors) = (self.context.descriptors.get(self.node), self.batch_norm_tensors(self.node));
                 quote!(rt::batch_norm::forward_inplace(&#d, frame.n, x, #tensors);)
             }
         };

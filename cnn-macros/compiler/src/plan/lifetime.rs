@@ -47,6 +47,7 @@ impl Lives {
             buffers: storage.made_for.iter().map(make).collect(),
             value: storage.buffer,
             exec: storage.exec,
+            fusions: storage.fusions,
             saved: vec![Vec::new(); graph.nodes.len()],
             ..Plan::default()
         };
@@ -71,12 +72,14 @@ impl Lives {
 
     fn forward(&mut self, graph: &Graph) {
         for (index, node) in graph.nodes.iter().enumerate() {
-            if self.plan.exec[index] != Exec::Alias {
-                for &input in &node.inputs {
-                    self.read(self.plan.value[input], index + 1);
-                }
-                self.read(self.plan.value[index + 1], index + 1);
+            if matches!(self.plan.exec[index], Exec::Alias | Exec::Fused) {
+                continue;
             }
+            let residual = self.plan.fusions.of.get(&index).and_then(|fusion| fusion.residual);
+            for input in node.inputs.iter().copied().chain(residual) {
+                self.read(self.plan.value[input], index + 1);
+            }
+            self.read(self.plan.value[index + 1], index + 1);
         }
     }
 

@@ -1,9 +1,11 @@
 //! The plan: where every value, gradient and saved statistic stands in one arena.
 //!
-//! [`storage`] decides which values share a buffer, [`lifetime`] when each buffer is live, [`alloc`] where it stands.
+//! [`fuse`] decides which layers are done by the one before them, [`storage`] which values share a buffer, [`lifetime`]
+//! when each buffer is live, [`alloc`] where it stands.
 //! Inference and training have a plan each.
 
 pub mod alloc;
+pub mod fuse;
 mod lifetime;
 pub mod storage;
 
@@ -11,6 +13,7 @@ use crate::backward::Tape;
 use crate::ir::{Graph, ValueId};
 
 use alloc::Span;
+use fuse::Fusions;
 use storage::{BufferId, Exec, Mode};
 
 /// What a buffer holds.
@@ -63,6 +66,8 @@ pub struct Plan {
     pub value: Vec<BufferId>,
     /// How each node runs forward.
     pub exec: Vec<Exec>,
+    /// What layers do to their output as they write it.
+    pub fusions: Fusions,
     /// The further buffers that each node keeps, in the order of its kernel's arguments.
     pub saved: Vec<Vec<BufferId>>,
     /// The buffer of each gradient of the tape.

@@ -3,6 +3,8 @@
 use crate::backward::{Saved, saves_output};
 use crate::ir::{Graph, Op, ValueId};
 
+use super::fuse::{Fusions, fusions};
+
 /// Index of a buffer of a plan.
 pub type BufferId = usize;
 
@@ -20,6 +22,8 @@ pub enum Mode {
 pub enum Exec {
     /// Not at all: its output is its input.
     Alias,
+    /// By an earlier layer, as that writes its output.
+    Fused,
     /// Into a buffer of its own.
     Fresh,
     /// In the buffer of one of its inputs, an index into the node's inputs.
@@ -35,14 +39,18 @@ pub struct Storage {
     pub made_for: Vec<ValueId>,
     /// How each node runs.
     pub exec: Vec<Exec>,
+    /// What layers do to their output as they write it.
+    pub fusions: Fusions,
 }
 
 /// Assigns a buffer to every value. `saved` says what each node keeps; it counts in training only.
 pub fn assign(graph: &Graph, mode: Mode, saved: &[Saved]) -> Storage {
+    let fusions = fusions(graph, mode, saved);
     let roots = roots(graph, mode);
-    let last_read = last_reads(graph, &roots);
+    let last_read = last_reads(graph, &roots, &fusions);
     let kept = kept(graph, mode, saved, &roots);
-    let mut storage = Storage { buffer: vec![0], made_for: vec![0], exec: Vec::new() };
+    let owner = fusions.owner.clone();
+    let mut storage = Storage { buffer: vec![0], made_for: vec![0], exec: Vec::new(), fusions };
     for (index, node) in graph.nodes.iter().enumerate() {
         let may_overwrite = |&input: &usize| {
             let root = roots[node.inputs[input]];
@@ -50,7 +58,9 @@ pub fn assign(graph: &Graph, mode: Mode, saved: &[Saved]) -> Storage {
                 && !kept[root]
                 && node.inputs.iter().filter(|&&other| roots[other] == root).count() == 1
         };
-        let exec = if is_alias(node.op, mode) {
+        let exec = if owner[index] != index {
+            Exec::Fused
+        } else if is_alias(node.op, mode) {
             Exec::Alias
         } else if works_in_place(node.op, mode) {
             (0..node.inputs.len()).find(may_overwrite).map_or(Exec::Fresh, Exec::InPlace)
@@ -59,6 +69,7 @@ pub fn assign(graph: &Graph, mode: Mode, saved: &[Saved]) -> Storage {
         };
         storage.buffer.push(match exec {
             Exec::Alias => storage.buffer[node.inputs[0]],
+            Exec::Fused => storage.buffer[owner[index] + 1],
             Exec::InPlace(input) => storage.buffer[node.inputs[input]],
             Exec::Fresh => storage.made_for.len(),
         });
@@ -96,13 +107,13 @@ fn roots(graph: &Graph, mode: Mode) -> Vec<ValueId> {
     roots
 }
 
-/// The last node that reads each root.
-fn last_reads(graph: &Graph, roots: &[ValueId]) -> Vec<Option<usize>> {
+/// The last node that reads each root, where a fused node reads with the one that does its work.
+fn last_reads(graph: &Graph, roots: &[ValueId], fusions: &Fusions) -> Vec<Option<usize>> {
     let mut last = vec![None; roots.len()];
     for (index, node) in graph.nodes.iter().enumerate() {
         if roots[index + 1] == index + 1 {
             for &input in &node.inputs {
-                last[roots[input]] = Some(index);
+                last[roots[input]] = last[roots[input]].max(Some(fusions.owner[index]));
             }
         }
     }
@@ -137,11 +148,16 @@ mod tests {
 
     #[test]
     fn inference_works_in_place_wherever_a_value_dies() {
-        use Exec::{Fresh, InPlace};
-        let exec = exec(&residual(), Mode::Inference);
-        // The block's input is still needed by the add, which sums into the branch.
-        let block = [Fresh, InPlace(0), InPlace(0), Fresh, InPlace(0), InPlace(0), Fresh, InPlace(0), InPlace(0)];
-        assert_eq!(exec[2..], block[2..].iter().copied().chain([InPlace(0), Fresh]).collect::<Vec<_>>());
+        use Exec::{Fresh, Fused, InPlace};
+        let unit = [Fresh, Fused, Fused];
+        assert_eq!(exec(&residual(), Mode::Inference), [&unit[..], &unit, &unit, &[Fused, Fresh]].concat());
+        let mut net = Builder::new(3, 8, 8);
+        let pool = net.max_pool(0, 2, 2);
+        let x = net.bn(pool);
+        let x = net.relu(x);
+        net.add(&[x, pool]);
+        // The pooled map is still needed by the sum, which goes into the activated one.
+        assert_eq!(exec(net.graph(), Mode::Inference), [Fresh, Fresh, InPlace(0), InPlace(0)]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::dispatch::Isa;
 use crate::kernel::gemm::sink::Columns;
 use crate::kernel::gemm::{Gemm, Left};
 use crate::kernel::parallel::Shared;
+use crate::kernel::post::Post;
 
 use super::gather;
 use super::im2col::Im2col;
@@ -116,9 +117,11 @@ fn one(
         k: ocg * taps,
         a,
         b: (),
-        bias: None,
+        post: Post::new(),
+        channel: 0,
         write,
         c,
+        first: 0,
         c_stride: d.input.plane(),
         columns,
     };

@@ -189,7 +189,15 @@ impl Task<'_> {
             for (_, width) in panels(simd, self.channels.clone()) {
                 let tile = &mut sums[c + block.start * width..c + block.end * width];
                 let (b_ptr, c_ptr) = (packed[b..].as_ptr(), tile.as_mut_ptr());
-                let tile = Tile { a: &a, b: b_ptr, c: c_ptr, c_stride: width, start: Start::Memory };
+                let tile = Tile {
+                    a: &a,
+                    b: b_ptr,
+                    c: c_ptr,
+                    c_stride: width,
+                    start: Start::Memory,
+                    finish: None,
+                    residual: None,
+                };
                 // SAFETY: the stage holds every tap of its lines, the panel a row for each position, and the sums a row
                 // for each tap.
                 unsafe { compute(simd, block.len(), width / S::LANES, tile) };

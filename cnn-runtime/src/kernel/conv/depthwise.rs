@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::desc::{Conv, Write};
 use crate::dispatch::Isa;
 use crate::kernel::parallel::{self, Shared};
+use crate::kernel::post::Post;
 use crate::simd::{Kernel, Simd};
 
 /// Whether these kernels are for this convolution.
@@ -44,15 +45,7 @@ fn for_each_row(d: &Conv, mut row: impl FnMut(usize, Range<usize>, usize)) {
 }
 
 /// See [`super::forward`].
-pub(super) fn forward(
-    isa: Isa,
-    d: &Conv,
-    n: usize,
-    input: &[f32],
-    weight: &[f32],
-    bias: Option<&[f32]>,
-    output: &mut [f32],
-) {
+pub(super) fn forward(isa: Isa, d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
     let (plane, taps, multiplier) = (d.output.plane(), d.taps(), d.output.c / d.groups);
     let output = Shared::new(output);
     parallel::for_each(n * d.output.c, n * d.output.len() * taps, |index| {
@@ -61,7 +54,9 @@ pub(super) fn forward(
             d,
             input: &input[(sample * d.input.c + oc / multiplier) * d.input.plane()..][..d.input.plane()],
             weight: &weight[oc * taps..][..taps],
-            bias: bias.map_or(0.0, |bias| bias[oc]),
+            post,
+            channel: oc,
+            first: index * plane,
             // SAFETY: one plane for each task.
             output: unsafe { std::slice::from_raw_parts_mut(output.at(index * plane), plane) },
         });
@@ -72,7 +67,10 @@ struct Forward<'a> {
     d: &'a Conv,
     input: &'a [f32],
     weight: &'a [f32],
-    bias: f32,
+    post: Post<'a>,
+    channel: usize,
+    /// Where the plane stands in the whole output.
+    first: usize,
     output: &'a mut [f32],
 }
 
@@ -80,7 +78,7 @@ impl Kernel for Forward<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
         let stride = self.d.window.stride[1];
-        self.output.fill(self.bias);
+        self.output.fill(0.0);
         for_each_row(self.d, |tap, outputs, from| {
             let weight = self.weight[tap];
             let outputs = &mut self.output[outputs];
@@ -91,6 +89,7 @@ impl Kernel for Forward<'_> {
                 outputs.iter_mut().zip(inputs.iter().step_by(stride)).for_each(|(y, x)| *y += weight * x);
             }
         });
+        self.post.finish_channel(self.channel, self.first, self.output);
     }
 }
 

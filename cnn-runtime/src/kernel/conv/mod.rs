@@ -17,6 +17,7 @@ use crate::kernel::gemm::pack::Plain;
 use crate::kernel::gemm::sink::Columns;
 use crate::kernel::gemm::{Gemm, Left};
 use crate::kernel::parallel::Shared;
+use crate::kernel::post::Post;
 
 /// Floats of scratch that [`backward_data`] needs: room for the weights, rearranged.
 pub const fn scratch_len(d: &Conv) -> usize {
@@ -30,7 +31,15 @@ pub const fn scratch_len(d: &Conv) -> usize {
 /// # Panics
 /// If a slice has another length.
 pub fn forward(d: &Conv, n: usize, input: &[f32], weight: &[f32], bias: Option<&[f32]>, output: &mut [f32]) {
-    forward_on(Isa::active(), d, n, input, weight, bias, output);
+    forward_then(d, n, input, weight, bias.map_or(Post::new(), |bias| Post::new().bias(bias)), output);
+}
+
+/// As [`forward`], with more than a bias done to each output as it is written.
+///
+/// # Panics
+/// If a slice has another length.
+pub fn forward_then(d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
+    forward_on(Isa::active(), d, n, input, weight, post, output);
 }
 
 /// The gradient by the input of `n` samples, written or added to `d_input`.
@@ -72,14 +81,14 @@ fn check(d: &Conv, n: usize, input: &[f32], weight: &[f32], output: &[f32]) {
     assert_eq!(output.len(), n * d.output.len(), "length of the output of {n} samples");
 }
 
-fn forward_on(isa: Isa, d: &Conv, n: usize, input: &[f32], weight: &[f32], bias: Option<&[f32]>, output: &mut [f32]) {
+fn forward_on(isa: Isa, d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
     check(d, n, input, weight, output);
-    assert!(bias.is_none_or(|bias| bias.len() == d.output.c), "one bias per output channel");
+    post.check(d.output.c, output.len());
     if n == 0 {
         return;
     }
     if depthwise::applies(d) {
-        return depthwise::forward(isa, d, n, input, weight, bias, output);
+        return depthwise::forward(isa, d, n, input, weight, post, output);
     }
     let (ocg, plane) = (d.output.c / d.groups, d.output.plane());
     let c = Shared::new(output);
@@ -92,10 +101,11 @@ fn forward_on(isa: Isa, d: &Conv, n: usize, input: &[f32], weight: &[f32], bias:
             k: d.taps(),
             a: Left::plain(weight, d.taps(), d.taps(), 1),
             b: (),
-            bias: bias.map(|bias| &bias[channels.clone()]),
+            post,
+            channel: channels.start,
             write: Write::Set,
-            // SAFETY: the first output of the group stands inside the output.
-            c: unsafe { c.skip(channels.start * plane) },
+            c,
+            first: channels.start * plane,
             c_stride: plane,
             columns: Columns::maps(plane, d.output.len()),
         };

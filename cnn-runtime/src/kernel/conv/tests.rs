@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 
 use super::{backward_data, backward_data_on, backward_weights, backward_weights_on, forward, forward_on, reference};
-use crate::desc::{Conv, Map, Window, Write};
+use crate::desc::{Act, BatchNorm, Conv, Map, Window, Write};
 use crate::dispatch::Isa;
+use crate::kernel::post::Post;
 use crate::testing::{assert_close, finite_differences, same_on_any_threads, uniform, widen};
 
 /// A convolution by its sizes, or `None` where the kernel does not fit.
@@ -61,9 +62,49 @@ fn check_forward(isa: Isa, d: &Conv, n: usize) {
     for bias in [None, Some(&bias[..])] {
         let mut got = vec![f32::NAN; n * d.output.len()];
         let mut expected = vec![0.0; got.len()];
-        forward_on(isa, d, n, &input, &weight, bias, &mut got);
+        let post = bias.map_or(Post::new(), |bias| Post::new().bias(bias));
+        forward_on(isa, d, n, &input, &weight, post, &mut got);
         reference::forward(d, n, &widen(&input), &widen(&weight), bias.map(widen).as_deref(), &mut expected);
         assert_close(&format!("{n} x {d:?} on {isa:?}"), &got, &expected, tolerance(d.taps()));
+    }
+}
+
+/// All that may follow a convolution, against the layers one by one in double precision.
+fn check_post(isa: Isa, d: &Conv, n: usize) {
+    let (c, plane) = (d.output.c, d.output.plane());
+    let (input, weight) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()));
+    let residual = uniform(3, n * d.output.len());
+    let [bias, scale, shift, mean] = [4, 5, 6, 7].map(|seed| uniform(seed, c));
+    let var: Vec<f32> = uniform(8, c).iter().map(|x| x.abs() + 0.5).collect();
+    let norm = BatchNorm { channels: c, plane, eps: 1e-3, momentum: 0.1 };
+    let posts = [
+        Post::new().norm(&norm, &scale, &shift, &mean, &var),
+        Post::new().bias(&bias).act(Act::Relu6),
+        Post::new().add(&residual).act(Act::Relu),
+        Post::new().bias(&bias).norm(&norm, &scale, &shift, &mean, &var).add(&residual).act(Act::Relu),
+    ];
+    for (index, post) in posts.into_iter().enumerate() {
+        let (with_bias, with_norm, with_residual) = (index % 2 == 1, index % 3 == 0, index >= 2);
+        let mut got = vec![f32::NAN; n * d.output.len()];
+        let mut expected = vec![0.0; got.len()];
+        forward_on(isa, d, n, &input, &weight, post, &mut got);
+        let bias = with_bias.then(|| widen(&bias));
+        reference::forward(d, n, &widen(&input), &widen(&weight), bias.as_deref(), &mut expected);
+        for (at, y) in expected.iter_mut().enumerate() {
+            let channel = at / plane % c;
+            if with_norm {
+                let deviation = (f64::from(var[channel]) + f64::from(norm.eps)).sqrt();
+                *y =
+                    (*y - f64::from(mean[channel])) / deviation * f64::from(scale[channel]) + f64::from(shift[channel]);
+            }
+            *y += if with_residual { f64::from(residual[at]) } else { 0.0 };
+            *y = match index {
+                0 => *y,
+                1 => y.clamp(0.0, 6.0),
+                _ => y.max(0.0),
+            };
+        }
+        assert_close(&format!("post {index} of {n} x {d:?} on {isa:?}"), &got, &expected, 4.0 * tolerance(d.taps()));
     }
 }
 
@@ -99,6 +140,28 @@ fn forward_agrees_with_the_reference() {
                 check_forward(isa, &d, n);
             }
         }
+    }
+}
+
+#[test]
+fn what_follows_a_convolution_agrees_with_the_layers_one_by_one() {
+    for isa in Isa::available() {
+        for d in shapes() {
+            for n in [1, 3] {
+                check_post(isa, &d, n);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_nan_passes_through_what_follows() {
+    for d in shapes() {
+        let (input, weight) = (vec![f32::NAN; d.input.len()], vec![1.0; d.weight_len()]);
+        let mut output = vec![0.0; d.output.len()];
+        forward_on(Isa::active(), &d, 1, &input, &weight, Post::new().act(Act::Relu), &mut output);
+        let middle = d.output.plane() / 2;
+        assert!(output[middle].is_nan(), "{d:?}");
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::desc::Fc;
 use crate::dispatch::Isa;
 use crate::kernel::parallel::{self, Shared};
+use crate::kernel::post::Post;
 use crate::simd::{Kernel, Simd};
 
 /// Most samples for which this beats the blocked product.
@@ -11,19 +12,11 @@ pub(super) const MAX_SAMPLES: usize = 8;
 const BLOCK: usize = 32;
 
 /// See [`super::forward`].
-pub(super) fn forward(
-    isa: Isa,
-    d: &Fc,
-    n: usize,
-    input: &[f32],
-    weight: &[f32],
-    bias: Option<&[f32]>,
-    output: &mut [f32],
-) {
+pub(super) fn forward(isa: Isa, d: &Fc, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
     let output = Shared::new(output);
     parallel::for_each(d.outputs.div_ceil(BLOCK), n * weight.len(), |block| {
         let rows = block * BLOCK..((block + 1) * BLOCK).min(d.outputs);
-        isa.run(Block { d, n, input, weight, bias, rows, output });
+        isa.run(Block { d, n, input, weight, post, rows, output });
     });
 }
 
@@ -32,7 +25,7 @@ struct Block<'a> {
     n: usize,
     input: &'a [f32],
     weight: &'a [f32],
-    bias: Option<&'a [f32]>,
+    post: Post<'a>,
     rows: std::ops::Range<usize>,
     output: Shared,
 }
@@ -85,9 +78,9 @@ impl Block<'_> {
                 for i in whole..length {
                     sum += weights[r][i] * inputs[s][i];
                 }
-                sum += self.bias.map_or(0.0, |bias| bias[row + r]);
+                let at = (sample + s) * self.d.outputs + row + r;
                 // SAFETY: the output has `outputs` floats for each sample, and these rows are this task's alone.
-                unsafe { *self.output.at((sample + s) * self.d.outputs + row + r) = sum };
+                unsafe { *self.output.at(at) = self.post.finished(sum, row + r, at) };
             }
         }
     }

@@ -13,13 +13,22 @@ use crate::kernel::gemm::pack::{Plain, Transposed};
 use crate::kernel::gemm::sink::Columns;
 use crate::kernel::gemm::{Gemm, Left};
 use crate::kernel::parallel::Shared;
+use crate::kernel::post::Post;
 
 /// Applies the layer to `n` samples: `input` is `[n, inputs]`, `output` is `[n, outputs]`.
 ///
 /// # Panics
 /// If a slice has another length than the descriptor says.
 pub fn forward(d: &Fc, n: usize, input: &[f32], weight: &[f32], bias: Option<&[f32]>, output: &mut [f32]) {
-    forward_on(Isa::active(), d, n, input, weight, bias, output);
+    forward_then(d, n, input, weight, bias.map_or(Post::new(), |bias| Post::new().bias(bias)), output);
+}
+
+/// As [`forward`], with more than a bias done to each output as it is written.
+///
+/// # Panics
+/// If a slice has another length than the descriptor says.
+pub fn forward_then(d: &Fc, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
+    forward_on(Isa::active(), d, n, input, weight, post, output);
 }
 
 /// The gradient by the input of `n` samples, written or added to `d_input`.
@@ -51,11 +60,11 @@ fn check(d: &Fc, n: usize, input: &[f32], weight: &[f32], output: &[f32]) {
     assert_eq!(output.len(), n * d.outputs, "length of the output of {n} samples");
 }
 
-fn forward_on(isa: Isa, d: &Fc, n: usize, input: &[f32], weight: &[f32], bias: Option<&[f32]>, output: &mut [f32]) {
+fn forward_on(isa: Isa, d: &Fc, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
     check(d, n, input, weight, output);
-    assert!(bias.is_none_or(|bias| bias.len() == d.outputs), "one bias per output");
+    post.check(d.outputs, output.len());
     if n <= dot::MAX_SAMPLES {
-        return dot::forward(isa, d, n, input, weight, bias, output);
+        return dot::forward(isa, d, n, input, weight, post, output);
     }
     let gemm = Gemm {
         m: d.outputs,
@@ -63,9 +72,11 @@ fn forward_on(isa: Isa, d: &Fc, n: usize, input: &[f32], weight: &[f32], bias: O
         k: d.inputs,
         a: Left::plain(weight, d.inputs, d.inputs, 1),
         b: Transposed { data: input, column: d.inputs },
-        bias,
+        post,
+        channel: 0,
         write: Write::Set,
         c: Shared::new(output),
+        first: 0,
         c_stride: 1,
         columns: Columns { grid: [1, n], sample: 0, y: 0, x: d.outputs },
     };
@@ -84,9 +95,11 @@ fn backward_data_on(isa: Isa, d: &Fc, n: usize, weight: &[f32], d_output: &[f32]
         k: d.outputs,
         a: Left::plain(d_output, d.outputs, d.outputs, 1),
         b: Plain { data: weight, row: d.inputs, columns: Columns::plain(d.inputs) },
-        bias: None,
+        post: Post::new(),
+        channel: 0,
         write,
         c: Shared::new(d_input),
+        first: 0,
         c_stride: d.inputs,
         columns: Columns::plain(d.inputs),
     };
@@ -117,9 +130,11 @@ fn backward_weights_on(
         k: n,
         a: Left::plain(d_output, 1, n, d.outputs),
         b: Plain { data: input, row: d.inputs, columns: Columns::plain(d.inputs) },
-        bias: None,
+        post: Post::new(),
+        channel: 0,
         write: Write::Set,
         c: Shared::new(d_weight),
+        first: 0,
         c_stride: d.inputs,
         columns: Columns::plain(d.inputs),
     };

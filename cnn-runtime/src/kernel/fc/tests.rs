@@ -1,8 +1,9 @@
 //! The fast paths against the reference, on every instruction set of the machine.
 
 use super::{backward_data, backward_data_on, backward_weights, backward_weights_on, forward, forward_on, reference};
-use crate::desc::{Fc, Write};
+use crate::desc::{Act, Fc, Write};
 use crate::dispatch::Isa;
+use crate::kernel::post::Post;
 use crate::testing::{assert_close, finite_differences, same_on_any_threads, uniform, widen};
 
 const SHAPES: [Fc; 6] = [
@@ -38,9 +39,13 @@ fn forward_agrees_with_the_reference() {
         let (input, weight, bias) = (uniform(1, n * d.inputs), uniform(2, d.inputs * d.outputs), uniform(3, d.outputs));
         for bias in [None, Some(&bias[..])] {
             let (mut found, mut expected) = (vec![f32::NAN; n * d.outputs], vec![0.0; n * d.outputs]);
-            forward_on(isa, d, n, &input, &weight, bias, &mut found);
+            let post = bias.map_or(Post::new(), |bias| Post::new().bias(bias));
+            forward_on(isa, d, n, &input, &weight, post, &mut found);
             reference::forward(d, n, &widen(&input), &widen(&weight), bias.map(widen).as_deref(), &mut expected);
             assert_close(&format!("{d:?} x {n} on {isa:?}"), &found, &expected, tolerance(d.inputs));
+            forward_on(isa, d, n, &input, &weight, post.act(Act::Relu), &mut found);
+            expected.iter_mut().for_each(|y| *y = y.max(0.0));
+            assert_close(&format!("relu of {d:?} x {n} on {isa:?}"), &found, &expected, tolerance(d.inputs));
         }
     });
 }

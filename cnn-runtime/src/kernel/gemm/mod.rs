@@ -16,11 +16,12 @@ mod tile;
 
 use std::ops::Range;
 
-use self::sink::{Columns, runs};
-pub(crate) use self::tile::{MAX_MR, Rows, Start, Tile, compute};
+use self::sink::{Columns, Run, runs};
+pub(crate) use self::tile::{Finish, MAX_MR, Rows, Start, Tile, compute};
 use crate::desc::Write;
 use crate::dispatch::Isa;
 use crate::kernel::parallel::{self, Shared, part};
+use crate::kernel::post::Post;
 use crate::kernel::scratch;
 use crate::simd::{Kernel, Simd};
 
@@ -112,18 +113,22 @@ pub(crate) struct Gemm<'a, P> {
     pub m: usize,
     /// Columns of B and C.
     pub n: usize,
-    /// Columns of A and rows of B. If 0, C becomes the bias.
+    /// Columns of A and rows of B. If 0, the product is zero.
     pub k: usize,
     /// The left side.
     pub a: Left<'a>,
     /// The right side.
     pub b: P,
-    /// Added to each row of C, if given.
-    pub bias: Option<&'a [f32]>,
+    /// What is done to the product before it is written.
+    pub post: Post<'a>,
+    /// The channel of `post` that the first row of C is.
+    pub channel: usize,
     /// Whether C is overwritten or added to.
     pub write: Write,
-    /// First element of C.
+    /// The slice that C stands in, and the residual of `post` likewise.
     pub c: Shared,
+    /// The first element of C in it.
+    pub first: usize,
     /// Distance between rows of C.
     pub c_stride: usize,
     /// Where the columns of C stand.
@@ -139,8 +144,8 @@ struct Grid {
 impl<'a> Gemm<'a, ()> {
     /// The same product with a right side.
     pub(crate) fn with<P: Pack>(self, b: P) -> Gemm<'a, P> {
-        let Gemm { m, n, k, a, b: (), bias, write, c, c_stride, columns } = self;
-        Gemm { m, n, k, a, b, bias, write, c, c_stride, columns }
+        let Gemm { m, n, k, a, b: (), post, channel, write, c, first, c_stride, columns } = self;
+        Gemm { m, n, k, a, b, post, channel, write, c, first, c_stride, columns }
     }
 }
 
@@ -169,7 +174,6 @@ impl<P: Pack> Gemm<'_, P> {
 
     fn check_sides(&self) {
         self.a.check(self.m, self.k);
-        assert!(self.bias.is_none_or(|bias| bias.len() == self.m), "one bias per row");
     }
 }
 
@@ -211,23 +215,39 @@ fn chunk_product<S: Simd, P>(
     depth: Range<usize>,
     panels: &[f32],
 ) {
+    let post = &gemm.post;
     let blocks = rows.len().div_ceil(S::MR);
     for index in 0..blocks {
         let block = part(rows.len(), blocks, 1, index);
         let first = rows.start + block.start;
+        let rows = first..first + block.len();
         let a = gemm.a.rows(first, &depth);
-        let whole = gemm.write == Write::Set && depth.start == 0;
-        let bias = gemm.bias.map(|bias| &bias[first..first + block.len()]).filter(|_| depth.start == 0);
-        let start = if whole { Start::Rows(bias) } else { Start::Memory };
+        let channels = gemm.channel + rows.start..gemm.channel + rows.end;
+        let bias = post.bias_of().filter(|_| post.is_bias()).map(|bias| &bias[channels.clone()]);
+        let start = match (depth.start, gemm.write) {
+            (0, Write::Set) => Start::Rows(bias),
+            _ => Start::Memory,
+        };
+        let finish = if post.is_bias() || depth.end < gemm.k { None } else { Some(finish(post, channels)) };
         let mut panel = 0;
         while panel * 2 * S::LANES < columns.len() {
             let begin = columns.start + panel * 2 * S::LANES;
             let end = (begin + 2 * S::LANES).min(columns.end);
             let b = panels[panel * 2 * S::LANES * depth.len()..].as_ptr();
-            write_tile(simd, gemm, &a, b, first..first + block.len(), begin..end, start);
+            write_tile(simd, gemm, &a, b, rows.clone(), begin..end, (start, finish.as_ref()));
             panel += 1;
         }
     }
+}
+
+/// What the rows of a block end with.
+#[inline(always)]
+fn finish(post: &Post<'_>, channels: Range<usize>) -> Finish {
+    let mut finish = Finish { factors: [0.0; MAX_MR], offsets: [0.0; MAX_MR], clamp: post.clamp() };
+    for (row, channel) in channels.enumerate() {
+        (finish.factors[row], finish.offsets[row]) = post.affine(channel);
+    }
+    finish
 }
 
 /// Computes one tile and puts it in its place.
@@ -239,36 +259,54 @@ fn write_tile<S: Simd, P>(
     b: *const f32,
     rows: Range<usize>,
     columns: Range<usize>,
-    start: Start<'_>,
+    (start, finish): (Start<'_>, Option<&Finish>),
 ) {
     let vectors = columns.len().div_ceil(S::LANES);
-    let mut all = runs(gemm.columns.grid, columns.clone());
-    let Some(run) = all.next() else { return };
-    let c_offset = rows.start * gemm.c_stride;
-    if run.len == vectors * S::LANES && gemm.columns.x == 1 {
+    let width = vectors * S::LANES;
+    let Some(run) = runs(gemm.columns.grid, columns.clone()).next() else { return };
+    let first = gemm.first + rows.start * gemm.c_stride;
+    let residual = gemm.post.residual().filter(|_| finish.is_some()).map(<[f32]>::as_ptr);
+    if run.len == width && gemm.columns.x == 1 {
+        let at = first + gemm.columns.offset(&run);
         // SAFETY: `check_sides` has measured A, the panel was packed for these columns, and the caller of `run` has
-        // promised that these elements of C exist; tasks have disjoint rows or columns.
+        // promised that these elements of C exist; tasks have disjoint rows or columns. A residual is as long as the
+        // slice of C.
         unsafe {
-            let c = gemm.c.at(c_offset + gemm.columns.offset(&run));
-            compute(simd, rows.len(), vectors, Tile { a, b, c, c_stride: gemm.c_stride, start });
+            let residual = residual.map(|residual| residual.add(at));
+            let tile = Tile { a, b, c: gemm.c.at(at), c_stride: gemm.c_stride, start, finish, residual };
+            compute(simd, rows.len(), vectors, tile);
         }
         return;
     }
-    let mut buffer = [0.0; MAX_MR * 32];
-    let stride = vectors * S::LANES;
-    let c = buffer.as_mut_ptr();
-    let from = if let Start::Rows(bias) = start { Start::Rows(bias) } else { Start::Rows(None) };
+    // The columns are not neighbours in memory: the tile is gathered, computed and scattered.
+    let (mut sums, mut added) = ([0.0; MAX_MR * 32], [0.0; MAX_MR * 32]);
+    let place =
+        |run: &Run, r: usize, i: usize| first + gemm.columns.offset(run) + r * gemm.c_stride + i * gemm.columns.x;
+    for run in runs(gemm.columns.grid, columns.clone()) {
+        for r in 0..rows.len() {
+            for i in 0..run.len {
+                // SAFETY: the caller of `run` has promised that this element of C exists and is this tile's alone; a
+                // residual is as long as the slice of C.
+                unsafe {
+                    if matches!(start, Start::Memory) {
+                        sums[r * width + run.at + i] = *gemm.c.at(place(&run, r, i));
+                    }
+                    if let Some(residual) = residual {
+                        added[r * width + run.at + i] = *residual.add(place(&run, r, i));
+                    }
+                }
+            }
+        }
+    }
+    let (c, residual) = (sums.as_mut_ptr(), residual.map(|_| added.as_ptr()));
+    let tile = Tile { a, b, c, c_stride: width, start, finish, residual };
     // SAFETY: as above, but for C, which is the buffer: `MAX_MR` rows of 32 floats suffice for every tile.
-    unsafe { compute(simd, rows.len(), vectors, Tile { a, b, c, c_stride: stride, start: from }) };
-    for run in std::iter::once(run).chain(all) {
-        let at = gemm.columns.offset(&run);
-        for (r, row) in buffer.chunks_exact(stride).take(rows.len()).enumerate() {
+    unsafe { compute(simd, rows.len(), vectors, tile) };
+    for run in runs(gemm.columns.grid, columns) {
+        for (r, row) in sums.chunks_exact(width).take(rows.len()).enumerate() {
             for (i, &value) in row[run.at..run.at + run.len].iter().enumerate() {
                 // SAFETY: the caller of `run` has promised that this element of C exists and is this tile's alone.
-                unsafe {
-                    let c = gemm.c.at(c_offset + r * gemm.c_stride + at + i * gemm.columns.x);
-                    *c = if matches!(start, Start::Memory) { *c + value } else { value };
-                }
+                unsafe { *gemm.c.at(place(&run, r, i)) = value };
             }
         }
     }

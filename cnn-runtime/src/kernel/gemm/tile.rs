@@ -34,6 +34,17 @@ pub(crate) enum Start<'a> {
     Memory,
 }
 
+/// What a tile does to the product before it writes it: `clamp(product * factor + offset + residual)`.
+#[derive(Clone, Copy)]
+pub(crate) struct Finish {
+    /// What each row is multiplied by.
+    pub factors: [f32; MAX_MR],
+    /// What is added to each row.
+    pub offsets: [f32; MAX_MR],
+    /// Least and greatest value.
+    pub clamp: (f32, f32),
+}
+
 /// One tile: `rows` x (`vectors` registers) of the product of [`Rows`] and a packed panel.
 ///
 /// The panel is `ys * xs` rows of exactly `vectors * LANES` floats.
@@ -48,6 +59,10 @@ pub(crate) struct Tile<'a> {
     pub c_stride: usize,
     /// What to start from.
     pub start: Start<'a>,
+    /// What to end with.
+    pub finish: Option<&'a Finish>,
+    /// The first element of what `finish` adds, which stands as the result does.
+    pub residual: Option<*const f32>,
 }
 
 /// Computes a tile of `rows` rows and one or two vectors.
@@ -55,7 +70,7 @@ pub(crate) struct Tile<'a> {
 /// # Safety
 /// `1 <= rows <= S::MR` and `vectors` is 1 or 2. All elements of `a` for the first `rows` rows and of the panel `b` can
 /// be read; `rows` rows of `vectors * LANES` floats at `c` can be written, and nobody else does; a start by rows has
-/// at least `rows` values.
+/// at least `rows` values; a residual can be read where the result is written.
 pub(crate) unsafe fn compute<S: Simd>(simd: S, rows: usize, vectors: usize, tile: Tile<'_>) {
     macro_rules! dispatch {
         ($($mr:literal)+) => {
@@ -80,7 +95,7 @@ struct Sized<'a, const MR: usize, const NV: usize>(Tile<'a>);
 impl<const MR: usize, const NV: usize> Kernel for Sized<'_, MR, NV> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Tile { a, b, c, c_stride, start } = self.0;
+        let Tile { a, b, c, c_stride, start, finish, residual } = self.0;
         // SAFETY: `compute` was promised all that is read and written here.
         unsafe {
             let mut acc = initial::<S, MR, NV>(simd, c, c_stride, start);
@@ -93,6 +108,9 @@ impl<const MR: usize, const NV: usize> Kernel for Sized<'_, MR, NV> {
                 }
                 b = accumulate(simd, rows, a.xs, a.x_step, b, &mut acc);
                 y = y.wrapping_offset(a.y_step);
+            }
+            if let Some(finish) = finish {
+                finished(simd, &mut acc, finish, residual, c_stride);
             }
             for r in 0..MR {
                 for v in 0..NV {
@@ -126,6 +144,31 @@ unsafe fn initial<S: Simd, const MR: usize, const NV: usize>(
         }
     }
     acc
+}
+
+/// # Safety
+/// As for [`compute`]; where the residual goes on as the result does, it can be read.
+#[inline(always)]
+unsafe fn finished<S: Simd, const MR: usize, const NV: usize>(
+    simd: S,
+    acc: &mut [[S::V; NV]; MR],
+    finish: &Finish,
+    residual: Option<*const f32>,
+    stride: usize,
+) {
+    let (low, high) = (simd.splat(finish.clamp.0), simd.splat(finish.clamp.1));
+    for r in 0..MR {
+        let (factor, offset) = (simd.splat(finish.factors[r]), simd.splat(finish.offsets[r]));
+        for v in 0..NV {
+            let mut value = simd.mul_add(acc[r][v], factor, offset);
+            if let Some(residual) = residual {
+                // SAFETY: the caller's promise.
+                value = simd.add(value, unsafe { simd.load(residual.add(r * stride + v * S::LANES)) });
+            }
+            // In this order NaN passes through.
+            acc[r][v] = simd.min(high, simd.max(low, value));
+        }
+    }
 }
 
 /// One run of inner steps; returns where the panel goes on.

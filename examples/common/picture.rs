@@ -1,27 +1,66 @@
-//! Photos as network inputs.
+//! Photos through networks that are made for ImageNet.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use image::imageops::FilterType;
-use ndarray::{Array4, ArrayView1, ArrayViewMut3, Axis};
+use cnn_runtime::data::folder;
+use cnn_runtime::prelude::*;
+use ndarray::{Array4, ArrayView1, Axis};
+
+use crate::Outcome;
 
 /// Mean of each colour over ImageNet's training photos, which published networks subtract.
 pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 /// Standard deviation of each colour over ImageNet's training photos.
 pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
-/// Reads a photo into a batch of one, `[1, 3, size, size]`: the shorter side is scaled to `size`, the middle is cut
-/// out, and each colour is normalised as ImageNet's networks expect.
+/// Reads a photo into a batch of one: scaled to cover `shape` (3 channels, height, width), cut at its centre, and each
+/// colour normalised as ImageNet's networks expect.
 ///
 /// # Errors
 ///
 /// When the file cannot be read or is not a picture; the message names it.
-pub fn load(path: &Path, size: usize) -> Result<Array4<f32>, String> {
-    let picture = image::open(path).map_err(|e| format!("{}: {e}", path.display()))?;
-    let square = picture.resize_to_fill(size as u32, size as u32, FilterType::Triangle).to_rgb8();
-    let mut batch = Array4::zeros((1, 3, size, size));
-    fill(batch.index_axis_mut(Axis(0), 0), &square);
-    Ok(batch)
+pub fn load(path: &Path, shape: [usize; 3]) -> Result<Array4<f32>, Error> {
+    let mut picture = folder::picture(path, shape)?;
+    for ((mut colour, mean), std) in picture.outer_iter_mut().zip(IMAGENET_MEAN).zip(IMAGENET_STD) {
+        colour.mapv_inplace(|value| (value - mean) / std);
+    }
+    Ok(picture.insert_axis(Axis(0)))
+}
+
+/// Runs a photo through a network whose weights are random; prints the median time of `runs` passes and the five
+/// classes with the highest scores.
+///
+/// # Errors
+///
+/// When the photo cannot be read.
+pub fn classify<N: Network>(net: &N, photo: &Path, runs: usize) -> Outcome {
+    let batch = load(photo, N::INFO.input)?;
+    let mut workspace = net.workspace(1);
+    net.forward_batch(&mut workspace, batch.view())?; // The first pass warms caches and threads.
+    let mut times = Vec::with_capacity(runs);
+    for _ in 0..runs {
+        let start = Instant::now();
+        net.forward_batch(&mut workspace, batch.view())?;
+        times.push(start.elapsed());
+    }
+    let time = median(&mut times).as_secs_f64();
+    let scores = net.forward_batch(&mut workspace, batch.view())?;
+
+    println!("{}: {} parameters, {} multiply-accumulates", N::INFO.name, N::INFO.params, N::INFO.macs);
+    println!("{}: the five highest of {} classes", photo.display(), scores.len());
+    for (class, share) in top(scores.row(0), 5) {
+        println!("  class {class:>3}  {:>5.2} %", 100.0 * share);
+    }
+    println!("the weights are random: the classes mean nothing, only the shapes and the time do");
+    println!("{:.1} ms a picture, median of {runs} ({:.0} GFLOP/s)", 1e3 * time, 2e-9 * N::INFO.macs as f64 / time);
+    Ok(())
+}
+
+/// The middle of the sorted times, or zero if there are none.
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort();
+    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 /// The `k` classes of the highest scores with their softmax probabilities, the highest first.
@@ -34,15 +73,6 @@ pub fn top(scores: ArrayView1<'_, f32>, k: usize) -> Vec<(usize, f32)> {
     classes
 }
 
-fn fill(mut planes: ArrayViewMut3<'_, f32>, square: &image::RgbImage) {
-    for (x, y, pixel) in square.enumerate_pixels() {
-        for c in 0..3 {
-            let value = f32::from(pixel.0[c]) / 255.0;
-            planes[[c, y as usize, x as usize]] = (value - IMAGENET_MEAN[c]) / IMAGENET_STD[c];
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,8 +80,8 @@ mod tests {
     #[test]
     fn a_shipped_photo_fills_the_batch_with_normalised_colours() {
         let photo = crate::shipped("photos").join("china.jpg");
-        let batch = load(&photo, 32).unwrap();
-        assert_eq!(batch.dim(), (1, 3, 32, 32));
+        let batch = load(&photo, [3, 32, 24]).unwrap();
+        assert_eq!(batch.dim(), (1, 3, 32, 24));
         assert!(batch.iter().all(|v| (-2.2..2.7).contains(v)));
         assert!(batch.std(0.0) > 0.1, "a photo is not one flat colour");
     }
@@ -65,8 +95,15 @@ mod tests {
     }
 
     #[test]
+    fn the_median_is_the_middle_time() {
+        let mut times = [9, 1, 5, 2, 7].map(Duration::from_millis);
+        assert_eq!(median(&mut times), Duration::from_millis(5));
+        assert_eq!(median(&mut []), Duration::ZERO);
+    }
+
+    #[test]
     fn a_missing_photo_is_named() {
-        let error = load(Path::new("no-such-photo.jpg"), 32).unwrap_err();
+        let error = load(Path::new("no-such-photo.jpg"), [3, 32, 32]).unwrap_err().to_string();
         assert!(error.contains("no-such-photo.jpg"), "{error}");
     }
 }

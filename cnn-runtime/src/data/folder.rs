@@ -1,10 +1,11 @@
-//! Folders of pictures, one folder per class.
+//! Pictures from files: one alone, or folders of them, one folder per class.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageReader, Limits, Rgba, RgbaImage};
+use ndarray::Array3;
 use rayon::prelude::*;
 
 use super::{Dataset, Draw, Images};
@@ -35,14 +36,7 @@ impl ImageFolder {
     /// cannot be listed, [`Error::Format`] if there is no picture.
     pub fn open(root: impl AsRef<Path>, shape: [usize; 3]) -> Result<Self, Error> {
         let root = root.as_ref();
-        let sides = 1..=usize::from(u16::MAX);
-        if !matches!(shape[0], 1 | 3) || !sides.contains(&shape[1]) || !sides.contains(&shape[2]) {
-            return Err(Error::InvalidOption {
-                option: "shape of the images",
-                expected: "[1 or 3, height, width] with sides from 1 to 65535",
-                found: format!("{shape:?}"),
-            });
-        }
+        check_shape(shape)?;
         let (mut classes, mut files) = (Vec::new(), Vec::new());
         for folder in entries(root)?.into_iter().filter(|path| path.is_dir()) {
             let pictures = entries(&folder)?.into_iter().filter(|path| is_picture(path));
@@ -103,6 +97,31 @@ impl Dataset for ImageFolder {
         }
         Ok(*label)
     }
+}
+
+/// Reads one picture as [`ImageFolder`] reads each of its own: scaled to cover `shape` (1 or 3 channels, height, width),
+/// cut at its centre, as values from 0 to 1.
+///
+/// # Errors
+/// [`Error::InvalidOption`] for another number of channels or a side of 0 or above 65,535, [`Error::Io`] if the file
+/// cannot be read, [`Error::Format`] if it is not a picture.
+pub fn picture(path: impl AsRef<Path>, shape: [usize; 3]) -> Result<Array3<f32>, Error> {
+    check_shape(shape)?;
+    let mut picture = Array3::zeros(shape);
+    picture.iter_mut().zip(decode(path.as_ref(), shape)?).for_each(|(value, pixel)| *value = f32::from(pixel) / 255.0);
+    Ok(picture)
+}
+
+fn check_shape(shape: [usize; 3]) -> Result<(), Error> {
+    let sides = 1..=usize::from(u16::MAX);
+    if matches!(shape[0], 1 | 3) && sides.contains(&shape[1]) && sides.contains(&shape[2]) {
+        return Ok(());
+    }
+    Err(Error::InvalidOption {
+        option: "shape of the images",
+        expected: "[1 or 3, height, width] with sides from 1 to 65535",
+        found: format!("{shape:?}"),
+    })
 }
 
 /// What stands in a folder, in alphabetical order.
@@ -193,6 +212,18 @@ mod tests {
             assert_eq!(data.read(Draw::of(index), &mut a).unwrap(), loaded.read(Draw::of(index), &mut b).unwrap());
             assert_eq!(a, b);
         }
+    }
+
+    #[test]
+    fn a_picture_alone_reads_as_in_its_folder() {
+        let root = folder();
+        let data = ImageFolder::open(root.path(), [3, 2, 2]).unwrap();
+        let alone = picture(root.path().join("red/a.png"), [3, 2, 2]).unwrap();
+        let mut image = [0.0; 12];
+        data.read(Draw::of(1), &mut image).unwrap();
+        assert_eq!(alone.as_slice(), Some(&image[..]));
+        assert!(matches!(picture(root.path().join("blue/notes.txt"), [3, 2, 2]), Err(Error::Format { .. })));
+        assert!(matches!(picture(root.path().join("red/a.png"), [2, 2, 2]), Err(Error::InvalidOption { .. })));
     }
 
     #[test]

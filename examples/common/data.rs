@@ -1,0 +1,90 @@
+//! Folders of labelled pictures in any of the usual layouts.
+
+use std::path::Path;
+
+use cnn_runtime::data::folder::ImageFolder;
+use cnn_runtime::data::{Images, Split, cifar, idx};
+
+/// Training and test pictures out of a folder in one of three layouts, told by what the folder holds:
+///
+/// - `train-images-idx3-ubyte` and so on: idx files as of Fashion-MNIST;
+/// - `data_batch_1.bin` and so on, or `train.bin`: CIFAR-10's binary layout;
+/// - `train` and `test` with a folder of pictures per class in each: pictures read in colour at CIFAR-10's size.
+///
+/// Files of the first two may be gzipped.
+///
+/// # Errors
+///
+/// When the folder has none of the layouts, a part of it is missing or broken, or both parts differ in their classes.
+pub fn open(folder: &Path) -> Result<(Images, Images), Box<dyn std::error::Error>> {
+    let holds = |name: &str| folder.join(name).exists() || folder.join(format!("{name}.gz")).exists();
+    if holds("train-images-idx3-ubyte") {
+        Ok((idx::mnist(folder, Split::Train)?, idx::mnist(folder, Split::Test)?))
+    } else if holds("data_batch_1.bin") || holds("train.bin") {
+        Ok((cifar::folder(folder, Split::Train)?, cifar::folder(folder, Split::Test)?))
+    } else if folder.join("train").is_dir() {
+        let [train, test] = ["train", "test"].map(|part| ImageFolder::open(folder.join(part), cifar::SHAPE));
+        let (train, test) = (train?, test?);
+        if train.class_names() != test.class_names() {
+            let (train, test) = (train.class_names().join(", "), test.class_names().join(", "));
+            return Err(format!("{}: classes in train are {train}; in test {test}", folder.display()).into());
+        }
+        Ok((train.load()?, test.load()?))
+    } else {
+        let layouts = "train-images-idx3-ubyte (idx), data_batch_1.bin or train.bin (CIFAR-10), \
+                       or a folder train with a folder of pictures per class";
+        Err(format!("{}: expected {layouts}; found none of these", folder.display()).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use cnn_runtime::data::Dataset;
+
+    use super::*;
+
+    #[test]
+    fn idx_files_are_recognised() {
+        let (train, test) = open(&crate::shipped("fashion-mnist")).unwrap();
+        assert_eq!((train.len(), test.len(), train.shape()), (7_700, 1_500, [1, 28, 28]));
+    }
+
+    #[test]
+    fn records_of_cifar_are_recognised() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("train.bin"), [[3; 3073], [9; 3073]].concat()).unwrap();
+        fs::write(root.path().join("test.bin"), [7; 3073]).unwrap();
+        let (train, test) = open(root.path()).unwrap();
+        assert_eq!((train.labels(), test.labels(), train.shape()), (&[3, 9][..], &[7][..], [3, 32, 32]));
+    }
+
+    #[test]
+    fn folders_of_pictures_are_recognised_and_their_classes_compared() {
+        let root = tempfile::tempdir().unwrap();
+        let photos = crate::shipped("photos");
+        let place = |class: &str, photo: &str| {
+            let folder = root.path().join(class);
+            fs::create_dir_all(&folder).unwrap();
+            fs::copy(photos.join(photo), folder.join(photo)).unwrap();
+        };
+        for (class, photo) in
+            [("train/buildings", "china.jpg"), ("train/plants", "flower.jpg"), ("test/plants", "flower.jpg")]
+        {
+            place(class, photo);
+        }
+        let error = open(root.path()).unwrap_err().to_string();
+        assert!(error.contains("classes in train are buildings, plants; in test plants"), "{error}");
+        place("test/buildings", "china.jpg");
+        let (train, test) = open(root.path()).unwrap();
+        assert_eq!((train.labels(), train.shape()), (&[0, 1][..], cifar::SHAPE));
+        assert_eq!(train, test);
+    }
+
+    #[test]
+    fn another_folder_is_refused_with_what_was_expected() {
+        let error = open(&crate::shipped("photos")).unwrap_err().to_string();
+        assert!(error.contains("photos: expected train-images-idx3-ubyte (idx), data_batch_1.bin"), "{error}");
+    }
+}

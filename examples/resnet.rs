@@ -1,0 +1,181 @@
+//! Residual networks (He et al. 2015): ResNet-20 trained on real pictures, or ResNet-18 to ResNet-152 on a photo.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::{Parser, ValueEnum};
+use cnn_examples::{Outcome, data, picture, progress::Watch, schedule::cosine, shipped};
+use cnn_runtime::data::{HorizontalFlip, Images, RandomCrop};
+use cnn_runtime::prelude::*;
+
+cnn! {
+    // Convolutions that `bn` follows have no bias: it would be subtracted again.
+    block basic(c, s = 1) =
+        add(conv(c, 3x3, s, p1) -> bn -> relu -> conv(c, 3x3, p1) -> bn,
+            shortcut(c, s))
+        -> relu;
+
+    block bottleneck(c, s = 1) =
+        add(conv(c, 1x1) -> bn -> relu -> conv(c, 3x3, s, p1) -> bn -> relu -> conv(4 * c, 1x1) -> bn,
+            shortcut(4 * c, s))
+        -> relu;
+
+    block stem() = conv(64, 7x7, s2, p3) -> bn -> relu -> pool(3, s2, p1);
+
+    block small() =
+        conv(16, 3x3, p1) -> bn -> relu
+        -> basic(16) * 3
+        -> basic(32, s2) -> basic(32) * 2
+        -> basic(64, s2) -> basic(64) * 2
+        -> avgpool(global) -> fc(10);
+
+    /// ResNet-20 for grey pictures of Fashion-MNIST's size.
+    pub ResNet20 <1x28x28> -> small();
+
+    /// ResNet-20 for colour pictures of CIFAR-10's size.
+    pub ResNet20Colour <3x32x32> -> small();
+
+    /// ResNet-18 for ImageNet's thousand classes.
+    pub ResNet18 <3x224x224> -> stem()
+        -> basic(64) * 2
+        -> basic(128, s2) -> basic(128)
+        -> basic(256, s2) -> basic(256)
+        -> basic(512, s2) -> basic(512)
+        -> avgpool(global) -> fc(1000);
+
+    /// ResNet-34 for ImageNet's thousand classes.
+    pub ResNet34 <3x224x224> -> stem()
+        -> basic(64) * 3
+        -> basic(128, s2) -> basic(128) * 3
+        -> basic(256, s2) -> basic(256) * 5
+        -> basic(512, s2) -> basic(512) * 2
+        -> avgpool(global) -> fc(1000);
+
+    /// ResNet-50 for ImageNet's thousand classes.
+    pub ResNet50 <3x224x224> -> stem()
+        -> bottleneck(64) * 3
+        -> bottleneck(128, s2) -> bottleneck(128) * 3
+        -> bottleneck(256, s2) -> bottleneck(256) * 5
+        -> bottleneck(512, s2) -> bottleneck(512) * 2
+        -> avgpool(global) -> fc(1000);
+
+    /// ResNet-101 for ImageNet's thousand classes.
+    pub ResNet101 <3x224x224> -> stem()
+        -> bottleneck(64) * 3
+        -> bottleneck(128, s2) -> bottleneck(128) * 3
+        -> bottleneck(256, s2) -> bottleneck(256) * 22
+        -> bottleneck(512, s2) -> bottleneck(512) * 2
+        -> avgpool(global) -> fc(1000);
+
+    /// ResNet-152 for ImageNet's thousand classes.
+    pub ResNet152 <3x224x224> -> stem()
+        -> bottleneck(64) * 3
+        -> bottleneck(128, s2) -> bottleneck(128) * 7
+        -> bottleneck(256, s2) -> bottleneck(256) * 35
+        -> bottleneck(512, s2) -> bottleneck(512) * 2
+        -> avgpool(global) -> fc(1000);
+}
+
+// What torchvision counts.
+const _: () = assert!(ResNet18::PARAMS == 11_689_512);
+const _: () = assert!(ResNet34::PARAMS == 21_797_672);
+const _: () = assert!(ResNet50::PARAMS == 25_557_032);
+const _: () = assert!(ResNet101::PARAMS == 44_549_160);
+const _: () = assert!(ResNet152::PARAMS == 60_192_808);
+
+/// Percent of the test pictures that the default run has to find.
+const FLOOR: f64 = 85.0;
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Depth {
+    #[value(name = "18")]
+    Of18,
+    #[value(name = "34")]
+    Of34,
+    #[value(name = "50")]
+    Of50,
+    #[value(name = "101")]
+    Of101,
+    #[value(name = "152")]
+    Of152,
+}
+
+#[derive(Parser)]
+#[command(about = "Trains ResNet-20 on real pictures; with --depth, runs a photo through a large ResNet instead")]
+struct Args {
+    /// Run a photo through the ResNet of this depth, with random weights
+    #[arg(long)]
+    depth: Option<Depth>,
+    /// The photo for --depth [default: one that ships with the repository]
+    #[arg(long, requires = "depth")]
+    photo: Option<PathBuf>,
+    /// A folder to train on: Fashion-MNIST's idx files, CIFAR-10's binary files, or train/CLASS and test/CLASS with
+    /// pictures [default: the part of Fashion-MNIST that ships with the repository]
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Times the network sees every picture
+    #[arg(long, default_value_t = 10)]
+    epochs: usize,
+    /// Pictures in a training step
+    #[arg(long, default_value_t = 64)]
+    batch: usize,
+    /// Learning rate of the first step; it falls to zero along half a cosine
+    #[arg(long, default_value_t = 0.05)]
+    lr: f32,
+    /// Seed of the weights, of the order of pictures and of their augmentation
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// One epoch on few pictures, or one pass of the photo: a check that everything runs
+    #[arg(long)]
+    quick: bool,
+}
+
+fn main() -> Outcome {
+    let args = Args::parse();
+    match args.depth {
+        Some(Depth::Of18) => classify::<ResNet18>(&args),
+        Some(Depth::Of34) => classify::<ResNet34>(&args),
+        Some(Depth::Of50) => classify::<ResNet50>(&args),
+        Some(Depth::Of101) => classify::<ResNet101>(&args),
+        Some(Depth::Of152) => classify::<ResNet152>(&args),
+        None => {
+            let folder = args.data.clone().unwrap_or_else(|| shipped("fashion-mnist"));
+            let (train, test) = data::open(&folder)?;
+            println!("{}: {} pictures to train on, {} to test on", folder.display(), train.len(), test.len());
+            match train.shape() {
+                ResNet20::INPUT => learn::<ResNet20>(train, test, &args),
+                ResNet20Colour::INPUT => learn::<ResNet20Colour>(train, test, &args),
+                shape => Err(format!("expected pictures of 1x28x28 or 3x32x32, found {shape:?}").into()),
+            }
+        }
+    }
+}
+
+/// Runs the photo through a network with random weights.
+fn classify<N: Network>(args: &Args) -> Outcome {
+    let photo = args.photo.clone().unwrap_or_else(|| shipped("photos").join("china.jpg"));
+    picture::classify(&N::new(args.seed), &photo, if args.quick { 1 } else { 11 })
+}
+
+/// Trains a network on pictures that are moved and mirrored at random, and prints what it reached.
+fn learn<N: Network>(train: Images, test: Images, args: &Args) -> Outcome {
+    let normalize = Normalize::of(&train)?;
+    let (epochs, count, tests) = if args.quick { (1, 640, 500) } else { (args.epochs, train.len(), test.len()) };
+    let train =
+        train.take(count).augmented(RandomCrop::new(2)).augmented(HorizontalFlip).normalized(normalize.clone())?;
+    let test = test.take(tests).normalized(normalize)?;
+    println!("{}: {} parameters, {} multiply-accumulates a picture", N::INFO.name, N::INFO.params, N::INFO.macs);
+
+    let start = Instant::now();
+    let mut net = N::new(args.seed);
+    let sgd = Sgd::new(args.lr).momentum(0.9).weight_decay(5e-4);
+    let trainer = Trainer::new(sgd).epochs(epochs).batch(args.batch).seed(args.seed);
+    let history = trainer.schedule(cosine(args.lr)).fit(&mut net, &train, Watch::testing(&test))?;
+    let seconds = start.elapsed().as_secs_f64();
+    if let [first, .., last] = &history.epochs[..] {
+        println!("the loss went from {:.3} in the first epoch to {:.3} in the last", first.loss, last.loss);
+    }
+    let reached = 100.0 * evaluate(&net, &mut net.workspace(256), &test)?.accuracy();
+    println!("test accuracy {reached:.2} % after {seconds:.1} s (floor of the default run: {FLOOR} %)");
+    Ok(())
+}

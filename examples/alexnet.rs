@@ -42,7 +42,7 @@ struct Args {
     #[arg(long)]
     data: Option<PathBuf>,
     /// Times the network sees every drawing
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 6)]
     epochs: usize,
     /// Drawings in a training step
     #[arg(long, default_value_t = 8)]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use cnn_runtime::desc::{Conv, Write};
 use cnn_runtime::dispatch::Isa;
-use cnn_runtime::kernel::conv;
+use cnn_runtime::kernel::conv::{self, winograd};
 use cnn_runtime::testing::{on_threads, uniform};
 
 /// The best of repeated calls within about a fifth of a second, in seconds; a call before them warms the caches.
@@ -38,6 +38,20 @@ fn measure(d: &Conv, n: usize) -> [f64; 3] {
     [forward, data, weights].map(|seconds| flops / seconds / 1e9)
 }
 
+/// GFLOP/s of the direct way that Winograd's way with transformed weights comes to, for tiles of 2 and of 4 outputs.
+fn measure_winograd(d: &Conv, n: usize) -> [Option<f64>; 2] {
+    let (input, weight, mut output) =
+        (uniform(1, n * d.input.len()), uniform(2, d.weight_len()), uniform(3, n * d.output.len()));
+    let flops = 2.0 * (n * d.output.plane() * d.weight_len()) as f64;
+    [winograd::Tile::F2, winograd::Tile::F4].map(|tile| {
+        tile.fits(d).then(|| {
+            let mut u = vec![0.0; winograd::transformed_len(d, tile)];
+            winograd::transform(d, tile, &weight, &mut u);
+            flops / seconds(|| winograd::forward(d, tile, n, &input, &u, None, &mut output)) / 1e9
+        })
+    })
+}
+
 fn option(arguments: &[String], name: &str, default: usize) -> usize {
     let at = arguments.iter().position(|argument| argument == name);
     at.and_then(|at| arguments.get(at + 1)).and_then(|value| value.parse().ok()).unwrap_or(default)
@@ -50,10 +64,18 @@ fn main() {
     on_threads(threads, || {
         let peak = peak::gflops(threads);
         println!("{:?}, {threads} threads, batch {n}; peak {peak:.1} GFLOP/s", Isa::active());
-        println!("{:<34} {:>14} {:>14} {:>14}", "convolution", "forward", "d_input", "d_weight");
+        println!(
+            "{:<34} {:>14} {:>14} {:>14} {:>14} {:>14}",
+            "convolution", "forward", "d_input", "d_weight", "F(2x2, 3x3)", "F(4x4, 3x3)"
+        );
         for (name, d) in shapes::all().into_iter().filter(|(name, _)| name.contains(&filter)) {
             let found = measure(&d, n).map(|gflops| format!("{gflops:.1} ({:.0}%)", 100.0 * gflops / peak));
-            println!("{name:<34} {:>14} {:>14} {:>14}", found[0], found[1], found[2]);
+            let winograd = measure_winograd(&d, n)
+                .map(|found| found.map_or(String::new(), |gflops| format!("{gflops:.1} ({:.0}%)", 100.0 * gflops / peak)));
+            println!(
+                "{name:<34} {:>14} {:>14} {:>14} {:>14} {:>14}",
+                found[0], found[1], found[2], winograd[0], winograd[1]
+            );
         }
     });
 }

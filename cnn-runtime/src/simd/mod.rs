@@ -44,6 +44,22 @@ pub(crate) trait Simd: Copy + Send + Sync {
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
     /// The lesser of both; `b` where one is NaN.
     fn min(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a - b`.
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The lanes of `a` and after them those of `b`, picked by the first `LANES` of `indices`, each below `2 * LANES`.
+    fn pick(self, a: Self::V, b: Self::V, indices: &[u32; 16]) -> Self::V;
+
+    /// Reads the lanes `from..to`; the others are zero, and their memory is not touched.
+    ///
+    /// # Safety
+    /// `from` and `to` are at most `LANES`, and `p` is valid for reading the floats `from..to` after it.
+    unsafe fn load_part(self, p: *const f32, from: usize, to: usize) -> Self::V;
+
+    /// Writes the first `count` lanes.
+    ///
+    /// # Safety
+    /// `count` is at most `LANES`, and `p` is valid for writing so many floats.
+    unsafe fn store_part(self, p: *mut f32, v: Self::V, count: usize);
 
     /// Reads `LANES` floats.
     ///

@@ -43,6 +43,35 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        [a[0] - b[0], a[1] - b[1], a[2] - b[2], a[3] - b[3]]
+    }
+
+    #[inline(always)]
+    fn pick(self, a: Self::V, b: Self::V, indices: &[u32; 16]) -> Self::V {
+        let both = [a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]];
+        std::array::from_fn(|i| both[indices[i] as usize % 8])
+    }
+
+    #[inline(always)]
+    unsafe fn load_part(self, p: *const f32, from: usize, to: usize) -> Self::V {
+        let mut v = [0.0; 4];
+        for (i, lane) in v.iter_mut().enumerate().take(to).skip(from) {
+            // SAFETY: the caller promises that these floats are readable.
+            *lane = unsafe { p.wrapping_add(i).read() };
+        }
+        v
+    }
+
+    #[inline(always)]
+    unsafe fn store_part(self, p: *mut f32, v: Self::V, count: usize) {
+        for (i, &lane) in v.iter().enumerate().take(count) {
+            // SAFETY: the caller promises that these floats are writable.
+            unsafe { p.add(i).write(lane) };
+        }
+    }
+
+    #[inline(always)]
     unsafe fn load(self, p: *const f32) -> Self::V {
         // SAFETY: the caller promises four readable floats.
         unsafe { p.cast::<[f32; 4]>().read_unaligned() }

@@ -7,6 +7,7 @@ mod backward_weights;
 mod depthwise;
 mod im2col;
 pub mod reference;
+pub mod winograd;
 #[cfg(test)]
 mod tests;
 

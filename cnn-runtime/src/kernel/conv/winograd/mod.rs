@@ -1,0 +1,208 @@
+//! Winograd's convolution (Lavin and Gray 2015, arXiv 1509.09308): 3 x 3 kernels at stride 1 with fewer products.
+//!
+//! A tile of 4 x 4 outputs takes 36 products per pair of channels instead of 144, one of 2 x 2 takes 16 instead of 36.
+//! Inputs and weights are transformed to *factors*; for each factor, a matrix product over the channels; then the
+//! products of a tile are transformed to outputs. A task does all three for some tiles while they are in the cache.
+//!
+//! Maps and weights stay in their usual layout; vectors have a tile in each lane. An output is the same sum in the same
+//! order wherever its tile falls, so neither tasks nor threads change a bit of the result.
+
+mod input;
+mod layout;
+mod output;
+mod points;
+mod product;
+mod shuffle;
+#[cfg(test)]
+mod tests;
+mod weights;
+
+use std::marker::PhantomData;
+
+use self::layout::{Layout, MAX_VECTORS};
+use self::output::Finish;
+use self::points::{F2, F4, Points};
+use self::weights::Weights;
+use crate::desc::{Conv, Window, Write};
+use crate::dispatch::Isa;
+use crate::kernel::parallel::{self, Shared, part};
+use crate::kernel::scratch;
+use crate::simd::{Kernel, Simd};
+
+/// Outputs that one tile computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tile {
+    /// 2 x 2.
+    F2,
+    /// 4 x 4.
+    F4,
+}
+
+/// Floats of factors that a task should have: half of a second-level cache of one megabyte.
+const FACTORS: usize = 1 << 18;
+/// Floats of products at a time.
+const PRODUCTS: usize = 1 << 17;
+/// Tasks to aim at when there are few tiles.
+const TASKS: usize = 4;
+/// Least output channels of a task: for fewer, transforming the same inputs again would not pay.
+const MIN_ROWS: usize = 56;
+
+impl Tile {
+    /// Products of a tile and a pair of channels.
+    const fn products(self) -> usize {
+        match self {
+            Tile::F2 => F2::A * F2::A,
+            Tile::F4 => F4::A * F4::A,
+        }
+    }
+
+    /// Whether tiles of this size can compute the convolution at all: 3 x 3 at stride 1, neither dilated nor in groups,
+    /// padded by at most two, with outputs wider than 4 for `F4` and than 6 for `F2`.
+    pub const fn fits(self, d: &Conv) -> bool {
+        let Window { kernel, stride, dilation, pad } = d.window;
+        let [kh, kw] = kernel;
+        let one = stride[0] == 1 && stride[1] == 1 && dilation[0] == 1 && dilation[1] == 1 && d.groups == 1;
+        let padded = pad[0] <= 2 && pad[1] <= 2 && pad[2] <= 2 && pad[3] <= 2;
+        // The tiles of shorter lines would be too far apart for the shuffle that collects a vector of them.
+        let wide = match self {
+            Tile::F2 => d.output.w > 6,
+            Tile::F4 => d.output.w > 4,
+        };
+        kh == 3 && kw == 3 && one && padded && wide
+    }
+}
+
+/// Floats of the transformed weights.
+pub const fn transformed_len(d: &Conv, tile: Tile) -> usize {
+    tile.products() * d.output.c * d.input.c
+}
+
+/// Transforms OIHW weights to [`transformed_len`] floats for [`forward`].
+///
+/// Their order is that of the instruction set in use: they are not to be stored.
+///
+/// # Panics
+/// If a slice has another length.
+pub fn transform(d: &Conv, tile: Tile, weight: &[f32], u: &mut [f32]) {
+    transform_on(Isa::active(), tile, Weights::forward(d.output.c, d.input.c, weight), u);
+}
+
+/// Convolves `n` samples with transformed weights: `output = input * weight + bias`.
+///
+/// `input` is `n x input`, `bias` one value per output channel, `output` is `n x output`.
+///
+/// # Panics
+/// If a slice has another length, or [`Tile::fits`] is not met.
+pub fn forward(d: &Conv, tile: Tile, n: usize, input: &[f32], u: &[f32], bias: Option<&[f32]>, output: &mut [f32]) {
+    run(Isa::active(), d, tile, n, input, u, Finish { bias, write: Write::Set }, output);
+}
+
+fn transform_on(isa: Isa, tile: Tile, weights: Weights<'_>, u: &mut [f32]) {
+    match tile {
+        Tile::F2 => weights.transform::<F2>(isa, u),
+        Tile::F4 => weights.transform::<F4>(isa, u),
+    }
+}
+
+#[allow(clippy::too_many_arguments)] // the parts of one convolution, and the instruction set
+fn run(isa: Isa, d: &Conv, tile: Tile, n: usize, input: &[f32], u: &[f32], finish: Finish<'_>, output: &mut [f32]) {
+    assert!(tile.fits(d), "{tile:?} does not fit {d:?}");
+    assert_eq!(input.len(), n * d.input.len(), "length of the input of {n} samples");
+    assert_eq!(u.len(), transformed_len(d, tile), "length of the transformed weights");
+    assert_eq!(output.len(), n * d.output.len(), "length of the output of {n} samples");
+    assert!(finish.bias.is_none_or(|bias| bias.len() == d.output.c), "one bias per output channel");
+    if n == 0 {
+        return;
+    }
+    match tile {
+        Tile::F2 => all::<F2>(isa, d, n, input, u, finish, output),
+        Tile::F4 => all::<F4>(isa, d, n, input, u, finish, output),
+    }
+}
+
+/// Cuts the work into tasks by sizes alone and runs them.
+fn all<P: Points>(isa: Isa, d: &Conv, n: usize, input: &[f32], u: &[f32], finish: Finish<'_>, output: &mut [f32]) {
+    let (lanes, rows) = isa.tile();
+    let tiles = n * d.output.h.div_ceil(P::M) * d.output.w.div_ceil(P::M);
+    let panel = P::A * P::A * d.input.c * 2 * lanes;
+    let most = (FACTORS / panel).clamp(1, MAX_VECTORS / 2);
+    let tile_parts = tiles.div_ceil(most * 2 * lanes);
+    let blocks = d.output.c.div_ceil(rows);
+    let row_parts = TASKS.div_ceil(tile_parts).min(d.output.c / MIN_ROWS).clamp(1, blocks);
+    let output = Shared::new(output);
+    let macs = P::A * P::A * tiles * d.input.c * d.output.c;
+    parallel::for_each(tile_parts * row_parts, macs, |index| {
+        let tiles = part(tiles, tile_parts, 2 * lanes, index / row_parts);
+        let blocks = part(blocks, row_parts, 1, index % row_parts);
+        if !tiles.is_empty() {
+            isa.run(Task::<P> { d, input, u, finish, output, tiles, blocks, points: PhantomData });
+        }
+    });
+}
+
+/// Some tiles of some blocks of output channels.
+struct Task<'a, P> {
+    d: &'a Conv,
+    input: &'a [f32],
+    u: &'a [f32],
+    finish: Finish<'a>,
+    output: Shared,
+    tiles: std::ops::Range<usize>,
+    blocks: std::ops::Range<usize>,
+    points: PhantomData<P>,
+}
+
+impl<P: Points> Kernel for Task<'_, P> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Task { d, input, u, finish, output, tiles, blocks, points } = self;
+        let group = (PRODUCTS / (P::A * P::A * tiles.len().next_multiple_of(S::LANES) * S::MR)).max(1);
+        let group = group.min(blocks.len());
+        let mut layout = Layout::new::<S, P>(simd, d, tiles, group * S::MR);
+        let lens = layout.lens::<P>();
+        let mut buffer = scratch::lend(scratch::Use::Packed, lens.iter().sum());
+        let (factors, rest) = buffer.split_at_mut(lens[1]);
+        let (products, stage) = rest.split_at_mut(lens[2]);
+        simd.call(input::Transform::<P> { d, layout: &layout, input, stage, factors, points });
+        let all = d.output.c.div_ceil(S::MR);
+        for first in blocks.clone().step_by(group) {
+            let last = (first + group).min(blocks.end);
+            let channels = part(d.output.c, all, 1, first).start..part(d.output.c, all, 1, last - 1).end;
+            layout.rows = channels.len();
+            for factor in 0..P::A * P::A {
+                for block in first..last {
+                    let rows = part(d.output.c, all, 1, block);
+                    let a = &u[(P::A * P::A * rows.start + factor * rows.len()) * d.input.c..];
+                    multiply(simd, &layout, factor, a, rows.start - channels.start, rows.len(), factors, products);
+                }
+            }
+            simd.call(output::Transform::<P> { d, layout: &layout, products, channels, finish, output, points });
+        }
+    }
+}
+
+/// The product of a block of rows and all panels, for one factor.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)] // both sides, the result and its place
+fn multiply<S: Simd>(
+    simd: S,
+    layout: &Layout,
+    factor: usize,
+    a: &[f32],
+    row: usize,
+    rows: usize,
+    factors: &[f32],
+    products: &mut [f32],
+) {
+    let depth = layout.channels;
+    let a = &a[..rows * depth];
+    for panel in 0..layout.panels() {
+        let width = layout.width(panel);
+        let b = &factors[factor * layout.factor + panel * 2 * S::LANES * depth..][..depth * width * S::LANES];
+        let at = factor * layout.product + (panel * 2 * layout.rows + row * width) * S::LANES;
+        let c = &mut products[at..at + rows * width * S::LANES];
+        let product = product::Product { a: a.as_ptr(), b: b.as_ptr(), depth, c: c.as_mut_ptr() };
+        // SAFETY: the three slices are as long as the product asks.
+        unsafe { product::compute(simd, rows, width, product) };
+    }
+}

@@ -1,0 +1,67 @@
+//! Taking rows apart into the columns of tiles, and putting them together again.
+
+use super::points::MAX_M;
+use crate::simd::Simd;
+
+/// The even lanes of two vectors.
+const EVEN: [u32; 16] = every_other(0);
+/// The odd lanes of two vectors.
+const ODD: [u32; 16] = every_other(1);
+
+const fn every_other(first: u32) -> [u32; 16] {
+    let mut indices = [0; 16];
+    let mut i = 0;
+    while i < 16 {
+        indices[i] = 2 * i as u32 + first;
+        i += 1;
+    }
+    indices
+}
+
+/// Lanes of two vectors in turns, from lane `first` of both on.
+const fn in_turns(lanes: usize, first: usize) -> [u32; 16] {
+    let mut indices = [0; 16];
+    let mut i = 0;
+    while i < lanes {
+        indices[i] = (first + i / 2 + i % 2 * lanes) as u32;
+        i += 1;
+    }
+    indices
+}
+
+/// The even lanes of two vectors, and the odd ones.
+#[inline(always)]
+fn split<S: Simd>(simd: S, a: S::V, b: S::V) -> (S::V, S::V) {
+    (simd.pick(a, b, &EVEN), simd.pick(a, b, &ODD))
+}
+
+/// The inverse of [`split`].
+#[inline(always)]
+fn join<S: Simd>(simd: S, a: S::V, b: S::V) -> (S::V, S::V) {
+    let low = simd.pick(a, b, const { &in_turns(S::LANES, 0) });
+    (low, simd.pick(a, b, const { &in_turns(S::LANES, S::LANES / 2) }))
+}
+
+/// Sorts the first `m` vectors, 2 or 4, by phase: lane `i` of result `p` is element `i * m + p` of them all.
+#[inline(always)]
+pub(super) fn unzip<S: Simd>(simd: S, m: usize, v: [S::V; MAX_M]) -> [S::V; MAX_M] {
+    let (even, odd) = split(simd, v[0], v[1]);
+    if m == 2 {
+        return [even, odd, even, odd];
+    }
+    let (later_even, later_odd) = split(simd, v[2], v[3]);
+    let ((v0, v2), (v1, v3)) = (split(simd, even, later_even), split(simd, odd, later_odd));
+    [v0, v1, v2, v3]
+}
+
+/// The inverse of [`unzip`].
+#[inline(always)]
+pub(super) fn zip<S: Simd>(simd: S, m: usize, v: [S::V; MAX_M]) -> [S::V; MAX_M] {
+    if m == 2 {
+        let (low, high) = join(simd, v[0], v[1]);
+        return [low, high, low, high];
+    }
+    let ((even_low, even_high), (odd_low, odd_high)) = (join(simd, v[0], v[2]), join(simd, v[1], v[3]));
+    let ((v0, v1), (v2, v3)) = (join(simd, even_low, odd_low), join(simd, even_high, odd_high));
+    [v0, v1, v2, v3]
+}

@@ -7,9 +7,9 @@ mod backward_weights;
 mod depthwise;
 mod im2col;
 pub mod reference;
-pub mod winograd;
 #[cfg(test)]
 mod tests;
+pub mod winograd;
 
 use self::im2col::Im2col;
 use crate::desc::{Conv, Write};
@@ -91,6 +91,13 @@ fn forward_on(isa: Isa, d: &Conv, n: usize, input: &[f32], weight: &[f32], post:
     if depthwise::applies(d) {
         return depthwise::forward(isa, d, n, input, weight, post, output);
     }
+    if winograd::forward_once(isa, d, n, input, weight, bias, output).is_none() {
+        direct_on(isa, d, n, input, weight, bias, output);
+    }
+}
+
+/// The forward pass as a product with the taps of the input.
+fn direct_on(isa: Isa, d: &Conv, n: usize, input: &[f32], weight: &[f32], bias: Option<&[f32]>, output: &mut [f32]) {
     let (ocg, plane) = (d.output.c / d.groups, d.output.plane());
     let c = Shared::new(output);
     for group in 0..d.groups {
@@ -133,7 +140,7 @@ fn backward_data_on(
     }
     if depthwise::applies(d) {
         depthwise::backward_data(isa, d, n, weight, d_output, d_input, write);
-    } else {
+    } else if winograd::backward_data(isa, d, n, weight, d_output, d_input, write).is_none() {
         backward_data::run(isa, d, n, weight, d_output, d_input, scratch, write);
     }
 }

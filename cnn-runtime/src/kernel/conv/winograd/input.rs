@@ -127,13 +127,7 @@ fn stage_channel<S: Simd, P: Points>(
 
 /// Sorts `LANES` places of all rows by phase, and stages them.
 #[inline(always)]
-fn put<S: Simd, P: Points>(
-    simd: S,
-    layout: &Layout,
-    rows: &[[S::V; MAX_M]; MAX_A],
-    place: usize,
-    stage: &mut [f32],
-) {
+fn put<S: Simd, P: Points>(simd: S, layout: &Layout, rows: &[[S::V; MAX_M]; MAX_A], place: usize, stage: &mut [f32]) {
     debug_assert!(place + S::LANES <= layout.phase);
     for (factor, &row) in rows.iter().enumerate().take(P::A) {
         let phases = unzip(simd, P::M, row);

@@ -7,6 +7,7 @@
 //! Maps and weights stay in their usual layout; vectors have a tile in each lane. An output is the same sum in the same
 //! order wherever its tile falls, so neither tasks nor threads change a bit of the result.
 
+mod cost;
 mod input;
 mod layout;
 mod output;
@@ -22,6 +23,7 @@ use std::marker::PhantomData;
 use self::layout::{Layout, MAX_VECTORS};
 use self::output::Finish;
 use self::points::{F2, F4, Points};
+use self::product::Product;
 use self::weights::Weights;
 use crate::desc::{Conv, Window, Write};
 use crate::dispatch::Isa;
@@ -72,6 +74,11 @@ impl Tile {
     }
 }
 
+/// The tile whose way is faster than the direct one for `n` samples, with weights transformed beforehand, if any is.
+pub fn applies(d: &Conv, n: usize) -> Option<Tile> {
+    cost::best(d, n, false)
+}
+
 /// Floats of the transformed weights.
 pub const fn transformed_len(d: &Conv, tile: Tile) -> usize {
     tile.products() * d.output.c * d.input.c
@@ -95,6 +102,66 @@ pub fn transform(d: &Conv, tile: Tile, weight: &[f32], u: &mut [f32]) {
 /// If a slice has another length, or [`Tile::fits`] is not met.
 pub fn forward(d: &Conv, tile: Tile, n: usize, input: &[f32], u: &[f32], bias: Option<&[f32]>, output: &mut [f32]) {
     run(Isa::active(), d, tile, n, input, u, Finish { bias, write: Write::Set }, output);
+}
+
+/// As [`super::forward`], transforming the weights on the way, or nothing where that is not the faster way.
+pub(super) fn forward_once(
+    isa: Isa,
+    d: &Conv,
+    n: usize,
+    input: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    output: &mut [f32],
+) -> Option<()> {
+    let tile = cost::best(d, n, true)?;
+    let weights = Weights::forward(d.output.c, d.input.c, weight);
+    once(isa, d, tile, n, input, weights, Finish { bias, write: Write::Set }, output);
+    Some(())
+}
+
+/// As [`super::backward_data`], or nothing where that is not the faster way: the convolution of the outputs' gradient
+/// with the weights turned round, inputs and outputs exchanged.
+pub(super) fn backward_data(
+    isa: Isa,
+    d: &Conv,
+    n: usize,
+    weight: &[f32],
+    d_output: &[f32],
+    d_input: &mut [f32],
+    write: Write,
+) -> Option<()> {
+    let back = turned(d)?;
+    let tile = cost::best(&back, n, true)?;
+    let weights = Weights::backward(d.output.c, d.input.c, weight);
+    once(isa, &back, tile, n, d_output, weights, Finish { bias: None, write }, d_input);
+    Some(())
+}
+
+/// The convolution from the gradient of the outputs to that of the inputs, of a kernel of 3 x 3 at stride 1.
+fn turned(d: &Conv) -> Option<Conv> {
+    let mut pad = [0; 4];
+    for (back, &pad) in pad.iter_mut().zip(&d.window.pad) {
+        *back = 2_usize.checked_sub(pad)?;
+    }
+    Some(Conv { input: d.output, output: d.input, window: Window { pad, ..d.window }, groups: d.groups })
+}
+
+/// Convolves with weights that are transformed for this once.
+#[allow(clippy::too_many_arguments)] // the parts of one convolution, and the instruction set
+fn once(
+    isa: Isa,
+    d: &Conv,
+    tile: Tile,
+    n: usize,
+    input: &[f32],
+    weights: Weights<'_>,
+    finish: Finish<'_>,
+    output: &mut [f32],
+) {
+    let mut u = scratch::lend(scratch::Use::Sums, transformed_len(d, tile));
+    transform_on(isa, tile, weights, &mut u);
+    run(isa, d, tile, n, input, &u, finish, output);
 }
 
 fn transform_on(isa: Isa, tile: Tile, weights: Weights<'_>, u: &mut [f32]) {
@@ -194,15 +261,19 @@ fn multiply<S: Simd>(
     factors: &[f32],
     products: &mut [f32],
 ) {
-    let depth = layout.channels;
+    let (depth, vectors) = (layout.channels, layout.vectors);
     let a = &a[..rows * depth];
-    for panel in 0..layout.panels() {
-        let width = layout.width(panel);
-        let b = &factors[factor * layout.factor + panel * 2 * S::LANES * depth..][..depth * width * S::LANES];
-        let at = factor * layout.product + (panel * 2 * layout.rows + row * width) * S::LANES;
-        let c = &mut products[at..at + rows * width * S::LANES];
-        let product = product::Product { a: a.as_ptr(), b: b.as_ptr(), depth, c: c.as_mut_ptr() };
-        // SAFETY: the three slices are as long as the product asks.
-        unsafe { product::compute(simd, rows, width, product) };
+    let b = &factors[factor * layout.factor..][..depth * vectors * S::LANES];
+    let c = &mut products[factor * layout.product..][..layout.rows * vectors * S::LANES];
+    assert!(row + rows <= layout.rows, "rows of products");
+    let full = vectors / 2 * 2;
+    for (skip, vectors, c_at) in
+        [(0, full, row * 2), (full, vectors - full, full * layout.rows + row)].into_iter().filter(|part| part.1 > 0)
+    {
+        let b = b[skip * depth * S::LANES..].as_ptr();
+        let c = c[c_at * S::LANES..].as_mut_ptr();
+        let product = Product { a: a.as_ptr(), b, depth, vectors, c, c_panel: 2 * layout.rows * S::LANES };
+        // SAFETY: the three slices hold all rows, steps and vectors.
+        unsafe { product::compute(simd, rows, product) };
     }
 }

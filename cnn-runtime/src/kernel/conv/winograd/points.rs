@@ -61,9 +61,14 @@ impl Points for F2 {
     }
 }
 
-/// `F(4, 3)`: six products for four outputs, at the points 0, 1, -1, 2, -2 and infinity.
+/// `F(4, 3)`: six products for four outputs, at the points 0, `-A, A, -B, B` and infinity.
+///
+/// With `A * B = 1` powers of the points neither grow nor vanish, which loses less to rounding than 1 and 2 do.
 #[derive(Clone, Copy)]
 pub(super) struct F4;
+
+const A: f32 = std::f32::consts::FRAC_1_SQRT_2;
+const B: f32 = std::f32::consts::SQRT_2;
 
 impl Points for F4 {
     const M: usize = 4;
@@ -71,44 +76,36 @@ impl Points for F4 {
 
     #[inline(always)]
     fn input<S: Simd>(simd: S, d: [S::V; MAX_A]) -> [S::V; MAX_A] {
-        let [two, four] = [2.0, 4.0].map(|x| simd.splat(x));
-        let [minus_two, minus_four, minus_five] = [-2.0, -4.0, -5.0].map(|x| simd.splat(x));
-        let (even1, odd1) = (simd.mul_add(minus_four, d[2], d[4]), simd.mul_add(minus_four, d[1], d[3]));
-        let (even2, odd2) = (simd.sub(d[4], d[2]), simd.sub(d[3], d[1]));
+        let (outer, minus_a2, minus_b2) = (simd.splat(-2.5), simd.splat(-0.5), simd.splat(-2.0));
+        let (even_a, odd_a) = (simd.mul_add(minus_b2, d[2], d[4]), simd.mul_add(minus_b2, d[1], d[3]));
+        let (even_b, odd_b) = (simd.mul_add(minus_a2, d[2], d[4]), simd.mul_add(minus_a2, d[1], d[3]));
         [
-            simd.mul_add(four, d[0], simd.mul_add(minus_five, d[2], d[4])),
-            simd.add(even1, odd1),
-            simd.sub(even1, odd1),
-            simd.mul_add(two, odd2, even2),
-            simd.mul_add(minus_two, odd2, even2),
-            simd.mul_add(four, d[1], simd.mul_add(minus_five, d[3], d[5])),
+            simd.mul_add(outer, d[2], simd.add(d[0], d[4])),
+            simd.mul_add(simd.splat(A), odd_a, even_a),
+            simd.mul_add(simd.splat(-A), odd_a, even_a),
+            simd.mul_add(simd.splat(B), odd_b, even_b),
+            simd.mul_add(simd.splat(-B), odd_b, even_b),
+            simd.mul_add(outer, d[3], simd.add(d[1], d[5])),
         ]
     }
 
     #[inline(always)]
     fn weight<S: Simd>(simd: S, g: [S::V; 3]) -> [S::V; MAX_A] {
-        let (outer1, middle1) = (times(simd, simd.add(g[0], g[2]), -1.0 / 6.0), times(simd, g[1], -1.0 / 6.0));
-        let outer2 = simd.mul_add(g[2], simd.splat(1.0 / 6.0), times(simd, g[0], 1.0 / 24.0));
-        let middle2 = times(simd, g[1], 1.0 / 12.0);
-        [
-            times(simd, g[0], 0.25),
-            simd.add(outer1, middle1),
-            simd.sub(outer1, middle1),
-            simd.add(outer2, middle2),
-            simd.sub(outer2, middle2),
-            g[2],
-        ]
+        let even_a = simd.mul_add(g[2], simd.splat(-1.0 / 3.0), times(simd, g[0], -2.0 / 3.0));
+        let even_b = simd.mul_add(g[2], simd.splat(1.0 / 3.0), times(simd, g[0], 1.0 / 6.0));
+        let (odd_a, odd_b) = (times(simd, g[1], A * -2.0 / 3.0), times(simd, g[1], B / 6.0));
+        [g[0], simd.add(even_a, odd_a), simd.sub(even_a, odd_a), simd.add(even_b, odd_b), simd.sub(even_b, odd_b), g[2]]
     }
 
     #[inline(always)]
     fn output<S: Simd>(simd: S, m: [S::V; MAX_A]) -> [S::V; MAX_M] {
-        let (sum1, difference1) = (simd.add(m[1], m[2]), simd.sub(m[1], m[2]));
-        let (sum2, difference2) = (simd.add(m[3], m[4]), simd.sub(m[3], m[4]));
+        let (sum_a, difference_a) = (simd.add(m[1], m[2]), simd.sub(m[1], m[2]));
+        let (sum_b, difference_b) = (simd.add(m[3], m[4]), simd.sub(m[3], m[4]));
         [
-            simd.add(simd.add(m[0], sum1), sum2),
-            simd.mul_add(simd.splat(2.0), difference2, difference1),
-            simd.mul_add(simd.splat(4.0), sum2, sum1),
-            simd.add(simd.mul_add(simd.splat(8.0), difference2, difference1), m[5]),
+            simd.add(m[0], simd.add(sum_a, sum_b)),
+            simd.mul_add(simd.splat(B), difference_b, times(simd, difference_a, A)),
+            simd.mul_add(simd.splat(2.0), sum_b, times(simd, sum_a, 0.5)),
+            simd.mul_add(simd.splat(B * 2.0), difference_b, simd.mul_add(simd.splat(A * 0.5), difference_a, m[5])),
         ]
     }
 }

@@ -2,35 +2,38 @@
 
 #![allow(clippy::needless_range_loop)] // rows and columns of the tile are counted as in the formula
 
+use crate::kernel::gemm::MAX_MR;
 use crate::simd::{Kernel, Simd};
 
-/// A product of `depth` steps: at each, `rows` floats of `a` by the vectors of `b`.
+/// The product of some rows and some panels of two vectors, the last of which may be of one.
 #[derive(Clone, Copy)]
 pub(super) struct Product {
-    /// `depth` times `rows` floats.
+    /// `depth` times as many floats as there are rows.
     pub a: *const f32,
-    /// `depth` times one or two vectors.
+    /// The panels, one after the other: `depth` times one or two vectors.
     pub b: *const f32,
     /// Steps.
     pub depth: usize,
-    /// Rows of one or two vectors, one after the other.
+    /// Vectors of all panels.
+    pub vectors: usize,
+    /// The rows of the first panel, one after the other.
     pub c: *mut f32,
+    /// Distance between the first rows of panels.
+    pub c_panel: usize,
 }
 
-/// Computes a product of `rows` rows and one or two vectors.
+/// Computes a product of `rows` rows.
 ///
 /// # Safety
-/// `1 <= rows <= S::MR`, `vectors` is 1 or 2, both sides can be read and the result written, which nobody else does.
-pub(super) unsafe fn compute<S: Simd>(simd: S, rows: usize, vectors: usize, product: Product) {
+/// `1 <= rows <= S::MR`, both sides can be read and the result written, which nobody else does.
+#[inline(always)]
+pub(super) unsafe fn compute<S: Simd>(simd: S, rows: usize, product: Product) {
+    const { assert!(S::MR <= MAX_MR) };
     macro_rules! dispatch {
         ($($mr:literal)+) => {
             match rows {
                 $($mr => if const { $mr <= S::MR } {
-                    if vectors == 1 {
-                        simd.call(Sized::<$mr, 1>(product));
-                    } else {
-                        simd.call(Sized::<$mr, 2>(product));
-                    }
+                    simd.call(Rows::<$mr>(product));
                 })+
                 _ => unreachable!("a tile of {rows} rows"),
             }
@@ -39,36 +42,62 @@ pub(super) unsafe fn compute<S: Simd>(simd: S, rows: usize, vectors: usize, prod
     dispatch!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
 }
 
-/// A product whose tile is known to the compiler. Made by [`compute`] alone, under its conditions.
-struct Sized<const MR: usize, const NV: usize>(Product);
+/// A product whose rows are known to the compiler. Made by [`compute`] alone, under its conditions.
+struct Rows<const MR: usize>(Product);
 
-impl<const MR: usize, const NV: usize> Kernel for Sized<MR, NV> {
+impl<const MR: usize> Kernel for Rows<MR> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Product { mut a, mut b, depth, c } = self.0;
-        let mut sums = [[simd.splat(0.0); NV]; MR];
-        for _ in 0..depth {
-            // SAFETY: `compute` was promised `depth` steps of both sides.
+        let Product { a, mut b, depth, vectors, mut c, c_panel } = self.0;
+        for _ in 0..vectors / 2 {
+            // SAFETY: `compute` was promised that all panels are there.
             unsafe {
-                let mut right = [simd.splat(0.0); NV];
-                for v in 0..NV {
-                    right[v] = simd.load(b.add(v * S::LANES));
-                }
-                for r in 0..MR {
-                    let left = simd.splat(*a.add(r));
-                    for v in 0..NV {
-                        sums[r][v] = simd.mul_add(left, right[v], sums[r][v]);
-                    }
-                }
-                a = a.add(MR);
-                b = b.add(NV * S::LANES);
+                tile::<S, MR, 2>(simd, a, b, depth, c);
+                b = b.add(depth * 2 * S::LANES);
+                c = c.add(c_panel);
             }
         }
-        for r in 0..MR {
+        if vectors % 2 == 1 {
+            // SAFETY: as above.
+            unsafe { tile::<S, MR, 1>(simd, a, b, depth, c) };
+        }
+    }
+}
+
+/// One panel.
+///
+/// # Safety
+/// As for [`compute`].
+#[inline(always)]
+unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
+    simd: S,
+    mut a: *const f32,
+    mut b: *const f32,
+    depth: usize,
+    c: *mut f32,
+) {
+    let mut sums = [[simd.splat(0.0); NV]; MR];
+    for _ in 0..depth {
+        // SAFETY: the caller vouches for `depth` steps of both sides.
+        unsafe {
+            let mut right = [simd.splat(0.0); NV];
             for v in 0..NV {
-                // SAFETY: `compute` was promised the memory of the tile.
-                unsafe { simd.store(c.add((r * NV + v) * S::LANES), sums[r][v]) };
+                right[v] = simd.load(b.add(v * S::LANES));
             }
+            for r in 0..MR {
+                let left = simd.splat(*a.add(r));
+                for v in 0..NV {
+                    sums[r][v] = simd.mul_add(left, right[v], sums[r][v]);
+                }
+            }
+            a = a.add(MR);
+            b = b.add(NV * S::LANES);
+        }
+    }
+    for r in 0..MR {
+        for v in 0..NV {
+            // SAFETY: the caller vouches for the memory of the tile.
+            unsafe { simd.store(c.add((r * NV + v) * S::LANES), sums[r][v]) };
         }
     }
 }

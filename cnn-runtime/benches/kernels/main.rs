@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use cnn_runtime::desc::{Conv, Write};
 use cnn_runtime::dispatch::Isa;
 use cnn_runtime::kernel::conv::{self, winograd};
+use cnn_runtime::kernel::post::Post;
 use cnn_runtime::testing::{on_threads, uniform};
 
 /// The best of repeated calls within about a fifth of a second, in seconds; a call before them warms the caches.
@@ -47,7 +48,7 @@ fn measure_winograd(d: &Conv, n: usize) -> [Option<f64>; 2] {
         tile.fits(d).then(|| {
             let mut u = vec![0.0; winograd::transformed_len(d, tile)];
             winograd::transform(d, tile, &weight, &mut u);
-            flops / seconds(|| winograd::forward(d, tile, n, &input, &u, None, &mut output)) / 1e9
+            flops / seconds(|| winograd::forward(d, tile, n, &input, &u, Post::new(), &mut output)) / 1e9
         })
     })
 }
@@ -70,8 +71,9 @@ fn main() {
         );
         for (name, d) in shapes::all().into_iter().filter(|(name, _)| name.contains(&filter)) {
             let found = measure(&d, n).map(|gflops| format!("{gflops:.1} ({:.0}%)", 100.0 * gflops / peak));
-            let winograd = measure_winograd(&d, n)
-                .map(|found| found.map_or(String::new(), |gflops| format!("{gflops:.1} ({:.0}%)", 100.0 * gflops / peak)));
+            let winograd = measure_winograd(&d, n).map(|found| {
+                found.map_or(String::new(), |gflops| format!("{gflops:.1} ({:.0}%)", 100.0 * gflops / peak))
+            });
             println!(
                 "{name:<34} {:>14} {:>14} {:>14} {:>14} {:>14}",
                 found[0], found[1], found[2], winograd[0], winograd[1]

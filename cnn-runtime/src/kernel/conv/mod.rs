@@ -91,13 +91,13 @@ fn forward_on(isa: Isa, d: &Conv, n: usize, input: &[f32], weight: &[f32], post:
     if depthwise::applies(d) {
         return depthwise::forward(isa, d, n, input, weight, post, output);
     }
-    if winograd::forward_once(isa, d, n, input, weight, bias, output).is_none() {
-        direct_on(isa, d, n, input, weight, bias, output);
+    if winograd::forward_once(isa, d, n, input, weight, post, output).is_none() {
+        direct_on(isa, d, n, input, weight, post, output);
     }
 }
 
 /// The forward pass as a product with the taps of the input.
-fn direct_on(isa: Isa, d: &Conv, n: usize, input: &[f32], weight: &[f32], bias: Option<&[f32]>, output: &mut [f32]) {
+fn direct_on(isa: Isa, d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
     let (ocg, plane) = (d.output.c / d.groups, d.output.plane());
     let c = Shared::new(output);
     for group in 0..d.groups {

@@ -28,6 +28,7 @@ use self::weights::Weights;
 use crate::desc::{Conv, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::parallel::{self, Shared, part};
+use crate::kernel::post::Post;
 use crate::kernel::scratch;
 use crate::simd::{Kernel, Simd};
 
@@ -94,14 +95,14 @@ pub fn transform(d: &Conv, tile: Tile, weight: &[f32], u: &mut [f32]) {
     transform_on(Isa::active(), tile, Weights::forward(d.output.c, d.input.c, weight), u);
 }
 
-/// Convolves `n` samples with transformed weights: `output = input * weight + bias`.
+/// Convolves `n` samples with transformed weights: `output = input * weight`, and `post` after it.
 ///
-/// `input` is `n x input`, `bias` one value per output channel, `output` is `n x output`.
+/// `input` is `n x input`, `output` is `n x output`.
 ///
 /// # Panics
 /// If a slice has another length, or [`Tile::fits`] is not met.
-pub fn forward(d: &Conv, tile: Tile, n: usize, input: &[f32], u: &[f32], bias: Option<&[f32]>, output: &mut [f32]) {
-    run(Isa::active(), d, tile, n, input, u, Finish { bias, write: Write::Set }, output);
+pub fn forward(d: &Conv, tile: Tile, n: usize, input: &[f32], u: &[f32], post: Post<'_>, output: &mut [f32]) {
+    run(Isa::active(), d, tile, n, input, u, Finish { post, write: Write::Set }, output);
 }
 
 /// As [`super::forward`], transforming the weights on the way, or nothing where that is not the faster way.
@@ -111,12 +112,12 @@ pub(super) fn forward_once(
     n: usize,
     input: &[f32],
     weight: &[f32],
-    bias: Option<&[f32]>,
+    post: Post<'_>,
     output: &mut [f32],
 ) -> Option<()> {
     let tile = cost::best(d, n, true)?;
     let weights = Weights::forward(d.output.c, d.input.c, weight);
-    once(isa, d, tile, n, input, weights, Finish { bias, write: Write::Set }, output);
+    once(isa, d, tile, n, input, weights, Finish { post, write: Write::Set }, output);
     Some(())
 }
 
@@ -134,7 +135,7 @@ pub(super) fn backward_data(
     let back = turned(d)?;
     let tile = cost::best(&back, n, true)?;
     let weights = Weights::backward(d.output.c, d.input.c, weight);
-    once(isa, &back, tile, n, d_output, weights, Finish { bias: None, write }, d_input);
+    once(isa, &back, tile, n, d_output, weights, Finish { post: Post::new(), write }, d_input);
     Some(())
 }
 
@@ -177,7 +178,7 @@ fn run(isa: Isa, d: &Conv, tile: Tile, n: usize, input: &[f32], u: &[f32], finis
     assert_eq!(input.len(), n * d.input.len(), "length of the input of {n} samples");
     assert_eq!(u.len(), transformed_len(d, tile), "length of the transformed weights");
     assert_eq!(output.len(), n * d.output.len(), "length of the output of {n} samples");
-    assert!(finish.bias.is_none_or(|bias| bias.len() == d.output.c), "one bias per output channel");
+    finish.post.check(d.output.c, output.len());
     if n == 0 {
         return;
     }

@@ -9,44 +9,59 @@ use super::shuffle::zip;
 use crate::desc::{Conv, Write};
 use crate::kernel::gemm::sink::runs;
 use crate::kernel::parallel::Shared;
+use crate::kernel::post::Post;
 use crate::simd::{Kernel, Simd};
 
 /// What is done to the sums of products before they are written.
 #[derive(Clone, Copy)]
 pub(super) struct Finish<'a> {
-    /// Added to each output channel.
-    pub bias: Option<&'a [f32]>,
+    /// What the layer ends with.
+    pub post: Post<'a>,
     /// Whether the output is overwritten or added to.
     pub write: Write,
 }
 
-impl Finish<'_> {
+impl<'a> Finish<'a> {
     /// What applies to one output channel.
     #[inline(always)]
-    fn channel(&self, channel: usize) -> Channel {
-        Channel { offset: self.bias.map_or(0.0, |bias| bias[channel]), add: self.write == Write::Add }
+    fn channel(&self, channel: usize) -> Channel<'a> {
+        let (factor, offset) = self.post.affine(channel);
+        let residual = self.post.residual();
+        Channel { factor, offset, residual, clamp: self.post.clamp(), add: self.write == Write::Add }
     }
 }
 
 /// [`Finish`] for one channel.
-struct Channel {
+struct Channel<'a> {
+    factor: f32,
     offset: f32,
+    /// As long as the output.
+    residual: Option<&'a [f32]>,
+    clamp: (f32, f32),
     add: bool,
 }
 
-impl Channel {
-    /// Finishes the sums for the `count` consecutive outputs of the channel from `output` on.
+impl Channel<'_> {
+    /// Finishes the sums for the `count` consecutive outputs of the channel from `at` on, and writes them.
     ///
     /// # Safety
-    /// These outputs can be read, and nobody writes them.
+    /// These outputs are inside the shared slice, and the caller's alone.
     #[inline(always)]
-    unsafe fn apply<S: Simd>(&self, simd: S, sums: S::V, output: *const f32, count: usize) -> S::V {
-        let sums = simd.add(sums, simd.splat(self.offset));
-        if self.add {
-            // SAFETY: the caller's promise.
-            return simd.add(sums, unsafe { simd.load_part(output, 0, count) });
+    unsafe fn write<S: Simd>(&self, simd: S, sums: S::V, output: Shared, at: usize, count: usize) {
+        let mut value = simd.mul_add(sums, simd.splat(self.factor), simd.splat(self.offset));
+        // SAFETY: the caller's promise; a residual is as long as the output.
+        unsafe {
+            if let Some(residual) = self.residual {
+                value = simd.add(value, simd.load_part(residual.as_ptr().add(at), 0, count));
+            }
+            // In this order NaN passes through.
+            value = simd.min(simd.splat(self.clamp.1), simd.max(simd.splat(self.clamp.0), value));
+            let to = output.at(at);
+            if self.add {
+                value = simd.add(value, simd.load_part(to, 0, count));
+            }
+            simd.store_part(to, value, count);
         }
-        sums
     }
 }
 
@@ -147,8 +162,7 @@ unsafe fn write<S: Simd, P: Points>(
                 // they in the line, which is longer by a vector than what a partial vector may read.
                 unsafe {
                     let sums = simd.load_part(line.as_ptr().add(run.at * P::M + i), 0, count);
-                    let to = output.at(to + i);
-                    simd.store_part(to, finish.apply(simd, sums, to, count), count);
+                    finish.write(simd, sums, output, to + i, count);
                 }
                 i += S::LANES;
             }

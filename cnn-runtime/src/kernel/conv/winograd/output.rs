@@ -1,5 +1,7 @@
 //! The transform of the products, and the way of the outputs to memory.
 
+#![allow(clippy::needless_range_loop)] // factors are counted as in the formula
+
 use std::marker::PhantomData;
 use std::ops::Range;
 

@@ -1,5 +1,7 @@
 //! The transform of the weights, once for many forward passes.
 
+#![allow(clippy::needless_range_loop)] // factors are counted as in the formula
+
 use std::marker::PhantomData;
 
 use super::points::{MAX_A, Points};

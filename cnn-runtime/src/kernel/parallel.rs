@@ -72,7 +72,7 @@ mod tests {
             for index in 0..parts {
                 let range = part(total, parts, unit, index);
                 assert_eq!(range.start, end);
-                assert!(range.end == total || range.end % unit == 0);
+                assert!(range.end == total || range.end.is_multiple_of(unit));
                 end = range.end;
             }
             assert_eq!(end, total);

@@ -13,5 +13,5 @@ cnn! {
 /// Runs it.
 #[allow(unreachable_pub, reason = "the test calls it from outside")]
 pub fn main() {
-    assert_eq!(format!("{:?}", Net::new(0)).is_empty(), false);
+    assert!(!format!("{:?}", Net::new(0)).is_empty());
 }

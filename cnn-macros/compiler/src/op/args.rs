@@ -277,7 +277,10 @@ impl<'c> Bound<'c> {
             Value::Int(value) => return self.in_range(value, name, least, site),
             Value::Float(value) => format!("{} must be a whole number, not {}", title(name), decimal(value)),
             Value::Dims(_) => format!("{} must be one number, not `{}`: {}", title(name), show(value), self.usage()),
-            Value::Unknown => return Err(self.bad.set(true)),
+            Value::Unknown => {
+                self.bad.set(true);
+                return Err(());
+            }
             _ => format!("{} must be a number: {}", title(name), self.usage()),
         };
         self.fail(site, message);

@@ -117,7 +117,7 @@ fn add_fix(first: Shape, second: Shape) -> Option<String> {
 }
 
 fn concat_message(first: Shape, second: Shape) -> String {
-    let what = match (first, second) {
+    match (first, second) {
         (Shape::Map(a), Shape::Map(b)) => {
             let same = format!(
                 "concat joins channels of maps of one size: {}x{} here, {}x{} in the other",
@@ -136,6 +136,5 @@ fn concat_message(first: Shape, second: Shape) -> String {
         }
         _ => "concat cannot join a map and a flat value: write `-> flatten` at the end of the branch that is a map"
             .into(),
-    };
-    what
+    }
 }

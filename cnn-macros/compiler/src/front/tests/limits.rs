@@ -132,14 +132,14 @@ fn sizes_near_the_end_of_the_number_line_are_refused() {
         format!("conv(8, 3x3, g{huge})"),
         format!("dwconv(3x3, m{huge})"),
         format!("pool({huge}, same)"),
-        format!("pool(2147483648, same, d2147483648)"),
+        "pool(2147483648, same, d2147483648)".into(),
         format!("fc({huge} -> {huge})"),
         format!("pad({huge})"),
         format!("upsample({huge})"),
         format!("lrn({huge})"),
         format!("shortcut({huge}, s{huge})"),
         format!("relu <{huge}x{huge}x{huge}> -> fc(3)"),
-        format!("conv(8, 3x3, s99999999999999999999999999999999999999999999999999)"),
+        "conv(8, 3x3, s99999999999999999999999999999999999999999999999999)".into(),
         format!("fc({huge} * {huge} * {huge})"),
     ] {
         assert!(first_error(format!("A <3x9x9> -> {layer}")).is_some(), "{layer}");

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Parser;
-use cnn_examples::{Outcome, picture, progress::Watch, schedule::cosine, shipped};
+use cnn_examples::{Failure, Outcome, picture, progress::Watch, schedule::cosine, shipped};
 use cnn_runtime::data::folder::ImageFolder;
 use cnn_runtime::data::{HorizontalFlip, Images};
 use cnn_runtime::prelude::*;
@@ -73,7 +73,7 @@ fn train(args: &Args) -> Outcome {
     let drawings = drawings(&folder)?;
     let normalize = Normalize::of(&drawings)?;
     let (epochs, count) = if args.quick { (2, 16) } else { (args.epochs, drawings.len()) };
-    let data = drawings.take(count).augmented(HorizontalFlip).normalized(normalize)?;
+    let data = drawings.spread(count).augmented(HorizontalFlip).normalized(normalize)?;
     let bytes = AlexNetForDrawings::train_bytes(args.batch) + 2 * 4 * AlexNetForDrawings::PARAMS;
     println!("training on {} pictures of {}, {} a step", data.len(), folder.display(), args.batch);
     println!("memory: {:.2} GB for activations, gradients, weights and their velocities", bytes as f64 / 1e9);
@@ -94,7 +94,7 @@ fn train(args: &Args) -> Outcome {
 }
 
 /// All pictures below the class folders of `folder`, as large as AlexNet takes them.
-fn drawings(folder: &Path) -> Result<Images, Box<dyn std::error::Error>> {
+fn drawings(folder: &Path) -> Result<Images, Failure> {
     let files = ImageFolder::open(folder, AlexNetForDrawings::INPUT)?;
     let (found, most) = (files.classes(), AlexNetForDrawings::OUTPUT[0]);
     if found > most {

@@ -117,10 +117,10 @@ struct Args {
     #[arg(long, default_value_t = 7)]
     epochs: usize,
     /// Pictures in a training step
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 32)]
     batch: usize,
     /// Learning rate of the first step; it falls to zero along half a cosine
-    #[arg(long, default_value_t = 0.05)]
+    #[arg(long, default_value_t = 0.04)]
     lr: f32,
     /// Seed of the weights, of the order of pictures and of their augmentation
     #[arg(long, default_value_t = 1)]
@@ -161,8 +161,8 @@ fn classify<N: Network>(args: &Args) -> Outcome {
 fn learn<N: Network>(train: Images, test: Images, args: &Args) -> Outcome {
     let normalize = Normalize::of(&train)?;
     let (epochs, count, tests) = if args.quick { (1, 640, 500) } else { (args.epochs, train.len(), test.len()) };
-    let train = train.take(count).augmented(HorizontalFlip).normalized(normalize.clone())?;
-    let test = test.take(tests).normalized(normalize)?;
+    let train = train.spread(count).augmented(HorizontalFlip).normalized(normalize.clone())?;
+    let test = test.spread(tests).normalized(normalize)?;
     println!("{}: {} parameters, {} multiply-accumulates a picture", N::INFO.name, N::INFO.params, N::INFO.macs);
 
     let start = Instant::now();

@@ -5,6 +5,8 @@ use std::path::Path;
 use cnn_runtime::data::folder::ImageFolder;
 use cnn_runtime::data::{Images, Split, cifar, idx};
 
+use crate::Failure;
+
 /// Training and test pictures out of a folder in one of three layouts, told by what the folder holds:
 ///
 /// - `train-images-idx3-ubyte` and so on: idx files as of Fashion-MNIST;
@@ -16,7 +18,7 @@ use cnn_runtime::data::{Images, Split, cifar, idx};
 /// # Errors
 ///
 /// When the folder has none of the layouts, a part of it is missing or broken, or both parts differ in their classes.
-pub fn open(folder: &Path) -> Result<(Images, Images), Box<dyn std::error::Error>> {
+pub fn open(folder: &Path) -> Result<(Images, Images), Failure> {
     let holds = |name: &str| folder.join(name).exists() || folder.join(format!("{name}.gz")).exists();
     if holds("train-images-idx3-ubyte") {
         Ok((idx::mnist(folder, Split::Train)?, idx::mnist(folder, Split::Test)?))
@@ -74,7 +76,7 @@ mod tests {
         {
             place(class, photo);
         }
-        let error = open(root.path()).unwrap_err().to_string();
+        let error = open(root.path()).unwrap_err().0.to_string();
         assert!(error.contains("classes in train are buildings, plants; in test plants"), "{error}");
         place("test/buildings", "china.jpg");
         let (train, test) = open(root.path()).unwrap();
@@ -84,7 +86,7 @@ mod tests {
 
     #[test]
     fn another_folder_is_refused_with_what_was_expected() {
-        let error = open(&crate::shipped("photos")).unwrap_err().to_string();
+        let error = open(&crate::shipped("photos")).unwrap_err().0.to_string();
         assert!(error.contains("photos: expected train-images-idx3-ubyte (idx), data_batch_1.bin"), "{error}");
     }
 }

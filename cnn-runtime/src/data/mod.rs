@@ -3,7 +3,7 @@
 //! A [`Dataset`] hands out one sample at a time, by index, into memory of the caller. Sources are byte images in memory
 //! ([`Images`], filled by [`idx`], [`cifar`] and the image folders of feature `images`), arrays ([`Arrays`]), and
 //! whatever else implements the trait. Wrappers change what comes out: [`Dataset::augmented`], then
-//! [`Dataset::normalized`]; [`Dataset::take`] keeps the first samples.
+//! [`Dataset::normalized`]; [`Dataset::take`] keeps the first samples, [`Dataset::spread`] some from everywhere.
 //!
 //! ```
 //! use cnn_runtime::data::{Dataset, HorizontalFlip, Images, Normalize, RandomCrop};
@@ -90,6 +90,15 @@ pub trait Dataset: Sync {
         Self: Sized,
     {
         Take { count: count.min(self.len()), data: self }
+    }
+
+    /// `count` samples at equal distances, or all if there are fewer: of every class some, also where samples are
+    /// sorted by class, as in folders of pictures.
+    fn spread(self, count: usize) -> Spread<Self>
+    where
+        Self: Sized,
+    {
+        Spread { count: count.min(self.len()), data: self }
     }
 }
 
@@ -192,6 +201,34 @@ impl<D: Dataset> Dataset for Take<D> {
     }
 }
 
+/// Samples at equal distances out of a data set. Made by [`Dataset::spread`].
+#[derive(Clone, Debug)]
+pub struct Spread<D> {
+    data: D,
+    count: usize,
+}
+
+impl<D: Dataset> Dataset for Spread<D> {
+    fn len(&self) -> usize {
+        self.count
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        self.data.shape()
+    }
+
+    fn classes(&self) -> usize {
+        self.data.classes()
+    }
+
+    fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
+        assert!(draw.index < self.count, "sample {} of {}", draw.index, self.count);
+        // In 128 bits, where no product of two lengths overflows.
+        let index = draw.index as u128 * self.data.len() as u128 / self.count as u128;
+        self.data.read(Draw { index: index as usize, ..draw }, image)
+    }
+}
+
 /// Holds a data set against the input of the network it is for.
 pub(crate) fn check_input(data: &(impl Dataset + ?Sized), network: &NetInfo) -> Result<(), Error> {
     if data.shape() != network.input {
@@ -234,6 +271,18 @@ fn check_labels(images: usize, labels: &[usize], classes: usize) -> Result<(), E
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spread_picks_at_equal_distances() {
+        let images = Images::new([1, 1, 1], vec![0; 7], vec![0, 0, 1, 1, 1, 2, 2], 3).unwrap();
+        let labels = |count| {
+            let some = (&images).spread(count);
+            (0..some.len()).map(|at| some.read(Draw::of(at), &mut [0.0]).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(labels(3), [0, 1, 1]);
+        assert_eq!(labels(4), [0, 0, 1, 2]);
+        assert_eq!(labels(9), images.labels());
+    }
 
     #[test]
     fn take_keeps_the_first() {

@@ -3,6 +3,7 @@
 
 mod call;
 pub mod eval;
+mod limits;
 mod naming;
 #[cfg(test)]
 mod tests;
@@ -17,16 +18,8 @@ use crate::names::Target;
 use crate::op::Kind;
 use crate::parse::cursor::DEPTH;
 use eval::Value;
+use limits::{LAYERS, STEP};
 use naming::Naming;
-
-/// The most layers a network may have.
-pub const LAYERS: usize = 4096;
-/// The most layers all networks of an invocation may have together.
-const ALL_LAYERS: usize = 16 * LAYERS;
-/// The most work in unfolding an invocation, where an argument or number counts 1 and a step [`STEP`].
-const WORK: usize = 1 << 21;
-/// The work of a step: a call has a frame, a scope and a name.
-const STEP: usize = 16;
 
 /// A network as a flat list. Value 0 is the input; every instruction but [`Instr::Annotate`] makes the
 /// next value.
@@ -187,6 +180,7 @@ impl<'a> Lowerer<'a> {
             scopes: vec![HashMap::new()],
             values: 0,
             layers: 0,
+            reads: 0,
             depth: 0,
             rounds: 0,
             full: false,
@@ -209,6 +203,8 @@ struct Unfolding<'l, 'a> {
     scopes: Vec<HashMap<String, usize>>,
     values: usize,
     layers: usize,
+    /// Values that the layers read, together.
+    reads: usize,
     depth: usize,
     /// Rounds of the innermost repeat that are done.
     rounds: usize,
@@ -224,19 +220,6 @@ impl<'a> Unfolding<'_, 'a> {
             return;
         }
         self.shared.diagnostics.push(crate::diag::Diagnostic { site, message, notes: call_notes(&self.frames, frame) });
-    }
-
-    /// Counts a unit of work; false once the limit is passed.
-    fn work(&mut self, site: Site, units: usize) -> bool {
-        self.shared.work = self.shared.work.saturating_add(units);
-        if self.shared.work > WORK && !self.full {
-            self.full = true;
-            self.shared.diagnostics.error(
-                site,
-                format!("this invocation unfolds to more than {} steps with their arguments", WORK / STEP),
-            );
-        }
-        !self.full
     }
 
     fn broken(&mut self) -> usize {
@@ -372,12 +355,16 @@ impl<'a> Unfolding<'_, 'a> {
         match &call.args {
             Args::Values(values) => args = self.arguments(values, kind, frame),
             Args::Branches(chains) => {
+                if self.too_wide(call, chains.len(), frame) {
+                    return self.broken();
+                }
                 branches = chains.iter().map(|chain| chain.site).collect();
                 inputs = chains.iter().map(|chain| self.chain(chain, frame, input)).collect();
             }
             Args::None | Args::Skipped => {}
         }
         self.layers += 1;
+        self.reads += inputs.len();
         self.shared.all_layers += 1;
         if self.full || self.too_many(call, frame) {
             return self.broken();
@@ -391,19 +378,6 @@ impl<'a> Unfolding<'_, 'a> {
         self.instrs.push(Instr::Layer(Layer { call, kind, args, inputs, branches, name, frame, rounds }));
         self.values += 1;
         self.values
-    }
-
-    fn too_many(&mut self, call: &Call, frame: usize) -> bool {
-        let message = if self.layers > LAYERS {
-            format!("a network has at most {LAYERS} layers, and this would be one more: split it into several networks")
-        } else if self.shared.all_layers > ALL_LAYERS {
-            format!("the networks of one invocation have at most {ALL_LAYERS} layers together: use several invocations")
-        } else {
-            return false;
-        };
-        self.full = true;
-        self.error(call.site, frame, message);
-        true
     }
 }
 

@@ -3,7 +3,7 @@
 
 use proc_macro::TokenStream;
 
-/// Declares convolutional networks as lines of arrows and emits them as statically sized Rust.
+#[doc = include_str!("language.md")]
 #[proc_macro]
 pub fn cnn(input: TokenStream) -> TokenStream {
     cnn_compiler::expand(input.into()).into()

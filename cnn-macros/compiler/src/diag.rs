@@ -12,6 +12,9 @@ use proc_macro2::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenS
 /// How many errors of one invocation are shown; the rest are counted.
 pub const SHOWN: usize = 20;
 
+/// The longest message, in characters: names and sizes are quoted as they were written, however long.
+const LONGEST: usize = 1024;
+
 /// A stretch of source, from the start of its first token to the end of its last.
 #[derive(Clone, Copy, Debug)]
 pub struct Site {
@@ -98,7 +101,8 @@ impl Diagnostics {
     }
 
     /// Records an error. The same message at the same tokens is recorded once: a block is expanded many times.
-    pub fn push(&self, diagnostic: Diagnostic) {
+    pub fn push(&self, mut diagnostic: Diagnostic) {
+        shorten(&mut diagnostic.message);
         if let Some(store) = self.store.borrow_mut().as_mut() {
             if !store.seen.insert((diagnostic.site.key(), diagnostic.message.clone())) {
                 return;
@@ -135,6 +139,17 @@ impl Diagnostics {
     /// where items stand, and as statements.
     pub fn into_compile_errors(self) -> TokenStream {
         self.into_vec().iter().flat_map(compile_error).collect()
+    }
+}
+
+/// Cuts the middle out of a message that would flood the screen.
+fn shorten(message: &mut String) {
+    let from = message.char_indices().nth(LONGEST / 2);
+    let to = message.char_indices().rev().nth(LONGEST / 2);
+    if let (Some((from, _)), Some((to, _))) = (from, to)
+        && from < to
+    {
+        message.replace_range(from..to, " ... ");
     }
 }
 
@@ -205,6 +220,15 @@ mod tests {
         let shown = diagnostics.into_vec();
         assert_eq!(shown.len(), SHOWN);
         assert_eq!(shown[SHOWN - 1].notes, ["and 20 more errors of this invocation are not shown"]);
+    }
+
+    #[test]
+    fn a_long_message_keeps_its_ends() {
+        let diagnostics = Diagnostics::new();
+        diagnostics.error(Site::of(Span::call_site()), format!("ä{}ö", "é".repeat(100_000)));
+        let message = diagnostics.into_vec().remove(0).message;
+        assert!(message.chars().count() < LONGEST + 10, "{message}");
+        assert!(message.starts_with("äé") && message.contains("é ... é") && message.ends_with("éö"));
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! Properties of the front end over random input: it answers everything, and it answers valid networks rightly.
+//! Properties over random input: everything is answered, in Rust that can be parsed, and valid networks rightly.
 
+use cnn_compiler::expand;
 use cnn_compiler::front::{Network, analyse};
 use cnn_compiler::ir::{Map, Shape};
 use proc_macro2::TokenStream;
 use proptest::prelude::*;
+use quote::quote;
 
 /// Pieces of the language and of what people may type instead.
 const PIECES: [&str; 64] = [
@@ -84,16 +86,24 @@ const VALID: [&str; 4] = [
     "<1x8x8> -> pad(1x2) -> conv(4, 3, g1, nobias) -> leaky_relu(0.2) -> maxpool(3, s2, p1) -> flatten -> log_softmax",
 ];
 
-/// Analyses a source; sources that do not lex never reach a macro.
+/// Analyses and expands a source; sources that do not lex never reach a macro.
 fn answer(source: &str) -> Option<(Vec<Network>, usize)> {
     let tokens: TokenStream = source.parse().ok()?;
-    let (networks, diagnostics) = analyse(tokens);
+    let (networks, diagnostics) = analyse(tokens.clone());
     let errors = diagnostics.into_vec();
     for error in &errors {
         assert!(!error.message.is_empty() && error.text().len() < 4096, "{source}\n{}", error.text());
     }
     for network in &networks {
         assert!(network.graph.is_some() || !errors.is_empty(), "{source}: no graph and no error");
+    }
+    let expansion = expand(tokens);
+    let file = match networks.iter().any(|network| network.expression) {
+        true => quote!(fn main() { let net = #expansion; }),
+        false => expansion,
+    };
+    if let Err(error) = syn::parse2::<syn::File>(file) {
+        panic!("{source}: the expansion is no Rust: {error}");
     }
     Some((networks, errors.len()))
 }
@@ -152,7 +162,7 @@ fn words(source: &str) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_words_are_answered(pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 0..60)) {
@@ -193,7 +203,13 @@ enum Random {
     Upsample(usize),
     Pad(usize),
     Depthwise { multiplier: usize },
+    Repeat(usize),
+    Named,
+    Block { out: usize, stride: usize },
 }
+
+/// The block that [`Random::Block`] calls.
+const BLOCK: &str = "block unit(c, s = 1, k = 3) = conv(c, k, s, p(k / 2)) -> bn -> relu; ";
 
 fn layer() -> impl Strategy<Value = Random> {
     let points = ["relu", "bn", "tanh", "lrn", "dropout(0.25)", "hardswish", "softmax", "id", "leaky_relu(0.1)"];
@@ -212,6 +228,9 @@ fn layer() -> impl Strategy<Value = Random> {
         (1..3_usize).prop_map(Random::Upsample),
         (1..3_usize).prop_map(Random::Pad),
         (1..3_usize).prop_map(|multiplier| Random::Depthwise { multiplier }),
+        (1..5_usize).prop_map(Random::Repeat),
+        Just(Random::Named),
+        (1..9_usize, 1..4_usize).prop_map(|(out, stride)| Random::Block { out, stride }),
     ]
 }
 
@@ -222,7 +241,7 @@ fn places(size: usize, kernel: usize, stride: usize, pad: usize, dilation: usize
 }
 
 /// Writes a layer and says what shape it leaves; `None` where it would not fit.
-fn write(layer: &Random, Map { c, h, w }: Map) -> Option<(String, Map)> {
+fn write(index: usize, layer: &Random, Map { c, h, w }: Map) -> Option<(String, Map)> {
     let slide = |size, kernel, stride, pad, dilation| match places(size, kernel, stride, pad, dilation) {
         0 => None,
         count => Some(count),
@@ -251,11 +270,20 @@ fn write(layer: &Random, Map { c, h, w }: Map) -> Option<(String, Map)> {
         Random::Upsample(scale) => (format!("upsample({scale})"), Map { c, h: scale * h, w: scale * w }),
         Random::Pad(pad) => (format!("pad({pad})"), Map { c, h: h + pad + pad, w: w + pad + pad }),
         Random::Depthwise { multiplier } => (format!("dwconv(1x1, m{multiplier})"), Map { c: c * multiplier, h, w }),
+        Random::Repeat(times) => (format!("(conv({c}, 3x3, p1) -> tanh) * {times}"), Map { c, h, w }),
+        Random::Named => {
+            let (name, conv) = (format!("kept{index}"), format!("conv({c}, 3x3, same)"));
+            (format!("{name} = relu -> {conv} -> add(id, {name} -> sigmoid)"), Map { c, h, w })
+        }
+        Random::Block { out, stride } => {
+            let output = Map { c: out, h: slide(h, 3, stride, 1, 1)?, w: slide(w, 3, stride, 1, 1)? };
+            (format!("unit({out}, s{stride})"), output)
+        }
     })
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn valid_architectures_have_the_shapes_of_a_simple_count(
@@ -264,9 +292,9 @@ proptest! {
         outputs in 1..20_usize,
     ) {
         let mut map = Map { c: input.0, h: input.1, w: input.2 };
-        let mut source = format!("A <{}x{}x{}>", map.c, map.h, map.w);
-        for (layer, annotated) in &layers {
-            let Some((text, output)) = write(layer, map) else { continue };
+        let mut source = format!("{BLOCK}A <{}x{}x{}>", map.c, map.h, map.w);
+        for (index, (layer, annotated)) in layers.iter().enumerate() {
+            let Some((text, output)) = write(index, layer, map) else { continue };
             if output.c * output.h * output.w > 1 << 20 {
                 continue;
             }

@@ -136,5 +136,28 @@ fn a_network_is_a_step_of_another() {
     assert_eq!(names, ["pool1", "Stem1.conv1", "Stem1.relu1", "Stem2_1.relu1", "Stem2_1.conv1", "Stem2_1.add1", "fc1"]);
 }
 
+#[test]
+fn an_input_of_too_few_or_too_many_sizes_is_guessed() {
+    for (source, wanted) in
+        [("A <28x30> -> relu", [1, 28, 30]), ("A <8x3x28x30> -> relu", [3, 28, 30]), ("A -> relu", [1, 1, 1])]
+    {
+        let (networks, diagnostics) = analyse(source.parse().expect("test source lexes"));
+        assert_eq!(diagnostics.into_vec().len(), 1, "{source}");
+        assert_eq!(Shape::Map(networks[0].input).dims(), wanted, "{source}");
+    }
+}
+
+#[test]
+fn arithmetic_from_another_macro_keeps_its_parentheses() {
+    use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+    let sum: TokenStream = "2 + 1".parse().expect("lexes");
+    let sum = TokenTree::Group(Group::new(Delimiter::None, sum));
+    let source = quote::quote!(A <1x4x4> -> fc(2 * #sum) -> relu * #sum);
+    let (networks, diagnostics) = analyse(source);
+    assert!(diagnostics.into_vec().is_empty());
+    let graph = networks[0].graph.as_ref().expect("no errors");
+    assert_eq!((graph.output(), graph.nodes.len()), (Shape::Flat(6), 4));
+}
+
 mod errors;
 mod limits;

@@ -54,6 +54,11 @@ impl Token {
     }
 }
 
+/// Whether an identifier can name an item: it is neither a keyword nor `_`.
+pub fn is_name(ident: &Ident) -> bool {
+    syn::parse_str::<Ident>(&ident.to_string()).is_ok()
+}
+
 /// Cuts a text that would flood a message.
 pub fn shorten(text: &str) -> String {
     const LONG: usize = 48;
@@ -260,7 +265,7 @@ impl<'t> Cursor<'t> {
 
     /// Whether a keyword of Rust stands here, which can name nothing.
     pub fn is_keyword(&self) -> bool {
-        self.ident().is_some_and(|ident| *ident != "_" && syn::parse_str::<Ident>(&ident.to_string()).is_err())
+        self.ident().is_some_and(|ident| *ident != "_" && !is_name(ident))
     }
 
     /// The identifier here.

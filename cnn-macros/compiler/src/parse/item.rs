@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, Ident, Punct, Spacing, Span, TokenStream, TokenTree
 use syn::parse::Parser as _;
 
 use super::Parser;
-use super::cursor::{Cursor, Token};
+use super::cursor::{Cursor, Token, is_name};
 use crate::ast::{BlockDef, Chain, Dims, NetworkDef, Param, Program};
 use crate::diag::Site;
 use crate::op::Kind;
@@ -34,7 +34,9 @@ impl Parser<'_> {
                 self.check_block_head(&attrs, &vis, start);
                 self.block(cursor, program, before);
             }
-            (Some(keyword), Some(Token::Ident(name))) if cursor.is_keyword() && is_shape_start(cursor.peek_at(2)) => {
+            (Some(keyword), Some(Token::Ident(name)))
+                if cursor.is_keyword() && is_name(name) && is_shape_start(cursor.peek_at(2)) =>
+            {
                 self.error(
                     cursor.site(),
                     format!("leave out `{keyword}`: a network is written `{name} <CxHxW> -> ...`"),
@@ -46,7 +48,7 @@ impl Parser<'_> {
                 }
                 self.network(name, attrs, vis, cursor, program, before);
             }
-            (Some(name), _) if !cursor.is_keyword() && self.begins_network(name, cursor) => {
+            (Some(name), _) if is_name(name) && self.begins_network(name, cursor) => {
                 cursor.next();
                 self.network(name, attrs, vis, cursor, program, before);
             }

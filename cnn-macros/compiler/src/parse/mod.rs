@@ -57,6 +57,9 @@ fn is_item_start(cursor: &Cursor<'_>) -> bool {
         )
 }
 
+/// The most networks of one invocation: each is a struct and a dozen items, whatever its layers are.
+const NETWORKS: usize = 1024;
+
 struct Parser<'d> {
     diagnostics: &'d Diagnostics,
     blocks: HashSet<String>,
@@ -76,6 +79,10 @@ impl Parser<'_> {
             if let Some(semicolon) = cursor.eat(';') {
                 self.error(semicolon, "no item stands before this `;`: remove it");
                 continue;
+            }
+            if program.networks.len() == NETWORKS {
+                let message = format!("an invocation has at most {NETWORKS} networks: use several invocations");
+                return self.error(cursor.site(), message);
             }
             self.item(&mut cursor, program);
             if cursor.eat(';').is_none() && !cursor.at_end() && !is_item_start(&cursor) {

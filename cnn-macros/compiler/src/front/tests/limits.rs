@@ -13,7 +13,7 @@ fn first_error(source: String) -> Option<String> {
         let (networks, diagnostics) = analyse(source.parse().expect("test source lexes"));
         let nodes: usize =
             networks.iter().filter_map(|network| network.graph.as_ref()).map(|graph| graph.nodes.len()).sum();
-        assert!(nodes <= 65_536, "{nodes} nodes");
+        assert!(nodes <= 32_768, "{nodes} nodes");
         let errors = diagnostics.into_vec();
         assert!(errors.iter().all(|error| error.text().len() < 4096), "a message floods the screen");
         assert!(start.elapsed() < BOUND, "took {:?}", start.elapsed());
@@ -47,6 +47,57 @@ fn long_networks_are_compiled_or_refused() {
         let _ = write!(skips, " -> x{index} = add(id, x{})", index - 1);
     }
     assert_eq!(first_error(skips + " -> add(id, x1999)"), None);
+}
+
+#[test]
+fn wide_joins_are_refused() {
+    for join in ["add", "concat"] {
+        contains(format!("A <1x8x8> -> {join}({})", "id, ".repeat(100_000)), "joins at most 256");
+        assert_eq!(first_error(format!("A <1x8x8> -> {join}({})", "id, ".repeat(256))), None);
+    }
+    // Each value is read by all after it.
+    let mut dense = String::from("A <1x8x8> -> x0 = relu");
+    for index in 1..250 {
+        let earlier: String = (0..index).map(|value| format!(", x{value}")).collect();
+        let _ = write!(dense, " -> x{index} = add(id{earlier})");
+    }
+    contains(dense, "read more than 16384 values together");
+}
+
+#[test]
+fn blocks_that_multiply_are_stopped() {
+    for (body, limit) in [("relu", "at most 4096"), ("id", "unfolds to more than")] {
+        let calls = |callee: &str| vec![callee; 64].join(" -> ");
+        let source = format!("block c = {}; block b = {}; block a = {};", calls(body), calls("c"), calls("b"));
+        contains(source + "A <1x8x8> -> a", limit);
+    }
+    contains("block c = relu * 64; block b = c * 64; block a = b * 64; A <1x8x8> -> a".into(), "4096 layers makes");
+    contains("block c = add(relu, relu); A <1x8x8> -> (c * 64) * 64".into(), "192 layers makes");
+}
+
+#[test]
+fn texts_of_any_length_are_quoted_in_part() {
+    let long = "x".repeat(100_000);
+    for source in [
+        format!("A <1x8x8> -> {long}"),
+        format!("A <1x8x8> -> fc({})", "9".repeat(100_000)),
+        format!("A <1x8x8> -> conv(3, {})", vec!["1"; 50_000].join("x")),
+        format!("A <{}> -> fc(3)", vec!["1"; 50_000].join("x")),
+        format!("{long} -> fc(3)"),
+        format!("block {long}(c) = fc(c); A <1x8x8> -> {long}"),
+    ] {
+        assert!(first_error(source).is_some());
+    }
+}
+
+#[test]
+fn endless_rows_of_signs_are_read_flat() {
+    for (sign, count) in [("x: ", 20_000), ("x = ", 20_000), ("1 * ", 20_000), ("* 2 ", 20_000), ("<1x8x8> ", 20_000)] {
+        assert!(first_error(format!("A <1x8x8> -> {}relu", sign.repeat(count))).is_some(), "{sign}");
+    }
+    for sign in [";", "<", "pub ", "a ", "block b(c) = ", "#[derive(Clone)] ", "fn a <1x8x8> "] {
+        assert!(first_error(sign.repeat(20_000)).is_some(), "{sign}");
+    }
 }
 
 #[test]
@@ -110,6 +161,13 @@ fn floods_of_mistakes_are_cut() {
     contains("-> ".repeat(20_000), "expected `Name");
     contains(format!("A <1x8x8> {}", "-> ".repeat(20_000)), "a layer is missing");
     contains(format!("A <1x8x8> -> conv({})", ",".repeat(20_000)), "nothing stands before");
+}
+
+#[test]
+fn networks_are_counted() {
+    let networks = |count: usize| (0..count).map(|index| format!("A{index} <1x8x8> -> relu;")).collect::<String>();
+    assert_eq!(first_error(networks(1024)), None);
+    contains(networks(1025), "at most 1024 networks");
 }
 
 #[test]

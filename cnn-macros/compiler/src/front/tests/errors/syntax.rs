@@ -184,5 +184,7 @@ fn each_mistake_is_marked_and_explained() {
             "#[derive(Clone)]",
             "this network lacks its name: write `pub Name <1x28x28> -> ...`",
         ),
+        ("_ <4x8x8> -> fc(10)", "_", "expected `Name <CxHxW> -> ...` or `block name(...) = ...`, found `_`"),
+        ("fn fn <4x8x8> -> fc(10)", "fn", "expected `Name <CxHxW> -> ...` or `block name(...) = ...`, found `fn`"),
     ]);
 }

@@ -109,7 +109,7 @@ impl Parser<'_> {
     fn step(&mut self, cursor: &mut Cursor<'_>, stop: char) -> Step {
         while let Some(hash) = cursor.eat('#') {
             self.error(hash.to(cursor.site()), ATTRIBUTE);
-            cursor.next();
+            cursor.take();
         }
         let name = self.step_name(cursor);
         let atom = self.atom(cursor, stop);
@@ -123,7 +123,7 @@ impl Parser<'_> {
     fn step_name(&mut self, cursor: &mut Cursor<'_>) -> Option<Ident> {
         if cursor.is_keyword() && matches!(cursor.peek_at(1), Some(Token::Ident(_))) && cursor.is_assignment(2) {
             self.error(cursor.site(), format!("leave out {}: a value is named by `x = relu`", cursor.describe()));
-            cursor.next();
+            cursor.take();
         }
         let name = cursor.ident()?;
         let colon = matches!(
@@ -133,11 +133,11 @@ impl Parser<'_> {
         if !colon && !cursor.is_assignment(1) {
             return None;
         }
-        cursor.next();
+        cursor.take();
         if colon {
             self.error(cursor.site(), format!("a value is named with `=`: write `{name} = ...`"));
         }
-        cursor.next();
+        cursor.take();
         Some(name.clone())
     }
 
@@ -158,7 +158,7 @@ impl Parser<'_> {
         let site = cursor.site();
         match cursor.peek() {
             Some(Token::Ident(name)) if !cursor.is_keyword() => {
-                cursor.next();
+                cursor.take();
                 let call = self.call(name, cursor);
                 match cursor.peek() {
                     Some(Token::Literal(..)) if matches!(call.args, Args::None) => {
@@ -176,7 +176,7 @@ impl Parser<'_> {
                 Atom::Broken
             }
             Some(Token::Group(group, inner)) if group.delimiter() == Delimiter::Parenthesis => {
-                cursor.next();
+                cursor.take();
                 let mut inner = Cursor::inside(group, inner);
                 let chain = self.chain(&mut inner, '\0');
                 Atom::Group(Chain { site, ..chain })
@@ -203,12 +203,12 @@ impl Parser<'_> {
         let args = match cursor.peek() {
             Some(Token::Group(group, inner)) if group.delimiter() == Delimiter::Parenthesis => {
                 site = site.to(cursor.site());
-                cursor.next();
+                cursor.take();
                 self.args(name, group, inner)
             }
             Some(Token::Group(group, inner)) => {
                 self.error(cursor.site(), format!("arguments stand in parentheses: `{name}(...)`"));
-                cursor.next();
+                cursor.take();
                 self.args(name, group, inner)
             }
             _ => Args::None,

@@ -163,8 +163,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Takes the token here.
-    #[expect(clippy::should_implement_trait)] // an iterator's adapters would take the cursor away from its place
-    pub fn next(&mut self) -> Option<&'t Token> {
+    pub fn take(&mut self) -> Option<&'t Token> {
         let token = self.tokens.get(self.position)?;
         self.position += 1;
         Some(token)

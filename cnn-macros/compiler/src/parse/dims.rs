@@ -37,7 +37,7 @@ impl Parser<'_> {
     /// The sizes between the brackets, where `cursor` stands behind the closing one.
     fn sizes(&mut self, mut inner: Cursor<'_>, behind: &Cursor<'_>, site: Site, wanted: &str) -> Option<Vec<usize>> {
         let only = inner.distance(behind) == 2;
-        match inner.next() {
+        match inner.take() {
             Some(Token::Literal(text, at)) if only => match literal::read(text) {
                 Ok(literal::Literal::Int(size)) => Some(vec![size]),
                 Ok(literal::Literal::Dims(sizes)) => Some(sizes),

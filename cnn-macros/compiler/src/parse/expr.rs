@@ -34,15 +34,15 @@ impl Parser<'_> {
             (Some(option), Some(Token::Literal(number, _))) if is_option_letter(&option) => {
                 let whole = cursor.previous().to(site);
                 self.error(whole, format!("write `{option}{number}` without the space"));
-                cursor.next();
+                cursor.take();
                 cursor.eat(',');
                 args.pop();
                 args.push(broken_arg(whole));
             }
             (_, Some(Token::Ident(x))) if is_spaced_size(cursor, x) => {
-                cursor.next();
+                cursor.take();
                 if matches!(cursor.peek(), Some(Token::Literal(..))) {
-                    cursor.next();
+                    cursor.take();
                 }
                 let first = args.pop().map_or(site, |arg| arg.site);
                 let whole = first.to(cursor.previous());
@@ -55,7 +55,7 @@ impl Parser<'_> {
             }
             (_, Some(Token::Punct(';', ..))) => {
                 self.error(site, "arguments are separated by `,`, not `;`");
-                cursor.next();
+                cursor.take();
             }
             (before, token) => {
                 let fraction = before.is_some() && matches!(token, Some(Token::Punct('.', ..)));
@@ -77,8 +77,8 @@ impl Parser<'_> {
         let start = cursor.site();
         let key = match cursor.ident() {
             Some(ident) if cursor.is_assignment(1) => {
-                cursor.next();
-                cursor.next();
+                cursor.take();
+                cursor.take();
                 Some(ident.clone())
             }
             _ => None,
@@ -134,19 +134,19 @@ impl Parser<'_> {
         let site = cursor.site();
         let kind = match cursor.peek() {
             Some(Token::Literal(text, _)) => {
-                cursor.next();
+                cursor.take();
                 self.literal(text, site)
             }
             Some(Token::Ident(ident)) => {
-                cursor.next();
+                cursor.take();
                 return self.named(ident, cursor);
             }
             Some(Token::Group(group, inner)) if group.delimiter() == Delimiter::Parenthesis => {
-                cursor.next();
+                cursor.take();
                 return self.parenthesised(Cursor::inside(group, inner), site);
             }
             Some(Token::Group(group, _)) if group.delimiter() == Delimiter::Bracket => {
-                cursor.next();
+                cursor.take();
                 self.error(site, PAIR);
                 ExprKind::Broken
             }
@@ -165,7 +165,7 @@ impl Parser<'_> {
             && group.delimiter() == Delimiter::Parenthesis
         {
             let whole = site.to(cursor.site());
-            cursor.next();
+            cursor.take();
             let size = self.parenthesised(Cursor::inside(group, inner), whole);
             return Expr { kind: ExprKind::Option(ident.clone(), Box::new(size)), site: whole };
         }

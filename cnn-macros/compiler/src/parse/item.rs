@@ -41,15 +41,15 @@ impl Parser<'_> {
                     cursor.site(),
                     format!("leave out `{keyword}`: a network is written `{name} <CxHxW> -> ...`"),
                 );
-                cursor.next();
-                cursor.next();
+                cursor.take();
+                cursor.take();
                 if !cursor.is_punct('<') {
-                    cursor.next();
+                    cursor.take();
                 }
                 self.network(name, attrs, vis, cursor, program, before);
             }
             (Some(name), _) if is_name(name) && self.begins_network(name, cursor) => {
-                cursor.next();
+                cursor.take();
                 self.network(name, attrs, vis, cursor, program, before);
             }
             _ => {
@@ -90,7 +90,7 @@ impl Parser<'_> {
         if !arrow && input.is_some() && !cursor.at_end() && !cursor.is_punct(';') {
             self.error(cursor.site(), format!("an arrow is missing between the input shape and {}", cursor.describe()));
             if matches!(cursor.peek(), Some(Token::Punct(..))) {
-                cursor.next();
+                cursor.take();
             }
         }
         let chain = if cursor.at_end() || cursor.is_punct(';') {
@@ -126,7 +126,7 @@ impl Parser<'_> {
             };
             self.error(site, message);
             if site.key() == cursor.site().key() {
-                cursor.next();
+                cursor.take();
             }
         }
         if cursor.is_punct('<') { self.dims(cursor, &[3]) } else { None }
@@ -139,7 +139,7 @@ impl Parser<'_> {
                 if self.diagnostics.len() == before {
                     self.error(cursor.site(), "the layers of an item stand without braces");
                 }
-                cursor.next();
+                cursor.take();
                 let chain = self.chain(&mut Cursor::inside(group, inner), '\0');
                 Chain { broken: true, ..chain }
             }
@@ -168,11 +168,11 @@ impl Parser<'_> {
     }
 
     fn block(&mut self, cursor: &mut Cursor<'_>, program: &mut Program, before: usize) {
-        cursor.next();
-        let Some(Token::Ident(name)) = cursor.next() else { return };
+        cursor.take();
+        let Some(Token::Ident(name)) = cursor.take() else { return };
         let params = match cursor.peek() {
             Some(Token::Group(group, inner)) if group.delimiter() == Delimiter::Parenthesis => {
-                cursor.next();
+                cursor.take();
                 self.params(Cursor::inside(group, inner))
             }
             Some(Token::Punct('<', ..)) => {
@@ -203,7 +203,7 @@ impl Parser<'_> {
                 cursor.eat(',');
                 continue;
             };
-            cursor.next();
+            cursor.take();
             let default = cursor.eat('=').map(|_| self.expr(&mut cursor, ','));
             params.push(Param { name: name.clone(), default });
             if cursor.eat(',').is_none() && !cursor.at_end() {
@@ -223,7 +223,7 @@ impl Parser<'_> {
     fn attributes(&mut self, cursor: &mut Cursor<'_>) -> Vec<syn::Attribute> {
         let mut attrs = Vec::new();
         while let Some(hash) = cursor.eat('#') {
-            let tokens: TokenStream = match cursor.next() {
+            let tokens: TokenStream = match cursor.take() {
                 Some(Token::Group(group, _)) if group.delimiter() == Delimiter::Bracket => {
                     let mut punct = Punct::new('#', Spacing::Alone);
                     punct.set_span(hash.start);
@@ -244,11 +244,11 @@ impl Parser<'_> {
 
     fn visibility(&mut self, cursor: &mut Cursor<'_>) -> syn::Visibility {
         let Some(ident) = cursor.ident().filter(|ident| *ident == "pub") else { return syn::Visibility::Inherited };
-        cursor.next();
+        cursor.take();
         let mut tokens = vec![TokenTree::Ident(ident.clone())];
         if let Some(Token::Group(group, _)) = cursor.peek() {
             tokens.push(TokenTree::Group(group.clone()));
-            cursor.next();
+            cursor.take();
         }
         match syn::parse2(tokens.into_iter().collect()) {
             Ok(vis) => vis,

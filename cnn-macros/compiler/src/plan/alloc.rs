@@ -1,9 +1,9 @@
 //! Offsets in one arena, by two heuristics of which the better plan wins.
 //!
-//! [`in_time`] is best fit in the order of birth: a buffer takes the smallest free block that holds it, the lowest of
+//! `in_time` is best fit in the order of birth: a buffer takes the smallest free block that holds it, the lowest of
 //! equals; at the end of the arena it also takes over a free block that ends there. `O(n log n)`.
-//! [`by_size`] places the largest first, each in the smallest gap among those live with it; `O(n^2)`, so that it is
-//! tried only up to [`TRIED_BY_SIZE`] buffers.
+//! `by_size` places the largest first, each in the smallest gap among those live with it; `O(n^2)`, so that it is
+//! tried only up to `TRIED_BY_SIZE` buffers.
 
 use std::collections::{BTreeMap, BTreeSet};
 

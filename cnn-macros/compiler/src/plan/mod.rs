@@ -1,6 +1,6 @@
 //! The plan: where every value, gradient and saved statistic stands in one arena.
 //!
-//! [`fuse`] decides which layers are done by the one before them, [`storage`] which values share a buffer, [`lifetime`]
+//! [`fuse`] decides which layers are done by the one before them, [`storage`] which values share a buffer, `lifetime`
 //! when each buffer is live, [`alloc`] where it stands.
 //! Inference and training have a plan each.
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use cnn_examples::{Outcome, progress::Watch, schedule::cosine, shipped};
-use cnn_runtime::data::idx;
+use cnn_runtime::data::{RandomCrop, idx};
 use cnn_runtime::prelude::*;
 
 cnn! {
@@ -45,9 +45,15 @@ struct Args {
     /// Learning rate of the first step; it falls to zero along half a cosine
     #[arg(long, default_value_t = 0.01)]
     lr: f32,
+    /// Weight decay
+    #[arg(long, default_value_t = 1e-4)]
+    decay: f32,
     /// Seed of the weights and of the order of digits
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Pixels by which a digit may be moved in each direction while training
+    #[arg(long, default_value_t = 1)]
+    shift: u16,
     /// One epoch on few digits: a check that everything runs
     #[arg(long)]
     quick: bool,
@@ -73,12 +79,13 @@ fn run<N: Network>(mut net: N, args: &Args) -> Outcome {
     if args.quick {
         (epochs, count) = (1, count.min(2_000));
     }
-    let train = digits.take(count).normalized(normalize.clone())?;
+    // Every epoch moves each digit by another pixel or none, which keeps the network from learning pixels by heart.
+    let train = digits.take(count).augmented(RandomCrop::new(args.shift)).normalized(normalize.clone())?;
     let test = tests.normalized(normalize)?;
     println!("training on {} digits of {}, testing on {}", train.len(), folder.display(), test.len());
 
     let start = Instant::now();
-    let sgd = Sgd::new(args.lr).momentum(0.9).weight_decay(5e-4);
+    let sgd = Sgd::new(args.lr).momentum(0.9).weight_decay(args.decay);
     let trainer = Trainer::new(sgd).epochs(epochs).batch(args.batch).seed(args.seed);
     trainer.schedule(cosine(args.lr)).fit(&mut net, &train, Watch::testing(&test))?;
     let seconds = start.elapsed().as_secs_f64();

@@ -47,3 +47,8 @@ pub mod __v1 {
     pub use crate::network::Network;
     pub use crate::params::Params;
 }
+
+// The README's code compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

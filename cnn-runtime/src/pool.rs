@@ -44,10 +44,17 @@ pub(crate) fn is_wide() -> bool {
 
 /// Runs `work`, which is going to share parts of itself, in a pool: at once if this thread belongs to one.
 pub(crate) fn enter<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    static LEAD: OnceLock<Option<Lead>> = OnceLock::new();
     if rayon::current_thread_index().is_some() || !is_wide() {
         return work();
     }
+    let (mut work, mut result) = (Some(work), None);
+    enter_from_outside(&mut || result = work.take().map(|work| work()));
+    result.expect("the work was done")
+}
+
+/// Not generic: compiled once.
+fn enter_from_outside(work: &mut (dyn FnMut() + Send)) {
+    static LEAD: OnceLock<Option<Lead>> = OnceLock::new();
     let lead = LEAD.get_or_init(Lead::start).as_ref();
     match lead.and_then(|lead| Some((lead, lead.turn.try_lock().ok()?))) {
         Some((lead, turn)) => lead.run(turn, work),
@@ -93,15 +100,12 @@ impl Lead {
     }
 
     /// Has the lead thread do `work` and waits for it. Whoever panics in it panics here.
-    fn run<R: Send>(&self, turn: MutexGuard<'_, ()>, work: impl FnOnce() -> R + Send) -> R {
-        let (mut work, mut outcome) = (Some(work), None);
-        self.slot.hand_over(&mut || {
-            outcome = work.take().map(|work| panic::catch_unwind(AssertUnwindSafe(work)));
-        });
+    fn run(&self, turn: MutexGuard<'_, ()>, work: &mut (dyn FnMut() + Send)) {
+        let mut outcome = Ok(());
+        self.slot.hand_over(&mut || outcome = panic::catch_unwind(AssertUnwindSafe(&mut *work)));
         drop(turn);
-        match outcome.expect("the lead thread has done the work") {
-            Ok(result) => result,
-            Err(panic) => panic::resume_unwind(panic),
+        if let Err(panic) = outcome {
+            panic::resume_unwind(panic);
         }
     }
 }

@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)] // tasks share the slice that they write parts of
 
+use std::ops::Range;
+
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
 use crate::pool;
@@ -16,33 +18,55 @@ pub(crate) fn for_each(tasks: usize, macs: usize, task: impl Fn(usize) + Sync + 
     if tasks == 1 || macs < SERIAL_MACS || !pool::is_wide() {
         (0..tasks).for_each(task);
     } else {
-        pool::enter(|| (0..tasks).into_par_iter().with_max_len(1).for_each(task));
+        share(tasks, &task);
     }
 }
 
+/// Calls `task` for every index below `tasks` on the threads of the pool. Not generic, so that rayon's machinery is
+/// compiled once and not for every kernel.
+pub(crate) fn share(tasks: usize, task: &(dyn Fn(usize) + Sync)) {
+    pool::enter(|| (0..tasks).into_par_iter().with_max_len(1).for_each(task));
+}
+
 /// The `index`th of `parts` consecutive ranges that cover `0..total`, each a multiple of `unit` long but the last.
-pub(crate) fn part(total: usize, parts: usize, unit: usize, index: usize) -> std::ops::Range<usize> {
+pub(crate) fn part(total: usize, parts: usize, unit: usize, index: usize) -> Range<usize> {
     let units = total.div_ceil(unit);
     let at = |index: usize| (units * index / parts * unit).min(total);
     at(index)..at(index + 1)
 }
 
 /// A pointer that tasks share to write disjoint parts of one slice.
-#[derive(Clone, Copy)]
-pub(crate) struct Shared(*mut f32);
+pub(crate) struct Shared<T = f32>(*mut T);
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Shared<T> {}
 
 // SAFETY: a plain address; each dereference is an unsafe block of its own that argues why its part is disjoint.
-unsafe impl Send for Shared {}
+unsafe impl<T: Send> Send for Shared<T> {}
 // SAFETY: as above.
-unsafe impl Sync for Shared {}
+unsafe impl<T: Send> Sync for Shared<T> {}
 
-impl Shared {
+impl<T> Shared<T> {
     /// Shares `slice`, which must not be used by other means while tasks run.
-    pub(crate) fn new(slice: &mut [f32]) -> Self {
+    pub(crate) fn new(slice: &mut [T]) -> Self {
         Shared(slice.as_mut_ptr())
     }
 
-    /// The same slice from `offset` floats in.
+    /// A part of the slice.
+    ///
+    /// # Safety
+    /// `range` lies in the shared slice, whose borrow is still alive, and no other part in use overlaps it.
+    pub(crate) unsafe fn part<'a>(self, range: Range<usize>) -> &'a mut [T] {
+        // SAFETY: the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.0.add(range.start), range.len()) }
+    }
+
+    /// The same slice from `offset` elements in.
     ///
     /// # Safety
     /// As for [`Shared::at`].
@@ -51,11 +75,11 @@ impl Shared {
         Shared(unsafe { self.at(offset) })
     }
 
-    /// The address `offset` floats in.
+    /// The address `offset` elements in.
     ///
     /// # Safety
     /// `offset` is at most the length of the shared slice, and the slice's borrow is still alive.
-    pub(crate) unsafe fn at(self, offset: usize) -> *mut f32 {
+    pub(crate) unsafe fn at(self, offset: usize) -> *mut T {
         // SAFETY: the caller promises that the result stays in or one past the slice.
         unsafe { self.0.add(offset) }
     }

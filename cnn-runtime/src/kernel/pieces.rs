@@ -1,7 +1,10 @@
 //! Work in pieces of a fixed size: the pieces never depend on the number of threads, so neither do results.
 
-use rayon::prelude::*;
+#![allow(unsafe_code)] // tasks share the slices that they write parts of
 
+use std::ops::Range;
+
+use super::parallel::{Shared, share};
 use crate::pool;
 
 /// Elements from which work is handed to the thread pool; below, waking it costs more than it saves.
@@ -10,19 +13,18 @@ pub(crate) const PARALLEL: usize = 1 << 18;
 /// Elements of one piece of pointwise work: small enough for the L1 cache with its inputs, large enough to steal.
 pub(crate) const CHUNK: usize = 1 << 13;
 
-/// Pieces that one task takes together when they are smaller than a chunk.
-fn together(piece: usize) -> usize {
-    (CHUNK / piece).max(1)
-}
-
 /// Calls `f(index, piece)` for each piece of `out`; in parallel when `work` elements are many.
 pub(crate) fn each<T: Send>(out: &mut [T], piece: usize, work: usize, f: impl Fn(usize, &mut [T]) + Sync) {
     if work < PARALLEL || !pool::is_wide() {
-        out.chunks_mut(piece).enumerate().for_each(|(i, out)| f(i, out));
-    } else {
-        let pieces = out.par_chunks_mut(piece).with_min_len(together(piece)).enumerate();
-        pool::enter(|| pieces.for_each(|(i, out)| f(i, out)));
+        return out.chunks_mut(piece).enumerate().for_each(|(i, out)| f(i, out));
     }
+    let (len, together) = (out.len(), together(piece));
+    let out = Shared::new(out);
+    share(len.div_ceil(piece * together), &|task| {
+        // SAFETY: tasks have disjoint ranges of the slice.
+        let pieces = unsafe { out.part(of_task(task, piece * together, len)) };
+        (task * together..).zip(pieces.chunks_mut(piece)).for_each(|(i, out)| f(i, out));
+    });
 }
 
 /// Calls `f(index, a's piece, b's piece)` for corresponding pieces; in parallel when `work` elements are many.
@@ -33,12 +35,28 @@ pub(crate) fn each2<A: Send, B: Send>(
     f: impl Fn(usize, &mut [A], &mut [B]) + Sync,
 ) {
     if work < PARALLEL || !pool::is_wide() {
-        a.chunks_mut(a_piece).zip(b.chunks_mut(b_piece)).enumerate().for_each(|(i, (a, b))| f(i, a, b));
-    } else {
-        let pieces = a.par_chunks_mut(a_piece).zip(b.par_chunks_mut(b_piece));
-        let pieces = pieces.with_min_len(together(a_piece)).enumerate();
-        pool::enter(|| pieces.for_each(|(i, (a, b))| f(i, a, b)));
+        return a.chunks_mut(a_piece).zip(b.chunks_mut(b_piece)).enumerate().for_each(|(i, (a, b))| f(i, a, b));
     }
+    let (a_len, b_len, together) = (a.len(), b.len(), together(a_piece));
+    let (a, b) = (Shared::new(a), Shared::new(b));
+    share(a_len.div_ceil(a_piece * together), &|task| {
+        // SAFETY: tasks have disjoint ranges of both slices.
+        let (a, b) = unsafe {
+            (a.part(of_task(task, a_piece * together, a_len)), b.part(of_task(task, b_piece * together, b_len)))
+        };
+        let pieces = a.chunks_mut(a_piece).zip(b.chunks_mut(b_piece));
+        (task * together..).zip(pieces).for_each(|(i, (a, b))| f(i, a, b));
+    });
+}
+
+/// Pieces that one task takes together when they are smaller than a chunk.
+fn together(piece: usize) -> usize {
+    (CHUNK / piece).max(1)
+}
+
+/// The elements of a task of which all but the last have `size`.
+fn of_task(task: usize, size: usize, len: usize) -> Range<usize> {
+    (task * size).min(len)..((task + 1) * size).min(len)
 }
 
 /// The part of `all` that belongs to piece `index` where pieces hold `piece` elements; the last may be shorter.

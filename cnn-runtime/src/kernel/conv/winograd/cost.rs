@@ -9,6 +9,9 @@ use crate::desc::Conv;
 /// Tiles that one vector holds.
 const LANES: usize = 16;
 
+/// Floats that stay in a second-level cache of one megabyte.
+const L2: usize = 1 << 18;
+
 /// What a way of tiles takes besides its products.
 struct Costs {
     /// To transform a vector of inputs.
@@ -22,26 +25,23 @@ struct Costs {
 /// Cycles of the way with `tile`.
 fn winograd(d: &Conv, n: usize, tile: Tile, transforming: bool) -> usize {
     let (m, costs) = match tile {
-        Tile::F2 => (2, Costs { input: 160, output: 60, weight: 20 }),
-        Tile::F4 => (4, Costs { input: 400, output: 160, weight: 40 }),
+        Tile::F2 => (2, Costs { input: 150, output: 60, weight: 30 }),
+        Tile::F4 => (4, Costs { input: 350, output: 160, weight: 55 }),
     };
     let vectors = (n * d.output.h.div_ceil(m) * d.output.w.div_ceil(m)).div_ceil(LANES);
     let pairs = d.input.c * d.output.c;
     let weights = tile.products() * pairs;
     let multiplying = weights * vectors * 9 / 16;
-    // Weights beyond the second-level cache come from the third one no faster than a float in one or two cycles.
-    let reading = match weights {
-        0x4_0000..0x40_0000 => weights,
-        0x40_0000.. => 2 * weights,
-        _ => 0,
-    };
+    // Weights beyond the second-level cache come from the third one no faster than a float per cycle.
+    let reading = if weights < L2 { 0 } else { weights };
     let transforms = vectors * (costs.input * d.input.c + costs.output * d.output.c);
     multiplying.max(reading) + transforms + if transforming { costs.weight * pairs } else { 0 }
 }
 
-/// Cycles of the direct way, which comes to three quarters of what the processor can do.
+/// Cycles of the direct way: its products at three quarters of what the processor can do, and packing.
 fn direct(d: &Conv, n: usize) -> usize {
-    d.weight_len() * (n * d.output.plane()).div_ceil(2 * LANES) * 4 / 3
+    let panels = (n * d.output.plane()).div_ceil(2 * LANES);
+    panels * d.taps() * (d.output.c * 4 / 3 + 20)
 }
 
 /// The fastest tile that beats the direct way by a tenth, `transforming` the weights as well or not.

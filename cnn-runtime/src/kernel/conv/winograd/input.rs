@@ -5,6 +5,7 @@
 //! spread over lines and samples: one shuffle collects it, and the transform across goes straight into the panels.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use super::layout::{Layout, MAX_VECTORS};
 use super::points::{MAX_A, MAX_M, Points};
@@ -97,16 +98,19 @@ fn stage_channel<S: Simd, P: Points>(
     for line in layout.lines() {
         let (sample, ty) = (line / layout.grid[0], line % layout.grid[0]);
         let map = &input[(sample * d.input.c + channel) * h * w..][..h * w];
+        // The rows of the tiles that are inside the map, and the first of all.
+        let (above, below) = (top.saturating_sub(ty * P::M), (h + top).saturating_sub(ty * P::M).min(P::A));
+        let first = map.as_ptr().wrapping_add(ty * P::M * w).wrapping_sub(top * w + left);
         for q in 0..layout.units {
-            let skip = (q * S::LANES) as isize - left as isize;
-            let (from, to) = ((-skip).max(0) as usize, (w as isize - skip).clamp(0, S::LANES as isize) as usize);
+            let x = q * S::LANES;
+            let (from, to) = (left.saturating_sub(x).min(S::LANES), (w + left).saturating_sub(x).min(S::LANES));
             let mut inputs = [simd.splat(0.0); MAX_A];
-            for (kh, input) in inputs.iter_mut().enumerate().take(P::A) {
-                let y = (ty * P::M + kh).wrapping_sub(top);
-                if y < h {
-                    let row = map.as_ptr().wrapping_add(y * w).wrapping_offset(skip);
-                    // SAFETY: the lanes `from..to` are the columns of row `y` that are inside the map.
-                    *input = unsafe { simd.load_part(row, from.min(S::LANES), to) };
+            // SAFETY: the rows `above..below` and the lanes `from..to` are inside the map.
+            unsafe {
+                if above == 0 && below == P::A {
+                    load(simd, first.wrapping_add(x), w, 0..P::A, from..to, &mut inputs);
+                } else {
+                    load(simd, first.wrapping_add(x), w, above..below.max(above), from..to, &mut inputs);
                 }
             }
             let down = P::input(simd, inputs);
@@ -122,6 +126,25 @@ fn stage_channel<S: Simd, P: Points>(
     }
     if unit > 0 {
         put::<S, P>(simd, layout, &rows, place, stage);
+    }
+}
+
+/// Loads a vector of each of some rows.
+///
+/// # Safety
+/// `columns` of `rows` after `first`, `w` floats apart, can be read.
+#[inline(always)]
+unsafe fn load<S: Simd>(
+    simd: S,
+    first: *const f32,
+    w: usize,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    inputs: &mut [S::V; MAX_A],
+) {
+    for row in rows {
+        // SAFETY: the caller's promise.
+        inputs[row] = unsafe { simd.load_part(first.wrapping_add(row * w), columns.start, columns.end) };
     }
 }
 

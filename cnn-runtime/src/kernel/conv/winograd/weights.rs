@@ -53,8 +53,10 @@ impl<'a> Weights<'a> {
             let row = &self.data[(first + r) * self.rows.1 + begin * self.depth.1..];
             for (step, taps) in taps.iter_mut().enumerate().take(count) {
                 let from = &row[step * self.depth.1..][..TAPS];
-                for (tap, taps) in taps.iter_mut().enumerate() {
-                    taps[r] = from[if self.turned { TAPS - 1 - tap } else { tap }];
+                if self.turned {
+                    (0..TAPS).for_each(|tap| taps[TAPS - 1 - tap][r] = from[tap]);
+                } else {
+                    (0..TAPS).for_each(|tap| taps[tap][r] = from[tap]);
                 }
             }
         }

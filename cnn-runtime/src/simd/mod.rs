@@ -61,6 +61,10 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// `count` is at most `LANES`, and `p` is valid for writing so many floats.
     unsafe fn store_part(self, p: *mut f32, v: Self::V, count: usize);
 
+    /// Asks for the cache line at `p` ahead of time, where the processor can; any address will do.
+    #[inline(always)]
+    fn prefetch(self, _p: *const f32) {}
+
     /// Reads `LANES` floats.
     ///
     /// # Safety

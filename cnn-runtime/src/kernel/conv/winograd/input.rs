@@ -108,9 +108,9 @@ fn stage_channel<S: Simd, P: Points>(
             // SAFETY: the rows `above..below` and the lanes `from..to` are inside the map.
             unsafe {
                 if above == 0 && below == P::A {
-                    load(simd, first.wrapping_add(x), w, 0..P::A, from..to, &mut inputs);
+                    load(simd, first.wrapping_add(x), [w, h * w], 0..P::A, from..to, &mut inputs);
                 } else {
-                    load(simd, first.wrapping_add(x), w, above..below.max(above), from..to, &mut inputs);
+                    load(simd, first.wrapping_add(x), [w, h * w], above..below.max(above), from..to, &mut inputs);
                 }
             }
             let down = P::input(simd, inputs);
@@ -129,7 +129,7 @@ fn stage_channel<S: Simd, P: Points>(
     }
 }
 
-/// Loads a vector of each of some rows.
+/// Loads a vector of each of some rows, and calls for what stands `next` floats later.
 ///
 /// # Safety
 /// `columns` of `rows` after `first`, `w` floats apart, can be read.
@@ -137,14 +137,16 @@ fn stage_channel<S: Simd, P: Points>(
 unsafe fn load<S: Simd>(
     simd: S,
     first: *const f32,
-    w: usize,
+    [w, next]: [usize; 2],
     rows: Range<usize>,
     columns: Range<usize>,
     inputs: &mut [S::V; MAX_A],
 ) {
     for row in rows {
+        let from = first.wrapping_add(row * w);
+        simd.prefetch(from.wrapping_add(next));
         // SAFETY: the caller's promise.
-        inputs[row] = unsafe { simd.load_part(first.wrapping_add(row * w), columns.start, columns.end) };
+        inputs[row] = unsafe { simd.load_part(from, columns.start, columns.end) };
     }
 }
 

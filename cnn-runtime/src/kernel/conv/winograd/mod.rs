@@ -42,9 +42,9 @@ pub enum Tile {
 }
 
 /// Floats of factors that a task should have: half of a second-level cache of one megabyte.
-const FACTORS: usize = 1 << 18;
-/// Floats of products at a time.
-const PRODUCTS: usize = 1 << 17;
+const FACTORS: usize = 1 << 17;
+/// Floats of products at a time, which share that cache with the factors.
+const PRODUCTS: usize = 3 << 15;
 /// Tasks to aim at when there are few tiles.
 const TASKS: usize = 4;
 /// Least output channels of a task: for fewer, transforming the same inputs again would not pay.

@@ -161,7 +161,7 @@ unsafe fn write<S: Simd, P: Points>(
             while i < len {
                 let count = (len - i).min(S::LANES);
                 // SAFETY: the outputs of a run follow one another in a row of the map, and are the caller's alone; so do
-                // they in the line, which is longer by a vector than what a partial vector may read.
+                // they in the line.
                 unsafe {
                     let sums = simd.load_part(line.as_ptr().add(run.at * P::M + i), 0, count);
                     finish.write(simd, sums, output, to + i, count);

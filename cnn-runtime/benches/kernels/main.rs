@@ -2,7 +2,8 @@
 //!
 //! `cargo bench -p cnn-runtime --bench kernels -- [FILTER] [--batch N] [--threads N]` prints GFLOP/s (two operations per
 //! multiply-add) of each direction, and in brackets the part of what a loop of multiply-adds in registers reaches in the
-//! same run on as many threads.
+//! same run on as many threads. Where the forward pass has a choice, three more columns show its ways one by one;
+//! fewer products than the direct way has can bring more than all of what the processor can do.
 
 mod peak;
 mod shapes;
@@ -39,18 +40,21 @@ fn measure(d: &Conv, n: usize) -> [f64; 3] {
     [forward, data, weights].map(|seconds| flops / seconds / 1e9)
 }
 
-/// GFLOP/s of the direct way that Winograd's way with transformed weights comes to, for tiles of 2 and of 4 outputs.
-fn measure_winograd(d: &Conv, n: usize) -> [Option<f64>; 2] {
-    let (input, weight, mut output) =
-        (uniform(1, n * d.input.len()), uniform(2, d.weight_len()), uniform(3, n * d.output.len()));
+/// GFLOP/s of the ways of a forward pass where there is a choice: direct, and Winograd's with weights transformed
+/// beforehand and tiles of 2 x 2 and of 4 x 4 outputs. The operations counted are those of the direct way.
+fn measure_ways(d: &Conv, n: usize) -> [Option<f64>; 3] {
+    let (input, weight) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()));
+    let mut output = uniform(3, n * d.output.len());
     let flops = 2.0 * (n * d.output.plane() * d.weight_len()) as f64;
-    [winograd::Tile::F2, winograd::Tile::F4].map(|tile| {
+    let [f2, f4] = [winograd::Tile::F2, winograd::Tile::F4].map(|tile| {
         tile.fits(d).then(|| {
             let mut u = vec![0.0; winograd::transformed_len(d, tile)];
             winograd::transform(d, tile, &weight, &mut u);
             flops / seconds(|| winograd::forward(d, tile, n, &input, &u, Post::new(), &mut output)) / 1e9
         })
-    })
+    });
+    let direct = f4.map(|_| flops / seconds(|| conv::direct(d, n, &input, &weight, Post::new(), &mut output)) / 1e9);
+    [direct, f2, f4]
 }
 
 fn option(arguments: &[String], name: &str, default: usize) -> usize {
@@ -65,19 +69,13 @@ fn main() {
     on_threads(threads, || {
         let peak = peak::gflops(threads);
         println!("{:?}, {threads} threads, batch {n}; peak {peak:.1} GFLOP/s", Isa::active());
-        println!(
-            "{:<34} {:>14} {:>14} {:>14} {:>14} {:>14}",
-            "convolution", "forward", "d_input", "d_weight", "F(2x2, 3x3)", "F(4x4, 3x3)"
-        );
+        let titles = ["forward", "d_input", "d_weight", "direct", "F(2x2, 3x3)", "F(4x4, 3x3)"];
+        println!("{:<24}{}", "convolution", titles.map(|title| format!("{title:>15}")).concat());
         for (name, d) in shapes::all().into_iter().filter(|(name, _)| name.contains(&filter)) {
-            let found = measure(&d, n).map(|gflops| format!("{gflops:.1} ({:.0}%)", 100.0 * gflops / peak));
-            let winograd = measure_winograd(&d, n).map(|found| {
-                found.map_or(String::new(), |gflops| format!("{gflops:.1} ({:.0}%)", 100.0 * gflops / peak))
-            });
-            println!(
-                "{name:<34} {:>14} {:>14} {:>14} {:>14} {:>14}",
-                found[0], found[1], found[2], winograd[0], winograd[1]
-            );
+            let found = measure(&d, n).map(Some).into_iter().chain(measure_ways(&d, n));
+            let cell = |gflops: f64| format!("{gflops:.1} ({:.0}%)", 100.0 * gflops / peak);
+            let cells: String = found.map(|gflops| format!("{:>15}", gflops.map_or(String::new(), cell))).collect();
+            println!("{name:<24}{cells}");
         }
     });
 }

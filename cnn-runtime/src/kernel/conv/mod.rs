@@ -43,6 +43,18 @@ pub fn forward_then(d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Pos
     forward_on(Isa::active(), d, n, input, weight, post, output);
 }
 
+/// As [`forward_then`], always by the product with the taps of the input: what [`winograd`] is measured against.
+///
+/// # Panics
+/// If a slice has another length.
+pub fn direct(d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
+    check(d, n, input, weight, output);
+    post.check(d.output.c, output.len());
+    if n > 0 {
+        direct_on(Isa::active(), d, n, input, weight, post, output);
+    }
+}
+
 /// The gradient by the input of `n` samples, written or added to `d_input`.
 ///
 /// `scratch` holds [`scratch_len`] floats of no lasting value.

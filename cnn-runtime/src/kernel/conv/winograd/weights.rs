@@ -121,8 +121,11 @@ fn one<S: Simd, P: Points>(simd: S, taps: &Taps, rows: usize, to: &mut [f32]) {
     for begin in (0..rows).step_by(S::LANES) {
         let mut columns = [[simd.splat(0.0); MAX_A]; 3];
         for (kw, column) in columns.iter_mut().enumerate() {
-            // SAFETY: a vector that begins among the rows ends within `MAX_LANES`, a multiple of its length.
-            let g = [0, 1, 2].map(|kh| unsafe { simd.load(taps[kh * 3 + kw].as_ptr().add(begin)) });
+            let mut g = [simd.splat(0.0); 3];
+            for (kh, g) in g.iter_mut().enumerate() {
+                // SAFETY: a vector that begins among the rows ends within `MAX_LANES`, a multiple of its length.
+                *g = unsafe { simd.load(taps[kh * 3 + kw].as_ptr().add(begin)) };
+            }
             *column = P::weight(simd, g);
         }
         for down in 0..P::A {

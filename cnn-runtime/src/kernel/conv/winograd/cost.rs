@@ -25,17 +25,17 @@ struct Costs {
 /// Cycles of the way with `tile`.
 fn winograd(d: &Conv, n: usize, tile: Tile, transforming: bool) -> usize {
     let (m, costs) = match tile {
-        Tile::F2 => (2, Costs { input: 150, output: 60, weight: 30 }),
-        Tile::F4 => (4, Costs { input: 350, output: 160, weight: 55 }),
+        Tile::F2 => (2, Costs { input: 150, output: 60, weight: 20 }),
+        Tile::F4 => (4, Costs { input: 350, output: 160, weight: 40 }),
     };
     let vectors = (n * d.output.h.div_ceil(m) * d.output.w.div_ceil(m)).div_ceil(LANES);
     let pairs = d.input.c * d.output.c;
     let weights = tile.products() * pairs;
     let multiplying = weights * vectors * 9 / 16;
-    // Weights beyond the second-level cache come from the third one no faster than a float per cycle.
-    let reading = if weights < L2 { 0 } else { weights };
+    // Weights beyond the second-level cache come from the third one, and go there, no faster than a float per cycle.
+    let moving = if weights < L2 { 0 } else { weights };
     let transforms = vectors * (costs.input * d.input.c + costs.output * d.output.c);
-    multiplying.max(reading) + transforms + if transforming { costs.weight * pairs } else { 0 }
+    multiplying.max(moving) + transforms + if transforming { costs.weight * pairs + moving } else { 0 }
 }
 
 /// Cycles of the direct way: its products at three quarters of what the processor can do, and packing.

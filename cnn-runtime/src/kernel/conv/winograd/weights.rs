@@ -69,8 +69,8 @@ impl<'a> Weights<'a> {
         assert_eq!(u.len(), P::A * P::A * rows * depth, "length of the transformed weights");
         let blocks = rows.div_ceil(isa.tile().1);
         let u = Shared::new(u);
-        // One pair of channels takes as long as some two hundred multiply-adds.
-        parallel::for_each(blocks, 200 * rows * depth, |index| {
+        // One pair of channels takes as long as some five hundred multiply-adds.
+        parallel::for_each(blocks, 500 * rows * depth, |index| {
             let block = part(rows, blocks, 1, index);
             let at = P::A * P::A * depth * block.start;
             // SAFETY: the blocks follow one another in `u`.

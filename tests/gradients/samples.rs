@@ -9,9 +9,10 @@ use crate::random::{random, random_batch, random_network};
 
 const SAMPLES: usize = 5;
 
-/// Largest difference, as a part of a tensor's largest magnitude: the sums are the same in another order. The worst
-/// found, over all networks and instruction sets, is 3.6e-7.
-const BOUND: f64 = 1e-6;
+/// Largest difference, as a part of a tensor's largest magnitude: the sums are the same in another order, or, where
+/// only the batch is large enough for Winograd's convolution, of other products. The worst found,
+/// over all networks and instruction sets, is 5.4e-6.
+const BOUND: f64 = 1e-5;
 
 #[test]
 fn windows() {

@@ -114,7 +114,7 @@ struct Args {
     #[arg(long)]
     data: Option<PathBuf>,
     /// Times the network sees every picture
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 11)]
     epochs: usize,
     /// Pictures in a training step
     #[arg(long, default_value_t = 32)]

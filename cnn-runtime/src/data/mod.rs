@@ -85,20 +85,21 @@ pub trait Dataset: Sync {
     }
 
     /// The first `count` samples, or all if there are fewer.
-    fn take(self, count: usize) -> Take<Self>
+    fn take(self, count: usize) -> Subset<Self>
     where
         Self: Sized,
     {
-        Take { count: count.min(self.len()), data: self }
+        let count = count.min(self.len());
+        Subset { span: count, count, data: self }
     }
 
     /// `count` samples at equal distances, or all if there are fewer: of every class some, also where samples are
     /// sorted by class, as in folders of pictures.
-    fn spread(self, count: usize) -> Spread<Self>
+    fn spread(self, count: usize) -> Subset<Self>
     where
         Self: Sized,
     {
-        Spread { count: count.min(self.len()), data: self }
+        Subset { span: self.len(), count: count.min(self.len()), data: self }
     }
 }
 
@@ -175,40 +176,16 @@ impl Split {
     }
 }
 
-/// The first samples of a data set. Made by [`Dataset::take`].
+/// Some samples of a data set. Made by [`Dataset::take`] and [`Dataset::spread`].
 #[derive(Clone, Debug)]
-pub struct Take<D> {
+pub struct Subset<D> {
     data: D,
     count: usize,
+    /// Samples, from the first on, over which those of the subset are spread at equal distances.
+    span: usize,
 }
 
-impl<D: Dataset> Dataset for Take<D> {
-    fn len(&self) -> usize {
-        self.count
-    }
-
-    fn shape(&self) -> [usize; 3] {
-        self.data.shape()
-    }
-
-    fn classes(&self) -> usize {
-        self.data.classes()
-    }
-
-    fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
-        assert!(draw.index < self.count, "sample {} of {}", draw.index, self.count);
-        self.data.read(draw, image)
-    }
-}
-
-/// Samples at equal distances out of a data set. Made by [`Dataset::spread`].
-#[derive(Clone, Debug)]
-pub struct Spread<D> {
-    data: D,
-    count: usize,
-}
-
-impl<D: Dataset> Dataset for Spread<D> {
+impl<D: Dataset> Dataset for Subset<D> {
     fn len(&self) -> usize {
         self.count
     }
@@ -224,7 +201,7 @@ impl<D: Dataset> Dataset for Spread<D> {
     fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
         assert!(draw.index < self.count, "sample {} of {}", draw.index, self.count);
         // In 128 bits, where no product of two lengths overflows.
-        let index = draw.index as u128 * self.data.len() as u128 / self.count as u128;
+        let index = draw.index as u128 * self.span as u128 / self.count as u128;
         self.data.read(Draw { index: index as usize, ..draw }, image)
     }
 }

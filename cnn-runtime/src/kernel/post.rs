@@ -31,6 +31,13 @@ impl Default for Post<'_> {
     }
 }
 
+/// A bias, if there is one, and nothing else.
+impl<'a> From<Option<&'a [f32]>> for Post<'a> {
+    fn from(bias: Option<&'a [f32]>) -> Self {
+        Post { bias, ..Post::new() }
+    }
+}
+
 impl<'a> Post<'a> {
     /// Nothing.
     pub const fn new() -> Self {

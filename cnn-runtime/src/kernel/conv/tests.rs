@@ -62,7 +62,7 @@ fn check_forward(isa: Isa, d: &Conv, n: usize) {
     for bias in [None, Some(&bias[..])] {
         let mut got = vec![f32::NAN; n * d.output.len()];
         let mut expected = vec![0.0; got.len()];
-        let post = bias.map_or(Post::new(), |bias| Post::new().bias(bias));
+        let post = Post::from(bias);
         forward_on(isa, d, n, &input, &weight, post, &mut got);
         reference::forward(d, n, &widen(&input), &widen(&weight), bias.map(widen).as_deref(), &mut expected);
         assert_close(&format!("{n} x {d:?} on {isa:?}"), &got, &expected, tolerance(d.taps()));

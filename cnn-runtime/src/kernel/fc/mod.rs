@@ -20,7 +20,7 @@ use crate::kernel::post::Post;
 /// # Panics
 /// If a slice has another length than the descriptor says.
 pub fn forward(d: &Fc, n: usize, input: &[f32], weight: &[f32], bias: Option<&[f32]>, output: &mut [f32]) {
-    forward_then(d, n, input, weight, bias.map_or(Post::new(), |bias| Post::new().bias(bias)), output);
+    forward_then(d, n, input, weight, bias.into(), output);
 }
 
 /// As [`forward`], with more than a bias done to each output as it is written.

@@ -39,7 +39,7 @@ fn forward_agrees_with_the_reference() {
         let (input, weight, bias) = (uniform(1, n * d.inputs), uniform(2, d.inputs * d.outputs), uniform(3, d.outputs));
         for bias in [None, Some(&bias[..])] {
             let (mut found, mut expected) = (vec![f32::NAN; n * d.outputs], vec![0.0; n * d.outputs]);
-            let post = bias.map_or(Post::new(), |bias| Post::new().bias(bias));
+            let post = Post::from(bias);
             forward_on(isa, d, n, &input, &weight, post, &mut found);
             reference::forward(d, n, &widen(&input), &widen(&weight), bias.map(widen).as_deref(), &mut expected);
             assert_close(&format!("{d:?} x {n} on {isa:?}"), &found, &expected, tolerance(d.inputs));

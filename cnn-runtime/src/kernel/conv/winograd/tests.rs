@@ -67,7 +67,7 @@ fn forward_agrees_with_the_reference() {
                     let (input, weight) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()));
                     let bias = uniform(3, d.output.c);
                     for bias in [None, Some(&bias[..])] {
-                        let post = bias.map_or(Post::new(), |bias| Post::new().bias(bias));
+                        let post = Post::from(bias);
                         let got = forward(isa, &d, tile, n, &input, &weight, post);
                         let error = error(&got, &reference_of(&d, n, &input, &weight, bias));
                         assert!(error < 6e-6, "{error:e} of {tile:?} on {isa:?}: {n} x {d:?}");

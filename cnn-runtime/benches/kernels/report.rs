@@ -1,0 +1,100 @@
+//! What was measured of one layer: a row of a table, and lines of JSON.
+
+use std::time::Duration;
+
+use crate::clock::{Seconds, measure};
+use crate::stream::Traffic;
+
+/// What every row of a run shares.
+pub struct Run {
+    /// Samples in a batch.
+    pub batch: usize,
+    /// Threads that the kernels may use.
+    pub threads: usize,
+    /// GFLOP/s of multiply-adds in registers on as many threads.
+    pub peak: f64,
+    /// How long each kernel is repeated.
+    pub budget: Duration,
+}
+
+/// What was measured of one layer.
+pub struct Row<'a> {
+    run: &'a Run,
+    cells: Vec<Cell>,
+}
+
+/// What was measured of one kernel.
+struct Cell {
+    title: &'static str,
+    seconds: Seconds,
+    /// What it did, in billions, and the name of the unit per second.
+    work: f64,
+    unit: &'static str,
+    /// Seconds that the processor or the memory needs at least.
+    limit: f64,
+}
+
+impl Cell {
+    fn rate(&self) -> f64 {
+        self.work / self.seconds.median
+    }
+
+    fn fraction(&self) -> f64 {
+        self.limit / self.seconds.median
+    }
+}
+
+impl<'a> Row<'a> {
+    pub fn new(run: &'a Run) -> Self {
+        Row { run, cells: Vec::new() }
+    }
+
+    /// Times a kernel that is bound by arithmetic.
+    pub fn computes(&mut self, title: &'static str, flops: f64, call: impl FnMut()) {
+        let seconds = measure(self.run.budget, call);
+        self.push(title, seconds, flops, "GFLOP/s", flops / 1e9 / self.run.peak);
+    }
+
+    /// Times a kernel that is bound by memory.
+    pub fn moves(&mut self, title: &'static str, traffic: Traffic, call: impl FnMut()) {
+        self.time(title, 0.0, traffic, call);
+    }
+
+    /// Times a kernel that is bound by what needs longer: as much arithmetic or as much memory.
+    pub fn time(&mut self, title: &'static str, flops: f64, traffic: Traffic, call: impl FnMut()) {
+        let stream = || traffic.seconds(self.run.budget / 4).median;
+        let (before, seconds) = (stream(), measure(self.run.budget / 2, call));
+        let (arithmetic, memory) = (flops / 1e9 / self.run.peak, before.min(stream()));
+        if arithmetic > memory {
+            self.push(title, seconds, flops, "GFLOP/s", arithmetic);
+        } else {
+            self.push(title, seconds, traffic.bytes() as f64, "GB/s", memory);
+        }
+    }
+
+    fn push(&mut self, title: &'static str, seconds: Seconds, work: f64, unit: &'static str, limit: f64) {
+        self.cells.push(Cell { title, seconds, work: work / 1e9, unit, limit });
+    }
+
+    /// The row under `titles`: how fast, and how near to the limit.
+    pub fn table(&self, titles: &[&str]) -> String {
+        let text = |cell: &Cell| {
+            let percent = 100.0 * cell.fraction();
+            format!("{:.1} {} {percent:3.0}%", cell.rate(), if cell.unit == "GB/s" { "GB" } else { "GF" })
+        };
+        let found = |title| self.cells.iter().find(|cell| cell.title == title).map_or(String::new(), text);
+        titles.iter().map(|title| format!("{:>16}", found(*title))).collect()
+    }
+
+    /// A line of JSON for each kernel.
+    pub fn json(&self, kind: &str, layer: &str, networks: &str) -> impl Iterator<Item = String> {
+        let Run { batch, threads, peak, .. } = self.run;
+        self.cells.iter().map(move |cell| {
+            let Cell { title, unit, seconds: Seconds { best, median }, .. } = cell;
+            let (rate, fraction) = (cell.rate(), cell.fraction());
+            format!(r#"{{"kernel":"{kind}","layer":"{layer}","networks":"{networks}","direction":"{title}","#)
+                + &format!(r#""batch":{batch},"threads":{threads},"median_s":{median:e},"best_s":{best:e},"#)
+                + &format!(r#""rate":{rate:.3},"unit":"{unit}","of_limit":{fraction:.4},"peak_gflops":{peak:.2}}}"#)
+        })
+    }
+}

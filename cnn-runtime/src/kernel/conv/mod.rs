@@ -7,6 +7,7 @@ mod backward_weights;
 mod depthwise;
 mod im2col;
 pub mod reference;
+mod small;
 #[cfg(test)]
 mod tests;
 pub mod winograd;
@@ -102,6 +103,9 @@ fn forward_on(isa: Isa, d: &Conv, n: usize, input: &[f32], weight: &[f32], post:
     }
     if depthwise::applies(d) {
         return depthwise::forward(isa, d, n, input, weight, post, output);
+    }
+    if small::applies(d) {
+        return small::forward(isa, d, n, input, weight, post, output);
     }
     if winograd::forward_once(isa, d, n, input, weight, post, output).is_none() {
         direct_on(isa, d, n, input, weight, post, output);

@@ -1,0 +1,276 @@
+//! Tiles of outputs of some channels, held in registers over all taps.
+
+#![allow(clippy::needless_range_loop)] // rows and vectors of the tile are counted as in the formula
+
+use super::stage::{Stage, Taps};
+use crate::kernel::post::Post;
+use crate::simd::{Kernel, Simd};
+
+/// Most rows of a tile: with more, few vectors are left for each.
+pub(super) const ROWS: usize = 8;
+
+/// Most vectors of a tile.
+const VECTORS: usize = 4;
+
+/// Rows that a tile has at most on an instruction set.
+pub(super) const fn most_rows<S: Simd>(_: S) -> usize {
+    if S::LANES == 16 { ROWS } else { 6 }
+}
+
+/// Vectors that a tile of so many rows has at most: with the inputs and one weight, all fit in the registers.
+const fn most_vectors<S: Simd>(rows: usize) -> usize {
+    let registers = if S::LANES == 16 { 32 } else { 16 };
+    let vectors = (registers - 1) / (rows + 1);
+    if vectors < VECTORS { vectors } else { VECTORS }
+}
+
+/// The outputs of some channels at consecutive positions: what tiles are cut from.
+pub(super) struct Strip<'a> {
+    /// How inputs are found.
+    pub taps: &'a Taps,
+    /// The staged rows.
+    pub stage: &'a Stage,
+    /// The staged input of the first tap of the first output.
+    pub input: *const f32,
+    /// The weight of the first tap and row.
+    pub weight: *const f32,
+    /// Distance between the weights of consecutive taps; rows are neighbours.
+    pub weight_step: usize,
+    /// What is done to the sums.
+    pub finish: Finish,
+    /// The first output.
+    pub output: *mut f32,
+    /// What is added to the first output, if anything is.
+    pub residual: Option<*const f32>,
+    /// Distance between the outputs of consecutive rows.
+    pub plane: usize,
+    /// Positions.
+    pub outputs: usize,
+}
+
+/// A post for the rows of a strip.
+pub(super) struct Finish {
+    factors: [f32; ROWS],
+    offsets: [f32; ROWS],
+    /// Whether a factor is another than one.
+    scaled: bool,
+    clamp: (f32, f32),
+}
+
+impl Finish {
+    /// What `post` does to the channels from `first` on.
+    #[inline(always)]
+    pub(super) fn of(post: &Post<'_>, first: usize, rows: usize) -> Self {
+        let (mut factors, mut offsets) = ([1.0; ROWS], [0.0; ROWS]);
+        for row in 0..rows {
+            (factors[row], offsets[row]) = post.affine(first + row);
+        }
+        Finish { factors, offsets, scaled: factors != [1.0; ROWS], clamp: post.clamp() }
+    }
+}
+
+/// Computes a strip of `rows` rows: as few tiles as the registers allow, one vector wider the first of them.
+///
+/// # Safety
+/// `1 <= rows <= most_rows`, and there is an output. The stage holds the taps of the outputs and a vector behind them,
+/// there is a weight for each tap and row, and the outputs can be written and nobody else does; the residual can be read
+/// where outputs are written.
+pub(super) unsafe fn compute<S: Simd>(simd: S, rows: usize, strip: &Strip<'_>) {
+    let vectors = strip.outputs.div_ceil(S::LANES);
+    let tiles = vectors.div_ceil(most_vectors::<S>(rows));
+    let width = vectors.div_ceil(tiles);
+    let wide = vectors - tiles * (width - 1);
+    call(simd, rows, width, Run { strip, first: 0, tiles: wide });
+    if wide < tiles {
+        call(simd, rows, width - 1, Run { strip, first: wide * width, tiles: tiles - wide });
+    }
+}
+
+/// Consecutive tiles of one size.
+struct Run<'a> {
+    strip: &'a Strip<'a>,
+    /// The first vector.
+    first: usize,
+    tiles: usize,
+}
+
+/// Enters the instruction set with sizes known to the compiler.
+fn call<S: Simd>(simd: S, rows: usize, vectors: usize, run: Run<'_>) {
+    macro_rules! dispatch {
+        ($($r:literal)+) => {
+            match (rows, vectors) {
+                $(($r, 1) => sized::<S, $r, 1>(simd, run),
+                ($r, 2) => sized::<S, $r, 2>(simd, run),
+                ($r, 3) => sized::<S, $r, 3>(simd, run),
+                ($r, 4) => sized::<S, $r, 4>(simd, run),)+
+                _ => unreachable!("a tile of {rows} rows by {vectors} vectors"),
+            }
+        };
+    }
+    dispatch!(1 2 3 4 5 6 7 8);
+}
+
+/// Leaves out sizes that are never asked for.
+#[inline(always)]
+fn sized<S: Simd, const R: usize, const V: usize>(simd: S, run: Run<'_>) {
+    if const { V <= most_vectors::<S>(R) && (S::LANES == 16 || R <= 6) } {
+        simd.call(Sized::<R, V>(run));
+    } else {
+        unreachable!("a tile of {R} rows by {V} vectors");
+    }
+}
+
+/// Tiles of a size known to the compiler. Made by [`compute`] alone, under its conditions.
+struct Sized<'a, const R: usize, const V: usize>(Run<'a>);
+
+impl<const R: usize, const V: usize> Kernel for Sized<'_, R, V> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Run { strip, first, tiles } = self.0;
+        let wide = V * S::LANES;
+        let (mut outputs, mut added) = ([0.0; ROWS * VECTORS * 16], [0.0; ROWS * VECTORS * 16]);
+        for at in (first * S::LANES..).step_by(wide).take(tiles) {
+            let count = wide.min(strip.outputs - at);
+            // SAFETY: `compute` was promised all that is read and written. The last tile may be wider than the outputs
+            // that are left: it is then computed in buffers, which are large enough for any tile.
+            unsafe {
+                let input = strip.input.add(at);
+                let target = Target {
+                    output: strip.output.add(at),
+                    residual: strip.residual.map(|residual| residual.add(at)),
+                    plane: strip.plane,
+                };
+                if count == wide {
+                    tile::<S, R, V>(simd, strip, input, target);
+                } else {
+                    if let Some(residual) = target.residual {
+                        copy(R, count, (residual, strip.plane), (added.as_mut_ptr(), wide));
+                    }
+                    let residual = target.residual.map(|_| added.as_ptr());
+                    let buffer = Target { output: outputs.as_mut_ptr(), residual, plane: wide };
+                    tile::<S, R, V>(simd, strip, input, buffer);
+                    copy(R, count, (outputs.as_ptr(), wide), (target.output, strip.plane));
+                }
+            }
+        }
+    }
+}
+
+/// Copies rows of `count` floats.
+///
+/// # Safety
+/// At their distances, all rows can be read and written.
+#[inline(always)]
+unsafe fn copy(rows: usize, count: usize, from: (*const f32, usize), to: (*mut f32, usize)) {
+    for row in 0..rows {
+        // SAFETY: the caller's promise.
+        unsafe { from.0.add(row * from.1).copy_to_nonoverlapping(to.0.add(row * to.1), count) };
+    }
+}
+
+/// Where a tile is written, and where stands what is added to it.
+struct Target {
+    output: *mut f32,
+    residual: Option<*const f32>,
+    plane: usize,
+}
+
+/// Computes one tile. Each loop over it is short enough to be unrolled, or the tile would move to memory.
+///
+/// # Safety
+/// As for [`compute`], for whole vectors.
+#[inline(always)]
+unsafe fn tile<S: Simd, const R: usize, const V: usize>(simd: S, strip: &Strip<'_>, input: *const f32, target: Target) {
+    let Finish { factors, offsets, scaled, clamp } = &strip.finish;
+    let mut sums = [[simd.splat(0.0); V]; R];
+    for r in 0..R {
+        let start = simd.splat(if *scaled { 0.0 } else { offsets[r] });
+        for v in 0..V {
+            sums[r][v] = start;
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { accumulate::<S, R, V>(simd, strip, input, &mut sums) };
+    if *scaled {
+        for r in 0..R {
+            let (factor, offset) = (simd.splat(factors[r]), simd.splat(offsets[r]));
+            for v in 0..V {
+                sums[r][v] = simd.mul_add(sums[r][v], factor, offset);
+            }
+        }
+    }
+    if let Some(residual) = target.residual {
+        for r in 0..R {
+            for v in 0..V {
+                // SAFETY: the caller's promise.
+                let residual = unsafe { simd.load(residual.add(r * target.plane + v * S::LANES)) };
+                sums[r][v] = simd.add(sums[r][v], residual);
+            }
+        }
+    }
+    // In this order of arguments NaN passes through.
+    if clamp.0 > f32::NEG_INFINITY {
+        let low = simd.splat(clamp.0);
+        for r in 0..R {
+            for v in 0..V {
+                sums[r][v] = simd.max(low, sums[r][v]);
+            }
+        }
+    }
+    if clamp.1 < f32::INFINITY {
+        let high = simd.splat(clamp.1);
+        for r in 0..R {
+            for v in 0..V {
+                sums[r][v] = simd.min(high, sums[r][v]);
+            }
+        }
+    }
+    for r in 0..R {
+        for v in 0..V {
+            // SAFETY: the caller's promise.
+            unsafe { simd.store(target.output.add(r * target.plane + v * S::LANES), sums[r][v]) };
+        }
+    }
+}
+
+/// Adds all products to a tile, the input of whose first tap and output is `input`.
+///
+/// # Safety
+/// As for [`compute`].
+#[inline(always)]
+unsafe fn accumulate<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    strip: &Strip<'_>,
+    input: *const f32,
+    sums: &mut [[S::V; V]; R],
+) {
+    let Strip { taps, stage, weight_step, mut weight, .. } = *strip;
+    let [kernel_h, kernel_w] = taps.kernel;
+    let (channel, down, across) = (taps.channel(stage), taps.down(), taps.across(stage));
+    let mut map = input;
+    for _ in 0..taps.map.c {
+        let mut row = map;
+        for _ in 0..kernel_h {
+            let mut input = row;
+            for _ in 0..kernel_w {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let mut inputs = [simd.splat(0.0); V];
+                    for v in 0..V {
+                        inputs[v] = simd.load(input.add(v * S::LANES));
+                    }
+                    for r in 0..R {
+                        let weight = simd.splat(*weight.add(r));
+                        for v in 0..V {
+                            sums[r][v] = simd.mul_add(weight, inputs[v], sums[r][v]);
+                        }
+                    }
+                }
+                input = input.wrapping_add(across);
+                weight = weight.wrapping_add(weight_step);
+            }
+            row = row.wrapping_add(down);
+        }
+        map = map.wrapping_add(channel);
+    }
+}

@@ -35,12 +35,15 @@ struct Args {
     /// Threads; several with commas between
     #[arg(long, value_delimiter = ',', default_value = "1")]
     threads: Vec<usize>,
-    /// Seconds for each case after warming up; each has three passes at least
+    /// Seconds for each case; each has three passes at least, unless one takes longer
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
     /// A file for the figures, a line of JSON per case
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Prints the names of the cases and measures nothing
+    #[arg(long)]
+    list: bool,
     /// Runs the one case of this name in this process, and adds to the file instead of starting it anew
     #[arg(long)]
     alone: bool,
@@ -55,13 +58,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         let case = cases::all().into_iter().find(|case| case.to_string() == args.filter);
         return alone(&case.ok_or("no case has this name")?, args.threads[0], &args);
     }
+    let names = || cases::all().into_iter().map(|case| case.to_string()).filter(|name| name.contains(&args.filter));
+    if args.list {
+        names().for_each(|name| println!("{name}"));
+        return Ok(());
+    }
     if let Some(path) = &args.json {
         File::create(path)?;
     }
     for &threads in &args.threads {
         println!("{}, {threads} threads", Isa::active().name());
         println!("{:<20}{:>12}{:>12}{:>18}{:>14}{:>14}", "case", "time", "images/s", "GFLOP/s", "planned", "peak");
-        for case in cases::all().iter().map(Case::to_string).filter(|name| name.contains(&args.filter)) {
+        for case in names() {
             let mut process = Command::new(std::env::current_exe()?);
             process.args([&case, "--alone", "--threads", &threads.to_string()]);
             process.args(["--seconds", &args.seconds.to_string()]);

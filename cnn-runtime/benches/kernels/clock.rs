@@ -11,11 +11,14 @@ pub struct Seconds {
     pub median: f64,
 }
 
-/// Repeats `call` for as long as `budget`, and three times at least; a call before them warms the caches.
+/// Repeats `call` for as long as `budget`, three times at least unless one call takes longer than that. A call before
+/// them warms the caches.
 pub fn measure(budget: Duration, mut call: impl FnMut()) -> Seconds {
+    let start = Instant::now();
     call();
+    let least = if start.elapsed() > budget { 1 } else { 3 };
     let (start, mut each) = (Instant::now(), Vec::new());
-    while each.len() < 3 || start.elapsed() < budget {
+    while each.len() < least || start.elapsed() < budget {
         let start = Instant::now();
         call();
         each.push(start.elapsed().as_secs_f64());

@@ -68,6 +68,11 @@ impl Conv {
         self.output.c * self.taps()
     }
 
+    /// Whether each group has one input channel, and there are several.
+    pub const fn is_depthwise(&self) -> bool {
+        self.groups > 1 && self.groups == self.input.c
+    }
+
     /// Products that make one output: `in_channels / groups * kh * kw`.
     pub const fn taps(&self) -> usize {
         self.input.c / self.groups * self.window.kernel[0] * self.window.kernel[1]

@@ -1,5 +1,7 @@
 //! What is known of a network at compile time: its layers, its tensors, and the plan of its arenas.
 
+use crate::layout::Layout;
+
 /// A value's place in an arena, planned at compile time.
 ///
 /// An arena for batches of up to `capacity` samples is `capacity * per_sample + fixed` floats long. The batch part
@@ -84,6 +86,8 @@ pub struct TensorInfo {
     pub fan_out: usize,
     /// What it is for.
     pub role: Role,
+    /// How it stands in the buffer.
+    pub layout: Layout,
 }
 
 impl Role {
@@ -102,6 +106,11 @@ impl TensorInfo {
             axis += 1;
         }
         len
+    }
+
+    /// Length of the outermost axis; 1 if it has none.
+    pub(crate) const fn rows(&self) -> usize {
+        if self.shape.is_empty() { 1 } else { self.shape[0] }
     }
 
     /// Whether the tensor has no float.

@@ -82,9 +82,18 @@ impl Draw {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::Layout;
 
     fn tensor(role: Role) -> TensorInfo {
-        TensorInfo { name: "fc.weight", shape: &[300, 1000], offset: 0, fan_in: 1000, fan_out: 300, role }
+        TensorInfo {
+            name: "fc.weight",
+            shape: &[300, 1000],
+            offset: 0,
+            fan_in: 1000,
+            fan_out: 300,
+            role,
+            layout: Layout::Plain,
+        }
     }
 
     fn filled(init: Init, role: Role, seed: u64) -> Vec<f32> {

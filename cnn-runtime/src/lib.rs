@@ -13,6 +13,7 @@ mod frame;
 pub mod info;
 pub mod init;
 pub mod kernel;
+pub mod layout;
 pub mod loss;
 pub mod metrics;
 pub mod network;
@@ -44,6 +45,7 @@ pub mod __v1 {
     pub use crate::info::*;
     pub use crate::kernel::post::Post;
     pub use crate::kernel::*;
+    pub use crate::layout::Layout;
     pub use crate::network::Network;
     pub use crate::params::Params;
 }

@@ -4,12 +4,13 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD};
+use ndarray::{ArrayD, ArrayViewD};
 
 use crate::buffer::Buffer;
 use crate::error::Error;
 use crate::info::{NetInfo, TensorInfo};
 use crate::init::Init;
+use crate::layout::Layout;
 use crate::network::Network;
 
 /// All tensors of a network `N`: the trained ones in one heap buffer, running statistics in another.
@@ -29,7 +30,14 @@ impl<N: Network> Params<N> {
         let state = Buffer::zeroed(N::INFO.state_floats);
         let mut params = Params { values, state, network: PhantomData };
         for tensor in N::INFO.tensors {
-            init.fill(tensor, seed, params.slice_mut(tensor));
+            let to = params.slice_mut(tensor);
+            if tensor.layout == Layout::Plain {
+                init.fill(tensor, seed, to);
+            } else {
+                let mut plain = vec![0.0; tensor.len()];
+                init.fill(tensor, seed, &mut plain);
+                tensor.layout.pack(tensor.rows(), &plain, to);
+            }
         }
         params
     }
@@ -54,9 +62,7 @@ impl<N: Network> Params<N> {
             let found = values.shape().to_vec();
             return Err(Error::TensorShape { name: tensor.name, expected: tensor.shape, found });
         }
-        ArrayViewMutD::from_shape(tensor.shape, self.slice_mut(tensor))
-            .expect("the tensor is as long as its shape")
-            .assign(&values);
+        write(tensor, &values, self.slice_mut(tensor));
         Ok(())
     }
 
@@ -125,7 +131,16 @@ pub(crate) fn range(tensor: &TensorInfo) -> Range<usize> {
 
 /// A copy of a tensor in its public layout.
 pub(crate) fn to_array(tensor: &TensorInfo, values: &[f32]) -> ArrayD<f32> {
-    ArrayD::from_shape_vec(tensor.shape, values.to_vec()).expect("the tensor is as long as its shape")
+    let mut plain = ArrayD::zeros(tensor.shape);
+    let to = plain.as_slice_mut().expect("a new array is contiguous");
+    tensor.layout.unpack(tensor.rows(), values, to);
+    plain
+}
+
+/// Writes a tensor from its public layout.
+fn write(tensor: &TensorInfo, values: &ArrayViewD<'_, f32>, to: &mut [f32]) {
+    let plain = values.as_standard_layout();
+    tensor.layout.pack(tensor.rows(), plain.as_slice().expect("the standard layout is contiguous"), to);
 }
 
 /// As [`Init::HeNormal`] starts them under seed 0.

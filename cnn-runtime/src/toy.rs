@@ -3,6 +3,7 @@
 
 use crate::frame::Frame;
 use crate::info::{ArenaPlan, LayerInfo, NetInfo, Role, Slot, TensorInfo};
+use crate::layout::Layout;
 use crate::network::Network;
 use crate::params::Params;
 
@@ -16,7 +17,7 @@ pub(crate) struct Toy {
 }
 
 const fn tensor(name: &'static str, shape: &'static [usize], offset: usize, role: Role) -> TensorInfo {
-    TensorInfo { name, shape, offset, fan_in: IN, fan_out: OUT, role }
+    TensorInfo { name, shape, offset, fan_in: IN, fan_out: OUT, role, layout: Layout::Plain }
 }
 
 static INFO: NetInfo = NetInfo {

@@ -9,7 +9,7 @@ pub mod concat;
 pub mod conv;
 pub mod dropout;
 pub mod fc;
-mod gemm;
+pub(crate) mod gemm;
 mod lanes;
 pub mod lrn;
 mod math;

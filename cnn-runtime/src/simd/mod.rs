@@ -55,11 +55,18 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// `from` and `to` are at most `LANES`, and `p` is valid for reading the floats `from..to` after it.
     unsafe fn load_part(self, p: *const f32, from: usize, to: usize) -> Self::V;
 
-    /// Writes the first `count` lanes.
+    /// Writes the lanes `from..to`; the memory of the others is not touched.
     ///
     /// # Safety
-    /// `count` is at most `LANES`, and `p` is valid for writing so many floats.
-    unsafe fn store_part(self, p: *mut f32, v: Self::V, count: usize);
+    /// `from` and `to` are at most `LANES`, and `p` is valid for writing the floats `from..to` after it.
+    unsafe fn store_part(self, p: *mut f32, v: Self::V, from: usize, to: usize);
+
+    /// Transposes a block of `LANES` x `LANES` floats: rows from the first place, a distance apart, become columns at the
+    /// second, whose rows are a distance apart.
+    ///
+    /// # Safety
+    /// All rows are valid for reading and for writing.
+    unsafe fn transpose(self, from: (*const f32, usize), to: (*mut f32, usize));
 
     /// Asks for the cache line at `p` ahead of time, where the processor can; any address will do.
     #[inline(always)]

@@ -64,10 +64,20 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    unsafe fn store_part(self, p: *mut f32, v: Self::V, count: usize) {
-        for (i, &lane) in v.iter().enumerate().take(count) {
+    unsafe fn store_part(self, p: *mut f32, v: Self::V, from: usize, to: usize) {
+        for (i, &lane) in v.iter().enumerate().take(to).skip(from) {
             // SAFETY: the caller promises that these floats are writable.
-            unsafe { p.add(i).write(lane) };
+            unsafe { p.wrapping_add(i).write(lane) };
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(self, (from, from_step): (*const f32, usize), (to, to_step): (*mut f32, usize)) {
+        for i in 0..4 {
+            for j in 0..4 {
+                // SAFETY: the caller promises four rows of four floats on both sides.
+                unsafe { to.add(j * to_step + i).write(from.add(i * from_step + j).read()) };
+            }
         }
     }
 

@@ -89,9 +89,15 @@ macro_rules! token {
             }
 
             #[inline(always)]
-            unsafe fn store_part(self, p: *mut f32, v: Self::V, count: usize) {
+            unsafe fn store_part(self, p: *mut f32, v: Self::V, from: usize, to: usize) {
                 // SAFETY: the token proves that the instructions are present; the caller that the part may be written.
-                unsafe { $parts::store(p, v, count) }
+                unsafe { $parts::store(p, v, from, to) }
+            }
+
+            #[inline(always)]
+            unsafe fn transpose(self, from: (*const f32, usize), to: (*mut f32, usize)) {
+                // SAFETY: the token proves that the instructions are present; the caller that the rows are valid.
+                unsafe { $parts::transpose(from, to) }
             }
 
             #[inline(always)]
@@ -134,8 +140,45 @@ token! {
 /// Shuffles and parts of 512-bit vectors, for [`Avx512`] alone: its token vouches for the instructions.
 mod parts512 {
     use std::arch::x86_64::{
-        __m512, _mm512_loadu_si512, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_permutex2var_ps,
+        __m512, _mm512_castpd_ps, _mm512_castps_pd, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps,
+        _mm512_maskz_loadu_ps, _mm512_permutex2var_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_storeu_ps,
+        _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
     };
+
+    /// In four steps: pairs of rows, pairs of pairs, then quarters of vectors twice.
+    #[inline(always)]
+    pub(super) unsafe fn transpose((from, from_step): (*const f32, usize), (to, to_step): (*mut f32, usize)) {
+        // SAFETY: the caller vouches for all rows, its token for the instructions.
+        unsafe {
+            let mut rows = [_mm512_setzero_ps(); 16];
+            for (r, row) in rows.iter_mut().enumerate() {
+                *row = _mm512_loadu_ps(from.add(r * from_step));
+            }
+            let mut pairs = rows;
+            for r in (0..16).step_by(2) {
+                pairs[r] = _mm512_unpacklo_ps(rows[r], rows[r + 1]);
+                pairs[r + 1] = _mm512_unpackhi_ps(rows[r], rows[r + 1]);
+            }
+            // `fours[4 * g + c]`: of rows `4g..4g+4`, the columns `c`, `c + 4`, `c + 8` and `c + 12`.
+            let mut fours = rows;
+            for g in (0..16).step_by(4) {
+                for half in 0..2 {
+                    let (a, b) = (_mm512_castps_pd(pairs[g + half]), _mm512_castps_pd(pairs[g + 2 + half]));
+                    fours[g + 2 * half] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+                    fours[g + 2 * half + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+                }
+            }
+            for c in 0..4 {
+                let [a, b, d, e] = [fours[c], fours[4 + c], fours[8 + c], fours[12 + c]];
+                let (low, high) = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0x88>(d, e));
+                _mm512_storeu_ps(to.add(c * to_step), _mm512_shuffle_f32x4::<0x88>(low, high));
+                _mm512_storeu_ps(to.add((c + 8) * to_step), _mm512_shuffle_f32x4::<0xdd>(low, high));
+                let (low, high) = (_mm512_shuffle_f32x4::<0xdd>(a, b), _mm512_shuffle_f32x4::<0xdd>(d, e));
+                _mm512_storeu_ps(to.add((c + 4) * to_step), _mm512_shuffle_f32x4::<0x88>(low, high));
+                _mm512_storeu_ps(to.add((c + 12) * to_step), _mm512_shuffle_f32x4::<0xdd>(low, high));
+            }
+        }
+    }
 
     /// The lanes below `count`.
     #[inline(always)]
@@ -156,19 +199,52 @@ mod parts512 {
     }
 
     #[inline(always)]
-    pub(super) unsafe fn store(p: *mut f32, v: __m512, count: usize) {
+    pub(super) unsafe fn store(p: *mut f32, v: __m512, from: usize, to: usize) {
         // SAFETY: lanes that the mask leaves out are not touched; the caller vouches for the others.
-        unsafe { _mm512_mask_storeu_ps(p, below(count), v) }
+        unsafe { _mm512_mask_storeu_ps(p, below(to) & !below(from), v) }
     }
 }
 
 /// Shuffles and parts of 256-bit vectors, for [`Avx2`] alone: its token vouches for the instructions.
 mod parts256 {
     use std::arch::x86_64::{
-        __m256, __m256i, _mm256_and_si256, _mm256_blendv_ps, _mm256_castsi256_ps, _mm256_cmpgt_epi32,
-        _mm256_loadu_si256, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_permutevar8x32_ps, _mm256_set1_epi32,
-        _mm256_setr_epi32, _mm256_slli_epi32,
+        __m256, __m256i, _mm256_and_si256, _mm256_blendv_ps, _mm256_castpd_ps, _mm256_castps_pd, _mm256_castsi256_ps,
+        _mm256_cmpgt_epi32, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_maskload_ps, _mm256_maskstore_ps,
+        _mm256_permute2f128_ps, _mm256_permutevar8x32_ps, _mm256_set1_epi32, _mm256_setr_epi32, _mm256_setzero_ps,
+        _mm256_slli_epi32, _mm256_storeu_ps, _mm256_unpackhi_pd, _mm256_unpackhi_ps, _mm256_unpacklo_pd,
+        _mm256_unpacklo_ps,
     };
+
+    /// In three steps: pairs of rows, pairs of pairs, then halves of vectors.
+    #[inline(always)]
+    pub(super) unsafe fn transpose((from, from_step): (*const f32, usize), (to, to_step): (*mut f32, usize)) {
+        // SAFETY: the caller vouches for all rows, its token for the instructions.
+        unsafe {
+            let mut rows = [_mm256_setzero_ps(); 8];
+            for (r, row) in rows.iter_mut().enumerate() {
+                *row = _mm256_loadu_ps(from.add(r * from_step));
+            }
+            let mut pairs = rows;
+            for r in (0..8).step_by(2) {
+                pairs[r] = _mm256_unpacklo_ps(rows[r], rows[r + 1]);
+                pairs[r + 1] = _mm256_unpackhi_ps(rows[r], rows[r + 1]);
+            }
+            // `fours[4 * g + c]`: of rows `4g..4g+4`, the columns `c` and `c + 4`.
+            let mut fours = rows;
+            for g in (0..8).step_by(4) {
+                for half in 0..2 {
+                    let (a, b) = (_mm256_castps_pd(pairs[g + half]), _mm256_castps_pd(pairs[g + 2 + half]));
+                    fours[g + 2 * half] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, b));
+                    fours[g + 2 * half + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
+                }
+            }
+            for c in 0..4 {
+                let (a, b) = (fours[c], fours[4 + c]);
+                _mm256_storeu_ps(to.add(c * to_step), _mm256_permute2f128_ps::<0x20>(a, b));
+                _mm256_storeu_ps(to.add((c + 4) * to_step), _mm256_permute2f128_ps::<0x31>(a, b));
+            }
+        }
+    }
 
     /// All bits of the lanes `from..to`.
     #[inline(always)]
@@ -199,8 +275,8 @@ mod parts256 {
     }
 
     #[inline(always)]
-    pub(super) unsafe fn store(p: *mut f32, v: __m256, count: usize) {
+    pub(super) unsafe fn store(p: *mut f32, v: __m256, from: usize, to: usize) {
         // SAFETY: lanes that the mask leaves out are not touched; the caller vouches for the others.
-        unsafe { _mm256_maskstore_ps(p, lanes(0, count), v) }
+        unsafe { _mm256_maskstore_ps(p, lanes(from, to), v) }
     }
 }

@@ -9,7 +9,7 @@ use crate::compile::Compiled;
 use crate::count::Cost;
 use crate::dump;
 use crate::front::Network;
-use crate::ir::{Graph, Map, Node, ValueId};
+use crate::ir::{Graph, Map, Node, Op, ValueId};
 use crate::layout::{Role, Tensor};
 
 /// The summary table as a doc comment, to follow the user's own.
@@ -139,6 +139,13 @@ fn tensors(context: &Context<'_>) -> Vec<TokenStream> {
         let shape = ints(&tensor.shape);
         let [offset, fan_in, fan_out] = [tensor.offset, tensor.fan_in, tensor.fan_out].map(int);
         let role = role(tensor.role);
+        let is_conv = matches!(context.graph.nodes[tensor.node].op, Op::Conv { .. });
+        let layout = if is_conv && tensor.role == Role::Weight {
+            let conv = context.descriptors.get(tensor.node);
+            quote!(of_conv(&#conv))
+        } else {
+            quote!(Plain)
+        };
         quote! {
             rt::TensorInfo {
                 name: #name,
@@ -147,6 +154,7 @@ fn tensors(context: &Context<'_>) -> Vec<TokenStream> {
                 fan_in: #fan_in,
                 fan_out: #fan_out,
                 role: rt::Role::#role,
+                layout: rt::Layout::#layout,
             }
         }
     };

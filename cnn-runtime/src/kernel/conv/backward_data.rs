@@ -6,8 +6,8 @@
 use crate::desc::{Conv, Write};
 use crate::dispatch::Isa;
 use crate::kernel::gemm::sink::Columns;
-use crate::kernel::gemm::{Gemm, Left};
-use crate::kernel::parallel::Shared;
+use crate::kernel::gemm::{Blocks, Gemm, Left};
+use crate::kernel::parallel::{self, Shared};
 use crate::kernel::post::Post;
 
 use super::gather;
@@ -110,12 +110,13 @@ fn one(
             x: stride[1],
         }
     };
-    let a = left(d, vertical, horizontal, weight, scratch);
+    let turned = &mut scratch[..icg * ocg * taps];
+    turn(d, vertical, horizontal, weight, turned);
     let gemm = Gemm {
         m: icg,
         n: n * vertical.inputs * horizontal.inputs,
         k: ocg * taps,
-        a,
+        a: Left::Blocks(turned),
         b: (),
         post: Post::new(),
         channel: 0,
@@ -139,32 +140,33 @@ fn one(
     unsafe { gather(isa, gemm, b) };
 }
 
-/// The weights of one group as `[in_channel][(out_channel, tap)]`, taps turned round: at stride 1 read where they stand,
-/// else the taps of the phase are copied out.
-fn left<'a>(d: &Conv, v: Phase, h: Phase, weight: &'a [f32], scratch: &'a mut [f32]) -> Left<'a> {
+/// Writes the weights of one group as a left side: a row for each input channel, and for the depth the output channels
+/// and their taps of a phase, turned round.
+fn turn(d: &Conv, v: Phase, h: Phase, weight: &[f32], turned: &mut [f32]) {
     let [kernel_h, kernel_w] = d.window.kernel;
     let (plane, taps) = (kernel_h * kernel_w, v.count * h.count);
-    let ocg = d.output.c / d.groups;
-    if taps == 1 {
-        let at = v.first * kernel_w + h.first;
-        return Left { first: at, ..Left::plain(weight, plane, ocg, d.taps()) };
-    }
-    if taps == plane {
-        return Left { data: weight, first: plane - 1, row: plane, xs: plane, y_step: d.taps(), x_step: -1 };
-    }
-    let per_oc = d.taps() / plane * taps;
-    for oc in 0..if taps == 0 { 0 } else { ocg } {
-        let from = &weight[oc * d.taps()..][..d.taps()];
-        let to = &mut scratch[oc * per_oc..][..per_oc];
-        for (to, from) in to.chunks_exact_mut(taps).zip(from.chunks_exact(plane)) {
-            for kh in 0..v.count {
-                for kw in 0..h.count {
-                    to[kh * h.count + kw] = from[(v.first + kh * v.step) * kernel_w + h.first + kw * h.step];
+    let (icg, ocg) = (d.input.c / d.groups, d.output.c / d.groups);
+    let turned = Shared::new(turned);
+    let inputs = Blocks::of(icg);
+    // A weight is moved in the time of a few multiply-adds.
+    parallel::for_each(inputs.count(), 16 * taps * icg * ocg, |block| {
+        let ics = inputs.rows(block);
+        // SAFETY: the blocks follow one another.
+        let to = unsafe { turned.part(ics.start * ocg * taps..ics.end * ocg * taps) };
+        for ocs in Blocks::of(ocg).iter() {
+            let from = &weight[ocs.start * d.taps()..ocs.end * d.taps()];
+            for tap in 0..taps {
+                let (kh, kw) = (v.first + tap / h.count * v.step, h.first + tap % h.count * h.step);
+                let back = taps - 1 - tap;
+                for (i, ic) in ics.clone().enumerate() {
+                    let from = &from[(ic * plane + kh * kernel_w + kw) * ocs.len()..][..ocs.len()];
+                    for (oc, &value) in ocs.clone().zip(from) {
+                        to[(oc * taps + back) * ics.len() + i] = value;
+                    }
                 }
             }
         }
-    }
-    Left { data: scratch, first: taps.saturating_sub(1), row: taps, xs: taps, y_step: per_oc, x_step: -1 }
+    });
 }
 
 #[cfg(test)]

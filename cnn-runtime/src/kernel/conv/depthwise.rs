@@ -9,11 +9,6 @@ use crate::kernel::parallel::{self, Shared};
 use crate::kernel::post::Post;
 use crate::simd::{Kernel, Simd};
 
-/// Whether these kernels are for this convolution.
-pub(super) fn applies(d: &Conv) -> bool {
-    d.groups > 1 && d.groups == d.input.c
-}
-
 /// Columns and rows of outputs that read inside of the map at a tap.
 fn inside(d: &Conv, axis: usize, tap: usize) -> Range<usize> {
     let (size, outputs) = ([d.input.h, d.input.w][axis], [d.output.h, d.output.w][axis]);

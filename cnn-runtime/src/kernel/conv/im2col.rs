@@ -1,19 +1,23 @@
 //! The input of a convolution as a matrix: a row per tap, a column per output position. It never exists as a whole.
 //!
-//! The rows of the input that a range of positions needs are first *staged*: copied with their padding, and for
-//! horizontal strides sorted by phase, so that the inputs of neighbouring positions are neighbours. A row of a panel is
-//! then a few unconditional vector copies, whatever the kernel, stride, dilation or padding.
+//! The rows of the input that a range of positions needs are first *staged*: copied with their padding, and for strides
+//! sorted by phase, so that the inputs of neighbouring positions are neighbours. Where lines are long, the product reads
+//! the stage as it is, and drops what it computes for the places between the lines. Else rows of panels are copied from
+//! it, each by a few unconditional vector copies, whatever the kernel, stride, dilation or padding.
 
 use std::ops::Range;
 
 use crate::desc::Conv;
 use crate::kernel::gemm::Pack;
-use crate::kernel::gemm::pack::{PanelRuns, panels};
-use crate::kernel::gemm::sink::runs;
+use crate::kernel::gemm::pack::{self, PanelRuns};
+use crate::kernel::gemm::sink::Run;
 use crate::simd::Simd;
 
 /// Floats behind the staged rows that vector copies may read.
-const SLACK: usize = 32;
+const SLACK: usize = 64;
+
+/// Multiply-adds with a vector that take as long as copying it.
+const COPY: usize = 10;
 
 /// `B[(c, kh, kw)][(n, y, x)]` is `data[n * sample + c * plane + iy * w + ix]` where
 /// `iy = y * stride + kh * dilation + origin` and likewise `ix`, or zero outside of the map.
@@ -37,17 +41,16 @@ pub(super) struct Im2col<'a> {
     pub grid: [usize; 2],
 }
 
-/// The staged rows of a range of positions: `[channel][row][phase][x]`.
+/// The staged rows of a range of positions: `[channel][phase][line][x]`, a phase for each remainder of the strides. In a
+/// phase, neighbouring positions are neighbours, whatever the tap.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stage {
     first_line: usize,
     last_line: usize,
-    /// Rows of one channel, all samples together.
-    rows: usize,
-    /// Floats of one phase of a row.
-    phase: usize,
-    /// Floats of a row.
-    pub row: usize,
+    /// Lines of one phase, all samples together.
+    lines: usize,
+    /// Floats of a line.
+    pub pitch: usize,
 }
 
 impl<'a> Im2col<'a> {
@@ -79,78 +82,78 @@ impl<'a> Im2col<'a> {
     /// How the rows for a range of positions are staged.
     pub(super) fn stage(&self, columns: &Range<usize>) -> Stage {
         let [_, w] = self.grid;
-        let phase = w + (self.kernel[1] - 1) * self.dilation[1] / self.stride[1];
-        let mut stage = Stage {
-            first_line: columns.start / w,
-            last_line: (columns.end - 1) / w,
-            rows: 0,
-            phase,
-            row: phase * self.stride[1],
-        };
+        let (first_line, last_line) = (columns.start / w, (columns.end - 1) / w);
+        let mut stage = Stage { first_line, last_line, lines: 0, pitch: w + self.reach(1) };
         let last = stage.last_line / self.grid[0];
-        stage.rows = self.row_base(&stage, last) + self.rows_of(&self.lines(&stage, last));
+        stage.lines = self.line_base(&stage, last) + self.lines(&stage, last).len() + self.reach(0);
         stage
     }
 
     /// Floats that [`Im2col::fill`] writes for so many channels, and what vector copies read behind them.
     pub(super) fn filled_len(&self, stage: &Stage, channels: usize) -> usize {
-        channels * stage.rows * stage.row + SLACK
+        channels * self.channel(stage) + SLACK
     }
 
-    /// The staged lines of positions of a sample.
+    /// Positions between the first and the last tap.
+    fn reach(&self, axis: usize) -> usize {
+        (self.kernel[axis] - 1) * self.dilation[axis] / self.stride[axis]
+    }
+
+    /// Floats of one staged channel.
+    fn channel(&self, stage: &Stage) -> usize {
+        self.stride[0] * self.stride[1] * stage.lines * stage.pitch
+    }
+
+    /// The lines of positions of a sample.
     fn lines(&self, stage: &Stage, sample: usize) -> Range<usize> {
         let first = sample * self.grid[0];
         stage.first_line.max(first) - first..(stage.last_line + 1).min(first + self.grid[0]) - first
     }
 
-    fn rows_of(&self, lines: &Range<usize>) -> usize {
-        (lines.len() - 1) * self.stride[0] + (self.kernel[0] - 1) * self.dilation[0] + 1
-    }
-
-    /// The first staged row of a sample.
-    fn row_base(&self, stage: &Stage, sample: usize) -> usize {
+    /// The first staged line of a sample.
+    fn line_base(&self, stage: &Stage, sample: usize) -> usize {
         let first = stage.first_line / self.grid[0];
         if sample == first {
             return 0;
         }
-        self.rows_of(&self.lines(stage, first)) + (sample - first - 1) * self.rows_of(&(0..self.grid[0]))
+        self.lines(stage, first).len() + (sample - first - 1) * self.grid[0] + (sample - first) * self.reach(0)
     }
 
-    /// Where the input of the first tap of a position stands in the stage.
+    /// Where the input of the first tap of a position stands in its phase.
     pub(super) fn position(&self, stage: &Stage, sample: usize, y: usize, x: usize) -> usize {
         let line = y - self.lines(stage, sample).start;
-        (self.row_base(stage, sample) + line * self.stride[0]) * stage.row + x
+        (self.line_base(stage, sample) + line) * stage.pitch + x
     }
 
     /// How far a tap stands from the first tap of the first staged channel.
     pub(super) fn tap(&self, stage: &Stage, channel: usize, kh: usize, kw: usize) -> usize {
-        let across = kw * self.dilation[1];
-        (channel * stage.rows + kh * self.dilation[0]) * stage.row
-            + across % self.stride[1] * stage.phase
-            + across / self.stride[1]
+        let ([down, across], [sh, sw]) = ([kh * self.dilation[0], kw * self.dilation[1]], self.stride);
+        let phase = down % sh * sw + across % sw;
+        channel * self.channel(stage) + (phase * stage.lines + down / sh) * stage.pitch + across / sw
     }
 
     /// Copies the rows of `channels` into `into`, with zeros for padding.
     #[inline(always)]
-    pub(super) fn fill(&self, stage: &Stage, channels: Range<usize>, into: &mut [f32]) {
-        let used = |axis: usize, at: usize| {
-            let stride = self.stride[axis];
-            (0..self.kernel[axis]).any(|tap| tap * self.dilation[axis] % stride == at % stride)
+    pub(super) fn fill<S: Simd>(&self, simd: S, stage: &Stage, channels: Range<usize>, into: &mut [f32]) {
+        let [sh, sw] = self.stride;
+        let used = |axis: usize, phase: usize| {
+            (0..self.kernel[axis]).any(|tap| tap * self.dilation[axis] % self.stride[axis] == phase)
         };
-        for sample in stage.first_line / self.grid[0]..=stage.last_line / self.grid[0] {
-            let lines = self.lines(stage, sample);
-            let base = self.row_base(stage, sample);
-            for row in (0..self.rows_of(&lines)).filter(|&row| used(0, row)) {
-                let iy = (lines.start * self.stride[0] + row) as isize + self.origin[0];
-                for phase in (0..self.stride[1]).filter(|&phase| used(1, phase)) {
-                    for (index, channel) in channels.clone().enumerate() {
-                        let at = (index * stage.rows + base + row) * stage.row + phase * stage.phase;
-                        let to = &mut into[at..at + stage.phase];
+        for (index, channel) in channels.enumerate() {
+            for phase in (0..sh * sw).filter(|phase| used(0, phase / sw) && used(1, phase % sw)) {
+                let plane = index * self.channel(stage) + phase * stage.lines * stage.pitch;
+                for sample in stage.first_line / self.grid[0]..=stage.last_line / self.grid[0] {
+                    let lines = self.lines(stage, sample);
+                    let base = self.line_base(stage, sample);
+                    for line in 0..lines.len() + self.reach(0) {
+                        let iy = ((lines.start + line) * sh + phase / sw) as isize + self.origin[0];
+                        let to = &mut into[plane + (base + line) * stage.pitch..][..stage.pitch];
                         if iy < 0 || iy >= self.map[0] as isize {
                             to.fill(0.0);
                         } else {
                             let from = sample * self.sample + (channel * self.map[0] + iy as usize) * self.map[1];
-                            self.fill_row(phase, &self.data[from..from + self.map[1]], to);
+                            self.prefetch_row(simd, from + self.map[0] * self.map[1]);
+                            self.fill_row(simd, phase % sw, &self.data[from..from + self.map[1]], to);
                         }
                     }
                 }
@@ -158,8 +161,16 @@ impl<'a> Im2col<'a> {
         }
     }
 
+    /// Asks for a row ahead of time: the next channel's stands too far away for the processor to guess.
     #[inline(always)]
-    fn fill_row(&self, phase: usize, from: &[f32], to: &mut [f32]) {
+    fn prefetch_row<S: Simd>(&self, simd: S, from: usize) {
+        for at in (from..from + self.map[1]).step_by(16) {
+            simd.prefetch(self.data.as_ptr().wrapping_add(at));
+        }
+    }
+
+    #[inline(always)]
+    fn fill_row<S: Simd>(&self, simd: S, phase: usize, from: &[f32], to: &mut [f32]) {
         let (stride, w) = (self.stride[1] as isize, self.map[1] as isize);
         let first = phase as isize + self.origin[1];
         // `x` is inside the map while `0 <= first + x * stride < w`.
@@ -168,16 +179,9 @@ impl<'a> Im2col<'a> {
         let (begin, end) = (begin as usize, end as usize);
         to[..begin].fill(0.0);
         to[end..].fill(0.0);
-        if begin == end {
-            return;
-        }
-        let from = &from[(first + begin as isize * stride) as usize..];
-        if stride == 1 {
-            to[begin..end].copy_from_slice(&from[..end - begin]);
-        } else {
-            for (to, from) in to[begin..end].iter_mut().zip(from.iter().step_by(self.stride[1])) {
-                *to = *from;
-            }
+        if begin < end {
+            let from = &from[(first + begin as isize * stride) as usize..];
+            copy_every(simd, self.stride[1], from, &mut to[begin..end]);
         }
     }
 
@@ -186,36 +190,131 @@ impl<'a> Im2col<'a> {
     }
 }
 
+/// Copies every `stride`th float.
+#[inline(always)]
+fn copy_every<S: Simd>(simd: S, stride: usize, from: &[f32], to: &mut [f32]) {
+    let mut done = 0;
+    if stride == 1 {
+        assert!(to.len() <= from.len(), "the row ends before the last position");
+        while done < to.len() {
+            let count = S::LANES.min(to.len() - done);
+            // SAFETY: `count` floats are left on both sides.
+            unsafe {
+                let v = simd.load_part(from.as_ptr().add(done), 0, count);
+                simd.store_part(to.as_mut_ptr().add(done), v, 0, count);
+            }
+            done += S::LANES;
+        }
+        return;
+    }
+    if stride == 2 {
+        const EVEN: [u32; 16] = [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30];
+        while to.len() - done >= S::LANES && from.len() >= 2 * (done + S::LANES) {
+            // SAFETY: just measured.
+            unsafe {
+                let pair = from.as_ptr().add(2 * done);
+                let v = simd.pick(simd.load(pair), simd.load(pair.add(S::LANES)), &EVEN);
+                simd.store(to.as_mut_ptr().add(done), v);
+            }
+            done += S::LANES;
+        }
+    }
+    for (to, from) in to[done..].iter_mut().zip(from[done * stride..].iter().step_by(stride)) {
+        *to = *from;
+    }
+}
+
+/// How the taps of a range of positions are laid out for the product.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    stage: Stage,
+    /// Whether the product reads the stage as it is: what stands between the lines is computed too, and dropped.
+    flat: bool,
+    lanes: usize,
+}
+
 impl Pack for Im2col<'_> {
+    type Way = Way;
+
     fn unit(&self) -> usize {
         self.taps()
     }
 
-    fn stage_len(&self, depth: &Range<usize>, columns: &Range<usize>) -> usize {
-        self.filled_len(&self.stage(columns), self.channels(depth).len())
+    fn way(&self, columns: &Range<usize>, rows: usize) -> Way {
+        let stage = self.stage(columns);
+        let [h, w] = self.grid;
+        let place = |column: usize| self.position(&stage, column / w / h, column / w % h, column % w);
+        let lanes = place(columns.end - 1) + 1 - place(columns.start);
+        // To copy a vector takes as long as some multiply-adds with it.
+        let flat = (lanes - columns.len()) * rows < columns.len() * COPY && lanes <= 2 * columns.len();
+        Way { stage, flat, lanes: if flat { lanes } else { columns.len() } }
+    }
+
+    fn lanes(&self, way: &Way) -> usize {
+        way.lanes
+    }
+
+    fn grid(&self) -> [usize; 2] {
+        self.grid
+    }
+
+    fn lane(&self, way: &Way, columns: &Range<usize>, run: &Run) -> usize {
+        if way.flat {
+            let first = columns.start % self.grid[1];
+            self.position(&way.stage, run.sample, run.y, run.x) - first
+        } else {
+            run.at
+        }
+    }
+
+    fn packed_len<S: Simd>(&self, simd: S, way: &Way, depth: usize) -> usize {
+        let panels = if way.flat { 0 } else { pack::panels_len(simd, way.lanes, depth) };
+        panels + self.filled_len(&way.stage, depth / self.taps())
     }
 
     #[inline(always)]
-    fn pack<S: Simd>(&self, simd: S, depth: Range<usize>, columns: Range<usize>, into: &mut [f32], staged: &mut [f32]) {
-        let stage = self.stage(&columns);
+    fn pack<S: Simd>(
+        &self,
+        simd: S,
+        way: &Way,
+        depth: Range<usize>,
+        columns: &Range<usize>,
+        into: &mut [f32],
+        steps: &mut [u32],
+    ) -> usize {
+        let stage = &way.stage;
         let channels = self.channels(&depth);
-        self.fill(&stage, channels.clone(), staged);
-        let mut start = 0;
-        for (panel, width) in panels(simd, columns) {
-            let mut sources = PanelRuns::new();
-            for run in runs(self.grid, panel) {
-                sources.push(simd, self.position(&stage, run.sample, run.y, run.x), run.at, run.len);
-            }
-            for channel in 0..channels.len() {
-                for kh in 0..self.kernel[0] {
-                    for kw in 0..self.kernel[1] {
-                        let row = &mut into[start..start + width + 2 * S::LANES];
-                        let source = &staged[self.tap(&stage, channel, kh, kw)..];
-                        debug_assert!(sources.reach() <= source.len());
-                        // SAFETY: the stage holds every tap of these positions and `SLACK` floats behind them.
-                        unsafe { sources.copy(simd, source.as_ptr(), row.as_mut_ptr()) };
-                        start += width;
-                    }
+        if way.flat {
+            self.fill(simd, stage, channels.clone(), into);
+            let first = columns.start % self.grid[1];
+            self.for_each_tap(stage, channels.len(), |row, tap| steps[row] = (first + tap) as u32);
+            return 2 * S::LANES;
+        }
+        let (into, staged) = into.split_at_mut(pack::panels_len(simd, way.lanes, depth.len()));
+        self.fill(simd, stage, channels.clone(), staged);
+        let place = |run: &Run| self.position(stage, run.sample, run.y, run.x);
+        let sources = PanelRuns::of(simd, self.grid, columns.clone(), depth.len(), place);
+        self.for_each_tap(stage, channels.len(), |row, tap| {
+            let source = &staged[tap..];
+            debug_assert!(sources.reach() <= source.len());
+            // SAFETY: the stage holds every tap of these positions and `SLACK` floats behind them; there is room for all
+            // panels.
+            unsafe { sources.copy(simd, source.as_ptr(), row, into.as_mut_ptr()) };
+        });
+        pack::panel_steps(simd, depth.len(), steps)
+    }
+}
+
+impl Im2col<'_> {
+    /// Calls `tap(row, offset)` for every tap of so many staged channels.
+    #[inline(always)]
+    fn for_each_tap(&self, stage: &Stage, channels: usize, mut tap: impl FnMut(usize, usize)) {
+        let mut row = 0;
+        for channel in 0..channels {
+            for kh in 0..self.kernel[0] {
+                for kw in 0..self.kernel[1] {
+                    tap(row, self.tap(stage, channel, kh, kw));
+                    row += 1;
                 }
             }
         }

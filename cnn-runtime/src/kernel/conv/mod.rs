@@ -1,4 +1,6 @@
-//! 2-D convolution: strided, padded, dilated, grouped; NCHW maps and OIHW weights.
+//! 2-D convolution: strided, padded, dilated, grouped; NCHW maps.
+//!
+//! Weights and their gradients stand in memory as [`Layout::of_conv`] says, not as OIHW: so that no pass has to pack them.
 
 #![allow(unsafe_code)] // writes tiles of shared outputs from several threads
 
@@ -20,6 +22,8 @@ use crate::kernel::gemm::sink::Columns;
 use crate::kernel::gemm::{Gemm, Left};
 use crate::kernel::parallel::Shared;
 use crate::kernel::post::Post;
+#[allow(unused_imports)] // named in the documentation
+use crate::layout::Layout;
 
 /// Floats of scratch that [`backward_data`] needs: room for the weights, rearranged.
 pub const fn scratch_len(d: &Conv) -> usize {
@@ -28,7 +32,7 @@ pub const fn scratch_len(d: &Conv) -> usize {
 
 /// Convolves `n` samples: `output = input * weight + bias`.
 ///
-/// `input` is `n x input`, `weight` is OIHW, `bias` one value per output channel, `output` is `n x output`.
+/// `input` is `n x input`, `weight` stands in [`Layout::of_conv`], `bias` one value per output channel, `output` is `n x output`.
 ///
 /// # Panics
 /// If a slice has another length.
@@ -101,7 +105,7 @@ fn forward_on(isa: Isa, d: &Conv, n: usize, input: &[f32], weight: &[f32], post:
     if n == 0 {
         return;
     }
-    if depthwise::applies(d) {
+    if d.is_depthwise() {
         return depthwise::forward(isa, d, n, input, weight, post, output);
     }
     if small::applies(d) {
@@ -123,7 +127,7 @@ fn direct_on(isa: Isa, d: &Conv, n: usize, input: &[f32], weight: &[f32], post: 
             m: ocg,
             n: n * plane,
             k: d.taps(),
-            a: Left::plain(weight, d.taps(), d.taps(), 1),
+            a: Left::Blocks(weight),
             b: (),
             post,
             channel: channels.start,
@@ -154,7 +158,7 @@ fn backward_data_on(
     if n == 0 {
         return;
     }
-    if depthwise::applies(d) {
+    if d.is_depthwise() {
         depthwise::backward_data(isa, d, n, weight, d_output, d_input, write);
     } else if winograd::backward_data(isa, d, n, weight, d_output, d_input, write).is_none() {
         backward_data::run(isa, d, n, weight, d_output, d_input, scratch, write);
@@ -177,7 +181,7 @@ fn backward_weights_on(
     }
     if n == 0 {
         d_weight.fill(0.0);
-    } else if depthwise::applies(d) {
+    } else if d.is_depthwise() {
         depthwise::backward_weights(isa, d, n, input, d_output, d_weight);
     } else {
         backward_weights::run(isa, d, n, input, d_output, d_weight);

@@ -6,6 +6,7 @@ use super::{backward_data, backward_data_on, backward_weights, backward_weights_
 use crate::desc::{Act, BatchNorm, Conv, Map, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::post::Post;
+use crate::layout::Layout;
 use crate::testing::{assert_close, finite_differences, same_on_any_threads, uniform, widen};
 
 /// A convolution by its sizes, or `None` where the kernel does not fit.
@@ -18,6 +19,20 @@ fn conv(input: [usize; 3], out: usize, window: Window, groups: usize) -> Option<
     };
     let output = Map::new(out, size(0, h)?, size(1, w)?);
     Some(Conv { input: Map::new(c, h, w), output, window, groups })
+}
+
+/// OIHW weights as the kernels take them.
+pub(super) fn packed(d: &Conv, weight: &[f32]) -> Vec<f32> {
+    let mut packed = vec![f32::NAN; weight.len()];
+    Layout::of_conv(d).pack(d.output.c, weight, &mut packed);
+    packed
+}
+
+/// The kernels' gradient as OIHW.
+fn plain(d: &Conv, d_weight: &[f32]) -> Vec<f32> {
+    let mut plain = vec![f32::NAN; d_weight.len()];
+    Layout::of_conv(d).unpack(d.output.c, d_weight, &mut plain);
+    plain
 }
 
 fn window(kernel: [usize; 2], stride: [usize; 2], dilation: [usize; 2], pad: [usize; 4]) -> Window {
@@ -63,7 +78,7 @@ fn check_forward(isa: Isa, d: &Conv, n: usize) {
         let mut got = vec![f32::NAN; n * d.output.len()];
         let mut expected = vec![0.0; got.len()];
         let post = Post::from(bias);
-        forward_on(isa, d, n, &input, &weight, post, &mut got);
+        forward_on(isa, d, n, &input, &packed(d, &weight), post, &mut got);
         reference::forward(d, n, &widen(&input), &widen(&weight), bias.map(widen).as_deref(), &mut expected);
         assert_close(&format!("{n} x {d:?} on {isa:?}"), &got, &expected, tolerance(d.taps()));
     }
@@ -87,7 +102,7 @@ fn check_post(isa: Isa, d: &Conv, n: usize) {
         let (with_bias, with_norm, with_residual) = (index % 2 == 1, index % 3 == 0, index >= 2);
         let mut got = vec![f32::NAN; n * d.output.len()];
         let mut expected = vec![0.0; got.len()];
-        forward_on(isa, d, n, &input, &weight, post, &mut got);
+        forward_on(isa, d, n, &input, &packed(d, &weight), post, &mut got);
         let bias = with_bias.then(|| widen(&bias));
         reference::forward(d, n, &widen(&input), &widen(&weight), bias.as_deref(), &mut expected);
         for (at, y) in expected.iter_mut().enumerate() {
@@ -114,7 +129,7 @@ fn check_backward_data(isa: Isa, d: &Conv, n: usize) {
     for write in [Write::Set, Write::Add] {
         let mut got = if write == Write::Set { vec![f32::NAN; before.len()] } else { before.clone() };
         let (mut expected, mut scratch) = (widen(&before), vec![f32::NAN; d.weight_len()]);
-        backward_data_on(isa, d, n, &weight, &d_output, &mut got, &mut scratch, write);
+        backward_data_on(isa, d, n, &packed(d, &weight), &d_output, &mut got, &mut scratch, write);
         reference::backward_data(d, n, &widen(&weight), &widen(&d_output), &mut expected, write);
         let terms = d.weight_len() / d.input.c;
         assert_close(&format!("{write:?} of {n} x {d:?} on {isa:?}"), &got, &expected, tolerance(terms));
@@ -127,7 +142,7 @@ fn check_backward_weights(isa: Isa, d: &Conv, n: usize) {
     let (mut d_weight, mut d_bias) = (vec![0.0; weight.len()], vec![0.0; bias.len()]);
     backward_weights_on(isa, d, n, &input, &d_output, &mut weight, Some(&mut bias));
     reference::backward_weights(d, n, &widen(&input), &widen(&d_output), &mut d_weight, Some(&mut d_bias));
-    let terms = n * d.output.plane();
+    let (weight, terms) = (plain(d, &weight), n * d.output.plane());
     assert_close(&format!("d_weight of {n} x {d:?} on {isa:?}"), &weight, &d_weight, tolerance(terms));
     assert_close(&format!("d_bias of {n} x {d:?} on {isa:?}"), &bias, &d_bias, tolerance(terms));
 }
@@ -240,8 +255,9 @@ fn gradients_agree_with_finite_differences() {
         let (x, w, b, g) = (&widen(&input), &widen(&weight), &widen(&bias), &widen(&d_output));
         let mut d_input = vec![0.0; input.len()];
         let (mut d_weight, mut d_bias) = (vec![0.0; weight.len()], vec![0.0; bias.len()]);
-        backward_data(&d, n, &weight, &d_output, &mut d_input, &mut vec![0.0; d.weight_len()], Write::Set);
+        backward_data(&d, n, &packed(&d, &weight), &d_output, &mut d_input, &mut vec![0.0; weight.len()], Write::Set);
         backward_weights(&d, n, &input, &d_output, &mut d_weight, Some(&mut d_bias));
+        let d_weight = plain(&d, &d_weight);
         assert_close("d_input", &d_input, &finite_differences(x, g, 1e-2, |x| output(x, w, b)), 1e-5);
         assert_close("d_weight", &d_weight, &finite_differences(w, g, 1e-2, |w| output(x, w, b)), 1e-5);
         assert_close("d_bias", &d_bias, &finite_differences(b, g, 1e-2, |b| output(x, w, b)), 1e-5);

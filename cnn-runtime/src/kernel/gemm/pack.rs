@@ -2,34 +2,70 @@
 
 use std::ops::Range;
 
-use super::Pack;
-use super::sink::{Columns, runs};
+use super::sink::{Columns, Run, runs};
+use super::{NC, Pack};
 use crate::simd::Simd;
 
-/// Most runs of columns in a panel: each column its own.
-const MAX_RUNS: usize = 32;
-
-/// Where the columns of one panel are copied from, the same for every row of the panel but for an offset.
+/// Where the columns of all panels of a task are copied from, the same for every row but for an offset.
 pub(crate) struct PanelRuns {
-    runs: [(usize, usize, bool); MAX_RUNS],
+    runs: [Piece; NC],
     len: usize,
     reach: usize,
 }
 
-impl PanelRuns {
-    /// No runs.
-    #[inline(always)]
-    pub(crate) fn new() -> Self {
-        PanelRuns { runs: [(0, 0, false); MAX_RUNS], len: 0, reach: 0 }
-    }
+/// Rows that are asked for ahead of time: they stand a page or more apart, which no processor guesses.
+const AHEAD: usize = 4;
 
-    /// Adds `len` columns, `at` columns into the panel, copied from `source` on.
+/// Consecutive columns of one panel, at most two vectors.
+#[derive(Clone, Copy)]
+struct Piece {
+    /// The first, in the source of a row.
+    from: usize,
+    /// The first, in row zero of its panel.
+    to: usize,
+    /// Whether there are more than one vector can hold.
+    two: bool,
+}
+
+/// Floats between the starts of panels of `depth` rows. Behind each is a gap, so that what a copy spills is nobody's.
+fn pitch<S: Simd>(_: S, depth: usize) -> usize {
+    2 * S::LANES * (depth + 1)
+}
+
+/// Floats of the panels for so many columns.
+pub(crate) fn panels_len<S: Simd>(simd: S, columns: usize, depth: usize) -> usize {
+    pitch(simd, depth) * columns.div_ceil(2 * S::LANES)
+}
+
+/// Writes where the rows of a panel stand, and returns the distance between panels.
+pub(crate) fn panel_steps<S: Simd>(simd: S, depth: usize, steps: &mut [u32]) -> usize {
+    for (k, step) in steps.iter_mut().enumerate().take(depth) {
+        *step = (2 * S::LANES * k) as u32;
+    }
+    pitch(simd, depth)
+}
+
+impl PanelRuns {
+    /// The runs of `columns`, in panels of `depth` rows; `source` says where in a row's source a run starts.
     #[inline(always)]
-    pub(crate) fn push<S: Simd>(&mut self, _: S, source: usize, at: usize, len: usize) {
-        let two = len > S::LANES;
-        self.runs[self.len] = (source, at, two);
-        self.len += 1;
-        self.reach = self.reach.max(source + if two { 2 * S::LANES } else { S::LANES });
+    pub(crate) fn of<S: Simd>(
+        simd: S,
+        grid: [usize; 2],
+        columns: Range<usize>,
+        depth: usize,
+        source: impl Fn(&Run) -> usize,
+    ) -> Self {
+        let mut all = PanelRuns { runs: [Piece { from: 0, to: 0, two: false }; NC], len: 0, reach: 0 };
+        for (index, (panel, _)) in panels(simd, columns).enumerate() {
+            for run in runs(grid, panel) {
+                let (from, to) = (source(&run), index * pitch(simd, depth) + run.at);
+                let two = run.len > S::LANES;
+                all.runs[all.len] = Piece { from, to, two };
+                all.len += 1;
+                all.reach = all.reach.max(from + if two { 2 * S::LANES } else { S::LANES });
+            }
+        }
+        all
     }
 
     /// Floats past the source of a row that copying it reads.
@@ -37,20 +73,29 @@ impl PanelRuns {
         self.reach
     }
 
-    /// Copies one row by whole vectors. A run spills into what follows it, and the last one past the row: rows have to be
-    /// copied in ascending order.
+    /// Asks for a row ahead of time.
+    #[inline(always)]
+    fn prefetch<S: Simd>(&self, simd: S, source: *const f32) {
+        for run in &self.runs[..self.len] {
+            simd.prefetch(source.wrapping_add(run.from));
+            simd.prefetch(source.wrapping_add(run.from + 16));
+        }
+    }
+
+    /// Copies row `k` of all panels by whole vectors. A run spills into what follows it: rows have to be copied in
+    /// ascending order.
     ///
     /// # Safety
-    /// From `source` on, [`PanelRuns::reach`] floats can be read; at `row`, the panel's width and two vectors can be
-    /// written.
+    /// From `source` on, [`PanelRuns::reach`] floats can be read; at `panels`, all of them can be written.
     #[inline(always)]
-    pub(crate) unsafe fn copy<S: Simd>(&self, simd: S, source: *const f32, row: *mut f32) {
-        for &(from, at, two) in &self.runs[..self.len] {
+    pub(crate) unsafe fn copy<S: Simd>(&self, simd: S, source: *const f32, k: usize, panels: *mut f32) {
+        for run in &self.runs[..self.len] {
             // SAFETY: a run starts inside the panel's width and is at most two vectors long.
             unsafe {
-                simd.store(row.add(at), simd.load(source.add(from)));
-                if two {
-                    simd.store(row.add(at + S::LANES), simd.load(source.add(from + S::LANES)));
+                let (from, to) = (source.add(run.from), panels.add(run.to + k * 2 * S::LANES));
+                simd.store(to, simd.load(from));
+                if run.two {
+                    simd.store(to.add(S::LANES), simd.load(from.add(S::LANES)));
                 }
             }
         }
@@ -77,37 +122,62 @@ pub(crate) struct Plain<'a> {
 }
 
 impl Pack for Plain<'_> {
+    type Way = usize;
+
     fn unit(&self) -> usize {
         1
     }
 
-    fn stage_len(&self, _: &Range<usize>, _: &Range<usize>) -> usize {
-        0
+    fn way(&self, columns: &Range<usize>, _: usize) -> usize {
+        columns.len()
+    }
+
+    fn lanes(&self, &columns: &usize) -> usize {
+        columns
+    }
+
+    fn grid(&self) -> [usize; 2] {
+        self.columns.grid
+    }
+
+    fn lane(&self, _: &usize, _: &Range<usize>, run: &Run) -> usize {
+        run.at
+    }
+
+    fn packed_len<S: Simd>(&self, simd: S, &columns: &usize, depth: usize) -> usize {
+        panels_len(simd, columns, depth)
     }
 
     #[inline(always)]
-    fn pack<S: Simd>(&self, simd: S, depth: Range<usize>, columns: Range<usize>, into: &mut [f32], _: &mut [f32]) {
-        let mut start = 0;
-        for (panel, width) in panels(simd, columns) {
-            let mut sources = PanelRuns::new();
-            for run in runs(self.columns.grid, panel.clone()) {
-                sources.push(simd, self.columns.offset(&run), run.at, run.len);
+    fn pack<S: Simd>(
+        &self,
+        simd: S,
+        _: &usize,
+        depth: Range<usize>,
+        columns: &Range<usize>,
+        into: &mut [f32],
+        steps: &mut [u32],
+    ) -> usize {
+        // A row of all panels at a time: it stands together in memory, and the next one far from it.
+        let place = |run: &Run| self.columns.offset(run);
+        let sources = PanelRuns::of(simd, self.columns.grid, columns.clone(), depth.len(), place);
+        for (row, k) in depth.clone().enumerate() {
+            let source = &self.data[k * self.row..];
+            if sources.reach() <= source.len() {
+                // SAFETY: just measured; the caller has made room for all panels.
+                unsafe { sources.copy(simd, source.as_ptr(), row, into.as_mut_ptr()) };
+                sources.prefetch(simd, source.as_ptr().wrapping_add(AHEAD * self.row));
+                continue;
             }
-            for k in depth.clone() {
-                let row = &mut into[start..start + width + 2 * S::LANES];
-                let source = &self.data[k * self.row..];
-                if sources.reach() <= source.len() {
-                    // SAFETY: just measured on both sides.
-                    unsafe { sources.copy(simd, source.as_ptr(), row.as_mut_ptr()) };
-                } else {
-                    for run in runs(self.columns.grid, panel.clone()) {
-                        let from = self.columns.offset(&run);
-                        row[run.at..run.at + run.len].copy_from_slice(&source[from..from + run.len]);
-                    }
+            for (index, (panel, width)) in panels(simd, columns.clone()).enumerate() {
+                let row = &mut into[index * pitch(simd, depth.len()) + row * 2 * S::LANES..][..width];
+                for run in runs(self.columns.grid, panel) {
+                    let from = self.columns.offset(&run);
+                    row[run.at..run.at + run.len].copy_from_slice(&source[from..from + run.len]);
                 }
-                start += width;
             }
         }
+        panel_steps(simd, depth.len(), steps)
     }
 }
 
@@ -120,34 +190,80 @@ pub(crate) struct Transposed<'a> {
 }
 
 impl Pack for Transposed<'_> {
+    type Way = usize;
+
     fn unit(&self) -> usize {
         1
     }
 
-    fn stage_len(&self, _: &Range<usize>, _: &Range<usize>) -> usize {
-        0
+    fn way(&self, columns: &Range<usize>, _: usize) -> usize {
+        columns.len()
+    }
+
+    fn lanes(&self, &columns: &usize) -> usize {
+        columns
+    }
+
+    fn grid(&self) -> [usize; 2] {
+        [1, usize::MAX]
+    }
+
+    fn lane(&self, _: &usize, _: &Range<usize>, run: &Run) -> usize {
+        run.at
+    }
+
+    fn packed_len<S: Simd>(&self, simd: S, &columns: &usize, depth: usize) -> usize {
+        panels_len(simd, columns, depth)
     }
 
     #[inline(always)]
-    fn pack<S: Simd>(&self, simd: S, depth: Range<usize>, columns: Range<usize>, into: &mut [f32], _: &mut [f32]) {
-        let mut start = 0;
-        for (panel, width) in panels(simd, columns) {
-            let end = start + depth.len() * width;
+    fn pack<S: Simd>(
+        &self,
+        simd: S,
+        _: &usize,
+        depth: Range<usize>,
+        columns: &Range<usize>,
+        into: &mut [f32],
+        steps: &mut [u32],
+    ) -> usize {
+        for (index, (panel, _)) in panels(simd, columns.clone()).enumerate() {
             let source = &self.data[panel.start * self.column + depth.start..];
-            transpose(source, self.column, panel.len(), width, &mut into[start..end]);
-            start = end;
+            let into = &mut into[index * pitch(simd, depth.len())..][..depth.len() * 2 * S::LANES];
+            transpose(simd, source, self.column, panel.len(), 2 * S::LANES, into);
         }
+        panel_steps(simd, depth.len(), steps)
     }
 }
 
 /// Fills a panel, `width` columns wide, from `columns` columns that stand `distance` apart; the others become zero.
 #[inline(always)]
-pub(crate) fn transpose(source: &[f32], distance: usize, columns: usize, width: usize, panel: &mut [f32]) {
+pub(crate) fn transpose<S: Simd>(
+    simd: S,
+    source: &[f32],
+    distance: usize,
+    columns: usize,
+    width: usize,
+    panel: &mut [f32],
+) {
+    let depth = panel.len() / width;
+    let whole = if columns == width { depth / S::LANES * S::LANES } else { 0 };
+    if whole > 0 {
+        assert!((columns - 1) * distance + depth <= source.len(), "columns end inside the source");
+    }
+    for k in (0..whole).step_by(S::LANES) {
+        for j in (0..columns).step_by(S::LANES) {
+            // SAFETY: just measured; the panel has a row of `width` floats for each step.
+            unsafe {
+                let (from, to) = (source.as_ptr().add(j * distance + k), panel.as_mut_ptr().add(k * width + j));
+                simd.transpose((from, distance), (to, width));
+            }
+        }
+    }
     // Sixteen rows at a time: their cache lines stay at hand while all columns pass over them.
-    for (block, rows) in panel.chunks_mut(16 * width).enumerate() {
+    for (block, rows) in panel[whole * width..].chunks_mut(16 * width).enumerate() {
         let height = rows.len() / width;
         for j in 0..columns {
-            let from = j * distance + block * 16;
+            let from = j * distance + whole + block * 16;
             for (k, &value) in source[from..from + height].iter().enumerate() {
                 rows[k * width + j] = value;
             }
@@ -155,6 +271,45 @@ pub(crate) fn transpose(source: &[f32], distance: usize, columns: usize, width: 
         if columns < width {
             for row in rows.chunks_exact_mut(width) {
                 row[columns..].fill(0.0);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::transpose;
+    use crate::dispatch::Isa;
+    use crate::simd::{Kernel, Simd};
+    use crate::testing::uniform;
+
+    struct Check {
+        columns: usize,
+        depth: usize,
+    }
+
+    impl Kernel for Check {
+        fn run<S: Simd>(self, simd: S) {
+            let Check { columns, depth } = self;
+            let width = columns.next_multiple_of(S::LANES);
+            let distance = depth + 3;
+            let source = uniform(1, columns * distance);
+            let mut panel = vec![f32::NAN; width * depth];
+            transpose(simd, &source, distance, columns, width, &mut panel);
+            for k in 0..depth {
+                for j in 0..width {
+                    let expected = if j < columns { source[j * distance + k] } else { 0.0 };
+                    assert_eq!(panel[k * width + j], expected, "{columns} columns, {depth} rows: {k}, {j}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_element_changes_its_places() {
+        for isa in Isa::available() {
+            for (columns, depth) in [(32, 49), (16, 16), (7, 33), (8, 5), (4, 64), (29, 31)] {
+                isa.run(Check { columns, depth });
             }
         }
     }

@@ -2,34 +2,68 @@
 
 #![allow(clippy::needless_range_loop)] // rows and columns of the tile are counted as in the formula
 
+use super::places::{Piece, Places};
 use crate::simd::{Kernel, Simd};
 
 /// Most rows of a tile on any instruction set.
 pub(crate) const MAX_MR: usize = 14;
 
-/// Rows of the left side: row `r` at step `(y, x)` is `base[offsets[r] + y * y_step + x * x_step]`, and
-/// the depth runs over `x` within `y`. A plain matrix has one `y`.
+/// Steps that the left side is asked for ahead of time: weights stream in from memory, and may start a page at each step.
+const AHEAD: usize = 24;
+
+/// Where a tile reads its left side.
+pub(crate) trait Left: Copy {
+    /// The elements of `MR` rows, ready for the innermost loop: a function of the step and the row.
+    fn elements<const MR: usize>(&self) -> impl Fn(usize, usize) -> *const f32;
+}
+
+/// Rows side by side: the element of row `r` at step `k` is `base[k * step + r]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Packed {
+    /// The first element.
+    pub base: *const f32,
+    /// Distance between steps.
+    pub step: usize,
+}
+
+impl Left for Packed {
+    #[inline(always)]
+    fn elements<const MR: usize>(&self) -> impl Fn(usize, usize) -> *const f32 {
+        let Packed { base, step } = *self;
+        move |k, r| base.wrapping_add(k * step + r)
+    }
+}
+
+/// Rows that stand apart: the element of row `r` at step `k` is `base[offsets[r] + k * step]`.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows {
     /// Where the offsets count from.
     pub base: *const f32,
     /// First element of each row.
     pub offsets: [usize; MAX_MR],
-    /// Outer steps.
-    pub ys: usize,
-    /// Distance between outer steps.
-    pub y_step: isize,
-    /// Inner steps.
-    pub xs: usize,
-    /// Distance between inner steps.
-    pub x_step: isize,
+    /// Distance between steps.
+    pub step: usize,
+}
+
+impl Left for Rows {
+    #[inline(always)]
+    fn elements<const MR: usize>(&self) -> impl Fn(usize, usize) -> *const f32 {
+        let mut rows = [self.base; MR];
+        for r in 0..MR {
+            rows[r] = self.base.wrapping_add(self.offsets[r]);
+        }
+        let step = self.step;
+        move |k, r| rows[r].wrapping_add(k * step)
+    }
 }
 
 /// What the tile starts from.
 #[derive(Clone, Copy)]
 pub(crate) enum Start<'a> {
-    /// One value per row, or zeros.
-    Rows(Option<&'a [f32]>),
+    /// Zeros.
+    Zeros,
+    /// One value per row.
+    Rows(&'a [f32]),
     /// What the memory holds: the product is added to it.
     Memory,
 }
@@ -45,18 +79,24 @@ pub(crate) struct Finish {
     pub clamp: (f32, f32),
 }
 
-/// One tile: `rows` x (`vectors` registers) of the product of [`Rows`] and a packed panel.
+/// A strip of tiles: some rows of the product of a [`Left`] and packed panels.
 ///
-/// The panel is `ys * xs` rows of exactly `vectors * LANES` floats.
-pub(crate) struct Tile<'a> {
+/// A panel has two vectors for each step, the last one has one or two.
+pub(crate) struct Strip<'a, L> {
     /// Left side.
-    pub a: &'a Rows,
-    /// Packed right side.
+    pub a: L,
+    /// The first packed panel.
     pub b: *const f32,
-    /// First element of the result.
+    /// Distance between panels.
+    pub pitch: usize,
+    /// Where the steps of the depth stand in a panel.
+    pub steps: &'a [u32],
+    /// The first element of the first row of the result.
     pub c: *mut f32,
     /// Distance between rows of the result.
     pub c_stride: usize,
+    /// Where the columns stand in a row of the result.
+    pub places: &'a Places,
     /// What to start from.
     pub start: Start<'a>,
     /// What to end with.
@@ -65,142 +105,239 @@ pub(crate) struct Tile<'a> {
     pub residual: Option<*const f32>,
 }
 
-/// Computes a tile of `rows` rows and one or two vectors.
+/// Computes a strip of `rows` rows.
 ///
 /// # Safety
-/// `1 <= rows <= S::MR` and `vectors` is 1 or 2. All elements of `a` for the first `rows` rows and of the panel `b` can
-/// be read; `rows` rows of `vectors * LANES` floats at `c` can be written, and nobody else does; a start by rows has
-/// at least `rows` values; a residual can be read where the result is written.
-pub(crate) unsafe fn compute<S: Simd>(simd: S, rows: usize, vectors: usize, tile: Tile<'_>) {
+/// `1 <= rows <= S::MR`. All elements of `a` for the first `rows` rows and of the panels can be read; `rows` rows can be
+/// written at all places, and nobody else does; a start by rows has at least `rows` values; a residual can be read where
+/// the result is written.
+#[inline(always)]
+pub(crate) unsafe fn compute<S: Simd, L: Left>(simd: S, rows: usize, strip: Strip<'_, L>) {
     macro_rules! dispatch {
         ($($mr:literal)+) => {
             match rows {
                 $($mr => if const { $mr <= S::MR } {
-                    if vectors == 1 {
-                        simd.call(Sized::<$mr, 1>(tile));
-                    } else {
-                        simd.call(Sized::<$mr, 2>(tile));
-                    }
+                    simd.call(Sized::<L, $mr>(strip));
                 })+
-                _ => unreachable!("a tile of {rows} rows"),
+                _ => unreachable!("a strip of {rows} rows"),
             }
         };
     }
     dispatch!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
 }
 
-/// A tile whose size is known to the compiler. Made by [`compute`] alone, under its conditions.
-struct Sized<'a, const MR: usize, const NV: usize>(Tile<'a>);
+/// A strip whose rows are known to the compiler. Made by [`compute`] alone, under its conditions.
+struct Sized<'a, L, const MR: usize>(Strip<'a, L>);
 
-impl<const MR: usize, const NV: usize> Kernel for Sized<'_, MR, NV> {
+impl<L: Left, const MR: usize> Kernel for Sized<'_, L, MR> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Tile { a, b, c, c_stride, start, finish, residual } = self.0;
-        // SAFETY: `compute` was promised all that is read and written here.
-        unsafe {
-            let mut acc = initial::<S, MR, NV>(simd, c, c_stride, start);
-            let mut b = b;
-            let mut y = a.base;
-            for _ in 0..a.ys {
-                let mut rows = [y; MR];
-                for r in 0..MR {
-                    rows[r] = y.add(a.offsets[r]);
-                }
-                b = accumulate(simd, rows, a.xs, a.x_step, b, &mut acc);
-                y = y.wrapping_offset(a.y_step);
-            }
-            if let Some(finish) = finish {
-                finished(simd, &mut acc, finish, residual, c_stride);
-            }
-            for r in 0..MR {
-                for v in 0..NV {
-                    simd.store(c.add(r * c_stride + v * S::LANES), acc[r][v]);
-                }
-            }
+        let vectors = self.0.places.vectors();
+        for panel in 0..vectors / 2 {
+            // SAFETY: `compute` was promised that all panels are there.
+            unsafe { tile::<S, L, MR, 2>(simd, &self.0, panel) };
+        }
+        if vectors % 2 == 1 {
+            // SAFETY: as above.
+            unsafe { tile::<S, L, MR, 1>(simd, &self.0, vectors / 2) };
         }
     }
 }
 
-/// # Safety
-/// As for [`compute`].
-#[inline(always)]
-unsafe fn initial<S: Simd, const MR: usize, const NV: usize>(
-    simd: S,
-    c: *const f32,
-    c_stride: usize,
-    start: Start<'_>,
-) -> [[S::V; NV]; MR] {
-    let mut acc = [[simd.splat(0.0); NV]; MR];
-    for r in 0..MR {
-        for v in 0..NV {
-            // SAFETY: the tile's memory and the values of its rows can be read.
-            acc[r][v] = unsafe {
-                match start {
-                    Start::Rows(None) => simd.splat(0.0),
-                    Start::Rows(Some(values)) => simd.splat(*values.get_unchecked(r)),
-                    Start::Memory => simd.load(c.add(r * c_stride + v * S::LANES)),
-                }
-            };
-        }
-    }
-    acc
-}
-
-/// # Safety
-/// As for [`compute`]; where the residual goes on as the result does, it can be read.
-#[inline(always)]
-unsafe fn finished<S: Simd, const MR: usize, const NV: usize>(
-    simd: S,
-    acc: &mut [[S::V; NV]; MR],
-    finish: &Finish,
-    residual: Option<*const f32>,
-    stride: usize,
-) {
-    let (low, high) = (simd.splat(finish.clamp.0), simd.splat(finish.clamp.1));
-    for r in 0..MR {
-        let (factor, offset) = (simd.splat(finish.factors[r]), simd.splat(finish.offsets[r]));
-        for v in 0..NV {
-            let mut value = simd.mul_add(acc[r][v], factor, offset);
-            if let Some(residual) = residual {
-                // SAFETY: the caller's promise.
-                value = simd.add(value, unsafe { simd.load(residual.add(r * stride + v * S::LANES)) });
-            }
-            // In this order NaN passes through.
-            acc[r][v] = simd.min(high, simd.max(low, value));
-        }
-    }
-}
-
-/// One run of inner steps; returns where the panel goes on.
+/// The tile of one panel.
 ///
 /// # Safety
-/// As for [`compute`].
+/// As for [`compute`]; the panel exists.
 #[inline(always)]
-unsafe fn accumulate<S: Simd, const MR: usize, const NV: usize>(
-    simd: S,
-    rows: [*const f32; MR],
-    xs: usize,
-    x_step: isize,
-    mut b: *const f32,
-    acc: &mut [[S::V; NV]; MR],
-) -> *const f32 {
-    let mut at = 0;
-    for _ in 0..xs {
-        // SAFETY: within the rows and the panel that the caller of `compute` vouched for.
-        unsafe {
-            let mut right = [simd.splat(0.0); NV];
-            for v in 0..NV {
-                right[v] = simd.load(b.add(v * S::LANES));
-            }
+unsafe fn tile<S: Simd, L: Left, const MR: usize, const NV: usize>(simd: S, strip: &Strip<'_, L>, panel: usize) {
+    let first = strip.places.of(2 * panel);
+    let second = if NV == 2 { strip.places.of(2 * panel + 1) } else { &[] };
+    for piece in first.iter().chain(second) {
+        for r in 0..MR {
+            simd.prefetch(strip.c.wrapping_offset(piece.at).wrapping_add(r * strip.c_stride));
+        }
+    }
+    // SAFETY: the caller's promises.
+    unsafe {
+        let sums = product::<S, L, MR, NV>(simd, strip, panel);
+        if let ([first], [second]) = (first, if NV == 2 { second } else { first })
+            && first.is_whole::<S>()
+            && second.is_whole::<S>()
+        {
+            whole(simd, strip, sums, [first.at, second.at]);
+        } else {
+            let mut rows = [[[0.0; 16]; 2]; MAX_MR];
             for r in 0..MR {
-                let left = simd.splat(*rows[r].offset(at));
                 for v in 0..NV {
-                    acc[r][v] = simd.mul_add(left, right[v], acc[r][v]);
+                    simd.store(rows[r][v].as_mut_ptr(), sums[r][v]);
                 }
             }
-            b = b.add(NV * S::LANES);
+            simd.call(InPieces { strip: &strip.ends(), rows: &rows[..MR], places: [first, second] });
         }
-        at += x_step;
     }
-    b
+}
+
+/// The innermost loop.
+///
+/// # Safety
+/// As for [`compute`]; the panel exists.
+#[inline(always)]
+unsafe fn product<S: Simd, L: Left, const MR: usize, const NV: usize>(
+    simd: S,
+    strip: &Strip<'_, L>,
+    panel: usize,
+) -> [[S::V; NV]; MR] {
+    let left = strip.a.elements::<MR>();
+    let mut sums = [[simd.splat(0.0); NV]; MR];
+    // SAFETY: the caller's promises.
+    unsafe {
+        let b = strip.b.add(panel * strip.pitch);
+        for (k, &step) in strip.steps.iter().enumerate() {
+            simd.prefetch(left(k + AHEAD, 0));
+            let mut right = [simd.splat(0.0); NV];
+            for v in 0..NV {
+                right[v] = simd.load(b.add(step as usize + v * S::LANES));
+            }
+            for r in 0..MR {
+                let left = simd.splat(*left(k, r));
+                for v in 0..NV {
+                    sums[r][v] = simd.mul_add(left, right[v], sums[r][v]);
+                }
+            }
+        }
+    }
+    sums
+}
+
+/// Ends a tile both of whose vectors stand in memory as they are.
+///
+/// # Safety
+/// As for [`compute`]; `at` are the places of its vectors.
+#[inline(always)]
+unsafe fn whole<S: Simd, L: Left, const MR: usize, const NV: usize>(
+    simd: S,
+    strip: &Strip<'_, L>,
+    mut sums: [[S::V; NV]; MR],
+    at: [isize; 2],
+) {
+    let &Strip { c, c_stride, start, finish, residual, .. } = strip;
+    // SAFETY: the caller's promises.
+    unsafe {
+        match start {
+            Start::Zeros => {}
+            Start::Rows(values) => {
+                for r in 0..MR {
+                    let value = simd.splat(*values.get_unchecked(r));
+                    for v in 0..NV {
+                        sums[r][v] = simd.add(sums[r][v], value);
+                    }
+                }
+            }
+            Start::Memory => add(simd, &mut sums, c, c_stride, at),
+        }
+        if let Some(finish) = finish {
+            for r in 0..MR {
+                let (factor, offset) = (simd.splat(finish.factors[r]), simd.splat(finish.offsets[r]));
+                for v in 0..NV {
+                    sums[r][v] = simd.mul_add(sums[r][v], factor, offset);
+                }
+            }
+            if let Some(residual) = residual {
+                add(simd, &mut sums, residual, c_stride, at);
+            }
+            let (low, high) = (simd.splat(finish.clamp.0), simd.splat(finish.clamp.1));
+            for r in 0..MR {
+                for v in 0..NV {
+                    // In this order NaN passes through.
+                    sums[r][v] = simd.min(high, simd.max(low, sums[r][v]));
+                }
+            }
+        }
+        for r in 0..MR {
+            for v in 0..NV {
+                simd.store(c.wrapping_offset(at[v]).wrapping_add(r * c_stride), sums[r][v]);
+            }
+        }
+    }
+}
+
+/// Adds what stands in memory to a tile.
+///
+/// # Safety
+/// All rows can be read at both places.
+#[inline(always)]
+unsafe fn add<S: Simd, const MR: usize, const NV: usize>(
+    simd: S,
+    sums: &mut [[S::V; NV]; MR],
+    from: *const f32,
+    stride: usize,
+    at: [isize; 2],
+) {
+    for r in 0..MR {
+        for v in 0..NV {
+            // SAFETY: the caller's promise.
+            let values = unsafe { simd.load(from.wrapping_offset(at[v]).wrapping_add(r * stride)) };
+            sums[r][v] = simd.add(sums[r][v], values);
+        }
+    }
+}
+
+impl<L> Strip<'_, L> {
+    /// What a tile in pieces needs of it.
+    fn ends(&self) -> Ends<'_> {
+        let &Strip { c, c_stride, start, finish, residual, .. } = self;
+        Ends { c, c_stride, start, finish, residual }
+    }
+}
+
+/// How the tiles of a strip end; see [`Strip`].
+struct Ends<'a> {
+    c: *mut f32,
+    c_stride: usize,
+    start: Start<'a>,
+    finish: Option<&'a Finish>,
+    residual: Option<*const f32>,
+}
+
+/// Ends a tile whose vectors are broken up in memory. Made by [`tile`] alone, under the conditions of [`compute`].
+struct InPieces<'a> {
+    strip: &'a Ends<'a>,
+    rows: &'a [[[f32; 16]; 2]],
+    places: [&'a [Piece]; 2],
+}
+
+impl Kernel for InPieces<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let InPieces { strip, rows, places } = self;
+        let &Ends { c, c_stride, start, finish, residual } = strip;
+        for (r, row) in rows.iter().enumerate() {
+            for (sums, pieces) in row.iter().zip(places) {
+                for &Piece { from, to, at } in pieces {
+                    let at = at + (r * c_stride) as isize;
+                    let c = c.wrapping_offset(at);
+                    // SAFETY: the promises to `compute`; a row of sums is as long as the longest vector.
+                    unsafe {
+                        let mut value = simd.load(sums.as_ptr());
+                        match start {
+                            Start::Zeros => {}
+                            Start::Rows(values) => value = simd.add(value, simd.splat(values[r])),
+                            Start::Memory => value = simd.add(value, simd.load_part(c, from, to)),
+                        }
+                        if let Some(finish) = finish {
+                            let (factor, offset) = (simd.splat(finish.factors[r]), simd.splat(finish.offsets[r]));
+                            value = simd.mul_add(value, factor, offset);
+                            if let Some(residual) = residual {
+                                let residual = simd.load_part(residual.wrapping_offset(at), from, to);
+                                value = simd.add(value, residual);
+                            }
+                            let (low, high) = (simd.splat(finish.clamp.0), simd.splat(finish.clamp.1));
+                            value = simd.min(high, simd.max(low, value));
+                        }
+                        simd.store_part(c, value, from, to);
+                    }
+                }
+            }
+        }
+    }
 }

@@ -30,6 +30,7 @@ use self::product::Product;
 use self::weights::Weights;
 use crate::desc::{Conv, Window, Write};
 use crate::dispatch::Isa;
+use crate::kernel::gemm::{Blocks, MAX_MR};
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::post::Post;
 use crate::kernel::scratch;
@@ -88,9 +89,7 @@ pub const fn transformed_len(d: &Conv, tile: Tile) -> usize {
     tile.products() * d.output.c * d.input.c
 }
 
-/// Transforms OIHW weights to [`transformed_len`] floats for [`forward`].
-///
-/// Their order is that of the instruction set in use: they are not to be stored.
+/// Transforms weights, as [`super::forward`] takes them, to [`transformed_len`] floats for [`forward`].
 ///
 /// # Panics
 /// If a slice has another length.
@@ -193,12 +192,12 @@ fn run(isa: Isa, d: &Conv, tile: Tile, n: usize, input: &[f32], u: &[f32], finis
 
 /// Cuts the work into tasks by sizes alone and runs them.
 fn all<P: Points>(isa: Isa, d: &Conv, n: usize, input: &[f32], u: &[f32], finish: Finish<'_>, output: &mut [f32]) {
-    let (lanes, rows) = isa.tile();
+    let lanes = isa.tile().0;
     let tiles = n * d.output.h.div_ceil(P::M) * d.output.w.div_ceil(P::M);
     let panel = P::A * P::A * d.input.c * 2 * lanes;
     let most = (FACTORS / panel).clamp(1, MAX_VECTORS / 2);
     let tile_parts = tiles.div_ceil(most * 2 * lanes);
-    let blocks = d.output.c.div_ceil(rows);
+    let blocks = Blocks::of(d.output.c).count();
     let row_parts = TASKS.div_ceil(tile_parts).min(d.output.c / MIN_ROWS).clamp(1, blocks);
     let output = Shared::new(output);
     let macs = P::A * P::A * tiles * d.input.c * d.output.c;
@@ -227,22 +226,22 @@ impl<P: Points> Kernel for Task<'_, P> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Task { d, input, u, finish, output, tiles, blocks, points } = self;
-        let group = (PRODUCTS / (P::A * P::A * tiles.len().next_multiple_of(S::LANES) * S::MR)).max(1);
+        let group = (PRODUCTS / (P::A * P::A * tiles.len().next_multiple_of(S::LANES) * MAX_MR)).max(1);
         let group = group.min(blocks.len());
-        let mut layout = Layout::new::<S, P>(simd, d, tiles, group * S::MR);
+        let mut layout = Layout::new::<S, P>(simd, d, tiles, group * MAX_MR);
         let lens = layout.lens::<P>();
         let mut buffer = scratch::lend(scratch::Use::Packed, lens.iter().sum());
         let (factors, rest) = buffer.split_at_mut(lens[1]);
         let (products, stage) = rest.split_at_mut(lens[2]);
         simd.call(input::Transform::<P> { d, layout: &layout, input, stage, factors, points });
-        let all = d.output.c.div_ceil(S::MR);
+        let all = Blocks::of(d.output.c);
         for first in blocks.clone().step_by(group) {
             let last = (first + group).min(blocks.end);
-            let channels = part(d.output.c, all, 1, first).start..part(d.output.c, all, 1, last - 1).end;
+            let channels = all.rows(first).start..all.rows(last - 1).end;
             layout.rows = channels.len();
             for factor in 0..P::A * P::A {
                 for block in first..last {
-                    let rows = part(d.output.c, all, 1, block);
+                    let rows = all.rows(block);
                     let a = &u[(P::A * P::A * rows.start + factor * rows.len()) * d.input.c..];
                     multiply(simd, &layout, factor, a, rows.start - channels.start, rows.len(), factors, products);
                 }
@@ -271,13 +270,16 @@ fn multiply<S: Simd>(
     let c = &mut products[factor * layout.product..][..layout.rows * vectors * S::LANES];
     assert!(row + rows <= layout.rows, "rows of products");
     let full = vectors / 2 * 2;
-    for (skip, vectors, c_at) in
-        [(0, full, row * 2), (full, vectors - full, full * layout.rows + row)].into_iter().filter(|part| part.1 > 0)
-    {
-        let b = b[skip * depth * S::LANES..].as_ptr();
-        let c = c[c_at * S::LANES..].as_mut_ptr();
-        let product = Product { a: a.as_ptr(), b, depth, vectors, c, c_panel: 2 * layout.rows * S::LANES };
-        // SAFETY: the three slices hold all rows, steps and vectors.
-        unsafe { product::compute(simd, rows, product) };
+    let tiles = rows.div_ceil(S::MR);
+    for (skip, vectors, width) in [(0, full, 2), (full, vectors - full, 1)].into_iter().filter(|part| part.1 > 0) {
+        for tile in 0..tiles {
+            let rows_of = part(rows, tiles, 1, tile);
+            let b = b[skip * depth * S::LANES..].as_ptr();
+            let c = c[(skip * layout.rows + (row + rows_of.start) * width) * S::LANES..].as_mut_ptr();
+            let a = a[rows_of.start..].as_ptr();
+            let product = Product { a, a_step: rows, b, depth, vectors, c, c_panel: 2 * layout.rows * S::LANES };
+            // SAFETY: the three slices hold all rows, steps and vectors.
+            unsafe { product::compute(simd, rows_of.len(), product) };
+        }
     }
 }

@@ -62,7 +62,7 @@ impl Channel<'_> {
             if self.add {
                 value = simd.add(value, simd.load_part(to, 0, count));
             }
-            simd.store_part(to, value, count);
+            simd.store_part(to, value, 0, count);
         }
     }
 }

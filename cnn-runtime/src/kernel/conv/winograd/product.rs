@@ -8,8 +8,10 @@ use crate::simd::{Kernel, Simd};
 /// The product of some rows and some panels of two vectors, the last of which may be of one.
 #[derive(Clone, Copy)]
 pub(super) struct Product {
-    /// `depth` times as many floats as there are rows.
+    /// The rows of the first step.
     pub a: *const f32,
+    /// Distance between steps.
+    pub a_step: usize,
     /// The panels, one after the other: `depth` times one or two vectors.
     pub b: *const f32,
     /// Steps.
@@ -48,18 +50,18 @@ struct Rows<const MR: usize>(Product);
 impl<const MR: usize> Kernel for Rows<MR> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Product { a, mut b, depth, vectors, mut c, c_panel } = self.0;
+        let Product { a, a_step, mut b, depth, vectors, mut c, c_panel } = self.0;
         for _ in 0..vectors / 2 {
             // SAFETY: `compute` was promised that all panels are there.
             unsafe {
-                tile::<S, MR, 2>(simd, a, b, depth, c);
+                tile::<S, MR, 2>(simd, (a, a_step), b, depth, c);
                 b = b.add(depth * 2 * S::LANES);
                 c = c.add(c_panel);
             }
         }
         if vectors % 2 == 1 {
             // SAFETY: as above.
-            unsafe { tile::<S, MR, 1>(simd, a, b, depth, c) };
+            unsafe { tile::<S, MR, 1>(simd, (a, a_step), b, depth, c) };
         }
     }
 }
@@ -71,7 +73,7 @@ impl<const MR: usize> Kernel for Rows<MR> {
 #[inline(always)]
 unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
     simd: S,
-    mut a: *const f32,
+    (mut a, a_step): (*const f32, usize),
     mut b: *const f32,
     depth: usize,
     c: *mut f32,
@@ -90,7 +92,7 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
                     sums[r][v] = simd.mul_add(left, right[v], sums[r][v]);
                 }
             }
-            a = a.add(MR);
+            a = a.add(a_step);
             b = b.add(NV * S::LANES);
         }
     }

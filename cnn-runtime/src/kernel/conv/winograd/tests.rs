@@ -7,6 +7,7 @@ use super::weights::Weights;
 use super::{Tile, once, run, transform_on, transformed_len, turned};
 use crate::desc::{Act, BatchNorm, Conv, Map, Window, Write};
 use crate::dispatch::Isa;
+use crate::kernel::conv::tests::packed;
 use crate::kernel::conv::{self, reference};
 use crate::kernel::post::Post;
 use crate::testing::{assert_close, same_on_any_threads, uniform, widen};
@@ -38,6 +39,7 @@ fn shapes() -> Vec<Conv> {
 }
 
 fn forward(isa: Isa, d: &Conv, tile: Tile, n: usize, input: &[f32], weight: &[f32], post: Post<'_>) -> Vec<f32> {
+    let weight = &packed(d, weight);
     let (mut u, mut output) = (vec![f32::NAN; transformed_len(d, tile)], vec![f32::NAN; n * d.output.len()]);
     transform_on(isa, tile, Weights::forward(d.output.c, d.input.c, weight), &mut u);
     run(isa, d, tile, n, input, &u, Finish { post, write: Write::Set }, &mut output);
@@ -89,7 +91,8 @@ fn the_gradient_agrees_with_the_reference() {
                     let (d_output, weight) = (uniform(4, n * d.output.len()), uniform(5, d.weight_len()));
                     let mut got = uniform(6, n * d.input.len());
                     let mut expected = widen(&got);
-                    let weights = Weights::backward(d.output.c, d.input.c, &weight);
+                    let blocks = packed(&d, &weight);
+                    let weights = Weights::backward(d.output.c, d.input.c, &blocks);
                     once(isa, &back, tile, n, &d_output, weights, Finish { post: Post::new(), write }, &mut got);
                     reference::backward_data(&d, n, &widen(&weight), &widen(&d_output), &mut expected, write);
                     let error = error(&got, &expected);
@@ -116,7 +119,7 @@ fn what_follows_is_done_as_in_the_direct_way() {
     for isa in Isa::available() {
         for post in posts {
             let mut expected = vec![f32::NAN; n * d.output.len()];
-            conv::direct_on(isa, &d, n, &input, &weight, post, &mut expected);
+            conv::direct_on(isa, &d, n, &input, &packed(&d, &weight), post, &mut expected);
             for tile in TILES {
                 let got = forward(isa, &d, tile, n, &input, &weight, post);
                 assert_close(&format!("{tile:?} on {isa:?}, {post:?}"), &got, &widen(&expected), 2e-5);
@@ -134,7 +137,7 @@ fn rounding_errors_stay_within_their_bounds() {
         let expected = reference_of(&d, 1, &input, &weight, None);
         for isa in Isa::available() {
             let mut direct = vec![0.0; d.output.len()];
-            conv::direct_on(isa, &d, 1, &input, &weight, Post::new(), &mut direct);
+            conv::direct_on(isa, &d, 1, &input, &packed(&d, &weight), Post::new(), &mut direct);
             let errors = TILES.map(|tile| error(&forward(isa, &d, tile, 1, &input, &weight, Post::new()), &expected));
             let (direct, [f2, f4]) = (error(&direct, &expected), errors);
             let found = format!("direct {direct:.1e}, F2 {f2:.1e}, F4 {f4:.1e}: {channels} channels on {isa:?}");

@@ -3,11 +3,12 @@
 #![allow(clippy::needless_range_loop)] // factors are counted as in the formula
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use super::points::{MAX_A, Points};
 use crate::dispatch::Isa;
-use crate::kernel::gemm::MAX_MR;
-use crate::kernel::parallel::{self, Shared, part};
+use crate::kernel::gemm::{Blocks, MAX_MR};
+use crate::kernel::parallel::{self, Shared};
 use crate::simd::{Kernel, Simd};
 
 /// Taps of a kernel.
@@ -25,57 +26,70 @@ type Taps = [[f32; MAX_LANES]; TAPS];
 /// The weights of a convolution, or of its backward pass by the inputs.
 #[derive(Clone, Copy)]
 pub(super) struct Weights<'a> {
-    /// 3 x 3 taps for each pair of channels.
+    /// 3 x 3 taps for each pair of channels, in [`Blocks`] of output channels.
     pub data: &'a [f32],
-    /// Channels of the result, and distance between their taps.
-    pub rows: (usize, usize),
-    /// Channels that are summed up, and distance between their taps.
-    pub depth: (usize, usize),
-    /// Whether the taps are turned round.
+    /// Output and input channels.
+    pub channels: [usize; 2],
+    /// Whether inputs and outputs are exchanged and the taps turned round.
     pub turned: bool,
 }
 
 impl<'a> Weights<'a> {
-    /// OIHW weights as they are.
+    /// Weights as they are.
     pub(super) fn forward(out_channels: usize, in_channels: usize, data: &'a [f32]) -> Self {
-        Weights { data, rows: (out_channels, in_channels * TAPS), depth: (in_channels, TAPS), turned: false }
+        Weights { data, channels: [out_channels, in_channels], turned: false }
     }
 
-    /// OIHW weights with inputs and outputs exchanged.
+    /// Weights with inputs and outputs exchanged.
     pub(super) fn backward(out_channels: usize, in_channels: usize, data: &'a [f32]) -> Self {
-        Weights { data, rows: (in_channels, TAPS), depth: (out_channels, in_channels * TAPS), turned: true }
+        Weights { data, channels: [out_channels, in_channels], turned: true }
     }
 
-    /// Collects the taps of `rows` rows from `first` on, for `count` steps of the depth from `begin` on.
+    /// Rows and depth of the products.
+    fn sizes(&self) -> (usize, usize) {
+        let [out, input] = self.channels;
+        if self.turned { (input, out) } else { (out, input) }
+    }
+
+    /// Collects the taps of a block of rows, for `count` steps of the depth from `begin` on.
     #[inline(always)]
-    fn collect(&self, first: usize, rows: usize, begin: usize, count: usize, taps: &mut [Taps; STEPS]) {
-        for r in 0..rows {
-            let row = &self.data[(first + r) * self.rows.1 + begin * self.depth.1..];
-            for (step, taps) in taps.iter_mut().enumerate().take(count) {
-                let from = &row[step * self.depth.1..][..TAPS];
-                if self.turned {
-                    (0..TAPS).for_each(|tap| taps[TAPS - 1 - tap][r] = from[tap]);
-                } else {
-                    (0..TAPS).for_each(|tap| taps[tap][r] = from[tap]);
+    fn collect(&self, rows: &Range<usize>, begin: usize, count: usize, taps: &mut [Taps; STEPS]) {
+        let [out, input] = self.channels;
+        if self.turned {
+            let steps = begin..begin + count;
+            for ocs in Blocks::of(out).iter().filter(|ocs| ocs.start < steps.end && steps.start < ocs.end) {
+                for oc in ocs.start.max(steps.start)..ocs.end.min(steps.end) {
+                    let from = &self.data[(ocs.start * input + rows.start * ocs.len()) * TAPS + oc - ocs.start..];
+                    for r in 0..rows.len() {
+                        for tap in 0..TAPS {
+                            taps[oc - begin][TAPS - 1 - tap][r] = from[(r * TAPS + tap) * ocs.len()];
+                        }
+                    }
                 }
+            }
+        } else {
+            let from = &self.data[(rows.start * input + begin * rows.len()) * TAPS..][..count * TAPS * rows.len()];
+            let (taps, _) = taps.as_flattened_mut().split_at_mut(count * TAPS);
+            for (to, from) in taps.iter_mut().zip(from.chunks_exact(rows.len())) {
+                to[..rows.len()].copy_from_slice(from);
             }
         }
     }
 
     /// Transforms them into `u`: `[block of rows][factor][depth][row]`.
     pub(super) fn transform<P: Points>(self, isa: Isa, u: &mut [f32]) {
-        let (rows, depth) = (self.rows.0, self.depth.0);
+        let (rows, depth) = self.sizes();
         assert_eq!(self.data.len(), rows * depth * TAPS, "length of the weights");
         assert_eq!(u.len(), P::A * P::A * rows * depth, "length of the transformed weights");
-        let blocks = rows.div_ceil(isa.tile().1);
+        let blocks = Blocks::of(rows);
         let u = Shared::new(u);
         // One pair of channels takes as long as some five hundred multiply-adds.
-        parallel::for_each(blocks, 500 * rows * depth, |index| {
-            let block = part(rows, blocks, 1, index);
+        parallel::for_each(blocks.count(), 500 * rows * depth, |index| {
+            let block = blocks.rows(index);
             let at = P::A * P::A * depth * block.start;
             // SAFETY: the blocks follow one another in `u`.
             let u = unsafe { u.at(at) };
-            isa.run(Block::<P> { weights: self, first: block.start, rows: block.len(), u, points: PhantomData });
+            isa.run(Block::<P> { weights: self, rows: block, u, points: PhantomData });
         });
     }
 }
@@ -83,8 +97,7 @@ impl<'a> Weights<'a> {
 /// A block of rows to transform to `u`.
 struct Block<'a, P> {
     weights: Weights<'a>,
-    first: usize,
-    rows: usize,
+    rows: Range<usize>,
     u: *mut f32,
     points: PhantomData<P>,
 }
@@ -92,14 +105,14 @@ struct Block<'a, P> {
 impl<P: Points> Kernel for Block<'_, P> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Block { weights, first, rows, u, .. } = self;
-        let depth = weights.depth.0;
+        let Block { weights, rows: block, u, .. } = self;
+        let (depth, rows) = (weights.sizes().1, block.len());
         // Factors stand too far apart to be written a row at a time: their lines would drive one another from the cache.
         let mut taps = [[[0.0; MAX_LANES]; TAPS]; STEPS];
         let mut steps = [0.0; MAX_A * MAX_A * FACTOR];
         for begin in (0..depth).step_by(STEPS) {
             let count = STEPS.min(depth - begin);
-            weights.collect(first, rows, begin, count, &mut taps);
+            weights.collect(&block, begin, count, &mut taps);
             for (step, taps) in taps.iter().enumerate().take(count) {
                 one::<S, P>(simd, taps, rows, &mut steps[step * rows..]);
             }

@@ -6,13 +6,16 @@
 //! samples in order. Where there are too few of those for several threads, the batch is cut into a number of chunks that
 //! depends on the sizes alone, and their sums are added in order.
 
+mod tile;
+
 use std::ops::Range;
 
+use self::tile::{MAX_GROUPS, Shape, Tile};
 use super::im2col::{Im2col, Stage};
 use crate::desc::Conv;
 use crate::dispatch::Isa;
+use crate::kernel::gemm::Blocks;
 use crate::kernel::gemm::pack::{panels, transpose};
-use crate::kernel::gemm::{MAX_MR, Rows, Start, Tile, compute};
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
 use crate::simd::{Kernel, Simd};
@@ -74,6 +77,7 @@ fn products(isa: Isa, d: &Conv, n: usize, grid: &Grid, input: &[f32], d_output: 
         isa.run(Task {
             d,
             input: lines(Im2col::of_input(d, group, input)),
+            step: if d.output.w > 1 { d.window.stride[1] } else { 1 },
             d_output,
             group,
             channels: part(d.output.c / d.groups, grid.oc_parts, 32, oc_part),
@@ -85,10 +89,12 @@ fn products(isa: Isa, d: &Conv, n: usize, grid: &Grid, input: &[f32], d_output: 
     });
 }
 
-/// Gives a 1x1 convolution that reads the input in place lines of a better length than the map's.
+/// The input with its lines as the tile wants them: one after the other whatever the stride, and for a 1x1 convolution
+/// that reads the input in place, of a better length than the map's.
 fn lines(input: Im2col<'_>) -> Im2col<'_> {
     if !input.is_identity() {
-        return input;
+        let [h, w] = input.grid;
+        return Im2col { grid: [h, (w - 1) * input.stride[1] + 1], stride: [input.stride[0], 1], ..input };
     }
     let plane = input.map[0] * input.map[1];
     let line = (1..=plane.min(POSITIONS)).rev().find(|line| plane.is_multiple_of(*line)).unwrap_or(plane);
@@ -99,6 +105,8 @@ fn lines(input: Im2col<'_>) -> Im2col<'_> {
 struct Task<'a> {
     d: &'a Conv,
     input: Im2col<'a>,
+    /// Distance between positions of a line.
+    step: usize,
     d_output: &'a [f32],
     group: usize,
     /// Output channels, within the group.
@@ -115,13 +123,14 @@ impl Kernel for Task<'_> {
         if self.channels.is_empty() || self.inputs.is_empty() {
             return;
         }
-        let [h, w] = self.input.grid;
+        let ([h, across], w) = (self.input.grid, self.positions());
         let chunks = h.div_ceil((POSITIONS / w).max(1));
         let width = self.channels.len().next_multiple_of(2 * S::LANES);
-        let rows = self.inputs.len() * self.input.taps();
+        let rows = self.rows(simd);
         let most_lines = h.div_ceil(chunks);
-        let stage = self.input.stage(&(0..most_lines * w));
-        let staged_len = self.input.filled_len(&stage, self.inputs.len());
+        let stage = self.input.stage(&(0..most_lines * across));
+        // A group may reach two channels past the last: their sums are nobody's.
+        let staged_len = self.input.filled_len(&stage, self.inputs.len() + 2);
         let (sums_len, panels_len) = (rows * width, most_lines * w * width);
         let mut buffer = scratch::lend(scratch::Use::Packed, sums_len + panels_len + staged_len);
         let (sums, buffer) = buffer.split_at_mut(sums_len);
@@ -130,8 +139,8 @@ impl Kernel for Task<'_> {
         for sample in self.samples.clone() {
             for chunk in 0..chunks {
                 let lines = part(h, chunks, 1, chunk);
-                let stage = self.input.stage(&((sample * h + lines.start) * w..(sample * h + lines.end) * w));
-                self.input.fill(&stage, self.inputs.clone(), staged);
+                let stage = self.input.stage(&((sample * h + lines.start) * across..(sample * h + lines.end) * across));
+                self.input.fill(simd, &stage, self.inputs.clone(), staged);
                 self.pack(simd, sample, lines.start * w..lines.end * w, packed);
                 self.accumulate(simd, &stage, lines.len(), packed, staged, sums);
             }
@@ -151,7 +160,7 @@ impl Task<'_> {
         for (panel, width) in panels(simd, self.channels.clone()) {
             let end = start + positions.len() * width;
             let source = &maps[panel.start * plane + positions.start..];
-            transpose(source, plane, panel.len(), width, &mut packed[start..end]);
+            transpose(simd, source, plane, panel.len(), width, &mut packed[start..end]);
             start = end;
         }
     }
@@ -167,44 +176,66 @@ impl Task<'_> {
         staged: &[f32],
         sums: &mut [f32],
     ) {
-        let input = &self.input;
-        let taps = input.taps();
-        let rows = self.inputs.len() * taps;
-        let blocks = rows.div_ceil(S::MR);
-        for index in 0..blocks {
-            let block = part(rows, blocks, 1, index);
-            let mut a = Rows {
-                base: staged.as_ptr(),
-                offsets: [0; MAX_MR],
-                ys: lines,
-                y_step: (input.stride[0] * stage.row) as isize,
-                xs: input.grid[1],
-                x_step: 1,
-            };
-            for (offset, row) in a.offsets.iter_mut().zip(block.clone()) {
-                let tap = row % taps;
-                *offset = input.tap(stage, row / taps, tap / input.kernel[1], tap % input.kernel[1]);
+        let shape = Shape::of(simd, self.input.kernel);
+        let (groups, together) = shape.sizes(simd);
+        let (tile_rows, rows) = (groups * together, self.rows(simd));
+        let inner = self.distance(stage);
+        for first in (0..rows).step_by(tile_rows) {
+            let mut places = [0; MAX_GROUPS];
+            for (group, place) in places.iter_mut().enumerate().take(groups) {
+                *place = self.place(stage, first + group * together);
             }
             let (mut b, mut c) = (0, 0);
             for (_, width) in panels(simd, self.channels.clone()) {
-                let tile = &mut sums[c + block.start * width..c + block.end * width];
-                let (b_ptr, c_ptr) = (packed[b..].as_ptr(), tile.as_mut_ptr());
+                let tile = &mut sums[c + first * width..][..tile_rows * width];
                 let tile = Tile {
-                    a: &a,
-                    b: b_ptr,
-                    c: c_ptr,
-                    c_stride: width,
-                    start: Start::Memory,
-                    finish: None,
-                    residual: None,
+                    base: staged.as_ptr(),
+                    groups: &places,
+                    inner,
+                    lines,
+                    line: stage.pitch,
+                    positions: self.positions(),
+                    step: self.step,
+                    b: packed[b..].as_ptr(),
+                    sums: tile.as_mut_ptr(),
                 };
                 // SAFETY: the stage holds every tap of its lines, the panel a row for each position, and the sums a row
                 // for each tap.
-                unsafe { compute(simd, block.len(), width / S::LANES, tile) };
-                b += lines * input.grid[1] * width;
+                unsafe { tile::compute(simd, shape, width / S::LANES, tile) };
+                b += lines * self.positions() * width;
                 c += rows * width;
             }
         }
+    }
+
+    /// Positions of a line.
+    fn positions(&self) -> usize {
+        (self.input.grid[1] - 1) / self.step + 1
+    }
+
+    /// Rows of sums: the taps, up to a whole number of tiles.
+    #[inline(always)]
+    fn rows<S: Simd>(&self, simd: S) -> usize {
+        let (groups, together) = Shape::of(simd, self.input.kernel).sizes(simd);
+        (self.inputs.len() * self.input.taps()).next_multiple_of(groups * together)
+    }
+
+    /// Distance between the taps of a group: neighbours in the kernel, or the channels of a kernel of one tap.
+    fn distance(&self, stage: &Stage) -> usize {
+        match self.input.taps() {
+            1 => self.input.tap(stage, 1, 0, 0),
+            _ => self.input.dilation[1],
+        }
+    }
+
+    /// Where the first position meets a tap; tap zero for those past the last, whose sums nobody reads.
+    fn place(&self, stage: &Stage, row: usize) -> usize {
+        let taps = self.input.taps();
+        let tap = row % taps;
+        if row / taps >= self.inputs.len() {
+            return 0;
+        }
+        self.input.tap(stage, row / taps, tap / self.input.kernel[1], tap % self.input.kernel[1])
     }
 
     /// Writes the sums to the weights of this task.
@@ -212,17 +243,21 @@ impl Task<'_> {
     fn store<S: Simd>(&self, simd: S, sums: &[f32]) {
         let taps = self.input.taps();
         let rows = self.inputs.len() * taps;
+        let pitch = self.rows(simd);
         let first = self.group * (self.d.output.c / self.d.groups);
         let mut start = 0;
         for (panel, width) in panels(simd, self.channels.clone()) {
-            for (lane, oc) in panel.enumerate() {
-                let at = (first + oc) * self.d.taps() + self.inputs.start * taps;
-                for row in 0..rows {
-                    // SAFETY: the weights from these input channels to this output channel are this task's alone.
-                    unsafe { *self.sums.at(at + row) = sums[start + row * width + lane] };
+            for block in Blocks::of(self.d.output.c / self.d.groups).iter() {
+                let (begin, end) = (panel.start.max(block.start), panel.end.min(block.end));
+                for row in 0..if begin < end { rows } else { 0 } {
+                    let at = (first + block.start) * self.d.taps() + (self.inputs.start * taps + row) * block.len();
+                    let from = &sums[start + row * width + begin - panel.start..][..end - begin];
+                    // SAFETY: the weights from these input channels to these output channels are this task's alone.
+                    let to = unsafe { self.sums.part(at + begin - block.start..at + end - block.start) };
+                    to.copy_from_slice(from);
                 }
             }
-            start += rows * width;
+            start += pitch * width;
         }
     }
 }

@@ -1,0 +1,116 @@
+//! Where the vectors of a row of tiles stand in memory: columns may be broken up by the ends of maps, or stand apart.
+
+use std::ops::Range;
+
+use super::NC;
+use super::sink::{Columns, Run, runs};
+use crate::simd::Simd;
+
+/// Lanes of a vector that are neighbours in memory: lane `l` of `from..to` stands at `at + l`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// First lane.
+    pub from: usize,
+    /// One past the last lane.
+    pub to: usize,
+    /// Where lane zero stands or would stand.
+    pub at: isize,
+}
+
+/// The places of up to [`NC`] columns.
+pub(crate) struct Places {
+    pieces: [Piece; 2 * NC],
+    /// One past the last piece of each vector.
+    ends: [usize; NC],
+    vectors: usize,
+}
+
+impl Piece {
+    /// Whether these are all lanes of a vector.
+    #[inline(always)]
+    pub(crate) fn is_whole<S: Simd>(&self) -> bool {
+        self.from == 0 && self.to == S::LANES
+    }
+}
+
+impl Places {
+    /// The vectors of a range of columns that take up so many lanes: those of a run of `grid` follow one another from
+    /// `lane` on.
+    #[inline(always)]
+    pub(crate) fn new<S: Simd>(
+        _: S,
+        columns: &Columns,
+        range: Range<usize>,
+        lanes: usize,
+        grid: [usize; 2],
+        lane: impl Fn(&Run) -> usize,
+    ) -> Self {
+        let nothing = Piece { from: 0, to: 0, at: 0 };
+        let vectors = lanes.div_ceil(S::LANES);
+        let mut places = Places { pieces: [nothing; 2 * NC], ends: [0; NC], vectors };
+        let mut count = 0;
+        let begin = range.start;
+        let parts = |run: Run| {
+            let range = begin + run.at..begin + run.at + run.len;
+            runs(columns.grid, range).map(move |part| (run, part))
+        };
+        for (outer, run) in runs(grid, range).flat_map(parts) {
+            let (begin, first) = (lane(&outer) + run.at, columns.offset(&run) as isize);
+            let mut done = 0;
+            while done < run.len {
+                let (vector, from) = ((begin + done) / S::LANES, (begin + done) % S::LANES);
+                let len = if columns.x == 1 { (S::LANES - from).min(run.len - done) } else { 1 };
+                let at = first + (done * columns.x) as isize - from as isize;
+                places.pieces[count] = Piece { from, to: from + len, at };
+                count += 1;
+                places.ends[vector] = count;
+                done += len;
+            }
+        }
+        // A vector without a place of its own ends where the one before it does.
+        for vector in 1..vectors {
+            places.ends[vector] = places.ends[vector].max(places.ends[vector - 1]);
+        }
+        places
+    }
+
+    /// Vectors.
+    #[inline(always)]
+    pub(crate) fn vectors(&self) -> usize {
+        self.vectors
+    }
+
+    /// The pieces of a vector.
+    #[inline(always)]
+    pub(crate) fn of(&self, vector: usize) -> &[Piece] {
+        let begin = if vector == 0 { 0 } else { self.ends[vector - 1] };
+        &self.pieces[begin..self.ends[vector]]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Piece, Places};
+    use crate::kernel::gemm::sink::Columns;
+    use crate::simd::Portable;
+
+    fn found(columns: Columns, range: std::ops::Range<usize>) -> Vec<Vec<(usize, usize, isize)>> {
+        let lanes = range.len();
+        let places = Places::new(Portable, &columns, range, lanes, columns.grid, |run| run.at);
+        let pieces = |vector| places.of(vector).iter().map(|&Piece { from, to, at }| (from, to, at)).collect();
+        (0..places.vectors()).map(pieces).collect()
+    }
+
+    #[test]
+    fn vectors_break_where_maps_end() {
+        let columns = Columns { grid: [1, 5], sample: 100, y: 5, x: 1 };
+        assert_eq!(found(columns, 1..8), [vec![(0, 4, 1)], vec![(0, 3, 100)]]);
+        assert_eq!(found(columns, 2..9), [vec![(0, 3, 2), (3, 4, 97)], vec![(0, 3, 101)]]);
+    }
+
+    #[test]
+    fn columns_that_stand_apart_are_pieces_of_their_own() {
+        let columns = Columns { grid: [2, 3], sample: 60, y: 20, x: 2 };
+        assert_eq!(found(columns, 2..5), [vec![(0, 1, 4), (1, 2, 19), (2, 3, 20)]]);
+    }
+}

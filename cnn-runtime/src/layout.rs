@@ -1,0 +1,91 @@
+//! How tensors stand in the buffers of parameters and gradients.
+
+use crate::desc::Conv;
+use crate::kernel::gemm::Blocks;
+
+/// The order of a tensor's floats in memory. Public edges show every tensor as a plain row-major array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Row-major.
+    Plain,
+    /// OIHW weights by group, in blocks of up to 14 output channels: `[group][block][i][h][w][channel of the block]`. The
+    /// blocks of a group are nearly equal in size. A permutation: no float is added.
+    Blocks {
+        /// Groups of output channels.
+        groups: usize,
+    },
+}
+
+impl Layout {
+    /// The layout in which a convolution reads its weights and writes their gradient.
+    pub const fn of_conv(d: &Conv) -> Layout {
+        if d.is_depthwise() { Layout::Plain } else { Layout::Blocks { groups: d.groups } }
+    }
+
+    /// Writes a row-major tensor with `rows` outermost elements to memory in this layout.
+    ///
+    /// # Panics
+    /// If the slices differ in length, or the length is no multiple of `rows`, or `rows` of the groups.
+    pub fn pack(self, rows: usize, plain: &[f32], packed: &mut [f32]) {
+        match self {
+            Layout::Plain => packed.copy_from_slice(plain),
+            Layout::Blocks { groups } => {
+                for_each(groups, rows, [plain.len(), packed.len()], |p, b| packed[b] = plain[p]);
+            }
+        }
+    }
+
+    /// Writes a tensor in this layout as a row-major one with `rows` outermost elements.
+    ///
+    /// # Panics
+    /// If the slices differ in length, or the length is no multiple of `rows`, or `rows` of the groups.
+    pub fn unpack(self, rows: usize, packed: &[f32], plain: &mut [f32]) {
+        match self {
+            Layout::Plain => plain.copy_from_slice(packed),
+            Layout::Blocks { groups } => {
+                for_each(groups, rows, [packed.len(), plain.len()], |p, b| plain[p] = packed[b]);
+            }
+        }
+    }
+}
+
+/// Calls `pair(plain, packed)` with both places of every float of a tensor in blocks.
+fn for_each(groups: usize, rows: usize, lens: [usize; 2], mut pair: impl FnMut(usize, usize)) {
+    let len = lens[0];
+    assert_eq!(len, lens[1], "two layouts of one tensor have one length");
+    assert!(rows > 0 && len.is_multiple_of(rows), "{len} floats in {rows} rows");
+    assert!(groups > 0 && rows.is_multiple_of(groups), "{rows} rows in {groups} groups");
+    let group = len / groups;
+    for start in (0..groups).map(|index| index * group) {
+        Blocks::of(rows / groups).for_each(len / rows, |plain, packed| pair(start + plain, start + packed));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Layout;
+
+    #[test]
+    fn packing_and_unpacking_cancel_out() {
+        for (layout, rows, columns) in [
+            (Layout::Plain, 3, 5),
+            (Layout::Blocks { groups: 1 }, 31, 9),
+            (Layout::Blocks { groups: 3 }, 45, 4),
+            (Layout::Blocks { groups: 2 }, 2, 1),
+        ] {
+            let plain: Vec<f32> = (0..rows * columns).map(|at| at as f32).collect();
+            let (mut packed, mut back) = (vec![f32::NAN; plain.len()], vec![f32::NAN; plain.len()]);
+            layout.pack(rows, &plain, &mut packed);
+            layout.unpack(rows, &packed, &mut back);
+            assert_eq!(plain, back, "{layout:?}");
+        }
+    }
+
+    #[test]
+    fn channels_of_a_block_stand_side_by_side() {
+        let mut packed = [0.0; 4 * 3];
+        let plain: Vec<f32> = (0..12).map(|at| at as f32).collect();
+        Layout::Blocks { groups: 2 }.pack(4, &plain, &mut packed);
+        assert_eq!(packed, [0., 3., 1., 4., 2., 5., 6., 9., 7., 10., 8., 11.]);
+    }
+}

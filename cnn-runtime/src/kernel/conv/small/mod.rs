@@ -49,8 +49,8 @@ pub(super) fn forward(isa: Isa, d: &Conv, n: usize, input: &[f32], weight: &[f32
         grid: [d.output.h, d.output.w],
     };
     let channels = d.output.c / d.groups;
-    let weights = Blocks::of_oihw(channels, d.groups, taps.len(), weight);
-    Product { taps, n, groups: d.groups, channels, input, weights: &weights, post, add: false }.run(isa, output);
+    let weights = Blocks { data: weight, rows: channels, taps: taps.len() };
+    Product { taps, n, groups: d.groups, channels, input, weights, post, add: false }.run(isa, output);
 }
 
 /// Sums of taps times weights, for all samples and groups.
@@ -62,7 +62,7 @@ struct Product<'a> {
     /// Outputs of a group.
     channels: usize,
     input: &'a [f32],
-    weights: &'a Blocks,
+    weights: Blocks<'a>,
     post: Post<'a>,
     /// Whether to add to the outputs.
     add: bool,

@@ -2,7 +2,16 @@
 
 use std::ops::Range;
 
-use crate::desc::{Map, Window};
+use crate::desc::{Map, Pool, Window};
+
+/// Rows of outputs narrower than this are not worth a pass per tap.
+pub(crate) const NARROW: usize = 8;
+
+/// Asserts that both sides of a pooling layer are `n` samples.
+pub(crate) fn check_pool(layer: &str, d: &Pool, n: usize, input: usize, output: usize) {
+    assert_eq!(input, n * d.input.len(), "{layer}: input side of {n} samples");
+    assert_eq!(output, n * d.output.len(), "{layer}: output side of {n} samples");
+}
 
 /// Rows or columns of a window's walk over a map.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +65,16 @@ impl Axis {
         o * self.stride + k * self.dilation - self.pad
     }
 
+    /// The outputs whose windows lie inside the input.
+    pub(crate) fn whole(&self) -> Range<usize> {
+        let first = self.pad.div_ceil(self.stride).min(self.outputs);
+        let end = match (self.inputs + self.pad).checked_sub((self.kernel - 1) * self.dilation + 1) {
+            Some(room) => (room / self.stride + 1).min(self.outputs),
+            None => first,
+        };
+        first..end.max(first)
+    }
+
     /// The outputs whose windows, rounded up to whole strides, lie inside the input.
     pub(crate) fn inner(&self) -> Range<usize> {
         let span = ((self.kernel - 1) * self.dilation + 1).next_multiple_of(self.stride);
@@ -92,6 +111,7 @@ mod tests {
             for o in 0..outputs {
                 let fits = o * stride >= pad && o * stride + span <= pad + inputs;
                 prop_assert_eq!(axis.inner().contains(&o), fits);
+                prop_assert_eq!(axis.whole().contains(&o), (0..kernel).all(|k| inside(o, k)));
             }
         }
     }

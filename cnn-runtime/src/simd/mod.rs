@@ -49,6 +49,9 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// The lanes of `a` and after them those of `b`, picked by the first `LANES` of `indices`, each below `2 * LANES`.
     fn pick(self, a: Self::V, b: Self::V, indices: &[u32; 16]) -> Self::V;
 
+    /// `x` where `a > b`, else `y`.
+    fn select_gt(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
+
     /// Reads the lanes `from..to`; the others are zero, and their memory is not touched.
     ///
     /// # Safety

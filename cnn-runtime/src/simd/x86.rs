@@ -83,6 +83,12 @@ macro_rules! token {
             }
 
             #[inline(always)]
+            fn select_gt(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V {
+                // SAFETY: the token proves that the instructions are present.
+                unsafe { $parts::select_gt(a, b, x, y) }
+            }
+
+            #[inline(always)]
             unsafe fn load_part(self, p: *const f32, from: usize, to: usize) -> Self::V {
                 // SAFETY: the token proves that the instructions are present; the caller that the part may be read.
                 unsafe { $parts::load(p, from, to) }
@@ -140,9 +146,10 @@ token! {
 /// Shuffles and parts of 512-bit vectors, for [`Avx512`] alone: its token vouches for the instructions.
 mod parts512 {
     use std::arch::x86_64::{
-        __m512, _mm512_castpd_ps, _mm512_castps_pd, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps,
-        _mm512_maskz_loadu_ps, _mm512_permutex2var_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_storeu_ps,
-        _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+        __m512, _CMP_GT_OQ, _mm512_castpd_ps, _mm512_castps_pd, _mm512_cmp_ps_mask, _mm512_loadu_ps,
+        _mm512_loadu_si512, _mm512_mask_blend_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_permutex2var_ps,
+        _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_storeu_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps,
+        _mm512_unpacklo_pd, _mm512_unpacklo_ps,
     };
 
     /// In four steps: pairs of rows, pairs of pairs, then quarters of vectors twice.
@@ -180,6 +187,12 @@ mod parts512 {
         }
     }
 
+    #[inline(always)]
+    pub(super) unsafe fn select_gt(a: __m512, b: __m512, x: __m512, y: __m512) -> __m512 {
+        // SAFETY: the caller's token proves that the instructions are present.
+        unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), y, x) }
+    }
+
     /// The lanes below `count`.
     #[inline(always)]
     fn below(count: usize) -> u16 {
@@ -208,11 +221,11 @@ mod parts512 {
 /// Shuffles and parts of 256-bit vectors, for [`Avx2`] alone: its token vouches for the instructions.
 mod parts256 {
     use std::arch::x86_64::{
-        __m256, __m256i, _mm256_and_si256, _mm256_blendv_ps, _mm256_castpd_ps, _mm256_castps_pd, _mm256_castsi256_ps,
-        _mm256_cmpgt_epi32, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_maskload_ps, _mm256_maskstore_ps,
-        _mm256_permute2f128_ps, _mm256_permutevar8x32_ps, _mm256_set1_epi32, _mm256_setr_epi32, _mm256_setzero_ps,
-        _mm256_slli_epi32, _mm256_storeu_ps, _mm256_unpackhi_pd, _mm256_unpackhi_ps, _mm256_unpacklo_pd,
-        _mm256_unpacklo_ps,
+        __m256, __m256i, _CMP_GT_OQ, _mm256_and_si256, _mm256_blendv_ps, _mm256_castpd_ps, _mm256_castps_pd,
+        _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cmpgt_epi32, _mm256_loadu_ps, _mm256_loadu_si256,
+        _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_permute2f128_ps, _mm256_permutevar8x32_ps, _mm256_set1_epi32,
+        _mm256_setr_epi32, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_storeu_ps, _mm256_unpackhi_pd,
+        _mm256_unpackhi_ps, _mm256_unpacklo_pd, _mm256_unpacklo_ps,
     };
 
     /// In three steps: pairs of rows, pairs of pairs, then halves of vectors.
@@ -244,6 +257,12 @@ mod parts256 {
                 _mm256_storeu_ps(to.add((c + 4) * to_step), _mm256_permute2f128_ps::<0x31>(a, b));
             }
         }
+    }
+
+    #[inline(always)]
+    pub(super) unsafe fn select_gt(a: __m256, b: __m256, x: __m256, y: __m256) -> __m256 {
+        // SAFETY: the caller's token proves that the instructions are present.
+        unsafe { _mm256_blendv_ps(y, x, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) }
     }
 
     /// All bits of the lanes `from..to`.

@@ -5,21 +5,18 @@ pub mod reference;
 #[cfg(test)]
 mod tests;
 
-use super::axis::Axis;
+use super::axis::{Axis, NARROW, check_pool};
 use super::lanes::sum;
 use super::pieces::{each, part, put};
 use super::wide::wide;
 use crate::desc::{Pool, Write};
-
-/// Rows narrower than this are not worth a pass per tap; the width of a block of outputs of common windows.
-const NARROW: usize = 8;
 
 /// The mean of each window.
 ///
 /// # Panics
 /// If the lengths do not fit `d` and `n`.
 pub fn forward(d: &Pool, n: usize, input: &[f32], output: &mut [f32]) {
-    check(d, n, input.len(), output.len());
+    check_pool("avg_pool", d, n, input.len(), output.len());
     let walk = Walk::new(d);
     each(output, d.output.plane(), input.len(), |i, output| {
         let input = part(input, i, d.input.plane());
@@ -35,7 +32,7 @@ pub fn forward(d: &Pool, n: usize, input: &[f32], output: &mut [f32]) {
 /// # Panics
 /// If the lengths do not fit `d` and `n`.
 pub fn backward(d: &Pool, n: usize, d_output: &[f32], d_input: &mut [f32], write: Write) {
-    check(d, n, d_input.len(), d_output.len());
+    check_pool("avg_pool", d, n, d_input.len(), d_output.len());
     let walk = Walk::new(d);
     each(d_input, d.input.plane(), n * d.input.len(), |i, d_input| {
         let d_output = part(d_output, i, d.output.plane());
@@ -47,12 +44,6 @@ pub fn backward(d: &Pool, n: usize, d_output: &[f32], d_input: &mut [f32], write
             },
         );
     });
-}
-
-/// Checks lengths against `n` samples.
-fn check(d: &Pool, n: usize, input: usize, output: usize) {
-    assert_eq!(input, n * d.input.len(), "avg_pool: input side of {n} samples");
-    assert_eq!(output, n * d.output.len(), "avg_pool: output side of {n} samples");
 }
 
 /// How the windows walk over a plane.

@@ -1,5 +1,6 @@
-use super::{backward, forward, forward_train, reference};
+use super::{backward, forward_on, forward_train, forward_train_on, reference};
 use crate::desc::{Pool, Write};
+use crate::dispatch::Isa;
 use crate::kernel::pieces::PARALLEL;
 use crate::testing::{
     assert_close, assert_same_bits, distinct, finite_differences, pool, pools, same_on_any_threads, set_and_add,
@@ -17,12 +18,15 @@ fn train(d: &Pool, n: usize, x: &[f32]) -> (Vec<f32>, Vec<u16>) {
 /// Holds both forward passes against the definition.
 fn check_forward(d: &Pool, n: usize, x: &[f32]) {
     let (expected, expected_argmax) = reference::forward(d, n, &widen(x));
-    let mut y = vec![f32::NAN; n * d.output.len()];
-    forward(d, n, x, &mut y);
-    assert_close(&format!("{d:?}"), &y, &expected, 0.0);
-    let (y, argmax) = train(d, n, x);
-    assert_close(&format!("training, {d:?}"), &y, &expected, 0.0);
-    assert_eq!(argmax, expected_argmax, "argmax, {d:?}");
+    for isa in Isa::available() {
+        let mut y = vec![f32::NAN; n * d.output.len()];
+        forward_on(isa, d, n, x, &mut y);
+        assert_close(&format!("{d:?} on {isa:?}"), &y, &expected, 0.0);
+        let (mut y, mut argmax) = (vec![f32::NAN; y.len()], vec![u16::MAX; y.len()]);
+        forward_train_on(isa, d, n, x, &mut y, &mut argmax);
+        assert_close(&format!("training, {d:?} on {isa:?}"), &y, &expected, 0.0);
+        assert_eq!(argmax, expected_argmax, "argmax, {d:?} on {isa:?}");
+    }
 }
 
 #[test]
@@ -54,11 +58,10 @@ fn backward_agrees_with_finite_differences() {
             let x = distinct(3, n * d.input.len());
             let d_output = uniform(4, n * d.output.len());
             let (_, argmax) = train(&d, n, &x);
-            let got = set_and_add(&format!("{d:?}"), x.len(), |d_input, write| {
-                backward(&d, n, &argmax, &d_output, d_input, write)
-            });
             let expected = finite_differences(&widen(&x), &widen(&d_output), 1e-5, |x| reference::forward(&d, n, x).0);
-            assert_close(&format!("gradient of {d:?}"), &got, &expected, 1e-6);
+            let what = format!("{d:?}");
+            let got = set_and_add(&what, x.len(), |d_input, write| backward(&d, n, &argmax, &d_output, d_input, write));
+            assert_close(&what, &got, &expected, 1e-6);
         }
     }
 }

@@ -1,0 +1,187 @@
+//! The common windows, two or three columns wide at every column or every other, a vector of outputs at a time.
+//!
+//! Maxima of vectors lose NaN. So the values of all windows are also added up, times zero: unless that sum stays zero
+//! there was a NaN, or an infinity, and the plane is done again window by window.
+
+use std::ops::Range;
+
+use super::walk::Walk;
+use crate::simd::{Kernel, Simd};
+
+/// What the places of winners are counted from in a float: its last bits are then the place.
+const CODE: f32 = (1_u32 << 23) as f32;
+
+/// One plane. With `TRACK` the winners' places are written too, else `argmax` is empty.
+pub(super) struct Rows<'a, const TRACK: bool> {
+    pub(super) walk: &'a Walk,
+    pub(super) input: &'a [f32],
+    pub(super) output: &'a mut [f32],
+    pub(super) argmax: &'a mut [u16],
+}
+
+impl<const TRACK: bool> Kernel for Rows<'_, TRACK> {
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        let columns = &self.walk.columns;
+        let finite = match (columns.kernel, columns.stride, columns.dilation) {
+            (2, 1, 1) => self.rows::<S, 2, 1>(simd),
+            (2, 2, 1) => self.rows::<S, 2, 2>(simd),
+            (3, 1, 1) => self.rows::<S, 3, 1>(simd),
+            (3, 2, 1) => self.rows::<S, 3, 2>(simd),
+            _ => false,
+        };
+        if !finite {
+            self.walk.plane::<TRACK>(self.input, self.output, self.argmax);
+        }
+    }
+}
+
+/// A vector of outputs.
+struct Span {
+    oh: usize,
+    /// The taps of this row that lie inside the plane.
+    taps: Range<usize>,
+    /// The first output's place in its row.
+    ow: usize,
+    /// How many of them there are.
+    count: usize,
+}
+
+impl<const TRACK: bool> Rows<'_, TRACK> {
+    /// Pools the plane, windows of `K` columns at every `STRIDE`-th; returns whether all values were finite.
+    #[inline(always)]
+    fn rows<S: Simd, const K: usize, const STRIDE: usize>(&mut self, simd: S) -> bool {
+        let Walk { rows, columns } = self.walk;
+        let (whole, width, whole_rows) = (columns.whole(), columns.outputs, rows.whole());
+        let mut zero = simd.splat(0.0);
+        for oh in 0..rows.outputs {
+            let taps = if whole_rows.contains(&oh) { 0..rows.kernel } else { rows.taps(oh) };
+            if whole.is_empty() || taps.is_empty() {
+                self.edge(oh, 0, width);
+                continue;
+            }
+            self.edge(oh, 0, whole.start);
+            // The last vector of a row begins earlier, so that it is full too, where the row is long enough.
+            let last = whole.start.max(whole.end.saturating_sub(S::LANES));
+            let mut ow = whole.start;
+            loop {
+                let span = Span { oh, ow, taps: taps.clone(), count: S::LANES.min(whole.end - ow) };
+                let total = self.vector::<S, K, STRIDE>(simd, &span);
+                zero = simd.mul_add(total, simd.splat(0.0), zero);
+                if ow == last {
+                    break;
+                }
+                ow = last.min(ow + S::LANES);
+            }
+            self.edge(oh, whole.end, width);
+        }
+        simd.sum(zero) == 0.0
+    }
+
+    /// The outputs `from..to` of a row, window by window.
+    #[inline(always)]
+    fn edge(&mut self, oh: usize, from: usize, to: usize) {
+        if from < to {
+            let width = self.walk.columns.outputs;
+            let range = oh * width + from..oh * width + to;
+            let argmax = if TRACK { &mut self.argmax[range.clone()] } else { &mut [][..] };
+            self.walk.windows::<TRACK>(oh, from, self.input, &mut self.output[range], argmax);
+        }
+    }
+
+    /// Pools a vector of windows that lie inside the plane; returns the sums of their values.
+    #[inline(always)]
+    fn vector<S: Simd, const K: usize, const STRIDE: usize>(&mut self, simd: S, span: &Span) -> S::V {
+        let Walk { rows, columns } = self.walk;
+        let (mut best, mut place, mut total) = (simd.splat(0.0), simd.splat(CODE), simd.splat(0.0));
+        for kh in span.taps.clone() {
+            let at = rows.at(span.oh, kh) * columns.inputs + columns.at(span.ow, 0);
+            let values = values::<S, K, STRIDE>(simd, &self.input[at..]);
+            for (kw, &value) in values.iter().enumerate() {
+                total = simd.add(total, value);
+                let code = simd.splat(CODE + (kh * K + kw) as f32);
+                if kh == span.taps.start && kw == 0 {
+                    (best, place) = (value, code);
+                } else {
+                    if TRACK {
+                        place = simd.select_gt(value, best, code, place);
+                    }
+                    best = simd.max(value, best);
+                }
+            }
+        }
+        self.store(simd, span, best, place);
+        total
+    }
+
+    /// Writes a vector of outputs. What it spills past the last one is overwritten by the rows that follow.
+    #[inline(always)]
+    fn store<S: Simd>(&mut self, simd: S, span: &Span, best: S::V, place: S::V) {
+        let at = span.oh * self.walk.columns.outputs + span.ow;
+        let output = &mut self.output[at..];
+        let full = output.len() >= S::LANES;
+        // SAFETY: as many floats are left as are written.
+        unsafe {
+            if full {
+                simd.store(output.as_mut_ptr(), best);
+            } else {
+                simd.store_part(output.as_mut_ptr(), best, 0, span.count);
+            }
+        }
+        if TRACK {
+            let (mut floats, mut places) = ([0.0_f32; 16], [0_u16; 16]);
+            // SAFETY: no vector is longer.
+            unsafe { simd.store(floats.as_mut_ptr(), place) };
+            for i in 0..S::LANES {
+                places[i] = floats[i].to_bits() as u16;
+            }
+            let count = if full { S::LANES } else { span.count };
+            self.argmax[at..at + count].copy_from_slice(&places[..count]);
+        }
+    }
+}
+
+/// The even elements of two vectors.
+const EVEN: [u32; 16] = every_other(0);
+/// The odd elements of two vectors.
+const ODD: [u32; 16] = every_other(1);
+
+const fn every_other(first: u32) -> [u32; 16] {
+    let mut indices = [0; 16];
+    let mut i = 0;
+    while i < 16 {
+        indices[i] = 2 * i as u32 + first;
+        i += 1;
+    }
+    indices
+}
+
+/// Under each of `K` taps the values of a vector of windows, the first of which begins `input`. Lanes past its end are
+/// zero.
+#[inline(always)]
+fn values<S: Simd, const K: usize, const STRIDE: usize>(simd: S, input: &[f32]) -> [S::V; K] {
+    let reach = STRIDE * S::LANES + K;
+    let mut values = [simd.splat(0.0); K];
+    for (tap, value) in values.iter_mut().enumerate() {
+        *value = if STRIDE == 1 {
+            read(simd, input, tap, reach)
+        } else {
+            // Taps two apart are the same elements, one output further on.
+            let first = tap / 2 * 2;
+            let (a, b) = (read(simd, input, first, reach), read(simd, input, first + S::LANES, reach));
+            simd.pick(a, b, if tap % 2 == 0 { &EVEN } else { &ODD })
+        };
+    }
+    values
+}
+
+/// A vector from the `at`-th float on, with zeros past the end, which is not near if `reach` floats are left.
+#[inline(always)]
+fn read<S: Simd>(simd: S, input: &[f32], at: usize, reach: usize) -> S::V {
+    let left = input.len().saturating_sub(at);
+    // SAFETY: no more is read than is left.
+    unsafe {
+        let from = input.as_ptr().wrapping_add(at);
+        if input.len() >= reach { simd.load(from) } else { simd.load_part(from, 0, left.min(S::LANES)) }
+    }
+}

@@ -169,6 +169,14 @@ fn turn(d: &Conv, v: Phase, h: Phase, weight: &[f32], turned: &mut [f32]) {
     });
 }
 
+/// As [`turn`] for all groups of a convolution at stride 1, whose one phase has all taps.
+pub(super) fn turn_all(d: &Conv, weight: &[f32], turned: &mut [f32]) {
+    let len = d.weight_len() / d.groups;
+    for (weight, turned) in weight.chunks_exact(len).zip(turned.chunks_exact_mut(len)) {
+        turn(d, phase(d, 0, 0), phase(d, 1, 0), weight, turned);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::phase;

@@ -15,7 +15,7 @@ use std::ops::Range;
 use self::stage::Taps;
 use self::tile::{Finish, Strip, compute, most_rows};
 use self::weights::Blocks;
-use crate::desc::{Conv, Map};
+use crate::desc::{Conv, Map, Write};
 use crate::dispatch::Isa;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::post::Post;
@@ -51,6 +51,46 @@ pub(super) fn forward(isa: Isa, d: &Conv, n: usize, input: &[f32], weight: &[f32
     let channels = d.output.c / d.groups;
     let weights = Blocks { data: weight, rows: channels, taps: taps.len() };
     Product { taps, n, groups: d.groups, channels, input, weights, post, add: false }.run(isa, output);
+}
+
+/// Whether this is the way for the gradient by the input: it is gathered from the outputs, with as much padding as the
+/// kernel reaches.
+pub(super) fn applies_backward(d: &Conv) -> bool {
+    let channels = d.input.c / d.groups;
+    let winograd = d.window.kernel == [3, 3] && d.output.c / d.groups >= LEAST_OF_WINOGRAD;
+    !winograd
+        && d.window.stride == [1, 1]
+        && channels <= MOST_CHANNELS
+        && d.weight_len() / d.groups <= MOST_WEIGHTS
+        && d.input.plane() <= 3 * d.output.plane()
+}
+
+/// See [`super::backward_data`]; the lengths are checked.
+#[allow(clippy::too_many_arguments)] // the public function's, and the instruction set
+pub(super) fn backward_data(
+    isa: Isa,
+    d: &Conv,
+    n: usize,
+    weight: &[f32],
+    d_output: &[f32],
+    d_input: &mut [f32],
+    scratch: &mut [f32],
+    write: Write,
+) {
+    let reach = |axis: usize| (d.window.kernel[axis] - 1) * d.window.dilation[axis];
+    let origin = |axis: usize| d.window.pad[axis] as isize - reach(axis) as isize;
+    let taps = Taps {
+        map: Map::new(d.output.c / d.groups, d.output.h, d.output.w),
+        kernel: d.window.kernel,
+        dilation: d.window.dilation,
+        origin: [origin(0), origin(1)],
+        grid: [d.input.h, d.input.w],
+    };
+    let channels = d.input.c / d.groups;
+    super::backward_data::turn_all(d, weight, scratch);
+    let weights = Blocks { data: scratch, rows: channels, taps: taps.len() };
+    let (post, add) = (Post::new(), write == Write::Add);
+    Product { taps, n, groups: d.groups, channels, input: d_output, weights, post, add }.run(isa, d_input);
 }
 
 /// Sums of taps times weights, for all samples and groups.

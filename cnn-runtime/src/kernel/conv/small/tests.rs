@@ -1,7 +1,7 @@
 //! The few-channel way against the reference, called itself: the shapes that other ways are chosen for too.
 
-use super::forward;
-use crate::desc::{Act, Conv, Map, Window};
+use super::{backward_data, forward};
+use crate::desc::{Act, Conv, Map, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::conv::reference;
 use crate::kernel::conv::tests::packed;
@@ -59,6 +59,27 @@ fn forward_agrees_with_the_reference() {
                 let post = Post::new().bias(&bias).add(&residual).act(Act::Relu);
                 forward(isa, &d, n, &input, &packed(&d, &weight), post, &mut got);
                 assert_close(&format!("with a residual, {what}"), &got, &expected, tolerance);
+            }
+        }
+    }
+}
+
+#[test]
+fn backward_data_agrees_with_the_reference() {
+    for isa in Isa::available() {
+        for d in shapes() {
+            for (n, write) in [(1, Write::Set), (3, Write::Add)] {
+                let (d_output, weight) = (uniform(1, n * d.output.len()), uniform(2, d.weight_len()));
+                let mut got = uniform(3, n * d.input.len());
+                let mut expected = widen(&got);
+                if write == Write::Set {
+                    got.fill(f32::NAN);
+                }
+                let mut scratch = vec![f32::NAN; d.weight_len()];
+                backward_data(isa, &d, n, &packed(&d, &weight), &d_output, &mut got, &mut scratch, write);
+                reference::backward_data(&d, n, &widen(&weight), &widen(&d_output), &mut expected, write);
+                let tolerance = 1e-6 + 2e-6 * ((d.weight_len() / d.input.c) as f64).sqrt();
+                assert_close(&format!("{write:?} of {n} x {d:?} on {isa:?}"), &got, &expected, tolerance);
             }
         }
     }

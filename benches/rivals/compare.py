@@ -74,7 +74,7 @@ class Ours:
             return json.load(file)
 
     def end(self):
-        os.remove(self.file)
+        """Nothing is left running."""
 
 
 def pinned(threads):
@@ -109,13 +109,15 @@ def compare(case, threads, tools, binary, args, locked):
             subprocess.run(formats, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         runners = {"cnn!": Ours(binary, case, threads, args.folder)}
         runners |= {tool: Rival(tool, case, threads, args.folder) for tool in tools if tool in TOOLS[task]}
-    rounds = {tool: [] for tool, runner in runners.items() if not runner.ready.get("failed")}
-    for _ in range(args.rounds):
-        with locked(fcntl.LOCK_EX):
-            for tool, found in rounds.items():
-                found.append(runners[tool].measure(args.seconds))
-    for runner in runners.values():
-        runner.end()
+    try:
+        rounds = {tool: [] for tool, runner in runners.items() if not runner.ready.get("failed")}
+        for _ in range(args.rounds):
+            with locked(fcntl.LOCK_EX):
+                for tool, found in rounds.items():
+                    found.append(runners[tool].measure(args.seconds))
+    finally:
+        for runner in runners.values():
+            runner.end()
     return {tool: summary(runners[tool].ready, rounds.get(tool)) for tool in runners}
 
 
@@ -156,6 +158,8 @@ def main():
     parser.add_argument("--json", default=os.path.join(ROOT, "target", "rivals", "results.json"))
     parser.add_argument("--lock", help="a file that all who measure on this machine lock")
     args = parser.parse_args()
+    # Also then the processes that stand still have to be ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     os.makedirs(args.folder, exist_ok=True)
     locked = lock(args.lock)
     with locked(fcntl.LOCK_SH):

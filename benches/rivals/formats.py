@@ -8,6 +8,7 @@ writes all files that are not there yet, so that what a tool is seen to need is 
 import os
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 
@@ -117,17 +118,23 @@ def onnx_file(name, folder):
 
 def ncnn_files(name, folder):
     """Writes the network for ncnn, in single precision; returns the paths of its structure and its weights."""
+    files = [f"{name}.ncnn.{part}" for part in ("param", "bin")]
+    paths = [os.path.join(folder, file) for file in files]
+    if all(map(os.path.exists, paths)):
+        return paths
     import torch
 
-    paths = [os.path.join(folder, f"{name}.ncnn.{part}") for part in ("param", "bin")]
-    if not all(map(os.path.exists, paths)):
-        image = torch.from_numpy(nets.images(name, 1))
+    image = torch.from_numpy(nets.images(name, 1))
+    program = os.path.join(os.path.dirname(sys.executable), "pnnx")
+    shape = ",".join(map(str, image.shape))
+    # The converter leaves more files behind than these two.
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
         with torch.no_grad():
-            torch.jit.trace(torch_module(name).eval(), image).save(os.path.join(folder, f"{name}.pt"))
-        program = os.path.join(os.path.dirname(sys.executable), "pnnx")
-        shape = ",".join(map(str, image.shape))
+            torch.jit.trace(torch_module(name).eval(), image).save(os.path.join(scratch, f"{name}.pt"))
         arguments = [program, f"{name}.pt", f"inputshape=[{shape}]f32", "fp16=0"]
-        subprocess.run(arguments, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(arguments, cwd=scratch, check=True, stdout=subprocess.DEVNULL)
+        for file, path in zip(files, paths):
+            os.replace(os.path.join(scratch, file), path)
     return paths
 
 

@@ -185,6 +185,8 @@ fn backward_weights_on(
         d_weight.fill(0.0);
     } else if d.is_depthwise() {
         depthwise::backward_weights(isa, d, n, input, d_output, d_weight);
+    } else if small::backward_weights::applies(d) {
+        small::backward_weights::run(isa, d, n, input, d_output, d_weight);
     } else {
         backward_weights::run(isa, d, n, input, d_output, d_weight);
     }

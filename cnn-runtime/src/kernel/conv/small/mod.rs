@@ -4,6 +4,7 @@
 
 #![allow(unsafe_code)] // tiles are read and written by pointer
 
+pub(super) mod backward_weights;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -40,14 +41,7 @@ pub(super) fn applies(d: &Conv) -> bool {
 
 /// See [`super::forward_then`]; the lengths are checked.
 pub(super) fn forward(isa: Isa, d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
-    let [top, left, ..] = d.window.pad;
-    let taps = Taps {
-        map: Map::new(d.input.c / d.groups, d.input.h, d.input.w),
-        kernel: d.window.kernel,
-        dilation: d.window.dilation,
-        origin: [-(top as isize), -(left as isize)],
-        grid: [d.output.h, d.output.w],
-    };
+    let taps = Taps::of(d);
     let channels = d.output.c / d.groups;
     let weights = Blocks { data: weight, rows: channels, taps: taps.len() };
     Product { taps, n, groups: d.groups, channels, input, weights, post, add: false }.run(isa, output);

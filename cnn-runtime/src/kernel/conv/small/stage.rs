@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::desc::Map;
+use crate::desc::{Conv, Map};
 use crate::simd::Simd;
 
 /// A convolution at stride 1 as its outputs see it, one group of one sample after another.
@@ -34,6 +34,25 @@ pub(super) struct Stage {
 }
 
 impl Taps {
+    /// The taps of a convolution's outputs.
+    pub(super) fn of(d: &Conv) -> Self {
+        let [top, left, ..] = d.window.pad;
+        Taps {
+            map: Map::new(d.input.c / d.groups, d.input.h, d.input.w),
+            kernel: d.window.kernel,
+            dilation: d.window.dilation,
+            origin: [-(top as isize), -(left as isize)],
+            grid: [d.output.h, d.output.w],
+        }
+    }
+
+    /// Where a tap of the first output stands in the stage.
+    pub(super) fn offset(&self, stage: &Stage, tap: usize) -> usize {
+        let [kernel_h, kernel_w] = self.kernel;
+        let (channel, kh, kw) = (tap / (kernel_h * kernel_w), tap / kernel_w % kernel_h, tap % kernel_w);
+        channel * self.channel(stage) + kh * self.down() + kw * self.across(stage)
+    }
+
     /// Taps of all channels.
     pub(super) fn len(&self) -> usize {
         self.map.c * self.kernel[0] * self.kernel[1]

@@ -1,6 +1,6 @@
 //! The few-channel way against the reference, called itself: the shapes that other ways are chosen for too.
 
-use super::{backward_data, forward};
+use super::{backward_data, backward_weights, forward};
 use crate::desc::{Act, Conv, Map, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::conv::reference;
@@ -80,6 +80,24 @@ fn backward_data_agrees_with_the_reference() {
                 reference::backward_data(&d, n, &widen(&weight), &widen(&d_output), &mut expected, write);
                 let tolerance = 1e-6 + 2e-6 * ((d.weight_len() / d.input.c) as f64).sqrt();
                 assert_close(&format!("{write:?} of {n} x {d:?} on {isa:?}"), &got, &expected, tolerance);
+            }
+        }
+    }
+}
+
+#[test]
+fn backward_weights_agree_with_the_reference() {
+    for isa in Isa::available() {
+        for d in shapes() {
+            // Several tasks, and samples staged one after the other.
+            for n in [1, 19] {
+                let (input, d_output) = (uniform(1, n * d.input.len()), uniform(2, n * d.output.len()));
+                let (mut got, mut expected) = (vec![f32::NAN; d.weight_len()], vec![0.0; d.weight_len()]);
+                backward_weights::run(isa, &d, n, &input, &d_output, &mut got);
+                reference::backward_weights(&d, n, &widen(&input), &widen(&d_output), &mut expected, None);
+                let tolerance = 1e-6 + 2e-6 * ((n * d.output.plane()) as f64).sqrt();
+                let expected: Vec<f32> = expected.iter().map(|&g| g as f32).collect();
+                assert_close(&format!("{n} x {d:?} on {isa:?}"), &got, &widen(&packed(&d, &expected)), tolerance);
             }
         }
     }

@@ -1,17 +1,11 @@
 //! Stochastic gradient descent.
 
-use rayon::prelude::*;
-
 use super::Optimizer;
 use crate::buffer::Buffer;
 use crate::error::Error;
 use crate::info::TensorInfo;
-use crate::pool;
-
-/// Floats that one task updates. The rule is elementwise: cutting it changes no result.
-const CHUNK: usize = 1 << 14;
-/// Floats from which several threads share the work.
-const WORTH_SHARING: usize = 1 << 17;
+use crate::kernel::pieces::{CHUNK, each, each2, part};
+use crate::kernel::wide::wide;
 
 /// Stochastic gradient descent with momentum and L2 weight decay, by PyTorch's rule:
 ///
@@ -88,12 +82,24 @@ impl Optimizer for Sgd {
         }
         let rule = self.rule;
         let len = values.len();
-        let chunks = values.par_chunks_mut(CHUNK).zip(gradients.par_chunks(CHUNK));
+        // A parameter costs the reading and writing of several floats.
+        let work = 2 * len;
         if rule.momentum == 0.0 {
-            share(len, chunks, |(w, d)| rule.fall(w, d));
+            each(values, CHUNK, work, |i, w| {
+                let d = part(gradients, i, CHUNK);
+                wide(
+                    #[inline(always)]
+                    || rule.fall(w, d),
+                );
+            });
         } else {
-            let chunks = chunks.zip(self.velocity(len)?.par_chunks_mut(CHUNK));
-            share(len, chunks, |((w, d), v)| rule.roll(w, d, v));
+            each2((values, CHUNK), (self.velocity(len)?, CHUNK), work, |i, w, v| {
+                let d = part(gradients, i, CHUNK);
+                wide(
+                    #[inline(always)]
+                    || rule.roll(w, d, v),
+                );
+            });
         }
         Ok(())
     }
@@ -130,6 +136,7 @@ impl Rule {
     }
 
     /// One step without momentum.
+    #[inline(always)]
     fn fall(self, w: &mut [f32], d: &[f32]) {
         for (w, d) in w.iter_mut().zip(d) {
             *w -= self.lr * (d + self.weight_decay * *w);
@@ -137,20 +144,12 @@ impl Rule {
     }
 
     /// One step with momentum.
+    #[inline(always)]
     fn roll(self, w: &mut [f32], d: &[f32], v: &mut [f32]) {
         for ((w, d), v) in w.iter_mut().zip(d).zip(v) {
             *v = self.momentum * *v + (d + self.weight_decay * *w);
             *w -= self.lr * *v;
         }
-    }
-}
-
-/// Runs `task` over all chunks of `len` floats, on several threads if that is worth it.
-fn share<C: IndexedParallelIterator>(len: usize, chunks: C, task: impl Fn(C::Item) + Sync + Send) {
-    if len >= WORTH_SHARING && pool::is_wide() {
-        pool::enter(|| chunks.for_each(task));
-    } else {
-        chunks.with_min_len(usize::MAX).for_each(task);
     }
 }
 
@@ -161,6 +160,7 @@ fn mismatch(what: &'static str, expected: usize, found: usize) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::pieces::PARALLEL;
 
     #[test]
     fn follows_the_rule_written_out() {
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn threads_do_not_change_the_result() {
-        let len = WORTH_SHARING + CHUNK / 3;
+        let len = PARALLEL + CHUNK / 3;
         let gradients: Vec<f32> = (0..len).map(|i| (i as f32 * 0.37).sin()).collect();
         let run = |threads| {
             let mut sgd = Sgd::new(0.01).momentum(0.9).weight_decay(5e-4);

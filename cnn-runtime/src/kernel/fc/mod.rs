@@ -4,6 +4,7 @@
 
 mod dot;
 pub mod reference;
+mod spread;
 #[cfg(test)]
 mod tests;
 
@@ -88,6 +89,9 @@ fn backward_data_on(isa: Isa, d: &Fc, n: usize, weight: &[f32], d_output: &[f32]
     check(d, n, d_input, weight, d_output);
     if n == 0 {
         return;
+    }
+    if n <= spread::MAX_SAMPLES {
+        return spread::run(isa, d, n, weight, d_output, d_input, write);
     }
     let gemm = Gemm {
         m: n,

@@ -22,6 +22,12 @@ pub(crate) fn for_each(tasks: usize, macs: usize, task: impl Fn(usize) + Sync + 
     }
 }
 
+/// Parts to cut work into where each part repeats something that the others do too: `most` at most, and no more than
+/// keep the threads there are busy. Not for work whose result depends on how it is cut.
+pub(crate) fn parts(most: usize, macs: usize) -> usize {
+    if macs < SERIAL_MACS || !pool::is_wide() { 1 } else { most.min(2 * rayon::current_num_threads()) }
+}
+
 /// Calls `task` for every index below `tasks` on the threads of the pool. Not generic, so that rayon's machinery is
 /// compiled once and not for every kernel.
 pub(crate) fn share(tasks: usize, task: &(dyn Fn(usize) + Sync)) {

@@ -126,7 +126,7 @@ impl<P: Pack> Gemm<'_, P> {
     /// All elements of C lie in the slice shared as `c`, no two `(row, column)` at one place.
     pub(crate) unsafe fn run(&self, isa: Isa) {
         let macs = self.m * self.n * self.k;
-        let grid = self.grid();
+        let grid = self.grid(macs);
         let blocks = Blocks::of(self.m).count();
         parallel::for_each(grid.row_parts * grid.column_parts, macs, |index| {
             let blocks = part(blocks, grid.row_parts, 1, index % grid.row_parts);
@@ -137,9 +137,9 @@ impl<P: Pack> Gemm<'_, P> {
         });
     }
 
-    fn grid(&self) -> Grid {
+    fn grid(&self, macs: usize) -> Grid {
         let column_parts = self.n.div_ceil(NC);
-        let row_parts = TASKS.div_ceil(column_parts).min(self.m / MIN_ROWS).max(1);
+        let row_parts = parallel::parts(TASKS, macs).div_ceil(column_parts).min(self.m / MIN_ROWS).max(1);
         Grid { row_parts, column_parts }
     }
 }

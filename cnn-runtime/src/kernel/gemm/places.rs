@@ -61,10 +61,17 @@ impl Places {
                 let (vector, from) = ((begin + done) / S::LANES, (begin + done) % S::LANES);
                 let len = if columns.x == 1 { (S::LANES - from).min(run.len - done) } else { 1 };
                 let at = first + (done * columns.x) as isize - from as isize;
+                done += len;
+                if from > 0 && count > 0 && places.ends[vector] == count {
+                    let before = &mut places.pieces[count - 1];
+                    if before.to == from && before.at == at {
+                        before.to += len;
+                        continue;
+                    }
+                }
                 places.pieces[count] = Piece { from, to: from + len, at };
                 count += 1;
                 places.ends[vector] = count;
-                done += len;
             }
         }
         // A vector without a place of its own ends where the one before it does.
@@ -106,6 +113,14 @@ mod tests {
         let columns = Columns { grid: [1, 5], sample: 100, y: 5, x: 1 };
         assert_eq!(found(columns, 1..8), [vec![(0, 4, 1)], vec![(0, 3, 100)]]);
         assert_eq!(found(columns, 2..9), [vec![(0, 3, 2), (3, 4, 97)], vec![(0, 3, 101)]]);
+    }
+
+    #[test]
+    fn neighbours_across_lines_are_one_piece() {
+        let columns = Columns::maps(9, 100);
+        let places = Places::new(Portable, &columns, 0..8, 8, [3, 3], |run| run.at);
+        assert_eq!(places.of(0), [Piece { from: 0, to: 4, at: 0 }]);
+        assert_eq!(places.of(1), [Piece { from: 0, to: 4, at: 4 }]);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Counted in cycles of one core with vectors of sixteen lanes and two multiply-adds per cycle, whatever the machine: so
 //! that the choice follows from sizes alone. The constants are measured.
 
-use super::Tile;
+use super::layout::MAX_VECTORS;
+use super::{FACTORS, TRANSFORMS, Tile};
 use crate::desc::Conv;
 
 /// Tiles that one vector holds.
@@ -11,6 +12,17 @@ const LANES: usize = 16;
 
 /// Floats that stay in a second-level cache of one megabyte.
 const L2: usize = 1 << 18;
+
+/// How the weights come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Coming {
+    /// Transformed beforehand.
+    Transformed,
+    /// To be transformed, as they stand.
+    Straight,
+    /// To be transformed, inputs and outputs exchanged.
+    Turned,
+}
 
 /// What a way of tiles takes besides its products.
 struct Costs {
@@ -22,20 +34,34 @@ struct Costs {
     weight: usize,
 }
 
+/// To collect the weights of a pair of channels that are exchanged.
+const TURN: usize = 10;
+
 /// Cycles of the way with `tile`.
-fn winograd(d: &Conv, n: usize, tile: Tile, transforming: bool) -> usize {
+fn winograd(d: &Conv, n: usize, tile: Tile, coming: Coming) -> usize {
     let (m, costs) = match tile {
-        Tile::F2 => (2, Costs { input: 150, output: 60, weight: 20 }),
-        Tile::F4 => (4, Costs { input: 350, output: 160, weight: 40 }),
+        Tile::F2 => (2, Costs { input: 150, output: 60, weight: 5 }),
+        Tile::F4 => (4, Costs { input: 350, output: 160, weight: 10 }),
     };
     let vectors = (n * d.output.h.div_ceil(m) * d.output.w.div_ceil(m)).div_ceil(LANES);
     let pairs = d.input.c * d.output.c;
     let weights = tile.products() * pairs;
     let multiplying = weights * vectors * 9 / 16;
+    let transforms = vectors * (costs.input * d.input.c + costs.output * d.output.c);
+    let panel = tile.products() * d.input.c * 2 * LANES;
+    let tasks = vectors.div_ceil(2 * (FACTORS / panel).clamp(1, MAX_VECTORS / 2));
+    let weight = match coming {
+        Coming::Transformed => 0,
+        Coming::Straight => costs.weight * pairs,
+        Coming::Turned => (costs.weight + TURN) * pairs,
+    };
+    if coming != Coming::Transformed && tasks <= TRANSFORMS {
+        return multiplying + transforms + tasks * weight;
+    }
     // Weights beyond the second-level cache come from the third one, and go there, no faster than a float per cycle.
     let moving = if weights < L2 { 0 } else { weights };
-    let transforms = vectors * (costs.input * d.input.c + costs.output * d.output.c);
-    multiplying.max(moving) + transforms + if transforming { costs.weight * pairs + moving } else { 0 }
+    let writing = if coming == Coming::Transformed { 0 } else { moving };
+    multiplying.max(tasks * moving / 2) + transforms + weight + writing
 }
 
 /// Cycles of the direct way: its products at three quarters of what the processor can do, and packing.
@@ -44,9 +70,9 @@ fn direct(d: &Conv, n: usize) -> usize {
     panels * d.taps() * (d.output.c * 4 / 3 + 20)
 }
 
-/// The fastest tile that beats the direct way by a tenth, `transforming` the weights as well or not.
-pub(super) fn best(d: &Conv, n: usize, transforming: bool) -> Option<Tile> {
+/// The fastest tile that beats the direct way by a tenth.
+pub(super) fn best(d: &Conv, n: usize, coming: Coming) -> Option<Tile> {
     let ways = [Tile::F2, Tile::F4].into_iter().filter(|tile| tile.fits(d));
-    let (cost, tile) = ways.map(|tile| (winograd(d, n, tile, transforming), tile)).min_by_key(|way| way.0)?;
+    let (cost, tile) = ways.map(|tile| (winograd(d, n, tile, coming), tile)).min_by_key(|way| way.0)?;
     (cost + cost / 9 < direct(d, n)).then_some(tile)
 }

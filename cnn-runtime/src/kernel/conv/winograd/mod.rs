@@ -23,11 +23,12 @@ mod weights;
 
 use std::marker::PhantomData;
 
+use self::cost::Coming;
 use self::layout::{Layout, MAX_VECTORS};
 use self::output::Finish;
 use self::points::{F2, F4, Points};
 use self::product::Product;
-use self::weights::Weights;
+use self::weights::{Place, Weights};
 use crate::desc::{Conv, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::gemm::{Blocks, MAX_MR};
@@ -51,6 +52,8 @@ const FACTORS: usize = 1 << 17;
 const PRODUCTS: usize = 3 << 15;
 /// Tasks to aim at when there are few tiles.
 const TASKS: usize = 4;
+/// Tasks for each of which the weights are transformed anew.
+const TRANSFORMS: usize = 4;
 /// Least output channels of a task: for fewer, transforming the same inputs again would not pay.
 const MIN_ROWS: usize = 56;
 
@@ -81,12 +84,12 @@ impl Tile {
 
 /// The tile whose way is faster than the direct one for `n` samples, with weights transformed beforehand, if any is.
 pub fn applies(d: &Conv, n: usize) -> Option<Tile> {
-    cost::best(d, n, false)
+    cost::best(d, n, Coming::Transformed)
 }
 
 /// Floats of the transformed weights.
 pub const fn transformed_len(d: &Conv, tile: Tile) -> usize {
-    tile.products() * d.output.c * d.input.c
+    Place::all(tile.products(), d.input.c, Blocks::of(d.output.c))
 }
 
 /// Transforms weights, as [`super::forward`] takes them, to [`transformed_len`] floats for [`forward`].
@@ -104,7 +107,8 @@ pub fn transform(d: &Conv, tile: Tile, weight: &[f32], u: &mut [f32]) {
 /// # Panics
 /// If a slice has another length, or [`Tile::fits`] is not met.
 pub fn forward(d: &Conv, tile: Tile, n: usize, input: &[f32], u: &[f32], post: Post<'_>, output: &mut [f32]) {
-    run(Isa::active(), d, tile, n, input, u, Finish { post, write: Write::Set }, output);
+    assert_eq!(u.len(), transformed_len(d, tile), "length of the transformed weights");
+    run(Isa::active(), d, tile, n, input, Left::Transformed(u), Finish { post, write: Write::Set }, output);
 }
 
 /// As [`super::forward`], transforming the weights on the way, or nothing where that is not the faster way.
@@ -117,9 +121,9 @@ pub(super) fn forward_once(
     post: Post<'_>,
     output: &mut [f32],
 ) -> Option<()> {
-    let tile = cost::best(d, n, true)?;
+    let tile = cost::best(d, n, Coming::Straight)?;
     let weights = Weights::forward(d.output.c, d.input.c, weight);
-    once(isa, d, tile, n, input, weights, Finish { post, write: Write::Set }, output);
+    run(isa, d, tile, n, input, Left::Weights(weights), Finish { post, write: Write::Set }, output);
     Some(())
 }
 
@@ -135,9 +139,9 @@ pub(super) fn backward_data(
     write: Write,
 ) -> Option<()> {
     let back = turned(d)?;
-    let tile = cost::best(&back, n, true)?;
+    let tile = cost::best(&back, n, Coming::Turned)?;
     let weights = Weights::backward(d.output.c, d.input.c, weight);
-    once(isa, &back, tile, n, d_output, weights, Finish { post: Post::new(), write }, d_input);
+    run(isa, &back, tile, n, d_output, Left::Weights(weights), Finish { post: Post::new(), write }, d_input);
     Some(())
 }
 
@@ -150,23 +154,6 @@ fn turned(d: &Conv) -> Option<Conv> {
     Some(Conv { input: d.output, output: d.input, window: Window { pad, ..d.window }, groups: d.groups })
 }
 
-/// Convolves with weights that are transformed for this once.
-#[allow(clippy::too_many_arguments)] // the parts of one convolution, and the instruction set
-fn once(
-    isa: Isa,
-    d: &Conv,
-    tile: Tile,
-    n: usize,
-    input: &[f32],
-    weights: Weights<'_>,
-    finish: Finish<'_>,
-    output: &mut [f32],
-) {
-    let mut u = scratch::lend(scratch::Use::Sums, transformed_len(d, tile));
-    transform_on(isa, tile, weights, &mut u);
-    run(isa, d, tile, n, input, &u, finish, output);
-}
-
 fn transform_on(isa: Isa, tile: Tile, weights: Weights<'_>, u: &mut [f32]) {
     match tile {
         Tile::F2 => weights.transform::<F2>(isa, u),
@@ -175,37 +162,66 @@ fn transform_on(isa: Isa, tile: Tile, weights: Weights<'_>, u: &mut [f32]) {
 }
 
 #[allow(clippy::too_many_arguments)] // the parts of one convolution, and the instruction set
-fn run(isa: Isa, d: &Conv, tile: Tile, n: usize, input: &[f32], u: &[f32], finish: Finish<'_>, output: &mut [f32]) {
+fn run(
+    isa: Isa,
+    d: &Conv,
+    tile: Tile,
+    n: usize,
+    input: &[f32],
+    left: Left<'_>,
+    finish: Finish<'_>,
+    output: &mut [f32],
+) {
     assert!(tile.fits(d), "{tile:?} does not fit {d:?}");
     assert_eq!(input.len(), n * d.input.len(), "length of the input of {n} samples");
-    assert_eq!(u.len(), transformed_len(d, tile), "length of the transformed weights");
     assert_eq!(output.len(), n * d.output.len(), "length of the output of {n} samples");
     finish.post.check(d.output.c, output.len());
     if n == 0 {
         return;
     }
     match tile {
-        Tile::F2 => all::<F2>(isa, d, n, input, u, finish, output),
-        Tile::F4 => all::<F4>(isa, d, n, input, u, finish, output),
+        Tile::F2 => all::<F2>(isa, d, n, input, left, finish, output),
+        Tile::F4 => all::<F4>(isa, d, n, input, left, finish, output),
     }
 }
 
-/// Cuts the work into tasks by sizes alone and runs them.
-fn all<P: Points>(isa: Isa, d: &Conv, n: usize, input: &[f32], u: &[f32], finish: Finish<'_>, output: &mut [f32]) {
+/// The left sides of the products.
+#[derive(Clone, Copy)]
+enum Left<'a> {
+    /// Transformed beforehand.
+    Transformed(&'a [f32]),
+    /// To be transformed.
+    Weights(Weights<'a>),
+}
+
+/// Cuts the work into tasks and runs them.
+fn all<P: Points>(isa: Isa, d: &Conv, n: usize, input: &[f32], left: Left<'_>, finish: Finish<'_>, output: &mut [f32]) {
     let lanes = isa.tile().0;
     let tiles = n * d.output.h.div_ceil(P::M) * d.output.w.div_ceil(P::M);
     let panel = P::A * P::A * d.input.c * 2 * lanes;
     let most = (FACTORS / panel).clamp(1, MAX_VECTORS / 2);
     let tile_parts = tiles.div_ceil(most * 2 * lanes);
-    let blocks = Blocks::of(d.output.c).count();
-    let row_parts = TASKS.div_ceil(tile_parts).min(d.output.c / MIN_ROWS).clamp(1, blocks);
-    let output = Shared::new(output);
     let macs = P::A * P::A * tiles * d.input.c * d.output.c;
+    let blocks = Blocks::of(d.output.c).count();
+    let row_parts = parallel::parts(TASKS, macs).div_ceil(tile_parts).min(d.output.c / MIN_ROWS).clamp(1, blocks);
+    let mut kept = None;
+    let left = match left {
+        // Weights of many tasks are transformed once. For few, each block is when its turn comes: it never leaves the
+        // cache, while all of them together would.
+        Left::Weights(weights) if tile_parts > TRANSFORMS => {
+            let u = kept
+                .insert(scratch::lend(scratch::Use::Sums, Place::all(P::A * P::A, d.input.c, Blocks::of(d.output.c))));
+            weights.transform::<P>(isa, u);
+            Left::Transformed(u)
+        }
+        left => left,
+    };
+    let output = Shared::new(output);
     parallel::for_each(tile_parts * row_parts, macs, |index| {
         let tiles = part(tiles, tile_parts, 2 * lanes, index / row_parts);
         let blocks = part(blocks, row_parts, 1, index % row_parts);
         if !tiles.is_empty() {
-            isa.run(Task::<P> { d, input, u, finish, output, tiles, blocks, points: PhantomData });
+            isa.run(Task::<P> { d, input, left, finish, output, tiles, blocks, points: PhantomData });
         }
     });
 }
@@ -214,7 +230,7 @@ fn all<P: Points>(isa: Isa, d: &Conv, n: usize, input: &[f32], u: &[f32], finish
 struct Task<'a, P> {
     d: &'a Conv,
     input: &'a [f32],
-    u: &'a [f32],
+    left: Left<'a>,
     finish: Finish<'a>,
     output: Shared,
     tiles: std::ops::Range<usize>,
@@ -225,24 +241,38 @@ struct Task<'a, P> {
 impl<P: Points> Kernel for Task<'_, P> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Task { d, input, u, finish, output, tiles, blocks, points } = self;
+        let Task { d, input, left, finish, output, tiles, blocks, points } = self;
         let group = (PRODUCTS / (P::A * P::A * tiles.len().next_multiple_of(S::LANES) * MAX_MR)).max(1);
         let group = group.min(blocks.len());
         let mut layout = Layout::new::<S, P>(simd, d, tiles, group * MAX_MR);
         let lens = layout.lens::<P>();
-        let mut buffer = scratch::lend(scratch::Use::Packed, lens.iter().sum());
+        let block_len = match left {
+            Left::Transformed(_) => 0,
+            Left::Weights(_) => Place::most(P::A * P::A, d.input.c),
+        };
+        let mut buffer = scratch::lend(scratch::Use::Packed, lens.iter().sum::<usize>() + block_len);
         let (factors, rest) = buffer.split_at_mut(lens[1]);
-        let (products, stage) = rest.split_at_mut(lens[2]);
+        let (products, rest) = rest.split_at_mut(lens[2]);
+        let (stage, transformed) = rest.split_at_mut(lens[0]);
         simd.call(input::Transform::<P> { d, layout: &layout, input, stage, factors, points });
         let all = Blocks::of(d.output.c);
         for first in blocks.clone().step_by(group) {
             let last = (first + group).min(blocks.end);
             let channels = all.rows(first).start..all.rows(last - 1).end;
             layout.rows = channels.len();
-            for factor in 0..P::A * P::A {
-                for block in first..last {
-                    let rows = all.rows(block);
-                    let a = &u[(P::A * P::A * rows.start + factor * rows.len()) * d.input.c..];
+            for block in first..last {
+                let rows = all.rows(block);
+                let place = Place::of(P::A * P::A, d.input.c, all, block);
+                let u = match left {
+                    Left::Transformed(u) => &u[place.first..],
+                    Left::Weights(weights) => {
+                        let u = &mut *transformed;
+                        simd.call(weights::Block::<P> { weights, rows: rows.clone(), u, points });
+                        &*transformed
+                    }
+                };
+                for factor in 0..P::A * P::A {
+                    let a = &u[factor * place.factor..];
                     multiply(simd, &layout, factor, a, rows.start - channels.start, rows.len(), factors, products);
                 }
             }

@@ -4,7 +4,7 @@ use super::layout::Layout;
 use super::output::Finish;
 use super::points::{F2, F4, Points};
 use super::weights::Weights;
-use super::{Tile, once, run, transform_on, transformed_len, turned};
+use super::{Left, Tile, run, transform_on, transformed_len, turned};
 use crate::desc::{Act, BatchNorm, Conv, Map, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::conv::tests::packed;
@@ -42,7 +42,7 @@ fn forward(isa: Isa, d: &Conv, tile: Tile, n: usize, input: &[f32], weight: &[f3
     let weight = &packed(d, weight);
     let (mut u, mut output) = (vec![f32::NAN; transformed_len(d, tile)], vec![f32::NAN; n * d.output.len()]);
     transform_on(isa, tile, Weights::forward(d.output.c, d.input.c, weight), &mut u);
-    run(isa, d, tile, n, input, &u, Finish { post, write: Write::Set }, &mut output);
+    run(isa, d, tile, n, input, Left::Transformed(&u), Finish { post, write: Write::Set }, &mut output);
     output
 }
 
@@ -93,7 +93,16 @@ fn the_gradient_agrees_with_the_reference() {
                     let mut expected = widen(&got);
                     let blocks = packed(&d, &weight);
                     let weights = Weights::backward(d.output.c, d.input.c, &blocks);
-                    once(isa, &back, tile, n, &d_output, weights, Finish { post: Post::new(), write }, &mut got);
+                    run(
+                        isa,
+                        &back,
+                        tile,
+                        n,
+                        &d_output,
+                        Left::Weights(weights),
+                        Finish { post: Post::new(), write },
+                        &mut got,
+                    );
                     reference::backward_data(&d, n, &widen(&weight), &widen(&d_output), &mut expected, write);
                     let error = error(&got, &expected);
                     assert!(error < 6e-6, "{error:e} of {write:?} of {tile:?} on {isa:?}: {n} x {d:?}");

@@ -15,13 +15,36 @@ use crate::simd::{Kernel, Simd};
 const TAPS: usize = 9;
 /// Most lanes of a vector.
 const MAX_LANES: usize = 16;
-/// Steps of the depth that are transformed before they are written.
-const STEPS: usize = 16;
-/// Floats of so many steps of a factor, and what the last vector spills.
-const FACTOR: usize = STEPS * MAX_MR + MAX_LANES;
+/// Floats behind each factor of a block: the last vector spills there, and the same place in each factor falls into
+/// another set of the cache.
+const GAP: usize = 16;
 
-/// The taps of some rows at one step of the depth.
-type Taps = [[f32; MAX_LANES]; TAPS];
+/// Where the factors of a block of rows stand in the transformed weights, `[block][factor][depth][row]`.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    /// The first factor.
+    pub first: usize,
+    /// Distance between factors.
+    pub factor: usize,
+}
+
+impl Place {
+    /// The place of a block of a product with so many factors and this depth.
+    pub(super) fn of(factors: usize, depth: usize, blocks: Blocks, index: usize) -> Self {
+        let rows = blocks.rows(index);
+        Place { first: factors * (rows.start * depth + index * GAP), factor: rows.len() * depth + GAP }
+    }
+
+    /// Floats of one block, the longest one.
+    pub(super) const fn most(factors: usize, depth: usize) -> usize {
+        factors * (MAX_MR * depth + GAP)
+    }
+
+    /// Floats of all blocks.
+    pub(super) const fn all(factors: usize, depth: usize, blocks: Blocks) -> usize {
+        factors * (blocks.len() * depth + blocks.count() * GAP)
+    }
+}
 
 /// The weights of a convolution, or of its backward pass by the inputs.
 #[derive(Clone, Copy)]
@@ -51,103 +74,109 @@ impl<'a> Weights<'a> {
         if self.turned { (input, out) } else { (out, input) }
     }
 
-    /// Collects the taps of a block of rows, for `count` steps of the depth from `begin` on.
-    #[inline(always)]
-    fn collect(&self, rows: &Range<usize>, begin: usize, count: usize, taps: &mut [Taps; STEPS]) {
-        let [out, input] = self.channels;
-        if self.turned {
-            let steps = begin..begin + count;
-            for ocs in Blocks::of(out).iter().filter(|ocs| ocs.start < steps.end && steps.start < ocs.end) {
-                for oc in ocs.start.max(steps.start)..ocs.end.min(steps.end) {
-                    let from = &self.data[(ocs.start * input + rows.start * ocs.len()) * TAPS + oc - ocs.start..];
-                    for r in 0..rows.len() {
-                        for tap in 0..TAPS {
-                            taps[oc - begin][TAPS - 1 - tap][r] = from[(r * TAPS + tap) * ocs.len()];
-                        }
-                    }
-                }
-            }
-        } else {
-            let from = &self.data[(rows.start * input + begin * rows.len()) * TAPS..][..count * TAPS * rows.len()];
-            let (taps, _) = taps.as_flattened_mut().split_at_mut(count * TAPS);
-            for (to, from) in taps.iter_mut().zip(from.chunks_exact(rows.len())) {
-                to[..rows.len()].copy_from_slice(from);
-            }
-        }
-    }
-
-    /// Transforms them into `u`: `[block of rows][factor][depth][row]`.
+    /// Transforms them into `u`.
     pub(super) fn transform<P: Points>(self, isa: Isa, u: &mut [f32]) {
         let (rows, depth) = self.sizes();
-        assert_eq!(self.data.len(), rows * depth * TAPS, "length of the weights");
-        assert_eq!(u.len(), P::A * P::A * rows * depth, "length of the transformed weights");
-        let blocks = Blocks::of(rows);
+        let (blocks, factors) = (Blocks::of(rows), P::A * P::A);
+        assert_eq!(u.len(), Place::all(factors, depth, blocks), "length of the transformed weights");
         let u = Shared::new(u);
-        // One pair of channels takes as long as some five hundred multiply-adds.
-        parallel::for_each(blocks.count(), 500 * rows * depth, |index| {
-            let block = blocks.rows(index);
-            let at = P::A * P::A * depth * block.start;
+        // One pair of channels takes as long as some hundred multiply-adds.
+        parallel::for_each(blocks.count(), 100 * rows * depth, |index| {
+            let Place { first, factor } = Place::of(factors, depth, blocks, index);
             // SAFETY: the blocks follow one another in `u`.
-            let u = unsafe { u.at(at) };
-            isa.run(Block::<P> { weights: self, rows: block, u, points: PhantomData });
+            let u = unsafe { u.part(first..first + factors * factor) };
+            isa.run(Block::<P> { weights: self, rows: blocks.rows(index), u, points: PhantomData });
         });
     }
 }
 
-/// A block of rows to transform to `u`.
-struct Block<'a, P> {
-    weights: Weights<'a>,
-    rows: Range<usize>,
-    u: *mut f32,
-    points: PhantomData<P>,
+/// A block of rows to transform to `u`: `[factor][depth][row]`.
+pub(super) struct Block<'a, P> {
+    pub weights: Weights<'a>,
+    pub rows: Range<usize>,
+    pub u: &'a mut [f32],
+    pub points: PhantomData<P>,
 }
 
 impl<P: Points> Kernel for Block<'_, P> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Block { weights, rows: block, u, .. } = self;
-        let (depth, rows) = (weights.sizes().1, block.len());
-        // Factors stand too far apart to be written a row at a time: their lines would drive one another from the cache.
-        let mut taps = [[[0.0; MAX_LANES]; TAPS]; STEPS];
-        let mut steps = [0.0; MAX_A * MAX_A * FACTOR];
-        for begin in (0..depth).step_by(STEPS) {
-            let count = STEPS.min(depth - begin);
-            weights.collect(&block, begin, count, &mut taps);
-            for (step, taps) in taps.iter().enumerate().take(count) {
-                one::<S, P>(simd, taps, rows, &mut steps[step * rows..]);
-            }
-            for (factor, from) in steps.chunks_exact(FACTOR).enumerate().take(P::A * P::A) {
-                let from = &from[..count * rows];
-                // SAFETY: the block has `A * A * depth * rows` floats, which are this task's alone.
-                let to = unsafe { std::slice::from_raw_parts_mut(u.add((factor * depth + begin) * rows), from.len()) };
-                to.copy_from_slice(from);
-            }
+        let Block { weights, rows, u, .. } = self;
+        let (all, depth) = weights.sizes();
+        let factor = rows.len() * depth + GAP;
+        assert!(weights.data.len() == all * depth * TAPS && rows.end <= all, "the block is one of the weights");
+        let u = &mut u[..P::A * P::A * factor];
+        if weights.turned {
+            turned::<S, P>(simd, weights, rows, u, factor);
+        } else {
+            straight::<S, P>(simd, weights, rows, u, factor);
         }
     }
 }
 
-/// Transforms the weights of `rows` pairs of channels; factor `f` of row `r` goes to `f * FACTOR + r`.
-///
-/// Vectors spill over the rows, into what the next step fills in.
+/// Transforms a block of output channels.
 #[inline(always)]
-fn one<S: Simd, P: Points>(simd: S, taps: &Taps, rows: usize, to: &mut [f32]) {
+fn straight<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize>, u: &mut [f32], factor: usize) {
+    let Weights { data, channels: [_, input], .. } = weights;
+    let len = rows.len();
+    for ic in 0..input {
+        let taps = &data[(rows.start * input + ic * len) * TAPS..][..len * TAPS];
+        // SAFETY: the taps follow one another, a row of `len` floats for each; [`Block`] has measured `u`.
+        unsafe { one::<S, P>(simd, (taps.as_ptr(), len), len, (u.as_mut_ptr().add(ic * len), factor)) };
+    }
+}
+
+/// Transforms a block of input channels, their taps turned round.
+#[inline(always)]
+fn turned<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize>, u: &mut [f32], factor: usize) {
+    let Weights { data, channels: [out, input], .. } = weights;
+    let len = rows.len();
+    let mut taps = [[[0.0; MAX_LANES]; TAPS]; MAX_MR];
+    for ocs in Blocks::of(out).iter() {
+        let from = &data[(ocs.start * input + rows.start * ocs.len()) * TAPS..][..len * ocs.len() * TAPS];
+        for (index, from) in from.chunks_exact(ocs.len()).enumerate() {
+            let (row, tap) = (index / TAPS, index % TAPS);
+            for (taps, &value) in taps.iter_mut().zip(from) {
+                taps[TAPS - 1 - tap][row] = value;
+            }
+        }
+        for (oc, taps) in ocs.zip(&taps) {
+            let taps = taps.as_flattened().as_ptr();
+            // SAFETY: a row of `MAX_LANES` floats for each tap; [`Block`] has measured `u`.
+            unsafe { one::<S, P>(simd, (taps, MAX_LANES), len, (u.as_mut_ptr().add(oc * len), factor)) };
+        }
+    }
+}
+
+/// Transforms the weights of `rows` pairs of channels, whose taps are a distance apart, to factors a distance apart.
+///
+/// Vectors spill over the rows, into what the next step fills in, or the gap.
+///
+/// # Safety
+/// All taps can be read; each factor has room for the rows and `GAP` floats more.
+#[inline(always)]
+unsafe fn one<S: Simd, P: Points>(
+    simd: S,
+    (taps, tap): (*const f32, usize),
+    rows: usize,
+    (to, factor): (*mut f32, usize),
+) {
     for begin in (0..rows).step_by(S::LANES) {
+        let count = (rows - begin).min(S::LANES);
         let mut columns = [[simd.splat(0.0); MAX_A]; 3];
         for (kw, column) in columns.iter_mut().enumerate() {
             let mut g = [simd.splat(0.0); 3];
             for (kh, g) in g.iter_mut().enumerate() {
-                // SAFETY: a vector that begins among the rows ends within `MAX_LANES`, a multiple of its length.
-                *g = unsafe { simd.load(taps[kh * 3 + kw].as_ptr().add(begin)) };
+                // SAFETY: the caller's promise.
+                *g = unsafe { simd.load_part(taps.add((kh * 3 + kw) * tap + begin), 0, count) };
             }
             *column = P::weight(simd, g);
         }
         for down in 0..P::A {
             let across = P::weight(simd, [columns[0][down], columns[1][down], columns[2][down]]);
             for (right, &v) in across.iter().enumerate().take(P::A) {
-                let at = (down * P::A + right) * FACTOR + begin;
-                let to = &mut to[at..at + S::LANES];
-                // SAFETY: just measured.
-                unsafe { simd.store(to.as_mut_ptr(), v) };
+                // SAFETY: the caller's promise: a vector ends no more than its length behind the rows.
+                unsafe { simd.store(to.add((down * P::A + right) * factor + begin), v) };
             }
         }
     }

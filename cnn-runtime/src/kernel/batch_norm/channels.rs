@@ -1,10 +1,13 @@
 //! Sums over all values of a channel, which stand in one plane per sample.
 
+use std::ops::Range;
+
 use crate::desc::BatchNorm;
 use crate::kernel::lanes::{LANES, add2, tree};
+use crate::kernel::pieces::CHUNK;
 
-/// Channels that one task sums.
-pub(super) const GROUP: usize = LANES;
+/// Channels of one value per sample that are summed together.
+const GROUP: usize = LANES;
 
 /// Values, at least, that are summed in single precision before their sum joins a channel's in double.
 const BLOCK: usize = 1024;
@@ -28,6 +31,25 @@ pub(super) struct Channels {
 impl Channels {
     pub(super) fn new(d: &BatchNorm, n: usize) -> Self {
         Channels { n, channels: d.channels, plane: d.plane }
+    }
+
+    /// Values of a channel.
+    pub(super) fn count(&self) -> usize {
+        self.n * self.plane
+    }
+
+    /// Channels of a task.
+    pub(super) fn group(&self) -> usize {
+        if self.plane == 1 { GROUP } else { (CHUNK / self.count().max(1)).max(1) }
+    }
+
+    /// Where a channel's planes stand.
+    #[inline(always)]
+    pub(super) fn planes(self, channel: usize) -> impl Iterator<Item = Range<usize>> {
+        (0..self.n).map(move |n| {
+            let start = (n * self.channels + channel) * self.plane;
+            start..start + self.plane
+        })
     }
 
     /// Sums `f(k, a, b)` over the values `a` and `b` of channel `first + k`, for each `k` of `sums`.

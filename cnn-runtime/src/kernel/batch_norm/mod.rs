@@ -1,19 +1,28 @@
 //! Batch normalisation (Ioffe and Szegedy 2015), with PyTorch's conventions: the biased variance normalises, the
 //! unbiased one goes into the running statistics.
 //!
-//! Statistics are taken in two passes (mean, then squares about it); blocks are summed in single precision, blocks of
+//! A channel is done with before the next is begun, so that memory is read once and the passes after the first find
+//! the channel in the caches. Statistics are taken in two passes (mean, then squares about it); blocks are summed in single precision, blocks of
 //! a channel in double, in an order that depends on the shape only.
+
+#![allow(unsafe_code)] // tasks write the planes of their channels
 
 mod channels;
 pub mod reference;
 #[cfg(test)]
 mod tests;
 
-use channels::{Channels, GROUP, together};
+use std::ops::Range;
 
-use super::pieces::{each, each2, part, put};
+use channels::{Channels, together};
+
+use super::parallel::{self, Shared};
+use super::pieces::{each, part, put};
 use super::wide::wide;
 use crate::desc::{BatchNorm, Write};
+
+/// What a value of a batch costs in training, in multiply-adds.
+const COST: usize = 8;
 
 /// Normalises with running statistics: `output = (input - mean) / sqrt(var + eps) * scale + shift`.
 ///
@@ -88,14 +97,28 @@ pub fn forward_train(
     check(d, n, [input.len(), output.len()], [scale.len(), shift.len(), saved_mean.len(), saved_inv_std.len()]);
     check(d, n, [input.len(), input.len()], [running_mean.len(), running_var.len(), d.channels, d.channels]);
     let (all, count) = (Channels::new(d, n), n * d.plane);
-    each2((&mut *saved_mean, GROUP), (&mut *saved_inv_std, GROUP), input.len(), |i, mean, var| {
+    let shared = [&mut *saved_mean, &mut *saved_inv_std, &mut *output].map(Shared::new);
+    let group = all.group();
+    parallel::for_each(d.channels.div_ceil(group), COST * input.len(), |task| {
+        let channels = task * group..d.channels.min((task + 1) * group);
+        // SAFETY: each channel is in one task.
+        let [mean, var] = unsafe { [shared[0].part(channels.clone()), shared[1].part(channels.clone())] };
         wide(
             #[inline(always)]
             || {
-                all.sums(i * GROUP, [input, input], |_, x, _| x, mean);
+                all.sums(channels.start, [input, input], |_, x, _| x, mean);
                 mean.iter_mut().for_each(|m| *m /= count as f32);
-                all.sums(i * GROUP, [input, input], |k, x, _| (x - mean[k]) * (x - mean[k]), var);
+                all.sums(channels.start, [input, input], |k, x, _| (x - mean[k]) * (x - mean[k]), var);
                 var.iter_mut().for_each(|v| *v /= count as f32);
+                for (k, c) in channels.enumerate() {
+                    let factor = scale[c] * (1.0 / (var[k] + d.eps).sqrt());
+                    let a = Affine { mean: mean[k], factor, shift: shift[c] };
+                    for plane in all.planes(c) {
+                        // SAFETY: a plane of this task's channel.
+                        let output = unsafe { shared[2].part(plane.clone()) };
+                        output.iter_mut().zip(&input[plane]).for_each(|(y, &x)| *y = a.of(x));
+                    }
+                }
             },
         );
     });
@@ -108,8 +131,6 @@ pub fn forward_train(
         }
         saved_inv_std[c] = 1.0 / (var + d.eps).sqrt();
     }
-    let batch = |c: usize| Affine { mean: saved_mean[c], factor: scale[c] * saved_inv_std[c], shift: shift[c] };
-    affine(d, input, batch, output);
 }
 
 /// The gradients by the input, and by scale and shift (which are overwritten), through the batch's statistics.
@@ -132,29 +153,10 @@ pub fn backward(
 ) {
     check(d, n, [input.len(), d_input.len()], [scale.len(), saved_mean.len(), saved_inv_std.len(), d_scale.len()]);
     check(d, n, [d_output.len(), input.len()], [d_shift.len(), d.channels, d.channels, d.channels]);
-    let all = Channels::new(d, n);
-    each2((&mut *d_scale, GROUP), (&mut *d_shift, GROUP), input.len(), |i, d_scale, d_shift| {
-        let first = i * GROUP;
-        let (mean, inv_std) = (&saved_mean[first..], &saved_inv_std[first..]);
-        wide(
-            #[inline(always)]
-            || {
-                all.sums(first, [input, d_output], |_, _, dy| dy, d_shift);
-                all.sums(first, [input, d_output], |k, x, dy| (x - mean[k]) * dy, d_scale);
-                d_scale.iter_mut().zip(inv_std).for_each(|(s, r)| *s *= r);
-            },
-        );
-    });
-    let per_value = 1.0 / (n * d.plane) as f32;
-    let slope = |c: usize| Slope {
-        mean: saved_mean[c],
-        factor: scale[c] * saved_inv_std[c],
-        by_shift: d_shift[c] * per_value,
-        by_scale: d_scale[c] * per_value * saved_inv_std[c],
-    };
+    let gradient = Gradient { all: Channels::new(d, n), input, scale, saved_mean, saved_inv_std, d_output };
     match write {
-        Write::Set => slopes::<false>(d, input, d_output, slope, d_input),
-        Write::Add => slopes::<true>(d, input, d_output, slope, d_input),
+        Write::Set => gradient.run::<false>([d_scale, d_shift, d_input]),
+        Write::Add => gradient.run::<true>([d_scale, d_shift, d_input]),
     }
 }
 
@@ -197,38 +199,50 @@ fn affine(d: &BatchNorm, input: &[f32], of_channel: impl Fn(usize) -> Affine + S
     });
 }
 
-/// What turns one channel's gradient by the output into that by the input.
-#[derive(Clone, Copy)]
-struct Slope {
-    mean: f32,
-    factor: f32,
-    by_shift: f32,
-    by_scale: f32,
+/// What the backward pass reads.
+struct Gradient<'a> {
+    all: Channels,
+    input: &'a [f32],
+    scale: &'a [f32],
+    saved_mean: &'a [f32],
+    saved_inv_std: &'a [f32],
+    d_output: &'a [f32],
 }
 
-/// The gradient by the input of each channel of each sample.
-fn slopes<const ADD: bool>(
-    d: &BatchNorm,
-    input: &[f32],
-    d_output: &[f32],
-    of_channel: impl Fn(usize) -> Slope + Sync,
-    d_input: &mut [f32],
-) {
-    let group = together(d);
-    each(d_input, group * d.plane, input.len(), |i, d_input| {
-        let first = i * group % d.channels;
-        let (input, d_output) = (part(input, i, group * d.plane), part(d_output, i, group * d.plane));
-        wide(
-            #[inline(always)]
-            || {
-                let planes = input.chunks_exact(d.plane).zip(d_output.chunks_exact(d.plane));
-                for (c, (d_input, (input, d_output))) in (first..).zip(d_input.chunks_exact_mut(d.plane).zip(planes)) {
-                    let s = of_channel(c);
-                    for (dx, (&x, &dy)) in d_input.iter_mut().zip(input.iter().zip(d_output)) {
-                        put::<ADD>(dx, s.factor * ((dy - s.by_shift) - (x - s.mean) * s.by_scale));
-                    }
+impl Gradient<'_> {
+    /// Writes the gradients by scale, shift and input, a channel after the other.
+    fn run<const ADD: bool>(&self, targets: [&mut [f32]; 3]) {
+        let shared = targets.map(Shared::new);
+        let (group, channels) = (self.all.group(), self.scale.len());
+        parallel::for_each(channels.div_ceil(group), COST * self.input.len(), |task| {
+            let channels = task * group..channels.min((task + 1) * group);
+            // SAFETY: each channel is in one task.
+            let [d_scale, d_shift] = unsafe { [shared[0].part(channels.clone()), shared[1].part(channels.clone())] };
+            wide(
+                #[inline(always)]
+                || self.channels::<ADD>(channels, d_scale, d_shift, shared[2]),
+            );
+        });
+    }
+
+    #[inline(always)]
+    fn channels<const ADD: bool>(&self, channels: Range<usize>, d_scale: &mut [f32], d_shift: &mut [f32], to: Shared) {
+        let Gradient { all, input, scale, saved_mean, saved_inv_std, d_output } = *self;
+        let (mean, inv_std) = (&saved_mean[channels.clone()], &saved_inv_std[channels.clone()]);
+        all.sums(channels.start, [input, d_output], |_, _, dy| dy, d_shift);
+        all.sums(channels.start, [input, d_output], |k, x, dy| (x - mean[k]) * dy, d_scale);
+        d_scale.iter_mut().zip(inv_std).for_each(|(s, r)| *s *= r);
+        let per_value = 1.0 / all.count() as f32;
+        for (k, c) in channels.enumerate() {
+            let (mean, factor) = (mean[k], scale[c] * inv_std[k]);
+            let (by_shift, by_scale) = (d_shift[k] * per_value, d_scale[k] * per_value * inv_std[k]);
+            for plane in all.planes(c) {
+                // SAFETY: a plane of this task's channel.
+                let d_input = unsafe { to.part(plane.clone()) };
+                for (dx, (&x, &dy)) in d_input.iter_mut().zip(input[plane.clone()].iter().zip(&d_output[plane])) {
+                    put::<ADD>(dx, factor * ((dy - by_shift) - (x - mean) * by_scale));
                 }
-            },
-        );
-    });
+            }
+        }
+    }
 }

@@ -47,8 +47,11 @@ class Rival:
 
     def measure(self, seconds):
         self.process.send_signal(signal.SIGCONT)
-        self.process.stdin.write(f"{seconds}\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(f"{seconds}\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:  # it ended, for want of memory perhaps
+            return {"failed": True}
         found = self.read()
         self.process.send_signal(signal.SIGSTOP)
         return found

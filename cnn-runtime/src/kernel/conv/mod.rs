@@ -160,6 +160,8 @@ fn backward_data_on(
     }
     if d.is_depthwise() {
         depthwise::backward_data(isa, d, n, weight, d_output, d_input, write);
+    } else if small::whole::applies(d) {
+        small::whole::backward_data(isa, d, n, weight, d_output, d_input, write);
     } else if small::applies_backward(d) {
         small::backward_data(isa, d, n, weight, d_output, d_input, scratch, write);
     } else if winograd::backward_data(isa, d, n, weight, d_output, d_input, write).is_none() {

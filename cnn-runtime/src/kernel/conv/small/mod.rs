@@ -10,6 +10,7 @@ mod stage;
 mod tests;
 mod tile;
 mod weights;
+pub(super) mod whole;
 
 use std::ops::Range;
 

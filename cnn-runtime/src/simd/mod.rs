@@ -15,6 +15,33 @@ pub(crate) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{Avx2, Avx512};
 
+/// Every other lane of two vectors.
+pub(crate) const EVENS: [u32; 16] = [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30];
+
+/// Each lane twice, for vectors of sixteen lanes: of the lower half, and of the upper.
+const PAIRS: [[u32; 16]; 2] = pairs(8);
+
+/// The same for vectors of four lanes and of eight.
+const FEW_PAIRS: [[[u32; 16]; 2]; 2] = [pairs(2), pairs(4)];
+
+const fn pairs(half: u32) -> [[u32; 16]; 2] {
+    let mut indices = [[0; 16]; 2];
+    let mut lane = 0;
+    while lane < 2 * half {
+        indices[0][lane as usize] = lane / 2;
+        indices[1][lane as usize] = half + lane / 2;
+        lane += 1;
+    }
+    indices
+}
+
+/// Where the lanes `from..to` of a vector stand in two vectors that hold each second one of them.
+#[inline(always)]
+fn apart(lanes: usize, from: usize, to: usize) -> [std::ops::Range<usize>; 2] {
+    let (from, to) = (2 * from, (2 * to).saturating_sub(1));
+    [from.min(lanes)..to.min(lanes), from.saturating_sub(lanes)..to.saturating_sub(lanes)]
+}
+
 /// A computation written once for every instruction set.
 pub(crate) trait Kernel {
     /// Runs it. Implementations are `#[inline(always)]`, and so is all they call that works on vectors.
@@ -63,6 +90,42 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// # Safety
     /// `from` and `to` are at most `LANES`, and `p` is valid for writing the floats `from..to` after it.
     unsafe fn store_part(self, p: *mut f32, v: Self::V, from: usize, to: usize);
+
+    /// Writes those of the lanes `from..to` that are even; the memory of the others is not touched.
+    ///
+    /// # Safety
+    /// `from` and `to` are at most `LANES`, and `p` is valid for writing the floats of these lanes.
+    unsafe fn store_even(self, p: *mut f32, v: Self::V, from: usize, to: usize);
+
+    /// Reads the lanes `from..to`, which stand two floats apart: lane `l` at `2 * l`. The others are zero.
+    ///
+    /// # Safety
+    /// `from` and `to` are at most `LANES`, and `p` is valid for reading all floats from the first to the last lane.
+    #[inline(always)]
+    unsafe fn load_apart(self, p: *const f32, from: usize, to: usize) -> Self::V {
+        let [low, high] = apart(Self::LANES, from, to);
+        // SAFETY: the caller's promise.
+        unsafe {
+            let low = self.load_part(p, low.start, low.end);
+            let high = self.load_part(p.wrapping_add(Self::LANES), high.start, high.end);
+            self.pick(low, high, &EVENS)
+        }
+    }
+
+    /// Writes the lanes `from..to` two floats apart: lane `l` to `2 * l`. The memory between them is not touched.
+    ///
+    /// # Safety
+    /// `from` and `to` are at most `LANES`, and `p` is valid for writing the floats of these lanes.
+    #[inline(always)]
+    unsafe fn store_apart(self, p: *mut f32, v: Self::V, from: usize, to: usize) {
+        let [low, high] = apart(Self::LANES, from, to);
+        let indices = if Self::LANES == 16 { &PAIRS } else { &FEW_PAIRS[Self::LANES / 8] };
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.store_even(p, self.pick(v, v, &indices[0]), low.start, low.end);
+            self.store_even(p.wrapping_add(Self::LANES), self.pick(v, v, &indices[1]), high.start, high.end);
+        }
+    }
 
     /// Transposes a block of `LANES` x `LANES` floats: rows from the first place, a distance apart, become columns at the
     /// second, whose rows are a distance apart.

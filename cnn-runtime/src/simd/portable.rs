@@ -77,6 +77,14 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    unsafe fn store_even(self, p: *mut f32, v: Self::V, from: usize, to: usize) {
+        for (i, &lane) in v.iter().enumerate().take(to).skip(from).filter(|(i, _)| i % 2 == 0) {
+            // SAFETY: the caller promises that these floats are writable.
+            unsafe { p.wrapping_add(i).write(lane) };
+        }
+    }
+
+    #[inline(always)]
     unsafe fn transpose(self, (from, from_step): (*const f32, usize), (to, to_step): (*mut f32, usize)) {
         for i in 0..4 {
             for j in 0..4 {

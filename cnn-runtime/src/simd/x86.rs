@@ -101,6 +101,12 @@ macro_rules! token {
             }
 
             #[inline(always)]
+            unsafe fn store_even(self, p: *mut f32, v: Self::V, from: usize, to: usize) {
+                // SAFETY: the token proves that the instructions are present; the caller that the part may be written.
+                unsafe { $parts::store_even(p, v, from, to) }
+            }
+
+            #[inline(always)]
             unsafe fn transpose(self, from: (*const f32, usize), to: (*mut f32, usize)) {
                 // SAFETY: the token proves that the instructions are present; the caller that the rows are valid.
                 unsafe { $parts::transpose(from, to) }
@@ -216,6 +222,12 @@ mod parts512 {
         // SAFETY: lanes that the mask leaves out are not touched; the caller vouches for the others.
         unsafe { _mm512_mask_storeu_ps(p, below(to) & !below(from), v) }
     }
+
+    #[inline(always)]
+    pub(super) unsafe fn store_even(p: *mut f32, v: __m512, from: usize, to: usize) {
+        // SAFETY: lanes that the mask leaves out are not touched; the caller vouches for the others.
+        unsafe { _mm512_mask_storeu_ps(p, below(to) & !below(from) & 0x5555, v) }
+    }
 }
 
 /// Shuffles and parts of 256-bit vectors, for [`Avx2`] alone: its token vouches for the instructions.
@@ -297,5 +309,14 @@ mod parts256 {
     pub(super) unsafe fn store(p: *mut f32, v: __m256, from: usize, to: usize) {
         // SAFETY: lanes that the mask leaves out are not touched; the caller vouches for the others.
         unsafe { _mm256_maskstore_ps(p, lanes(from, to), v) }
+    }
+
+    #[inline(always)]
+    pub(super) unsafe fn store_even(p: *mut f32, v: __m256, from: usize, to: usize) {
+        // SAFETY: lanes that the mask leaves out are not touched; the caller vouches for the others.
+        unsafe {
+            let even = _mm256_setr_epi32(-1, 0, -1, 0, -1, 0, -1, 0);
+            _mm256_maskstore_ps(p, _mm256_and_si256(lanes(from, to), even), v);
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::desc::Conv;
 use crate::kernel::gemm::Pack;
 use crate::kernel::gemm::pack::{self, PanelRuns};
 use crate::kernel::gemm::sink::Run;
-use crate::simd::Simd;
+use crate::simd::{EVENS, Simd};
 
 /// Floats behind the staged rows that vector copies may read.
 const SLACK: usize = 64;
@@ -208,12 +208,11 @@ fn copy_every<S: Simd>(simd: S, stride: usize, from: &[f32], to: &mut [f32]) {
         return;
     }
     if stride == 2 {
-        const EVEN: [u32; 16] = [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30];
         while to.len() - done >= S::LANES && from.len() >= 2 * (done + S::LANES) {
             // SAFETY: just measured.
             unsafe {
                 let pair = from.as_ptr().add(2 * done);
-                let v = simd.pick(simd.load(pair), simd.load(pair.add(S::LANES)), &EVEN);
+                let v = simd.pick(simd.load(pair), simd.load(pair.add(S::LANES)), &EVENS);
                 simd.store(to.as_mut_ptr().add(done), v);
             }
             done += S::LANES;

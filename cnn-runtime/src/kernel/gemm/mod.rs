@@ -22,7 +22,7 @@ use std::ops::Range;
 pub(crate) use self::left::{Blocks, Left};
 use self::places::Places;
 use self::sink::{Columns, Run};
-pub(crate) use self::tile::{Finish, MAX_MR, Packed, Start, Strip, compute};
+pub(crate) use self::tile::{Elements, Finish, MAX_MR, Packed, Start, Strip, compute};
 use crate::desc::Write;
 use crate::dispatch::Isa;
 use crate::kernel::parallel::{self, Shared, part};
@@ -233,7 +233,7 @@ struct Part<'a, P> {
 
 impl<P> Part<'_, P> {
     #[inline(always)]
-    fn product<S: Simd, L: tile::Left>(&self, simd: S, a: L) {
+    fn product<S: Simd, L: Elements>(&self, simd: S, a: L) {
         let Part { gemm, rows, depth, right, places } = self;
         let post = &gemm.post;
         let channels = gemm.channel + rows.start..gemm.channel + rows.end;

@@ -6,7 +6,7 @@ use super::NC;
 use super::sink::{Columns, Run, runs};
 use crate::simd::Simd;
 
-/// Lanes of a vector that are neighbours in memory: lane `l` of `from..to` stands at `at + l`.
+/// Lanes of a vector that stand in memory one after the other: lane `l` of `from..to` at `at + l * step`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
     /// First lane.
@@ -15,6 +15,8 @@ pub(crate) struct Piece {
     pub to: usize,
     /// Where lane zero stands or would stand.
     pub at: isize,
+    /// Distance between lanes: one, or two as where maps are written by phases; one for a lone lane.
+    pub step: usize,
 }
 
 /// The places of up to [`NC`] columns.
@@ -26,10 +28,10 @@ pub(crate) struct Places {
 }
 
 impl Piece {
-    /// Whether these are all lanes of a vector.
+    /// Whether these are all lanes of a vector, neighbours.
     #[inline(always)]
     pub(crate) fn is_whole<S: Simd>(&self) -> bool {
-        self.from == 0 && self.to == S::LANES
+        self.from == 0 && self.to == S::LANES && self.step == 1
     }
 }
 
@@ -45,7 +47,7 @@ impl Places {
         grid: [usize; 2],
         lane: impl Fn(&Run) -> usize,
     ) -> Self {
-        let nothing = Piece { from: 0, to: 0, at: 0 };
+        let nothing = Piece { from: 0, to: 0, at: 0, step: 1 };
         let vectors = lanes.div_ceil(S::LANES);
         let mut places = Places { pieces: [nothing; 2 * NC], ends: [0; NC], vectors };
         let mut count = 0;
@@ -59,17 +61,18 @@ impl Places {
             let mut done = 0;
             while done < run.len {
                 let (vector, from) = ((begin + done) / S::LANES, (begin + done) % S::LANES);
-                let len = if columns.x == 1 { (S::LANES - from).min(run.len - done) } else { 1 };
-                let at = first + (done * columns.x) as isize - from as isize;
+                let len = if columns.x <= 2 { (S::LANES - from).min(run.len - done) } else { 1 };
+                let step = if len > 1 { columns.x } else { 1 };
+                let at = first + (done * columns.x) as isize - (from * step) as isize;
                 done += len;
                 if from > 0 && count > 0 && places.ends[vector] == count {
                     let before = &mut places.pieces[count - 1];
-                    if before.to == from && before.at == at {
+                    if before.to == from && before.at == at && before.step == step {
                         before.to += len;
                         continue;
                     }
                 }
-                places.pieces[count] = Piece { from, to: from + len, at };
+                places.pieces[count] = Piece { from, to: from + len, at, step };
                 count += 1;
                 places.ends[vector] = count;
             }
@@ -104,7 +107,7 @@ mod tests {
     fn found(columns: Columns, range: std::ops::Range<usize>) -> Vec<Vec<(usize, usize, isize)>> {
         let lanes = range.len();
         let places = Places::new(Portable, &columns, range, lanes, columns.grid, |run| run.at);
-        let pieces = |vector| places.of(vector).iter().map(|&Piece { from, to, at }| (from, to, at)).collect();
+        let pieces = |vector| places.of(vector).iter().map(|&Piece { from, to, at, .. }| (from, to, at)).collect();
         (0..places.vectors()).map(pieces).collect()
     }
 
@@ -119,13 +122,21 @@ mod tests {
     fn neighbours_across_lines_are_one_piece() {
         let columns = Columns::maps(9, 100);
         let places = Places::new(Portable, &columns, 0..8, 8, [3, 3], |run| run.at);
-        assert_eq!(places.of(0), [Piece { from: 0, to: 4, at: 0 }]);
-        assert_eq!(places.of(1), [Piece { from: 0, to: 4, at: 4 }]);
+        assert_eq!(places.of(0), [Piece { from: 0, to: 4, at: 0, step: 1 }]);
+        assert_eq!(places.of(1), [Piece { from: 0, to: 4, at: 4, step: 1 }]);
     }
 
     #[test]
     fn columns_that_stand_apart_are_pieces_of_their_own() {
-        let columns = Columns { grid: [2, 3], sample: 60, y: 20, x: 2 };
-        assert_eq!(found(columns, 2..5), [vec![(0, 1, 4), (1, 2, 19), (2, 3, 20)]]);
+        let columns = Columns { grid: [2, 3], sample: 60, y: 20, x: 3 };
+        assert_eq!(found(columns, 2..5), [vec![(0, 1, 6), (1, 2, 19), (2, 3, 21)]]);
+    }
+
+    #[test]
+    fn columns_two_apart_are_one_piece_with_that_step() {
+        let columns = Columns { grid: [2, 5], sample: 60, y: 20, x: 2 };
+        let places = Places::new(Portable, &columns, 1..8, 7, columns.grid, |run| run.at);
+        assert_eq!(places.of(0), [Piece { from: 0, to: 4, at: 2, step: 2 }]);
+        assert_eq!(places.of(1), [Piece { from: 0, to: 3, at: 20, step: 2 }]);
     }
 }

@@ -11,8 +11,8 @@ pub(crate) const MAX_MR: usize = 14;
 /// Steps that the left side is asked for ahead of time: weights stream in from memory, and may start a page at each step.
 const AHEAD: usize = 24;
 
-/// Where a tile reads its left side.
-pub(crate) trait Left: Copy {
+/// Where a tile reads the elements of its left side.
+pub(crate) trait Elements: Copy {
     /// The elements of `MR` rows, ready for the innermost loop: a function of the step and the row.
     fn elements<const MR: usize>(&self) -> impl Fn(usize, usize) -> *const f32;
 }
@@ -26,7 +26,7 @@ pub(crate) struct Packed {
     pub step: usize,
 }
 
-impl Left for Packed {
+impl Elements for Packed {
     #[inline(always)]
     fn elements<const MR: usize>(&self) -> impl Fn(usize, usize) -> *const f32 {
         let Packed { base, step } = *self;
@@ -45,7 +45,7 @@ pub(crate) struct Rows {
     pub step: usize,
 }
 
-impl Left for Rows {
+impl Elements for Rows {
     #[inline(always)]
     fn elements<const MR: usize>(&self) -> impl Fn(usize, usize) -> *const f32 {
         let mut rows = [self.base; MR];
@@ -79,7 +79,7 @@ pub(crate) struct Finish {
     pub clamp: (f32, f32),
 }
 
-/// A strip of tiles: some rows of the product of a [`Left`] and packed panels.
+/// A strip of tiles: some rows of the product of [`Elements`] and packed panels.
 ///
 /// A panel has two vectors for each step, the last one has one or two.
 pub(crate) struct Strip<'a, L> {
@@ -112,7 +112,7 @@ pub(crate) struct Strip<'a, L> {
 /// written at all places, and nobody else does; a start by rows has at least `rows` values; a residual can be read where
 /// the result is written.
 #[inline(always)]
-pub(crate) unsafe fn compute<S: Simd, L: Left>(simd: S, rows: usize, strip: Strip<'_, L>) {
+pub(crate) unsafe fn compute<S: Simd, L: Elements>(simd: S, rows: usize, strip: Strip<'_, L>) {
     macro_rules! dispatch {
         ($($mr:literal)+) => {
             match rows {
@@ -129,7 +129,7 @@ pub(crate) unsafe fn compute<S: Simd, L: Left>(simd: S, rows: usize, strip: Stri
 /// A strip whose rows are known to the compiler. Made by [`compute`] alone, under its conditions.
 struct Sized<'a, L, const MR: usize>(Strip<'a, L>);
 
-impl<L: Left, const MR: usize> Kernel for Sized<'_, L, MR> {
+impl<L: Elements, const MR: usize> Kernel for Sized<'_, L, MR> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let vectors = self.0.places.vectors();
@@ -149,7 +149,7 @@ impl<L: Left, const MR: usize> Kernel for Sized<'_, L, MR> {
 /// # Safety
 /// As for [`compute`]; the panel exists.
 #[inline(always)]
-unsafe fn tile<S: Simd, L: Left, const MR: usize, const NV: usize>(simd: S, strip: &Strip<'_, L>, panel: usize) {
+unsafe fn tile<S: Simd, L: Elements, const MR: usize, const NV: usize>(simd: S, strip: &Strip<'_, L>, panel: usize) {
     let first = strip.places.of(2 * panel);
     let second = if NV == 2 { strip.places.of(2 * panel + 1) } else { &[] };
     for piece in first.iter().chain(second) {
@@ -182,7 +182,7 @@ unsafe fn tile<S: Simd, L: Left, const MR: usize, const NV: usize>(simd: S, stri
 /// # Safety
 /// As for [`compute`]; the panel exists.
 #[inline(always)]
-unsafe fn product<S: Simd, L: Left, const MR: usize, const NV: usize>(
+unsafe fn product<S: Simd, L: Elements, const MR: usize, const NV: usize>(
     simd: S,
     strip: &Strip<'_, L>,
     panel: usize,
@@ -214,7 +214,7 @@ unsafe fn product<S: Simd, L: Left, const MR: usize, const NV: usize>(
 /// # Safety
 /// As for [`compute`]; `at` are the places of its vectors.
 #[inline(always)]
-unsafe fn whole<S: Simd, L: Left, const MR: usize, const NV: usize>(
+unsafe fn whole<S: Simd, L: Elements, const MR: usize, const NV: usize>(
     simd: S,
     strip: &Strip<'_, L>,
     mut sums: [[S::V; NV]; MR],
@@ -313,7 +313,11 @@ impl Kernel for InPieces<'_> {
         let &Ends { c, c_stride, start, finish, residual } = strip;
         for (r, row) in rows.iter().enumerate() {
             for (sums, pieces) in row.iter().zip(places) {
-                for &Piece { from, to, at } in pieces {
+                for &Piece { from, to, at, step } in pieces {
+                    let load = |p: *const f32| {
+                        // SAFETY: the promises to `compute`: all rows can be read at all places.
+                        unsafe { if step == 1 { simd.load_part(p, from, to) } else { simd.load_apart(p, from, to) } }
+                    };
                     let at = at + (r * c_stride) as isize;
                     let c = c.wrapping_offset(at);
                     // SAFETY: the promises to `compute`; a row of sums is as long as the longest vector.
@@ -322,19 +326,22 @@ impl Kernel for InPieces<'_> {
                         match start {
                             Start::Zeros => {}
                             Start::Rows(values) => value = simd.add(value, simd.splat(values[r])),
-                            Start::Memory => value = simd.add(value, simd.load_part(c, from, to)),
+                            Start::Memory => value = simd.add(value, load(c)),
                         }
                         if let Some(finish) = finish {
                             let (factor, offset) = (simd.splat(finish.factors[r]), simd.splat(finish.offsets[r]));
                             value = simd.mul_add(value, factor, offset);
                             if let Some(residual) = residual {
-                                let residual = simd.load_part(residual.wrapping_offset(at), from, to);
-                                value = simd.add(value, residual);
+                                value = simd.add(value, load(residual.wrapping_offset(at)));
                             }
                             let (low, high) = (simd.splat(finish.clamp.0), simd.splat(finish.clamp.1));
                             value = simd.min(high, simd.max(low, value));
                         }
-                        simd.store_part(c, value, from, to);
+                        if step == 1 {
+                            simd.store_part(c, value, from, to);
+                        } else {
+                            simd.store_apart(c, value, from, to);
+                        }
                     }
                 }
             }

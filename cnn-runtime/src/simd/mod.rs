@@ -8,32 +8,13 @@
 #![allow(unsafe_code)] // vector loads and stores are by pointer
 
 mod portable;
+pub(crate) mod shuffle;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub(crate) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{Avx2, Avx512};
-
-/// Every other lane of two vectors.
-pub(crate) const EVENS: [u32; 16] = [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30];
-
-/// Each lane twice, for vectors of sixteen lanes: of the lower half, and of the upper.
-const PAIRS: [[u32; 16]; 2] = pairs(8);
-
-/// The same for vectors of four lanes and of eight.
-const FEW_PAIRS: [[[u32; 16]; 2]; 2] = [pairs(2), pairs(4)];
-
-const fn pairs(half: u32) -> [[u32; 16]; 2] {
-    let mut indices = [[0; 16]; 2];
-    let mut lane = 0;
-    while lane < 2 * half {
-        indices[0][lane as usize] = lane / 2;
-        indices[1][lane as usize] = half + lane / 2;
-        lane += 1;
-    }
-    indices
-}
 
 /// Where the lanes `from..to` of a vector stand in two vectors that hold each second one of them.
 #[inline(always)]
@@ -108,7 +89,7 @@ pub(crate) trait Simd: Copy + Send + Sync {
         unsafe {
             let low = self.load_part(p, low.start, low.end);
             let high = self.load_part(p.wrapping_add(Self::LANES), high.start, high.end);
-            self.pick(low, high, &EVENS)
+            self.pick(low, high, &shuffle::EVEN)
         }
     }
 
@@ -119,11 +100,12 @@ pub(crate) trait Simd: Copy + Send + Sync {
     #[inline(always)]
     unsafe fn store_apart(self, p: *mut f32, v: Self::V, from: usize, to: usize) {
         let [low, high] = apart(Self::LANES, from, to);
-        let indices = if Self::LANES == 16 { &PAIRS } else { &FEW_PAIRS[Self::LANES / 8] };
+        let lower = const { &shuffle::in_turns(Self::LANES, 0) };
+        let upper = const { &shuffle::in_turns(Self::LANES, Self::LANES / 2) };
         // SAFETY: the caller's promise.
         unsafe {
-            self.store_even(p, self.pick(v, v, &indices[0]), low.start, low.end);
-            self.store_even(p.wrapping_add(Self::LANES), self.pick(v, v, &indices[1]), high.start, high.end);
+            self.store_even(p, self.pick(v, v, lower), low.start, low.end);
+            self.store_even(p.wrapping_add(Self::LANES), self.pick(v, v, upper), high.start, high.end);
         }
     }
 

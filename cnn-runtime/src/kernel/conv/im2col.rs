@@ -11,7 +11,7 @@ use crate::desc::Conv;
 use crate::kernel::gemm::Pack;
 use crate::kernel::gemm::pack::{self, PanelRuns};
 use crate::kernel::gemm::sink::Run;
-use crate::simd::{EVENS, Simd};
+use crate::simd::{Simd, shuffle};
 
 /// Floats behind the staged rows that vector copies may read.
 const SLACK: usize = 64;
@@ -212,7 +212,7 @@ fn copy_every<S: Simd>(simd: S, stride: usize, from: &[f32], to: &mut [f32]) {
             // SAFETY: just measured.
             unsafe {
                 let pair = from.as_ptr().add(2 * done);
-                let v = simd.pick(simd.load(pair), simd.load(pair.add(S::LANES)), &EVENS);
+                let v = simd.pick(simd.load(pair), simd.load(pair.add(S::LANES)), &shuffle::EVEN);
                 simd.store(to.as_mut_ptr().add(done), v);
             }
             done += S::LANES;

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::walk::Walk;
+use crate::simd::shuffle::{EVEN, ODD};
 use crate::simd::{Kernel, Simd};
 
 /// What the places of winners are counted from in a float: its last bits are then the place.
@@ -139,21 +140,6 @@ impl<const TRACK: bool> Rows<'_, TRACK> {
             self.argmax[at..at + count].copy_from_slice(&places[..count]);
         }
     }
-}
-
-/// The even elements of two vectors.
-const EVEN: [u32; 16] = every_other(0);
-/// The odd elements of two vectors.
-const ODD: [u32; 16] = every_other(1);
-
-const fn every_other(first: u32) -> [u32; 16] {
-    let mut indices = [0; 16];
-    let mut i = 0;
-    while i < 16 {
-        indices[i] = 2 * i as u32 + first;
-        i += 1;
-    }
-    indices
 }
 
 /// Under each of `K` taps the values of a vector of windows, the first of which begins `input`. Lanes past its end are

@@ -12,10 +12,11 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
-use crate::info::NetInfo;
+use crate::info::{LayerInfo, NetInfo};
 use crate::kernel::scratch;
 
-/// Multiply-accumulates from which a pass is worth a trip to the thread pool: some 100 microseconds of work.
+/// Multiply-accumulates of a layer from which its pass is worth a trip to the thread pool: some 50 microseconds of work.
+/// Layers that are smaller are hardly shared.
 const WORTH_A_TRIP: u64 = 1 << 22;
 
 /// Makes the working memory of all threads of the rayon pool that this is called in, or, outside of any, of the threads
@@ -34,7 +35,8 @@ pub fn warm_up() {
 
 /// Runs `pass` over `n` samples in a pool if it is large enough for its kernels to be parallel.
 pub(crate) fn run<R: Send>(info: &NetInfo, n: usize, pass: impl FnOnce() -> R + Send) -> R {
-    if info.macs.saturating_mul(n as u64) >= WORTH_A_TRIP { enter(pass) } else { pass() }
+    let large = |layer: &LayerInfo| layer.macs.saturating_mul(n as u64) >= WORTH_A_TRIP;
+    if info.layers.iter().any(large) { enter(pass) } else { pass() }
 }
 
 /// Whether there is a second thread to share work with.

@@ -28,6 +28,12 @@ pub(crate) fn parts(most: usize, macs: usize) -> usize {
     if macs < SERIAL_MACS || !pool::is_wide() { 1 } else { most.min(2 * rayon::current_num_threads()) }
 }
 
+/// `parts`, or so many more that all threads have equally many: one that waits for another falls asleep, and waking it
+/// for the next layer takes as long as a small layer. Not for work whose result depends on how it is cut.
+pub(crate) fn even(parts: usize, macs: usize) -> usize {
+    if macs < SERIAL_MACS { parts } else { parts.next_multiple_of(rayon::current_num_threads()) }
+}
+
 /// Calls `task` for every index below `tasks` on the threads of the pool. Not generic, so that rayon's machinery is
 /// compiled once and not for every kernel.
 pub(crate) fn share(tasks: usize, task: &(dyn Fn(usize) + Sync)) {

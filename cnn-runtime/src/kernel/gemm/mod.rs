@@ -138,7 +138,7 @@ impl<P: Pack> Gemm<'_, P> {
     }
 
     fn grid(&self, macs: usize) -> Grid {
-        let column_parts = self.n.div_ceil(NC);
+        let column_parts = parallel::even(self.n.div_ceil(NC), macs);
         let row_parts = parallel::parts(TASKS, macs).div_ceil(column_parts).min(self.m / MIN_ROWS).max(1);
         Grid { row_parts, column_parts }
     }

@@ -200,8 +200,11 @@ fn all<P: Points>(isa: Isa, d: &Conv, n: usize, input: &[f32], left: Left<'_>, f
     let tiles = n * d.output.h.div_ceil(P::M) * d.output.w.div_ceil(P::M);
     let panel = P::A * P::A * d.input.c * 2 * lanes;
     let most = (FACTORS / panel).clamp(1, MAX_VECTORS / 2);
-    let tile_parts = tiles.div_ceil(most * 2 * lanes);
     let macs = P::A * P::A * tiles * d.input.c * d.output.c;
+    let tile_parts = match tiles.div_ceil(most * 2 * lanes) {
+        1 => 1,
+        parts => parallel::even(parts, macs),
+    };
     let blocks = Blocks::of(d.output.c).count();
     let row_parts = parallel::parts(TASKS, macs).div_ceil(tile_parts).min(d.output.c / MIN_ROWS).clamp(1, blocks);
     let mut kept = None;

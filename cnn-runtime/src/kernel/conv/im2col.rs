@@ -249,7 +249,7 @@ impl Pack for Im2col<'_> {
         Way { stage, flat, lanes: if flat { lanes } else { columns.len() } }
     }
 
-    fn lanes(&self, way: &Way) -> usize {
+    fn lanes(&self, way: &Way, _: &Range<usize>) -> usize {
         way.lanes
     }
 
@@ -266,7 +266,7 @@ impl Pack for Im2col<'_> {
         }
     }
 
-    fn packed_len<S: Simd>(&self, simd: S, way: &Way, depth: usize) -> usize {
+    fn packed_len<S: Simd>(&self, simd: S, way: &Way, _: &Range<usize>, depth: usize) -> usize {
         let panels = if way.flat { 0 } else { pack::panels_len(simd, way.lanes, depth) };
         panels + self.filled_len(&way.stage, depth / self.taps())
     }

@@ -46,22 +46,30 @@ pub(crate) trait Pack: Sync {
     type Way;
 
     /// Depths at which a chunk may start: multiples of this.
-    fn unit(&self) -> usize;
+    fn unit(&self) -> usize {
+        1
+    }
 
     /// How `columns` are best laid out for a product with so many rows.
     fn way(&self, columns: &Range<usize>, rows: usize) -> Self::Way;
 
     /// Lanes that the columns take up.
-    fn lanes(&self, way: &Self::Way) -> usize;
+    fn lanes(&self, _way: &Self::Way, columns: &Range<usize>) -> usize {
+        columns.len()
+    }
 
     /// Lines of columns: those of a line take up consecutive lanes.
     fn grid(&self) -> [usize; 2];
 
     /// The first lane of some columns of a line.
-    fn lane(&self, way: &Self::Way, columns: &Range<usize>, run: &Run) -> usize;
+    fn lane(&self, _way: &Self::Way, _columns: &Range<usize>, run: &Run) -> usize {
+        run.at
+    }
 
     /// Floats that packing so many steps needs.
-    fn packed_len<S: Simd>(&self, simd: S, way: &Self::Way, depth: usize) -> usize;
+    fn packed_len<S: Simd>(&self, simd: S, _way: &Self::Way, columns: &Range<usize>, depth: usize) -> usize {
+        pack::panels_len(simd, columns.len(), depth)
+    }
 
     /// Packs `depth` x `columns`: a panel for each two vectors of lanes. Writes to `steps` where in a panel each step of
     /// the depth stands, and returns the distance between panels. What stands in lanes of no column does not matter, but
@@ -161,10 +169,12 @@ impl<P: Pack> Kernel for Task<'_, P> {
         let chunk = |index| part(gemm.k, chunks, unit, index);
         let deepest = (0..chunks).map(|index| chunk(index).len()).max().unwrap_or(0);
         let way = gemm.b.way(&columns, gemm.m);
-        let places = Places::new(simd, &gemm.columns, columns.clone(), gemm.b.lanes(&way), gemm.b.grid(), |run| {
-            gemm.b.lane(&way, &columns, run)
-        });
-        let mut buffer = scratch::lend(scratch::Use::Packed, gemm.b.packed_len(simd, &way, deepest) + deepest);
+        let places =
+            Places::new(simd, &gemm.columns, columns.clone(), gemm.b.lanes(&way, &columns), gemm.b.grid(), |run| {
+                gemm.b.lane(&way, &columns, run)
+            });
+        let mut buffer =
+            scratch::lend(scratch::Use::Packed, gemm.b.packed_len(simd, &way, &columns, deepest) + deepest);
         let (steps, packed) = buffer.split_at_mut(deepest);
         let steps = bytemuck::cast_slice_mut(steps);
         for index in 0..chunks {

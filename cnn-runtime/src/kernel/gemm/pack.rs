@@ -122,37 +122,19 @@ pub(crate) struct Plain<'a> {
 }
 
 impl Pack for Plain<'_> {
-    type Way = usize;
+    type Way = ();
 
-    fn unit(&self) -> usize {
-        1
-    }
-
-    fn way(&self, columns: &Range<usize>, _: usize) -> usize {
-        columns.len()
-    }
-
-    fn lanes(&self, &columns: &usize) -> usize {
-        columns
-    }
+    fn way(&self, _: &Range<usize>, _: usize) {}
 
     fn grid(&self) -> [usize; 2] {
         self.columns.grid
-    }
-
-    fn lane(&self, _: &usize, _: &Range<usize>, run: &Run) -> usize {
-        run.at
-    }
-
-    fn packed_len<S: Simd>(&self, simd: S, &columns: &usize, depth: usize) -> usize {
-        panels_len(simd, columns, depth)
     }
 
     #[inline(always)]
     fn pack<S: Simd>(
         &self,
         simd: S,
-        _: &usize,
+        (): &(),
         depth: Range<usize>,
         columns: &Range<usize>,
         into: &mut [f32],
@@ -190,37 +172,19 @@ pub(crate) struct Transposed<'a> {
 }
 
 impl Pack for Transposed<'_> {
-    type Way = usize;
+    type Way = ();
 
-    fn unit(&self) -> usize {
-        1
-    }
-
-    fn way(&self, columns: &Range<usize>, _: usize) -> usize {
-        columns.len()
-    }
-
-    fn lanes(&self, &columns: &usize) -> usize {
-        columns
-    }
+    fn way(&self, _: &Range<usize>, _: usize) {}
 
     fn grid(&self) -> [usize; 2] {
         [1, usize::MAX]
-    }
-
-    fn lane(&self, _: &usize, _: &Range<usize>, run: &Run) -> usize {
-        run.at
-    }
-
-    fn packed_len<S: Simd>(&self, simd: S, &columns: &usize, depth: usize) -> usize {
-        panels_len(simd, columns, depth)
     }
 
     #[inline(always)]
     fn pack<S: Simd>(
         &self,
         simd: S,
-        _: &usize,
+        (): &(),
         depth: Range<usize>,
         columns: &Range<usize>,
         into: &mut [f32],

@@ -16,7 +16,7 @@ use std::ops::Range;
 
 use self::stage::Taps;
 use self::tile::{Finish, Strip, compute, most_rows};
-use self::weights::Blocks;
+use self::weights::Weights;
 use crate::desc::{Conv, Map, Write};
 use crate::dispatch::Isa;
 use crate::kernel::parallel::{self, Shared, part};
@@ -44,7 +44,7 @@ pub(super) fn applies(d: &Conv) -> bool {
 pub(super) fn forward(isa: Isa, d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
     let taps = Taps::of(d);
     let channels = d.output.c / d.groups;
-    let weights = Blocks { data: weight, rows: channels, taps: taps.len() };
+    let weights = Weights { data: weight, rows: channels, taps: taps.len() };
     Product { taps, n, groups: d.groups, channels, input, weights, post, add: false }.run(isa, output);
 }
 
@@ -83,7 +83,7 @@ pub(super) fn backward_data(
     };
     let channels = d.input.c / d.groups;
     super::backward_data::turn_all(d, weight, scratch);
-    let weights = Blocks { data: scratch, rows: channels, taps: taps.len() };
+    let weights = Weights { data: scratch, rows: channels, taps: taps.len() };
     let (post, add) = (Post::new(), write == Write::Add);
     Product { taps, n, groups: d.groups, channels, input: d_output, weights, post, add }.run(isa, d_input);
 }
@@ -97,7 +97,7 @@ struct Product<'a> {
     /// Outputs of a group.
     channels: usize,
     input: &'a [f32],
-    weights: Blocks<'a>,
+    weights: Weights<'a>,
     post: Post<'a>,
     /// Whether to add to the outputs.
     add: bool,

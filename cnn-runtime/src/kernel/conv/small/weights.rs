@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use crate::kernel::gemm;
+use crate::kernel::gemm::Blocks;
 
 /// The weights of all groups.
 #[derive(Clone, Copy)]
-pub(super) struct Blocks<'a> {
+pub(super) struct Weights<'a> {
     /// Blocks of a group, one group after the other.
     pub data: &'a [f32],
     /// Rows of a group.
@@ -15,15 +15,15 @@ pub(super) struct Blocks<'a> {
     pub taps: usize,
 }
 
-impl Blocks<'_> {
+impl Weights<'_> {
     /// Blocks of a group.
     pub(super) fn blocks(&self) -> usize {
-        gemm::Blocks::of(self.rows).count()
+        Blocks::of(self.rows).count()
     }
 
     /// The rows of a block, within its group.
     pub(super) fn rows(&self, block: usize) -> Range<usize> {
-        gemm::Blocks::of(self.rows).rows(block)
+        Blocks::of(self.rows).rows(block)
     }
 
     /// The weight of the first tap of a row of a block, and the distance between taps.

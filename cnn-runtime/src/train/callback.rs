@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::metrics::Evaluation;
 
 /// One step that was just made.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,7 +30,7 @@ pub struct Step {
 }
 
 /// One epoch that was just finished.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Epoch {
     /// The epoch, counted from 0.
     pub epoch: usize,
@@ -41,13 +42,18 @@ pub struct Epoch {
     pub accuracy: f64,
     /// Images of the epoch.
     pub images: usize,
-    /// Time the epoch took.
+    /// Time the epoch took, the evaluation after it not counted.
     pub time: Duration,
+    /// Learning rate of its last step.
+    pub lr: f32,
+    /// What the network does with the data to validate on, if the trainer has any.
+    pub validation: Option<Evaluation>,
 }
 
 /// Looks on while a network of type `N` is trained: progress bars, tests after each epoch, early ends.
 ///
-/// `()` looks away, and a closure `|step: &Step| ..` is called after each step.
+/// `()` looks away, a closure `|step: &Step| ..` is called after each step, and a tuple of callbacks calls each of them,
+/// in order.
 pub trait Callback<N> {
     /// Called after each step.
     fn step(&mut self, step: &Step) {
@@ -62,6 +68,11 @@ pub trait Callback<N> {
         let _ = (network, epoch);
         Ok(ControlFlow::Continue(()))
     }
+
+    /// This callback, lent for a run and there to be asked after it.
+    fn by_ref(&mut self) -> ByRef<'_, Self> {
+        ByRef(self)
+    }
 }
 
 impl<N> Callback<N> for () {}
@@ -71,3 +82,46 @@ impl<N, F: FnMut(&Step)> Callback<N> for F {
         self(step);
     }
 }
+
+/// A callback that is lent. Made by [`Callback::by_ref`].
+pub struct ByRef<'c, C: ?Sized>(&'c mut C);
+
+impl<N, C: Callback<N> + ?Sized> Callback<N> for ByRef<'_, C> {
+    fn step(&mut self, step: &Step) {
+        self.0.step(step);
+    }
+
+    fn epoch(&mut self, network: &N, epoch: &Epoch) -> Result<ControlFlow<()>, Error> {
+        self.0.epoch(network, epoch)
+    }
+}
+
+impl<N, C: Callback<N>> Callback<N> for Option<C> {
+    fn step(&mut self, step: &Step) {
+        self.iter_mut().for_each(|callback| callback.step(step));
+    }
+
+    fn epoch(&mut self, network: &N, epoch: &Epoch) -> Result<ControlFlow<()>, Error> {
+        self.as_mut().map_or(Ok(ControlFlow::Continue(())), |callback| callback.epoch(network, epoch))
+    }
+}
+
+/// All are called, also if an earlier one ends the run; an error of one keeps the later ones from being called.
+macro_rules! tuple_of_callbacks {
+    ($($name:ident $index:tt),+) => {
+        impl<N, $($name: Callback<N>),+> Callback<N> for ($($name,)+) {
+            fn step(&mut self, step: &Step) {
+                $(self.$index.step(step);)+
+            }
+
+            fn epoch(&mut self, network: &N, epoch: &Epoch) -> Result<ControlFlow<()>, Error> {
+                let flows = [$(self.$index.epoch(network, epoch)?),+];
+                Ok(flows.into_iter().find(ControlFlow::is_break).unwrap_or(ControlFlow::Continue(())))
+            }
+        }
+    };
+}
+
+tuple_of_callbacks!(A 0, B 1);
+tuple_of_callbacks!(A 0, B 1, C 2);
+tuple_of_callbacks!(A 0, B 1, C 2, D 3);

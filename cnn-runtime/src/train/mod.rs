@@ -8,7 +8,6 @@ mod callback;
 #[cfg(test)]
 mod tests;
 
-use std::ops::ControlFlow;
 use std::time::Instant;
 
 use rand::RngExt;
@@ -23,7 +22,7 @@ use crate::optim::Optimizer;
 use crate::random;
 use crate::workspace::TrainWorkspace;
 
-pub use callback::{Callback, Epoch, Step};
+pub use callback::{ByRef, Callback, Epoch, Step};
 
 /// Where a run stands, for a learning-rate schedule to decide by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,12 +60,13 @@ type Schedule = Box<dyn FnMut(Position) -> f32 + Send>;
 ///     Ok(())
 /// }
 /// ```
-pub struct Trainer<O> {
+pub struct Trainer<'d, O> {
     optimizer: O,
     epochs: usize,
     batch: usize,
     seed: u64,
     schedule: Option<Schedule>,
+    validation: Option<&'d dyn Dataset>,
 }
 
 /// What became of a run.
@@ -76,10 +76,10 @@ pub struct History {
     pub epochs: Vec<Epoch>,
 }
 
-impl<O: Optimizer> Trainer<O> {
+impl<'d, O: Optimizer> Trainer<'d, O> {
     /// One epoch in batches of 32 under seed 0, unless told otherwise.
     pub fn new(optimizer: O) -> Self {
-        Trainer { optimizer, epochs: 1, batch: 32, seed: 0, schedule: None }
+        Trainer { optimizer, epochs: 1, batch: 32, seed: 0, schedule: None, validation: None }
     }
 
     /// How often the network sees every sample.
@@ -110,6 +110,13 @@ impl<O: Optimizer> Trainer<O> {
         self
     }
 
+    /// Data to evaluate the network on after each epoch: what it finds stands in [`Epoch::validation`].
+    #[must_use]
+    pub fn validate(mut self, data: &'d dyn Dataset) -> Self {
+        self.validation = Some(data);
+        self
+    }
+
     /// The optimiser.
     pub fn optimizer(&self) -> &O {
         &self.optimizer
@@ -135,9 +142,13 @@ impl<O: Optimizer> Trainer<O> {
         let mut run = Run::new(network, data.len(), self.batch);
         let mut history = History::default();
         for epoch in 0..self.epochs {
-            let report = self.epoch(network, data, epoch, &mut run, &mut callback)?;
+            let mut report = self.epoch(network, data, epoch, &mut run, &mut callback)?;
+            if let Some(validation) = self.validation {
+                report.validation = Some(metrics::evaluate(network, &mut network.workspace(256), validation)?);
+            }
+            let flow = callback.epoch(network, &report)?;
             history.epochs.push(report);
-            if let ControlFlow::Break(()) = callback.epoch(network, &report)? {
+            if flow.is_break() {
                 break;
             }
         }
@@ -184,7 +195,8 @@ impl<O: Optimizer> Trainer<O> {
             });
         }
         let (loss, accuracy) = ((total_loss / images as f64) as f32, correct as f64 / images as f64);
-        Ok(Epoch { epoch, epochs: self.epochs, loss, accuracy, images, time: start.elapsed() })
+        let (time, lr) = (start.elapsed(), self.optimizer.lr());
+        Ok(Epoch { epoch, epochs: self.epochs, loss, accuracy, images, time, lr, validation: None })
     }
 }
 

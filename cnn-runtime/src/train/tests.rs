@@ -1,3 +1,5 @@
+use std::ops::ControlFlow;
+
 use ndarray::Array4;
 
 use super::*;
@@ -14,7 +16,7 @@ fn columns(samples: usize) -> Arrays {
     Arrays::new(images, labels, 3).unwrap()
 }
 
-fn trainer() -> Trainer<Sgd> {
+fn trainer() -> Trainer<'static, Sgd> {
     Trainer::new(Sgd::new(0.1).momentum(0.9)).epochs(5).batch(8).seed(1)
 }
 
@@ -29,7 +31,7 @@ fn learns_what_can_be_learned() {
     assert_eq!(history.epochs.len(), 5);
     assert!(history.epochs[4].loss < 0.5 * history.epochs[0].loss, "{history:?}");
     assert!(after.accuracy() > 0.95 && after.loss < before.loss, "{before:?} to {after:?}");
-    assert_eq!(after.samples, 100);
+    assert_eq!(after.samples(), 100);
 }
 
 #[test]
@@ -129,8 +131,9 @@ fn a_loss_that_is_not_finite_stops_the_run_and_keeps_what_was_learned() {
 #[test]
 fn wrong_settings_and_data_are_named() {
     let mut net = Toy::new(1);
-    let mut message =
-        |mut trainer: Trainer<Sgd>, data: &dyn Dataset| trainer.fit(&mut net, data, ()).unwrap_err().to_string();
+    let mut message = |mut trainer: Trainer<'static, Sgd>, data: &dyn Dataset| {
+        trainer.fit(&mut net, data, ()).unwrap_err().to_string()
+    };
     assert_eq!(message(trainer().batch(0), &columns(4)), "batch size is 0, expected at least 1");
     let other = Arrays::new(Array4::zeros((1, 1, 3, 2)), vec![0], 3).unwrap();
     assert_eq!(

@@ -1,5 +1,7 @@
 //! How well a network does.
 
+mod confusion;
+
 use ndarray::{ArrayView1, ArrayView2};
 
 use crate::data::{Dataset, Draw, check_input, fill_batch};
@@ -7,6 +9,8 @@ use crate::error::Error;
 use crate::loss::{Labels, class, cross_entropy};
 use crate::network::{self, Network};
 use crate::workspace::Workspace;
+
+pub use confusion::Confusion;
 
 /// The class with the highest score; the first of equals. 0 if there is none above NaN or minus infinity.
 pub fn argmax(scores: ArrayView1<'_, f32>) -> usize {
@@ -35,25 +39,48 @@ pub fn correct<T: Labels + ?Sized>(output: ArrayView2<'_, f32>, labels: &T) -> R
     Ok(count)
 }
 
+/// Whether the score of `label` is among the `k` highest. Of equal scores the first counts as the highest; NaN is
+/// never among them.
+pub fn in_top(scores: ArrayView1<'_, f32>, label: usize, k: usize) -> bool {
+    let own = scores[label];
+    let higher = |&(class, score): &(usize, f32)| score > own || (score == own && class < label);
+    !own.is_nan() && scores.iter().copied().enumerate().filter(higher).count() < k
+}
+
 /// What [`evaluate`] found.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
-    /// Samples looked at.
-    pub samples: usize,
-    /// Samples whose class was found.
-    pub correct: usize,
     /// Mean cross-entropy.
     pub loss: f32,
+    /// Samples whose class was among the five with the highest scores.
+    pub in_top5: usize,
+    /// Which classes were taken for which.
+    pub confusion: Confusion,
 }
 
 impl Evaluation {
-    /// The part of the samples whose class was found, from 0 to 1.
+    /// Samples looked at.
+    pub fn samples(&self) -> usize {
+        self.confusion.samples() as usize
+    }
+
+    /// Samples whose class was found.
+    pub fn correct(&self) -> usize {
+        self.confusion.correct() as usize
+    }
+
+    /// The part of the samples whose class was found, from 0 to 1: top-1 accuracy.
     pub fn accuracy(&self) -> f64 {
-        self.correct as f64 / self.samples as f64
+        self.confusion.accuracy()
+    }
+
+    /// The part of the samples whose class was among the five with the highest scores, from 0 to 1: top-5 accuracy.
+    pub fn top5(&self) -> f64 {
+        self.in_top5 as f64 / self.samples() as f64
     }
 }
 
-/// Runs all of `data` through the network, in batches as large as the workspace takes, and counts what it gets right.
+/// Runs all of `data` through the network, in batches as large as the workspace takes, and counts what it takes for what.
 ///
 /// # Errors
 /// [`Error::DataMismatch`] if the data are not of the network's input shape or there are none,
@@ -64,7 +91,8 @@ pub fn evaluate<N: Network>(
     data: &(impl Dataset + ?Sized),
 ) -> Result<Evaluation, Error> {
     check_input(data, N::INFO)?;
-    let (mut correct, mut loss) = (0, 0.0);
+    let (mut in_top5, mut loss) = (0, 0.0);
+    let mut confusion = Confusion::new(N::INFO.infer.output.len);
     let mut labels = vec![0; workspace.capacity().min(data.len())];
     for first in (0..data.len()).step_by(workspace.capacity()) {
         let n = workspace.capacity().min(data.len() - first);
@@ -72,11 +100,12 @@ pub fn evaluate<N: Network>(
         network::run_infer(network, workspace, n);
         for (at, scores) in workspace.rows(n).outer_iter().enumerate() {
             let label = class(labels[at] as i128, first + at, scores.len())?;
-            correct += usize::from(argmax(scores) == label);
+            confusion.add(label, argmax(scores));
+            in_top5 += usize::from(in_top(scores, label, 5));
             loss += cross_entropy(scores, label);
         }
     }
-    Ok(Evaluation { samples: data.len(), correct, loss: (loss / data.len() as f64) as f32 })
+    Ok(Evaluation { loss: (loss / data.len() as f64) as f32, in_top5, confusion })
 }
 
 #[cfg(test)]
@@ -95,6 +124,13 @@ mod tests {
     }
 
     #[test]
+    fn the_first_of_equals_are_the_highest() {
+        let scores = array![1.0, 3.0, 3.0, 0.0, f32::NAN];
+        let ranks = |label| (0..=5).find(|&k| in_top(scores.view(), label, k));
+        assert_eq!([0, 1, 2, 3, 4].map(ranks), [Some(3), Some(1), Some(2), Some(4), None]);
+    }
+
+    #[test]
     fn correct_counts_rows() {
         let output = array![[1.0, 0.0], [0.0, 1.0], [2.0, 1.0]];
         assert_eq!(correct(output.view(), &[0, 1, 1]).unwrap(), 2);
@@ -110,7 +146,8 @@ mod tests {
         let all = evaluate(&net, &mut net.workspace(10), &data).unwrap();
         assert_eq!(evaluate(&net, &mut net.workspace(3), &data).unwrap(), all);
         assert_eq!(evaluate(&net, &mut net.workspace(64), &data).unwrap(), all);
-        assert_eq!((all.samples, all.accuracy()), (10, all.correct as f64 / 10.0));
+        assert_eq!((all.samples(), all.accuracy()), (10, all.correct() as f64 / 10.0));
+        assert_eq!(all.top5(), 1.0, "there are three classes");
     }
 
     #[test]

@@ -4,9 +4,10 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use cnn_examples::{Outcome, progress::Watch, schedule::cosine, shipped};
+use cnn_examples::{Outcome, schedule::cosine, shipped};
 use cnn_runtime::data::{Shift, idx};
 use cnn_runtime::prelude::*;
+use cnn_runtime::watch::Progress;
 
 cnn! {
     /// Two hidden layers, as in LeCun et al. 1998, section III-C.4: every pixel has a weight of its own.
@@ -82,7 +83,7 @@ fn trained<N: Network>(mut net: N, name: &str, train: &impl Dataset, args: &Args
     println!("{name}: {} parameters, {} digits, {} epochs", N::INFO.params, train.len(), args.epochs);
     let sgd = Sgd::new(args.lr).momentum(0.9).weight_decay(5e-4);
     let trainer = Trainer::new(sgd).epochs(args.epochs).batch(64).seed(args.seed);
-    trainer.schedule(cosine(args.lr)).fit(&mut net, train, Watch::default())?;
+    trainer.schedule(cosine(args.lr)).fit(&mut net, train, Progress::new())?;
     Ok(net)
 }
 

@@ -28,6 +28,7 @@ pub mod testing;
 #[cfg(test)]
 mod toy;
 pub mod train;
+pub mod watch;
 pub mod workspace;
 
 pub use buffer::Buffer;

@@ -1,9 +1,7 @@
-//! What the example programs share: where their data stands and how it is read, how they show progress, how the learning
-//! rate falls, and how a photo runs through a network.
-
+//! What the example programs share: where their data stands and how it is read, how the learning rate falls, and how a
+//! photo runs through a network.
 pub mod data;
 pub mod picture;
-pub mod progress;
 pub mod schedule;
 
 use std::error::Error;

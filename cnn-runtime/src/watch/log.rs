@@ -1,0 +1,233 @@
+//! A file with a line for each epoch.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::train::{Callback, Epoch, History};
+
+/// One epoch as it stands in the file: the columns of a CSV file, the keys of a JSON line.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The epoch, counted from 1.
+    pub epoch: usize,
+    /// Learning rate of the epoch's last step.
+    pub lr: f32,
+    /// Mean loss over the epoch. In JSON, `null` stands for a number that is not finite.
+    #[serde(deserialize_with = "nan_if_null")]
+    pub loss: f32,
+    /// Part of the images whose class was found in training, from 0 to 1.
+    pub accuracy: f64,
+    /// Mean loss on the validation data, if there are any.
+    pub validation_loss: Option<f32>,
+    /// Part of the validation data whose class was found, from 0 to 1.
+    pub validation_accuracy: Option<f64>,
+    /// Part of the validation data whose class was among the five highest scores, from 0 to 1.
+    pub validation_top5: Option<f64>,
+    /// Images of the epoch.
+    pub images: usize,
+    /// Seconds the epoch took.
+    pub seconds: f64,
+}
+
+fn nan_if_null<'de, D: serde::Deserializer<'de>>(from: D) -> Result<f32, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(f32::NAN))
+}
+
+impl From<&Epoch> for Row {
+    fn from(epoch: &Epoch) -> Self {
+        let validation = epoch.validation.as_ref();
+        Row {
+            epoch: epoch.epoch + 1,
+            lr: epoch.lr,
+            loss: epoch.loss,
+            accuracy: epoch.accuracy,
+            validation_loss: validation.map(|reached| reached.loss),
+            validation_accuracy: validation.map(|reached| reached.accuracy()),
+            validation_top5: validation.map(|reached| reached.top5()),
+            images: epoch.images,
+            seconds: epoch.time.as_secs_f64(),
+        }
+    }
+}
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Csv,
+    JsonLines,
+}
+
+/// A callback that adds a line to a file after each epoch, as a [`Row`]. Every line is handed to the operating system
+/// at once: a run that ends early keeps what it wrote.
+pub struct Log {
+    path: PathBuf,
+    format: Format,
+    file: BufWriter<File>,
+    header: bool,
+}
+
+impl Log {
+    /// A new file in place of any old one: comma-separated values if its name ends in `.csv`, a JSON object per line if
+    /// it ends in `.jsonl`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] for another ending, [`Error::Io`] if the file cannot be made.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::open(path.as_ref(), OpenOptions::new().write(true).create(true).truncate(true))
+    }
+
+    /// Goes on with the file of a run that goes on, or makes it.
+    ///
+    /// # Errors
+    /// As of [`create`](Log::create).
+    pub fn append(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::open(path.as_ref(), OpenOptions::new().append(true).create(true))
+    }
+
+    fn open(path: &Path, options: &OpenOptions) -> Result<Self, Error> {
+        let format = match path.extension().and_then(|ending| ending.to_str()) {
+            Some("csv") => Format::Csv,
+            Some("jsonl") => Format::JsonLines,
+            _ => {
+                let (option, expected) = ("name of the log", "a name that ends in .csv or .jsonl");
+                return Err(Error::InvalidOption { option, expected, found: path.display().to_string() });
+            }
+        };
+        let open = || {
+            let file = options.open(path)?;
+            let empty = file.metadata()?.len() == 0;
+            Ok((BufWriter::new(file), empty))
+        };
+        let (file, empty) = open().map_err(|error| Error::Io { path: Some(path.to_owned()), error })?;
+        Ok(Log { path: path.to_owned(), format, file, header: empty })
+    }
+
+    /// Adds a line.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be written.
+    pub fn write(&mut self, row: &Row) -> Result<(), Error> {
+        self.try_write(row).map_err(|error| Error::Io { path: Some(self.path.clone()), error })
+    }
+
+    fn try_write(&mut self, row: &Row) -> io::Result<()> {
+        match self.format {
+            Format::Csv => {
+                let mut csv = csv::WriterBuilder::new().has_headers(self.header).from_writer(&mut self.file);
+                csv.serialize(row).map_err(io::Error::other)?;
+                csv.flush()?;
+            }
+            Format::JsonLines => {
+                serde_json::to_writer(&mut self.file, row)?;
+                self.file.write_all(b"\n")?;
+            }
+        }
+        self.header = false;
+        self.file.flush()
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log").field("path", &self.path).field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+impl<N> Callback<N> for Log {
+    fn epoch(&mut self, _: &N, epoch: &Epoch) -> Result<ControlFlow<()>, Error> {
+        self.write(&epoch.into())?;
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+impl History {
+    /// Writes all epochs as [`Log`] would have: comma-separated values to a `.csv`, JSON lines to a `.jsonl` file.
+    ///
+    /// # Errors
+    /// As of [`Log::create`] and [`Log::write`].
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        let mut log = Log::create(path)?;
+        self.epochs.iter().try_for_each(|epoch| log.write(&epoch.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::network::Network;
+    use crate::toy::Toy;
+    use crate::watch::epoch;
+
+    fn read_csv(path: &Path) -> Vec<Row> {
+        csv::Reader::from_path(path).unwrap().deserialize().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn every_epoch_is_in_the_file_as_soon_as_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.csv");
+        let mut log = Log::create(&path).unwrap();
+        for index in 0..3 {
+            assert!(log.epoch(&Toy::new(0), &epoch(index, 3)).unwrap().is_continue());
+            let rows = read_csv(&path);
+            assert_eq!(rows.len(), index + 1);
+            assert_eq!(rows[index], Row::from(&epoch(index, 3)));
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("epoch,lr,loss,accuracy,validation_loss,"), "{text}");
+        assert!(text.contains("\n1,0.05,0.5,0.75,,,,600,1.5\n"), "{text}");
+    }
+
+    #[test]
+    fn json_lines_hold_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.jsonl");
+        let history = History { epochs: vec![epoch(0, 2), epoch(1, 2)] };
+        history.write(&path).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let rows: Vec<Row> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(rows, [Row::from(&history.epochs[0]), Row::from(&history.epochs[1])]);
+    }
+
+    #[test]
+    fn a_log_goes_on_under_one_header() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.csv");
+        for index in 0..2 {
+            Log::append(&path).unwrap().write(&Row::from(&epoch(index, 2))).unwrap();
+        }
+        assert_eq!(read_csv(&path).iter().map(|row| row.epoch).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3);
+    }
+
+    #[test]
+    fn a_loss_that_is_no_number_can_be_written_and_read() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["nan.csv", "nan.jsonl"] {
+            let path = folder.path().join(name);
+            let mut diverged = epoch(0, 1);
+            diverged.loss = f32::NAN;
+            History { epochs: vec![diverged] }.write(&path).unwrap();
+            let row = match name {
+                "nan.csv" => read_csv(&path)[0],
+                _ => serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap(),
+            };
+            assert!(row.loss.is_nan(), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn the_name_decides_the_format() {
+        let error = Log::create("run.txt").unwrap_err().to_string();
+        assert_eq!(error, "name of the log is run.txt, expected a name that ends in .csv or .jsonl");
+        assert!(matches!(Log::create("no/such/folder/run.csv"), Err(Error::Io { .. })));
+    }
+}

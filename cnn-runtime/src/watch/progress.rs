@@ -1,0 +1,200 @@
+//! A progress bar for a training run.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::error::Error;
+use crate::train::{Callback, Epoch, Step};
+
+const TEMPLATE: &str = "{prefix} {wide_bar} {pos}/{len}  {msg}  {per_sec} images/s  {eta} left";
+
+/// Shows a training run: while an epoch goes on, a bar with the loss, the accuracy, images per second and the time
+/// left; after it, a line with what it reached and the time left of the run.
+///
+/// The bar is drawn on standard error, and only where that is a terminal; the lines go to standard output, so that a
+/// run in a pipe or a log leaves one line for each epoch.
+pub struct Progress {
+    out: Box<dyn Write + Send>,
+    target: fn() -> ProgressDrawTarget,
+    bar: Option<ProgressBar>,
+    /// When the first step was over.
+    start: Option<Instant>,
+    epochs: Option<usize>,
+}
+
+impl Progress {
+    /// Lines on standard output, the bar on standard error.
+    pub fn new() -> Self {
+        Self::to(io::stdout())
+    }
+
+    /// Lines on `out`, the bar on standard error.
+    pub fn to(out: impl Write + Send + 'static) -> Self {
+        Progress { out: Box::new(out), target: ProgressDrawTarget::stderr, bar: None, start: None, epochs: None }
+    }
+
+    /// The bar of an epoch that begins.
+    fn begin(&self, step: &Step) -> ProgressBar {
+        let of = self.epochs.map_or(String::new(), |epochs| format!("/{epochs}"));
+        bar(format!("epoch {:>2}{of}", step.epoch + 1), step.total_images, (self.target)())
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Progress").field("bar", &self.bar).field("start", &self.start).finish_non_exhaustive()
+    }
+}
+
+impl<N> Callback<N> for Progress {
+    fn step(&mut self, step: &Step) {
+        if self.bar.is_none() {
+            self.bar = Some(self.begin(step));
+            self.start.get_or_insert_with(Instant::now);
+        }
+        if let Some(bar) = self.bar.as_ref().filter(|bar| !bar.is_hidden()) {
+            bar.set_message(format!("loss {:.4}  accuracy {:.2} %", step.mean_loss, 100.0 * step.accuracy));
+            bar.set_position(step.images as u64);
+        }
+    }
+
+    fn epoch(&mut self, _: &N, epoch: &Epoch) -> Result<ControlFlow<()>, Error> {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        self.epochs = Some(epoch.epochs);
+        let spent = self.start.map_or(epoch.time, |start| start.elapsed());
+        writeln!(self.out, "{}", line(epoch, spent))
+            .and_then(|()| self.out.flush())
+            .map_err(|error| Error::Io { path: None, error })?;
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// A bar that counts images up to `len`, with `label` before it.
+fn bar(label: String, len: usize, target: ProgressDrawTarget) -> ProgressBar {
+    let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar()).with_key(
+        "per_sec",
+        |state: &indicatif::ProgressState, out: &mut dyn fmt::Write| {
+            let _ = write!(out, "{:.0}", state.per_sec());
+        },
+    );
+    ProgressBar::with_draw_target(Some(len as u64), target).with_style(style).with_prefix(label)
+}
+
+/// What an epoch reached, for people; `spent` is the time of the run so far.
+fn line(epoch: &Epoch, spent: Duration) -> String {
+    let Epoch { epoch: index, epochs, loss, accuracy, .. } = epoch;
+    let mut line = format!("epoch {:>2}/{epochs}  loss {loss:.4}  train {:.2} %", index + 1, 100.0 * accuracy);
+    if let Some(validation) = &epoch.validation {
+        line += &format!("  test loss {:.4}  test {:.2} %", validation.loss, 100.0 * validation.accuracy());
+    }
+    line += &format!("  {:.0} images/s", epoch.images as f64 / epoch.time.as_secs_f64().max(1e-9));
+    let ahead = epochs.saturating_sub(index + 1);
+    if ahead > 0 {
+        let left = spent.div_f64((index + 1) as f64).mul_f64(ahead as f64);
+        line += &format!("  {} left", HumanDuration(left));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use indicatif::{InMemoryTerm, TermLike};
+
+    use super::*;
+    use crate::network::Network;
+    use crate::toy::Toy;
+    use crate::watch::epoch;
+
+    /// What was written, shared with the test.
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Shared {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    fn step(images: usize) -> Step {
+        Step {
+            epoch: 0,
+            step: images / 200 - 1,
+            steps: 3,
+            lr: 0.1,
+            loss: 0.5,
+            mean_loss: 0.625,
+            accuracy: 0.875,
+            images,
+            total_images: 600,
+        }
+    }
+
+    #[test]
+    fn an_epoch_is_a_line_with_the_time_left() {
+        let out = Shared::default();
+        let (net, mut progress) = (Toy::new(0), Progress::to(out.clone()));
+        for index in 0..3 {
+            Callback::<Toy>::step(&mut progress, &step(600));
+            assert_eq!(progress.epoch(&net, &epoch(index, 3)).unwrap(), ControlFlow::Continue(()));
+        }
+        let text = out.text();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "epoch  1/3  loss 0.5000  train 75.00 %  400 images/s  0 seconds left");
+        assert_eq!(lines[2], "epoch  3/3  loss 0.2500  train 75.00 %  400 images/s");
+        assert_eq!(lines.len(), 3);
+    }
+
+    #[test]
+    fn the_bar_shows_where_the_epoch_stands() {
+        let term = InMemoryTerm::new(4, 120);
+        let target = ProgressDrawTarget::term_like(Box::new(term.clone()));
+        let bar = bar("epoch  1".into(), 600, target);
+        let mut progress = Progress { bar: Some(bar), ..Progress::to(io::sink()) };
+        Callback::<Toy>::step(&mut progress, &step(200));
+        progress.bar.as_ref().unwrap().force_draw();
+        let shown = term.contents();
+        for part in ["epoch  1 ", "200/600", "loss 0.6250", "accuracy 87.50 %", "images/s", "left"] {
+            assert!(shown.contains(part), "{part} in {shown}");
+        }
+        assert!(shown.len() <= usize::from(term.width()) * 3, "one line: {shown}");
+        assert!(progress.epoch(&Toy::new(0), &epoch(0, 1)).unwrap().is_continue());
+        assert_eq!(term.contents(), "", "the line takes the bar's place");
+    }
+
+    #[test]
+    fn the_time_left_is_that_of_the_epochs_ahead() {
+        let line = line(&epoch(1, 5), Duration::from_secs(80));
+        assert!(line.ends_with("  400 images/s  2 minutes left"), "{line}");
+    }
+
+    #[test]
+    fn no_time_and_no_images_are_no_trouble() {
+        let mut nothing = epoch(0, 0);
+        (nothing.images, nothing.time, nothing.loss) = (0, Duration::ZERO, f32::NAN);
+        assert_eq!(line(&nothing, Duration::ZERO), "epoch  1/0  loss NaN  train 75.00 %  0 images/s");
+    }
+}

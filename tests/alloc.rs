@@ -8,8 +8,11 @@ mod nets;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::thread;
+use std::time::Duration;
 
 use cnn_runtime::data::idx::Idx;
+use cnn_runtime::data::{Batches, Dataset, HorizontalFlip, Images, Plan, RandomCrop, ReadAhead};
 use cnn_runtime::prelude::*;
 use cnn_runtime::testing::uniform;
 use cnn_runtime::{cnn, warm_up};
@@ -130,6 +133,24 @@ fn a_hostile_file_allocates_next_to_nothing() {
     assert!(bytes < 10_000, "{bytes} bytes");
 }
 
+/// Data in memory, read and augmented on threads of their own.
+fn reading_ahead_allocates_nothing_per_batch() {
+    let images = Images::new([3, 32, 32], vec![7; 2000 * 3072], vec![1; 2000], 10).unwrap();
+    let data = images.augmented(RandomCrop::new(4)).augmented(HorizontalFlip);
+    let order: Vec<usize> = (0..2000).rev().collect();
+    let plan = Plan { order: &order, batch: 20, first: 0, epoch: 0, seed: 0 };
+    for workers in [0, 1, 3] {
+        let read = |batches: &mut Batches<'_>| {
+            batches.next()?;
+            thread::sleep(Duration::from_millis(20)); // The threads, too, have started.
+            let (found, rest) = allocations(|| std::iter::from_fn(|| batches.next().unwrap().map(|_| ())).count());
+            assert_eq!((found, rest), ((0, 0), 99), "allocations of {workers} readers");
+            Ok(())
+        };
+        ReadAhead::new().workers(workers).run(&data, plan, read).unwrap();
+    }
+}
+
 #[test]
 fn nothing_allocates_that_should_not() {
     // Two threads also where there is one processor.
@@ -143,6 +164,7 @@ fn nothing_allocates_that_should_not() {
     workspaces_allocate_what_is_said::<Residual>(Residual::infer_bytes, Residual::train_bytes);
     workspaces_allocate_what_is_said::<Wide>(Wide::infer_bytes, Wide::train_bytes);
     a_hostile_file_allocates_next_to_nothing();
+    reading_ahead_allocates_nothing_per_batch();
     all_passes_allocate_nothing("outside of any pool");
     for pool in &pools {
         let place = format!("in a pool of {} threads", pool.current_num_threads());

@@ -4,6 +4,7 @@
 //! ([`Images`], filled by [`idx`], [`cifar`] and the image folders of feature `images`), arrays ([`Arrays`]), and
 //! whatever else implements the trait. Wrappers change what comes out: [`Dataset::augmented`], then
 //! [`Dataset::normalized`]; [`Dataset::take`] keeps the first samples, [`Dataset::spread`] some from everywhere.
+//! [`ReadAhead`] reads the batches of an epoch on threads of its own while the network learns from earlier ones.
 //!
 //! ```
 //! use cnn_runtime::data::{Dataset, HorizontalFlip, Images, Normalize, RandomCrop};
@@ -16,6 +17,7 @@
 //! # Ok::<(), cnn_runtime::Error>(())
 //! ```
 
+pub mod ahead;
 mod arrays;
 pub mod augment;
 mod batch;
@@ -33,6 +35,7 @@ mod normalize;
 use crate::error::Error;
 use crate::info::NetInfo;
 
+pub use ahead::{Batch, Batches, OnBadSample, Plan, ReadAhead, Skipped};
 pub use arrays::Arrays;
 pub use augment::{Augment, Augmented, HorizontalFlip, RandomCrop, Shift};
 pub(crate) use batch::fill_batch;

@@ -97,6 +97,18 @@ pub enum Error {
         found: Vec<usize>,
     },
 
+    /// Weights in a file that are not the network's. Nothing was loaded.
+    #[cfg(feature = "safetensors")]
+    #[error("{} does not fit {network}: {mismatch}", source_name(.path))]
+    WeightsMismatch {
+        /// The file, if the bytes came from one.
+        path: Option<PathBuf>,
+        /// The network's name.
+        network: &'static str,
+        /// Every tensor that does not fit.
+        mismatch: Box<crate::weights::Mismatch>,
+    },
+
     /// A setting outside its range.
     #[error("{option} is {found}, expected {expected}")]
     InvalidOption {

@@ -29,6 +29,8 @@ pub mod testing;
 mod toy;
 pub mod train;
 pub mod watch;
+#[cfg(feature = "safetensors")]
+pub mod weights;
 pub mod workspace;
 
 pub use buffer::Buffer;

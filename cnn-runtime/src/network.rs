@@ -1,5 +1,8 @@
 //! What every network declared with `cnn!` can do.
 
+#[cfg(feature = "safetensors")]
+use std::path::Path;
+
 use bytemuck::Pod;
 use ndarray::{ArrayD, ArrayView2, ArrayView4, ArrayViewD};
 
@@ -9,6 +12,8 @@ use crate::info::{NetInfo, TensorInfo};
 use crate::init::Init;
 use crate::params::Params;
 use crate::pool;
+#[cfg(feature = "safetensors")]
+use crate::weights::{Loader, Saver};
 use crate::workspace::{TrainWorkspace, Workspace};
 
 /// A network: sizes and passes emitted by `cnn!`, and everything built on them.
@@ -74,6 +79,29 @@ pub trait Network: Sized + Send + Sync + 'static {
     /// [`Error::UnknownTensor`] if the network has no such tensor, [`Error::TensorShape`] if it has another shape.
     fn set_tensor(&mut self, name: &str, values: ArrayViewD<'_, f32>) -> Result<(), Error> {
         self.params_mut().set_tensor(name, values)
+    }
+
+    /// Saves all tensors, running statistics included, under their names: as a safetensors file or, if the name ends in
+    /// `.npz` and the feature `npz` is on, as NumPy's. The file is written whole or not at all.
+    /// [`Saver`] can write PyTorch's names.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be written.
+    #[cfg(feature = "safetensors")]
+    fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        Saver::new().save(self, path)
+    }
+
+    /// Loads all tensors from a safetensors file or, with the feature `npz`, from NumPy's: under the network's own names,
+    /// or under those that PyTorch has for the same layers. If anything is wrong, the network stays as it is.
+    /// [`Loader`] has rules for files that do not fit exactly.
+    ///
+    /// # Errors
+    /// [`Error::WeightsMismatch`] with every tensor that does not fit; [`Error::Io`] and [`Error::Format`] if the file
+    /// cannot be read.
+    #[cfg(feature = "safetensors")]
+    fn load(&mut self, path: impl AsRef<Path>) -> Result<(), Error> {
+        Loader::new().load(self, path).map(drop)
     }
 
     /// The names and shapes of all tensors, running statistics included, in the order of their layers.

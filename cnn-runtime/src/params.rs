@@ -48,8 +48,7 @@ impl<N: Network> Params<N> {
     /// [`Error::UnknownTensor`] if the network has no such tensor.
     pub fn tensor(&self, name: &str) -> Result<ArrayD<f32>, Error> {
         let tensor = find(N::INFO, name)?;
-        let buffer = if tensor.role.is_state() { &self.state } else { &self.values };
-        Ok(to_array(tensor, &buffer[range(tensor)]))
+        Ok(to_array(tensor, self.stored(tensor)))
     }
 
     /// Overwrites the tensor `name`, as in `conv1.weight`. The view may have any strides.
@@ -62,8 +61,19 @@ impl<N: Network> Params<N> {
             let found = values.shape().to_vec();
             return Err(Error::TensorShape { name: tensor.name, expected: tensor.shape, found });
         }
-        write(tensor, &values, self.slice_mut(tensor));
+        self.write(tensor, values.as_standard_layout().as_slice().expect("the standard layout is contiguous"));
         Ok(())
+    }
+
+    /// Overwrites a tensor of this network with as many values in row-major order.
+    pub(crate) fn write(&mut self, tensor: &TensorInfo, values: &[f32]) {
+        tensor.layout.pack(tensor.rows(), values, self.slice_mut(tensor));
+    }
+
+    /// A tensor of this network as its buffer holds it.
+    pub(crate) fn stored(&self, tensor: &TensorInfo) -> &[f32] {
+        let buffer = if tensor.role.is_state() { &self.state } else { &self.values };
+        &buffer[range(tensor)]
     }
 
     fn slice_mut(&mut self, tensor: &TensorInfo) -> &mut [f32] {
@@ -135,12 +145,6 @@ pub(crate) fn to_array(tensor: &TensorInfo, values: &[f32]) -> ArrayD<f32> {
     let to = plain.as_slice_mut().expect("a new array is contiguous");
     tensor.layout.unpack(tensor.rows(), values, to);
     plain
-}
-
-/// Writes a tensor from its public layout.
-fn write(tensor: &TensorInfo, values: &ArrayViewD<'_, f32>, to: &mut [f32]) {
-    let plain = values.as_standard_layout();
-    tensor.layout.pack(tensor.rows(), plain.as_slice().expect("the standard layout is contiguous"), to);
 }
 
 /// As [`Init::HeNormal`] starts them under seed 0.

@@ -1,7 +1,14 @@
-//! Heap buffers of floats for kernels: aligned to cache lines and zeroed without passing through the stack.
+//! Memory for floats: heap buffers for kernels, aligned to cache lines and zeroed without passing through the stack, and
+//! files as the operating system maps them.
+
+#[cfg(feature = "safetensors")]
+mod mapped;
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+
+#[cfg(feature = "safetensors")]
+pub(crate) use mapped::Mapped;
 
 /// Floats in a cache line; what every buffer is aligned to and padded up to.
 pub const LINE: usize = 16;

@@ -1,0 +1,98 @@
+//! Files that are either written whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::Error;
+
+/// Bytes that go to the operating system at once.
+const BUFFER: usize = 1 << 20;
+
+/// Puts what `write` writes in the place of the file at `path`, or makes the file.
+///
+/// The bytes go to a file of another name in the same folder, reach the disk, and then the file is renamed: whoever
+/// reads `path`, also after a power cut, finds the old contents or the new ones and nothing between. If anything
+/// fails, the old file is untouched and nothing else is left behind.
+pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), Error> {
+    attempt(path, write).map_err(|error| Error::Io { path: Some(path.to_owned()), error })
+}
+
+fn attempt(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
+    let name = path.file_name().ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "expected a file's name"))?;
+    let folder = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let (file, temporary) = create_beside(folder, &name.to_string_lossy())?;
+    let mut writer = BufWriter::with_capacity(BUFFER, file);
+    write(&mut writer)?;
+    writer.into_inner()?.sync_all()?;
+    fs::rename(&temporary.0, path)?;
+    // The renaming itself is an entry of the folder. Only some systems let folders be synced.
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+/// A file of its own name in `folder`, told by this process and a number.
+fn create_beside(folder: &Path, name: &str) -> io::Result<(File, Temporary)> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    loop {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = folder.join(format!(".{name}.{}-{number}.tmp", process::id()));
+        match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            file => return file.map(|file| (file, Temporary(path))),
+        }
+    }
+}
+
+/// Removes the file unless it was renamed.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // After renaming there is none, and after a failure that is what gets reported.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_made_and_then_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for bytes in [&b"first"[..], b"second, and longer"] {
+            replace(&path, |file| file.write_all(bytes)).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), bytes);
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_failure_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "old").unwrap();
+        let failed = replace(&path, |file| {
+            file.write_all(&[7; 3 * BUFFER])?;
+            Err(io::Error::other("no more"))
+        });
+        assert!(failed.unwrap_err().to_string().ends_with("file: no more"));
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_missing_folder_and_a_missing_name_are_errors_that_name_the_path() {
+        let error = replace("/no/such/folder/file".as_ref(), |_| Ok(())).unwrap_err();
+        assert!(error.to_string().starts_with("/no/such/folder/file: "), "{error}");
+        assert!(replace("/".as_ref(), |_| Ok(())).is_err());
+    }
+}

@@ -1,0 +1,236 @@
+//! A file of named tensors, open for reading.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::ops::{Deref, Range};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ndarray::ArrayD;
+
+use super::dtype::Dtype;
+#[cfg(feature = "npz")]
+use super::npz;
+use super::report::Shown;
+use super::safetensors;
+use crate::buffer::Mapped;
+use crate::error::Error;
+
+/// The bytes of a file: mapped, or in memory.
+#[derive(Clone)]
+pub(super) enum Bytes {
+    Mapped(Arc<Mapped>),
+    Memory(Arc<[u8]>),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Bytes::Mapped(mapped) => mapped,
+            Bytes::Memory(bytes) => bytes,
+        }
+    }
+}
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+/// One tensor of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub(super) name: String,
+    pub(super) dtype: Dtype,
+    pub(super) shape: Vec<usize>,
+    pub(super) place: Place,
+}
+
+/// Where a tensor's bytes are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In the file as they are.
+    Plain(Range<usize>),
+    /// In a member of a zip archive.
+    #[cfg(feature = "npz")]
+    Member(npz::Member),
+}
+
+impl Entry {
+    /// The tensor's name in the file.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The type of its numbers.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// Its shape.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+}
+
+/// Bytes that `shape` takes, if that many can be addressed at all.
+pub(super) fn size(shape: &[usize], dtype: Dtype) -> Option<usize> {
+    shape.iter().try_fold(dtype.bytes(), |len, &side| len.checked_mul(side))
+}
+
+/// What a reader of a format finds in a file before it looks at any number.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    pub tensors: Vec<Entry>,
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// A file of named tensors: safetensors or, with the feature `npz`, NumPy's npz, told by its first bytes.
+///
+/// The file is mapped into memory, so that opening it reads its header only, and reading a tensor copies it once. While
+/// it is open no program may change it in place; replacing it by another file, as this crate does, is fine. Nothing in a
+/// file is trusted: sizes are held against the bytes that are there before anything of that size is allocated.
+///
+/// ```no_run
+/// use cnn_runtime::weights::Weights;
+///
+/// let file = Weights::open("resnet18.safetensors")?;
+/// for tensor in file.tensors() {
+///     println!("{} {:?} {}", tensor.name(), tensor.shape(), tensor.dtype());
+/// }
+/// # Ok::<(), cnn_runtime::Error>(())
+/// ```
+pub struct Weights {
+    bytes: Bytes,
+    path: Option<PathBuf>,
+    contents: Contents,
+    index: HashMap<String, usize>,
+}
+
+impl Weights {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is not what it has to be.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        match Mapped::open(path) {
+            Ok(mapped) => Self::new(Bytes::Mapped(Arc::new(mapped)), Some(path.to_owned())),
+            Err(error) => Err(Error::Io { path: Some(path.to_owned()), error }),
+        }
+    }
+
+    /// Reads a file that is in memory already.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if it is not what it has to be.
+    pub fn from_bytes(bytes: impl Into<Arc<[u8]>>) -> Result<Self, Error> {
+        Self::new(Bytes::Memory(bytes.into()), None)
+    }
+
+    fn new(bytes: Bytes, path: Option<PathBuf>) -> Result<Self, Error> {
+        let read = if bytes.starts_with(b"PK") { read_npz(&bytes) } else { safetensors::read(&bytes) };
+        let contents = match read {
+            Ok(contents) => contents,
+            Err(reason) => return Err(Error::Format { path, reason }),
+        };
+        let names = contents.tensors.iter().enumerate();
+        let index = names.map(|(at, tensor)| (tensor.name.clone(), at)).collect();
+        Ok(Weights { bytes, path, contents, index })
+    }
+
+    /// The file, if the bytes came from one.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// The tensors in the order of the file.
+    pub fn tensors(&self) -> impl Iterator<Item = &Entry> {
+        self.contents.tensors.iter()
+    }
+
+    /// What the file says beside its tensors. Files of NumPy say nothing.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.contents.metadata
+    }
+
+    /// A copy of the tensor `name`, which may be of any type of floating-point numbers.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if there is none, it is of another type, or its bytes are damaged.
+    pub fn tensor(&self, name: &str) -> Result<ArrayD<f32>, Error> {
+        let entry = self.entry(name)?;
+        let values = self.floats(entry)?.into_owned();
+        Ok(ArrayD::from_shape_vec(&entry.shape[..], values).expect("there are as many values as the shape says"))
+    }
+
+    /// The tensor called `name`, if there is one.
+    pub fn find(&self, name: &str) -> Option<&Entry> {
+        self.index.get(name).map(|&at| &self.contents.tensors[at])
+    }
+
+    /// The tensor called `name`, or an error that says so.
+    fn entry(&self, name: &str) -> Result<&Entry, Error> {
+        self.find(name).ok_or_else(|| {
+            let (count, some) = (self.contents.tensors.len(), self.tensors().take(4));
+            let some: Vec<_> = some.map(|tensor| Shown(&tensor.name).to_string()).collect();
+            self.invalid(format!("expected a tensor {}, found {count} others: {} ..", Shown(name), some.join(", ")))
+        })
+    }
+
+    /// The values of a tensor in row-major order.
+    pub(crate) fn floats(&self, entry: &Entry) -> Result<Cow<'_, [f32]>, Error> {
+        if !entry.dtype.is_float() {
+            return Err(self.invalid(format!(
+                "{} has numbers of type {}, expected floats",
+                Shown(&entry.name),
+                entry.dtype
+            )));
+        }
+        match &entry.place {
+            Place::Plain(range) => Ok(entry.dtype.floats(&self.bytes[range.clone()])),
+            #[cfg(feature = "npz")]
+            Place::Member(member) => npz::floats(&self.bytes, member, entry).map_err(|reason| self.invalid(reason)),
+        }
+    }
+
+    /// The values of the tensor `name`, which has to be of type `U64` and in a safetensors file.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if there is none, or it is of another type.
+    pub fn integers(&self, name: &str) -> Result<Vec<u64>, Error> {
+        let entry = self.entry(name)?;
+        match &entry.place {
+            Place::Plain(range) if entry.dtype == Dtype::U64 => {
+                Ok(self.bytes[range.clone()].as_chunks().0.iter().map(|&number| u64::from_le_bytes(number)).collect())
+            }
+            _ => Err(self.invalid(format!("{} has numbers of type {}, expected U64", Shown(name), entry.dtype))),
+        }
+    }
+
+    /// The error for contents that are not what they should be.
+    pub(crate) fn invalid(&self, reason: String) -> Error {
+        Error::Format { path: self.path.clone(), reason }
+    }
+}
+
+#[cfg(feature = "npz")]
+fn read_npz(bytes: &Bytes) -> Result<Contents, String> {
+    npz::read(bytes)
+}
+
+#[cfg(not(feature = "npz"))]
+fn read_npz(_: &Bytes) -> Result<Contents, String> {
+    Err("expected a safetensors file, found a zip archive; npz files are read with cnn-runtime's feature `npz`".into())
+}
+
+/// Where the file is and how many tensors it has: there can be gigabytes.
+impl fmt::Debug for Weights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Weights").field("path", &self.path).field("tensors", &self.contents.tensors.len()).finish()
+    }
+}

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Parser;
-use cnn_examples::{Failure, Outcome, picture, schedule::cosine, shipped};
+use cnn_examples::{Failure, Outcome, picture, shipped};
 use cnn_runtime::data::folder::ImageFolder;
 use cnn_runtime::data::{HorizontalFlip, Images};
 use cnn_runtime::prelude::*;
@@ -83,7 +83,7 @@ fn train(args: &Args) -> Outcome {
     let mut net = AlexNetForDrawings::new(args.seed);
     let sgd = Sgd::new(args.lr).momentum(0.9).weight_decay(5e-4);
     let trainer = Trainer::new(sgd).epochs(epochs).batch(args.batch).seed(args.seed);
-    let history = trainer.schedule(cosine(args.lr)).fit(&mut net, &data, Progress::new())?;
+    let history = trainer.schedule(Cosine::new(args.lr)).fit(&mut net, &data, Progress::new())?;
     if let [first, .., last] = &history.epochs[..] {
         let (guess, seconds) = ((data.classes() as f32).ln(), start.elapsed().as_secs_f64());
         println!(

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Parser;
-use cnn_examples::{Outcome, schedule::cosine, shipped};
+use cnn_examples::{Outcome, shipped};
 use cnn_runtime::data::{RandomCrop, idx};
 use cnn_runtime::prelude::*;
 use cnn_runtime::watch::Progress;
@@ -88,7 +88,7 @@ fn run<N: Network>(mut net: N, args: &Args) -> Outcome {
     let start = Instant::now();
     let sgd = Sgd::new(args.lr).momentum(0.9).weight_decay(args.decay);
     let trainer = Trainer::new(sgd).epochs(epochs).batch(args.batch).seed(args.seed);
-    trainer.schedule(cosine(args.lr)).validate(&test).fit(&mut net, &train, Progress::new())?;
+    trainer.schedule(Cosine::new(args.lr)).validate(&test).fit(&mut net, &train, Progress::new())?;
     let seconds = start.elapsed().as_secs_f64();
     let reached = evaluate(&net, &mut net.workspace(256), &test)?;
     println!("test accuracy {:.2} % after {seconds:.1} s", 100.0 * reached.accuracy());

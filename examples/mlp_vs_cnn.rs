@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use cnn_examples::{Outcome, schedule::cosine, shipped};
+use cnn_examples::{Outcome, shipped};
 use cnn_runtime::data::{Shift, idx};
 use cnn_runtime::prelude::*;
 use cnn_runtime::watch::Progress;
@@ -83,7 +83,7 @@ fn trained<N: Network>(mut net: N, name: &str, train: &impl Dataset, args: &Args
     println!("{name}: {} parameters, {} digits, {} epochs", N::INFO.params, train.len(), args.epochs);
     let sgd = Sgd::new(args.lr).momentum(0.9).weight_decay(5e-4);
     let trainer = Trainer::new(sgd).epochs(args.epochs).batch(64).seed(args.seed);
-    trainer.schedule(cosine(args.lr)).fit(&mut net, train, Progress::new())?;
+    trainer.schedule(Cosine::new(args.lr)).fit(&mut net, train, Progress::new())?;
     Ok(net)
 }
 

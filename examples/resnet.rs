@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
-use cnn_examples::{Outcome, data, picture, schedule::cosine, shipped};
+use cnn_examples::{Outcome, data, picture, shipped};
 use cnn_runtime::data::{HorizontalFlip, Images};
 use cnn_runtime::prelude::*;
 use cnn_runtime::watch::Progress;
@@ -170,7 +170,7 @@ fn learn<N: Network>(train: Images, test: Images, args: &Args) -> Outcome {
     let mut net = N::new(args.seed);
     let sgd = Sgd::new(args.lr).momentum(0.9).weight_decay(5e-4);
     let trainer = Trainer::new(sgd).epochs(epochs).batch(args.batch).seed(args.seed);
-    let history = trainer.schedule(cosine(args.lr)).validate(&test).fit(&mut net, &train, Progress::new())?;
+    let history = trainer.schedule(Cosine::new(args.lr)).validate(&test).fit(&mut net, &train, Progress::new())?;
     let seconds = start.elapsed().as_secs_f64();
     if let [first, .., last] = &history.epochs[..] {
         println!("the loss went from {:.3} in the first epoch to {:.3} in the last", first.loss, last.loss);

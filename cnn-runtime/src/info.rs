@@ -98,6 +98,11 @@ impl Role {
 }
 
 impl TensorInfo {
+    /// Weights of `shape` that are a buffer by themselves: to try an optimiser on.
+    pub const fn alone(name: &'static str, shape: &'static [usize]) -> Self {
+        TensorInfo { name, shape, offset: 0, fan_in: 1, fan_out: 1, role: Role::Weight, layout: Layout::Plain }
+    }
+
     /// Floats of the tensor.
     pub const fn len(&self) -> usize {
         let (mut len, mut axis) = (1, 0);

@@ -7,9 +7,12 @@ pub use crate::error::Error;
 pub use crate::info::{LayerInfo, NetInfo, TensorInfo};
 pub use crate::init::Init;
 pub use crate::loss::{Loss, Mse, SoftmaxCrossEntropy};
-pub use crate::metrics::{Evaluation, evaluate};
+pub use crate::metrics::{Confusion, Evaluation, evaluate};
 pub use crate::network::Network;
-pub use crate::optim::{Optimizer, Sgd};
+pub use crate::optim::{Adam, AdamW, Optimizer, RmsProp, Sgd};
 pub use crate::params::Params;
-pub use crate::train::{Callback, Epoch, History, Step, Trainer};
+pub use crate::train::{
+    Callback, Constant, Cosine, Epoch, History, Monitor, OneCycle, Plateau, Position, Schedule, Step, StepDecay,
+    Trainer, warm_up,
+};
 pub use crate::workspace::{TrainWorkspace, Workspace};

@@ -222,6 +222,14 @@ impl<N: Network> TrainWorkspace<N> {
         }
     }
 
+    /// The gradients by all parameters, to be changed before an optimiser's step.
+    pub(crate) fn gradients_mut(&mut self, call: &'static str) -> Result<&mut [f32], Error> {
+        match self.stage {
+            Stage::Backward { .. } => Ok(&mut self.gradients),
+            _ => Err(Error::OutOfTurn { call, missing: "backward" }),
+        }
+    }
+
     /// Checks a batch, copies it in, and returns its size.
     pub(crate) fn fill(&mut self, batch: ArrayView4<'_, f32>) -> Result<usize, Error> {
         let n = check(N::INFO, self.capacity, &batch)?;

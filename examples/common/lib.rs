@@ -2,7 +2,6 @@
 //! photo runs through a network.
 pub mod data;
 pub mod picture;
-pub mod schedule;
 
 use std::error::Error;
 use std::fmt;

@@ -3,4 +3,5 @@
 
 mod layers;
 mod record;
+mod rules;
 mod training;

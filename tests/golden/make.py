@@ -12,6 +12,9 @@ lenet5.safetensors    ten steps of training: `init/NAME`, `inputs`, `targets`, `
 residual.safetensors  `losses` and `losses64` (the same run in f64), `after/NAME`. Targets are labels, and values in the
 smooth.safetensors    last file. The header's metadata says how far the f32 run ended from the f64 run, each tensor by
                       its largest magnitude: what the tests' tolerances are chosen by.
+rules.safetensors     `initial` parameters and `gradients` of 20 steps, `path/CASE`: the parameters after each step of an
+                      optimiser; `lr/CASE`: the learning rate of each of 40 steps, or of each epoch after `accuracies`;
+                      `scores`, `labels` and `mixed` with `smoothed/loss`, `mixed/loss` and their gradients `/d_scores`.
 """
 
 import argparse
@@ -320,14 +323,89 @@ def smooth():
     return record | {"inputs": inputs, "targets": targets}, distance
 
 
+def optimiser_paths():
+    """Where 20 steps of each optimiser take the same parameters by the same gradients."""
+    torch.manual_seed(8)
+    initial, gradients = torch.randn(97), torch.randn(20, 97)
+    cases = {
+        "sgd": lambda w: torch.optim.SGD(w, 0.1),
+        "momentum": lambda w: torch.optim.SGD(w, 0.05, momentum=0.9, weight_decay=5e-3),
+        "nesterov": lambda w: torch.optim.SGD(w, 0.05, momentum=0.9, weight_decay=5e-3, nesterov=True),
+        "adam": lambda w: torch.optim.Adam(w, 0.01, weight_decay=0.02),
+        "adam_betas": lambda w: torch.optim.Adam(w, 0.01, betas=(0.8, 0.95), eps=1e-4),
+        "adamw": lambda w: torch.optim.AdamW(w, 0.01, weight_decay=0.1),
+        "rmsprop": lambda w: torch.optim.RMSprop(w, 0.01, alpha=0.9, weight_decay=0.02),
+        "rmsprop_momentum": lambda w: torch.optim.RMSprop(w, 0.01, momentum=0.8),
+    }
+    record = {"initial": initial, "gradients": gradients}
+    for case, build in cases.items():
+        w = initial.clone().requires_grad_()
+        optimiser, path = build([w]), []
+        for gradient in gradients:
+            w.grad = gradient.clone()
+            optimiser.step()
+            path.append(w.detach().clone())
+        record[f"path/{case}"] = torch.stack(path)
+    return record
+
+
+def schedule_rates():
+    """The rates of the schedules that PyTorch has too."""
+    schedules, steps = torch.optim.lr_scheduler, 40
+
+    def rates(lr, build, values=None):
+        optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr)
+        schedule, found = build(optimiser), []
+        for value in values or [None] * steps:
+            found.append(optimiser.param_groups[0]["lr"])
+            optimiser.step()
+            schedule.step(*([] if value is None else [value]))
+        return torch.tensor(found + [optimiser.param_groups[0]["lr"]][: int(values is not None)])
+
+    accuracies = [0.3, 0.5, 0.5, 0.49, 0.5, 0.52, 0.52, 0.52, 0.52, 0.6, 0.6, 0.6, 0.6]
+    return {
+        "lr/step": rates(0.4, lambda o: schedules.StepLR(o, 3, 0.5)),
+        "lr/cosine": rates(0.4, lambda o: schedules.CosineAnnealingLR(o, steps, 0.01)),
+        "lr/one_cycle": rates(0.4, lambda o: schedules.OneCycleLR(o, 0.4, steps, cycle_momentum=False)),
+        "lr/plateau": rates(0.4, lambda o: schedules.ReduceLROnPlateau(o, "max", 0.1, 2), accuracies),
+        "accuracies": torch.tensor(accuracies),
+    }
+
+
+def soft_losses():
+    """Cross-entropy against softened labels, and against probabilities."""
+    torch.manual_seed(9)
+    scores, labels = torch.randn(5, 7) * 3, torch.randint(7, (5,))
+    mixed = torch.softmax(torch.randn(5, 7), 1)
+    record = {"scores": scores, "labels": labels.to(torch.uint8), "mixed": mixed}
+    for case, loss in {
+        "smoothed": lambda x: F.cross_entropy(x, labels, label_smoothing=0.1),
+        "mixed": lambda x: F.cross_entropy(x, mixed),
+    }.items():
+        x = scores.clone().requires_grad_()
+        value = loss(x)
+        value.backward()
+        record |= {f"{case}/loss": value.detach().reshape(1), f"{case}/d_scores": x.grad}
+    return record
+
+
+def rules():
+    return optimiser_paths() | schedule_rates() | soft_losses()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mnist", type=Path, default=HERE.parent.parent / "examples/data/mnist")
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    layers = layer_goldens(), {}
-    files = {"layers": layers, "lenet5": lenet5(args.mnist), "residual": residual(), "smooth": smooth()}
+    files = {
+        "layers": (layer_goldens(), {}),
+        "lenet5": lenet5(args.mnist),
+        "residual": residual(),
+        "smooth": smooth(),
+        "rules": (rules(), {}),
+    }
     for name, (record, distance) in files.items():
         save_file({key: value.contiguous() for key, value in record.items()}, HERE / f"{name}.safetensors", distance)
         print(name, distance)

@@ -4,6 +4,7 @@ use std::fmt;
 
 use cnn_runtime::Buffer;
 use cnn_runtime::desc::{Act, BatchNorm, Conv, Fc, Lrn, Map, Pool, Write};
+use cnn_runtime::info::TensorInfo;
 use cnn_runtime::kernel::conv::{self, winograd};
 use cnn_runtime::kernel::post::Post;
 use cnn_runtime::kernel::{act, add, avg_pool, batch_norm, fc, lrn, max_pool};
@@ -208,7 +209,10 @@ fn sum(len: usize, row: &mut Row<'_>) {
 /// A step with momentum and decay, which does not depend on the batch.
 fn momentum(len: usize, row: &mut Row<'_>) {
     let [mut values, gradients] = [(); 2].map(|()| random(len));
+    let tensors = [TensorInfo::alone("w", Box::leak(Box::new([len])))];
     let mut sgd = Sgd::new(1e-3).momentum(0.9).weight_decay(5e-4);
     let traffic = Traffic { read: len, updated: 2 * len, written: 0 };
-    row.moves("momentum", traffic, || sgd.update(&mut values, &gradients, &[]).expect("sizes and settings are right"));
+    row.moves("momentum", traffic, || {
+        sgd.update(&mut values, &gradients, &tensors).expect("sizes and settings are right")
+    });
 }

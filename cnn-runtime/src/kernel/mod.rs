@@ -10,7 +10,7 @@ pub mod conv;
 pub mod dropout;
 pub mod fc;
 pub(crate) mod gemm;
-mod lanes;
+pub(crate) mod lanes;
 pub mod lrn;
 mod math;
 pub mod max_pool;

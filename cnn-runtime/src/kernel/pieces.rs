@@ -49,6 +49,27 @@ pub(crate) fn each2<A: Send, B: Send>(
     });
 }
 
+/// Calls `f(index, piece of out, pieces of others)` for corresponding pieces of slices that are equally long; in parallel
+/// when `work` elements are many.
+pub(crate) fn each_with<const N: usize>(
+    out: &mut [f32],
+    others: [&mut [f32]; N],
+    piece: usize,
+    work: usize,
+    f: impl Fn(usize, &mut [f32], [&mut [f32]; N]) + Sync,
+) {
+    assert!(others.iter().all(|other| other.len() == out.len()), "slices of one length");
+    let (len, tasks) = (out.len(), out.len().div_ceil(piece));
+    let (out, others) = (Shared::new(out), others.map(|other| Shared::new(other)));
+    let task = |task| {
+        let range = of_task(task, piece, len);
+        // SAFETY: tasks have disjoint ranges of all slices, which are as long as `out`.
+        let (out, others) = unsafe { (out.part(range.clone()), others.map(|other| other.part(range.clone()))) };
+        f(task, out, others);
+    };
+    if work < PARALLEL || !pool::is_wide() { (0..tasks).for_each(task) } else { share(tasks, &task) }
+}
+
 /// Pieces that one task takes together when they are smaller than a chunk.
 fn together(piece: usize) -> usize {
     (CHUNK / piece).max(1)

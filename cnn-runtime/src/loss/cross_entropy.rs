@@ -1,6 +1,6 @@
 //! Softmax and cross-entropy in one.
 
-use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Zip};
+use ndarray::{ArrayBase, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Data, Ix2, Zip};
 
 use super::{Labels, Loss};
 use crate::error::Error;
@@ -34,6 +34,57 @@ impl<T: Labels + ?Sized> Loss<T> for SoftmaxCrossEntropy {
         }
         Ok((total / n as f64) as f32)
     }
+}
+
+/// Targets are a row of probabilities per sample, as of softened or mixed labels: a sample's loss is
+/// `sum_j t_j (log(sum_k exp(x_k)) - x_j)`, and its gradient `(softmax(x) sum_j t_j - t) / n`.
+impl<S: Data<Elem = f32>> Loss<ArrayBase<S, Ix2>> for SoftmaxCrossEntropy {
+    /// # Errors
+    /// [`Error::DataMismatch`] unless the targets have the shape of the output.
+    fn evaluate(
+        &self,
+        output: ArrayView2<'_, f32>,
+        targets: &ArrayBase<S, Ix2>,
+        mut d_output: ArrayViewMut2<'_, f32>,
+    ) -> Result<f32, Error> {
+        if targets.dim() != output.dim() {
+            let (expected, found) = (format!("{:?}", output.shape()), format!("{:?}", targets.shape()));
+            return Err(Error::DataMismatch { what: "shape of the targets", expected, found });
+        }
+        let n = output.nrows();
+        let mut total = 0.0;
+        for ((scores, targets), d_scores) in
+            output.outer_iter().zip(targets.outer_iter()).zip(d_output.outer_iter_mut())
+        {
+            total += soft_sample(scores, targets, 1.0 / n as f32, d_scores);
+        }
+        Ok((total / n as f64) as f32)
+    }
+}
+
+/// The loss of one sample against probabilities; writes its gradient times `weight`.
+fn soft_sample(
+    scores: ArrayView1<'_, f32>,
+    targets: ArrayView1<'_, f32>,
+    weight: f32,
+    mut d_scores: ArrayViewMut1<'_, f32>,
+) -> f64 {
+    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut sum = 0.0f32;
+    Zip::from(&mut d_scores).and(&scores).for_each(|d, &score| {
+        *d = (score - largest).exp();
+        sum += *d;
+    });
+    let (log_sum, certain) = (f64::from(sum.ln()), targets.sum());
+    let mut loss = 0.0;
+    Zip::from(&mut d_scores).and(&scores).and(&targets).for_each(|d, &score, &target| {
+        // A class that is not asked for costs nothing, also if its score is minus infinity.
+        if target != 0.0 || score.is_nan() {
+            loss += f64::from(target) * (log_sum + f64::from(largest - score));
+        }
+        *d = weight * (certain * *d / sum - target);
+    });
+    loss
 }
 
 /// A label as an index below `classes`.
@@ -100,6 +151,41 @@ mod tests {
             let slope = (at(step) - at(-step)) / (2.0 * step);
             assert!((slope - d_output[index]).abs() < 1e-4, "{index:?}: {slope} against {}", d_output[index]);
         }
+    }
+
+    #[test]
+    fn probabilities_that_are_certain_mean_the_same_as_labels() {
+        let scores = array![[0.3, -1.2, 2.1], [1.7, 0.2, -0.4]];
+        let (loss, d_output) = evaluate(&scores, &[2, 1]);
+        let certain = array![[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]];
+        let mut d = Array2::zeros((2, 3));
+        let soft = SoftmaxCrossEntropy.evaluate(scores.view(), &certain, d.view_mut()).unwrap();
+        assert!((soft - loss.unwrap()).abs() < 1e-6);
+        assert!((&d - &d_output).iter().all(|d: &f32| d.abs() < 1e-7), "{d} against {d_output}");
+    }
+
+    #[test]
+    fn gradient_by_probabilities_is_the_slope_of_the_loss() {
+        let scores = array![[0.3, -1.2, 2.1], [1.7, 0.2, -0.4]];
+        let targets = array![[0.1, 0.2, 0.7], [0.5, 0.5, 0.0]];
+        let evaluate = |scores: &Array2<f32>| {
+            let mut d = Array2::zeros((2, 3));
+            (SoftmaxCrossEntropy.evaluate(scores.view(), &targets, d.view_mut()).unwrap(), d)
+        };
+        let (_, d_output) = evaluate(&scores);
+        for index in ndarray::indices(scores.dim()) {
+            let at = |delta: f32| {
+                let mut moved = scores.clone();
+                moved[index] += delta;
+                evaluate(&moved).0
+            };
+            let slope = (at(1e-2) - at(-1e-2)) / 2e-2;
+            assert!((slope - d_output[index]).abs() < 1e-4, "{index:?}: {slope} against {}", d_output[index]);
+        }
+        let mut d = Array2::zeros((2, 3));
+        let error =
+            SoftmaxCrossEntropy.evaluate(scores.view(), &Array2::<f32>::zeros((3, 2)), d.view_mut()).unwrap_err();
+        assert_eq!(error.to_string(), "shape of the targets: expected [2, 3], found [3, 2]");
     }
 
     #[test]

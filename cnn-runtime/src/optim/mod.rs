@@ -1,5 +1,12 @@
-//! Optimisers: how gradients change parameters.
+//! Optimisers: rules that turn gradients into better parameters.
+//!
+//! [`Sgd`], [`Adam`], [`AdamW`] and [`RmsProp`] follow PyTorch's rules, which a golden test holds them to.
 
+mod adam;
+mod memory;
+mod norm;
+mod rms_prop;
+mod rule;
 mod sgd;
 
 use crate::error::Error;
@@ -7,25 +14,35 @@ use crate::info::TensorInfo;
 use crate::network::Network;
 use crate::workspace::TrainWorkspace;
 
+pub use adam::{Adam, AdamW};
+pub use memory::Memory;
+pub(crate) use norm::clip;
+pub use rms_prop::RmsProp;
 pub use sgd::Sgd;
 
 /// A rule that changes parameters by their gradients.
 ///
-/// An optimiser works on the network's whole buffer at once; `tensors` tells which part of it is what.
+/// An optimiser works on the network's whole buffer at once; `tensors` tells which parts of it to change.
 pub trait Optimizer {
-    /// Changes `values` by `gradients`, which are equally long. Buffers the rule needs are made in the first call, and
-    /// nothing is allocated in later ones. Padding between tensors is zero in both and has to stay so.
+    /// Changes `values` by `gradients`, which are equally long, where a trained tensor of `tensors` stands; all else
+    /// stays as it is. What the rule remembers is made in the first call, and nothing is allocated in later ones.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] for a setting outside its range, [`Error::DataMismatch`] if an earlier call was for
     /// another network. The values are as they were then.
-    fn update(&mut self, values: &mut [f32], gradients: &[f32], tensors: &'static [TensorInfo]) -> Result<(), Error>;
+    fn update(&mut self, values: &mut [f32], gradients: &[f32], tensors: &[TensorInfo]) -> Result<(), Error>;
 
     /// The learning rate.
     fn lr(&self) -> f32;
 
     /// Changes the learning rate.
     fn set_lr(&mut self, lr: f32);
+
+    /// What the rule remembers of earlier steps.
+    fn memory(&self) -> &Memory;
+
+    /// What the rule remembers, to be restored.
+    fn memory_mut(&mut self) -> &mut Memory;
 
     /// Changes a network's parameters by the gradients of the backward pass before it.
     ///

@@ -1,44 +1,29 @@
 //! Training: epochs of shuffled batches.
 //!
-//! [`Trainer`] is the plain loop: shuffle, read a batch, forward, loss, backward, step. Whoever needs another loop
-//! writes it with the same calls: [`Network::forward_train`], [`TrainWorkspace::loss`], [`Network::backward`] and
+//! [`Trainer`] is the whole loop: shuffle, read batches ahead, forward, loss, backward, step, validate. What is asked of
+//! it beyond that is a call each: a [`Schedule`], clipped, accumulated or averaged gradients, softened labels, frozen
+//! layers, an early end, a [`Callback`] that looks on. Whoever needs another loop writes it with the same calls:
+//! [`Network::forward_train`], [`TrainWorkspace::loss`](crate::TrainWorkspace::loss), [`Network::backward`] and
 //! [`Optimizer::step`].
 
+mod average;
 mod callback;
+mod monitor;
+mod run;
+mod schedule;
+mod targets;
 #[cfg(test)]
 mod tests;
 
-use std::time::Instant;
-
-use rand::RngExt;
-use rand::seq::SliceRandom;
-
-use crate::data::{Dataset, Draw, check_input, fill_batch};
+use crate::data::{Dataset, check_input};
 use crate::error::Error;
-use crate::loss::SoftmaxCrossEntropy;
-use crate::metrics;
 use crate::network::Network;
 use crate::optim::Optimizer;
-use crate::random;
-use crate::workspace::TrainWorkspace;
 
 pub use callback::{ByRef, Callback, Epoch, Step};
-
-/// Where a run stands, for a learning-rate schedule to decide by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// The epoch, counted from 0.
-    pub epoch: usize,
-    /// Epochs of the run.
-    pub epochs: usize,
-    /// The step, counted from 0 over the whole run.
-    pub step: u64,
-    /// Steps of the run.
-    pub steps: u64,
-}
-
-/// A learning rate for every step.
-type Schedule = Box<dyn FnMut(Position) -> f32 + Send>;
+pub use monitor::Monitor;
+use run::Run;
+pub use schedule::{Constant, Cosine, OneCycle, Plateau, Position, Schedule, StepDecay, WarmUp, warm_up};
 
 /// Trains networks that classify, with softmax cross-entropy.
 ///
@@ -48,13 +33,14 @@ type Schedule = Box<dyn FnMut(Position) -> f32 + Send>;
 /// ```no_run
 /// use cnn_runtime::prelude::*;
 ///
-/// fn train<N: Network>(network: &mut N, digits: &impl Dataset) -> Result<(), Error> {
+/// fn train<N: Network>(network: &mut N, digits: &impl Dataset, tests: &impl Dataset) -> Result<(), Error> {
 ///     let sgd = Sgd::new(0.05).momentum(0.9).weight_decay(5e-4);
 ///     let mut trainer = Trainer::new(sgd)
 ///         .epochs(10)
 ///         .batch(64)
 ///         .seed(1)
-///         .schedule(|at| if at.epoch < 8 { 0.05 } else { 0.005 });
+///         .schedule(warm_up(100, Cosine::new(0.05)))
+///         .validate(tests);
 ///     let history = trainer.fit(network, digits, |step: &Step| println!("loss {}", step.mean_loss))?;
 ///     println!("{:.1} % of the training digits", 100.0 * history.epochs[9].accuracy);
 ///     Ok(())
@@ -62,11 +48,33 @@ type Schedule = Box<dyn FnMut(Position) -> f32 + Send>;
 /// ```
 pub struct Trainer<'d, O> {
     optimizer: O,
-    epochs: usize,
-    batch: usize,
-    seed: u64,
-    schedule: Option<Schedule>,
+    schedule: Option<Box<dyn Schedule + Send + 'd>>,
     validation: Option<&'d dyn Dataset>,
+    settings: Settings,
+}
+
+/// All settings that are plain values.
+#[derive(Clone, Debug, PartialEq)]
+struct Settings {
+    length: Length,
+    batch: usize,
+    accumulate: usize,
+    seed: u64,
+    smoothing: f32,
+    mixup: f32,
+    clip: Option<f32>,
+    average: Option<f32>,
+    patience: Option<usize>,
+    keep_best: bool,
+    monitor: Monitor,
+    frozen: Vec<String>,
+}
+
+/// How long a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Length {
+    Epochs(usize),
+    Steps(u64),
 }
 
 /// What became of a run.
@@ -79,33 +87,63 @@ pub struct History {
 impl<'d, O: Optimizer> Trainer<'d, O> {
     /// One epoch in batches of 32 under seed 0, unless told otherwise.
     pub fn new(optimizer: O) -> Self {
-        Trainer { optimizer, epochs: 1, batch: 32, seed: 0, schedule: None, validation: None }
+        let settings = Settings {
+            length: Length::Epochs(1),
+            batch: 32,
+            accumulate: 1,
+            seed: 0,
+            smoothing: 0.0,
+            mixup: 0.0,
+            clip: None,
+            average: None,
+            patience: None,
+            keep_best: false,
+            monitor: Monitor::Accuracy,
+            frozen: Vec::new(),
+        };
+        Trainer { optimizer, schedule: None, validation: None, settings }
     }
 
     /// How often the network sees every sample.
     #[must_use]
     pub fn epochs(mut self, epochs: usize) -> Self {
-        self.epochs = epochs;
+        self.settings.length = Length::Epochs(epochs);
         self
     }
 
-    /// Samples a step learns from. The last batch of an epoch is smaller if the data do not divide.
+    /// Ends the run after so many steps, in the middle of an epoch if need be, instead of after some epochs.
+    #[must_use]
+    pub fn steps(mut self, steps: u64) -> Self {
+        self.settings.length = Length::Steps(steps);
+        self
+    }
+
+    /// Samples of a batch: what goes through the network at once. The last batch of an epoch is smaller if the data do
+    /// not divide.
     #[must_use]
     pub fn batch(mut self, batch: usize) -> Self {
-        self.batch = batch;
+        self.settings.batch = batch;
         self
     }
 
-    /// What order, augmentation and dropout depend on.
+    /// Batches that a step learns from together: their gradients are averaged by samples, so that 4 batches of 32 make
+    /// the step of one of 128 in a quarter of the memory. Batch normalisation still sees the small ones.
+    #[must_use]
+    pub fn accumulate(mut self, batches: usize) -> Self {
+        self.settings.accumulate = batches;
+        self
+    }
+
+    /// What order, augmentation, mixing and dropout depend on.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
+        self.settings.seed = seed;
         self
     }
 
     /// Sets the learning rate before each step. Without a schedule it stays as the optimiser has it.
     #[must_use]
-    pub fn schedule(mut self, schedule: impl FnMut(Position) -> f32 + Send + 'static) -> Self {
+    pub fn schedule(mut self, schedule: impl Schedule + Send + 'd) -> Self {
         self.schedule = Some(Box::new(schedule));
         self
     }
@@ -117,6 +155,69 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
         self
     }
 
+    /// Spreads a part of each label over all classes, from 0 up to but not including 1, so that the network does not
+    /// grow too sure of itself (Szegedy et al. 2016, section 7). PyTorch's `label_smoothing`.
+    #[must_use]
+    pub fn label_smoothing(mut self, part: f32) -> Self {
+        self.settings.smoothing = part;
+        self
+    }
+
+    /// Learns from mixtures of two samples and their labels (Zhang et al. 2018): each batch is mixed with itself turned
+    /// round, by a part drawn from Beta(alpha, alpha). 0 mixes nothing. The accuracy in training then is that of finding
+    /// the larger part.
+    #[must_use]
+    pub fn mixup(mut self, alpha: f32) -> Self {
+        self.settings.mixup = alpha;
+        self
+    }
+
+    /// Shortens gradients whose Euclidean norm over all trained parameters is above `norm` (Pascanu et al. 2013).
+    #[must_use]
+    pub fn clip_norm(mut self, norm: f32) -> Self {
+        self.settings.clip = Some(norm);
+        self
+    }
+
+    /// Keeps an exponential moving average of parameters and running statistics over the steps, of which a step keeps
+    /// the part `decay` at most (fewer in the first ones). It is what is validated, and what the network holds when the
+    /// run ends.
+    #[must_use]
+    pub fn average_weights(mut self, decay: f32) -> Self {
+        self.settings.average = Some(decay);
+        self
+    }
+
+    /// Ends the run when so many epochs in a row have not brought a better validation.
+    #[must_use]
+    pub fn stop_early(mut self, patience: usize) -> Self {
+        self.settings.patience = Some(patience);
+        self
+    }
+
+    /// Leaves the network as it was after its best epoch by validation, instead of after the last.
+    #[must_use]
+    pub fn keep_best(mut self) -> Self {
+        self.settings.keep_best = true;
+        self
+    }
+
+    /// What makes an epoch better for [`stop_early`](Trainer::stop_early) and [`keep_best`](Trainer::keep_best):
+    /// accuracy, unless told otherwise.
+    #[must_use]
+    pub fn monitor(mut self, monitor: Monitor) -> Self {
+        self.settings.monitor = monitor;
+        self
+    }
+
+    /// Leaves the parameters and running statistics of some layers as they are: those called `layer`, or in a block
+    /// called so. May be called several times.
+    #[must_use]
+    pub fn freeze(mut self, layer: impl Into<String>) -> Self {
+        self.settings.frozen.push(layer.into());
+        self
+    }
+
     /// The optimiser.
     pub fn optimizer(&self) -> &O {
         &self.optimizer
@@ -125,157 +226,52 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
     /// Trains `network` on `data`. The network keeps what it learned also if this fails.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for a batch of 0; [`Error::DataMismatch`] if the data are not of the network's input
-    /// shape or there are none; [`Error::LossNotFinite`] naming the step at which the loss became NaN or infinite, with
-    /// the network as it was before that step; what the data, the optimiser or the callback find wrong.
+    /// [`Error::InvalidOption`] for a setting outside its range; [`Error::UnknownTensor`] for a layer to freeze that has
+    /// no parameters; [`Error::DataMismatch`] if the data are not of the network's input shape or there are none, or if
+    /// what was asked for needs data to validate on; [`Error::LossNotFinite`] naming the step at which the loss became
+    /// NaN or infinite, with the network as it was before that step; what the data, the optimiser or the callback find
+    /// wrong.
     pub fn fit<N: Network>(
         &mut self,
         network: &mut N,
         data: &(impl Dataset + ?Sized),
-        mut callback: impl Callback<N>,
+        callback: impl Callback<N>,
     ) -> Result<History, Error> {
-        if self.batch == 0 {
-            let (option, expected) = ("batch size", "at least 1");
-            return Err(Error::InvalidOption { option, expected, found: "0".into() });
-        }
+        self.check()?;
         check_input(data, N::INFO)?;
-        let mut run = Run::new(network, data.len(), self.batch);
-        let mut history = History::default();
-        for epoch in 0..self.epochs {
-            let mut report = self.epoch(network, data, epoch, &mut run, &mut callback)?;
-            if let Some(validation) = self.validation {
-                report.validation = Some(metrics::evaluate(network, &mut network.workspace(256), validation)?);
-            }
-            let flow = callback.epoch(network, &report)?;
-            history.epochs.push(report);
-            if flow.is_break() {
-                break;
-            }
+        if let Some(validation) = self.validation {
+            check_input(validation, N::INFO)?;
         }
-        Ok(history)
+        Run::new(self, network, data)?.fit(callback)
     }
 
-    /// One pass over the data.
-    fn epoch<N: Network>(
-        &mut self,
-        network: &mut N,
-        data: &(impl Dataset + ?Sized),
-        epoch: usize,
-        run: &mut Run<N>,
-        callback: &mut impl Callback<N>,
-    ) -> Result<Epoch, Error> {
-        let start = Instant::now();
-        run.shuffle(self.seed, epoch);
-        let steps = data.len().div_ceil(run.batch());
-        let (mut total_loss, mut correct, mut images) = (0.0, 0, 0);
-        for step in 0..steps {
-            let position = Position {
-                epoch,
-                epochs: self.epochs,
-                step: epoch as u64 * steps as u64 + step as u64,
-                steps: self.epochs as u64 * steps as u64,
-            };
-            if let Some(schedule) = &mut self.schedule {
-                self.optimizer.set_lr(schedule(position));
-            }
-            let made = run.step(network, data, &mut self.optimizer, self.seed, position)?;
-            total_loss += f64::from(made.loss) * made.samples as f64;
-            correct += made.correct;
-            images += made.samples;
-            callback.step(&Step {
-                epoch,
-                step,
-                steps,
-                lr: self.optimizer.lr(),
-                loss: made.loss,
-                mean_loss: (total_loss / images as f64) as f32,
-                accuracy: correct as f64 / images as f64,
-                images,
-                total_images: data.len(),
-            });
+    /// Refuses settings that have no meaning.
+    fn check(&self) -> Result<(), Error> {
+        let Settings { batch, accumulate, smoothing, mixup, clip, average, .. } = self.settings;
+        let positive = |value: f32| value.is_finite() && value > 0.0;
+        let of_one = |part: f32| (0.0..1.0).contains(&part);
+        let (clip, average) = (clip.unwrap_or(1.0), average.unwrap_or(0.0));
+        let settings = [
+            ("batch size", batch.to_string(), "at least 1", batch > 0),
+            ("batches of a step", accumulate.to_string(), "at least 1", accumulate > 0),
+            ("label smoothing", smoothing.to_string(), "a number from 0 up to but not including 1", of_one(smoothing)),
+            ("alpha of mixup", mixup.to_string(), "a finite number of at least 0", positive(mixup) || mixup == 0.0),
+            ("longest gradient", clip.to_string(), "a finite number above 0", positive(clip)),
+            (
+                "part that an average keeps",
+                average.to_string(),
+                "a number from 0 up to but not including 1",
+                of_one(average),
+            ),
+        ];
+        if let Some((option, found, expected, _)) = settings.into_iter().find(|&(.., sound)| !sound) {
+            return Err(Error::InvalidOption { option, expected, found });
         }
-        let (loss, accuracy) = ((total_loss / images as f64) as f32, correct as f64 / images as f64);
-        let (time, lr) = (start.elapsed(), self.optimizer.lr());
-        Ok(Epoch { epoch, epochs: self.epochs, loss, accuracy, images, time, lr, validation: None })
-    }
-}
-
-/// The memory of a run: all of it is made before the first step.
-struct Run<N> {
-    workspace: TrainWorkspace<N>,
-    /// The samples in this epoch's order.
-    order: Vec<usize>,
-    labels: Vec<usize>,
-    /// The running statistics before the current step.
-    kept_state: Vec<f32>,
-}
-
-/// What one step did.
-struct Made {
-    samples: usize,
-    correct: usize,
-    loss: f32,
-}
-
-impl<N: Network> Run<N> {
-    fn new(network: &N, samples: usize, batch: usize) -> Self {
-        let batch = batch.min(samples);
-        Run {
-            workspace: network.train_workspace(batch),
-            order: (0..samples).collect(),
-            labels: vec![0; batch],
-            kept_state: network.params().state().to_vec(),
+        let schedule = self.schedule.as_ref().is_some_and(|schedule| schedule.needs_validation());
+        if self.validation.is_none() && (schedule || self.settings.patience.is_some() || self.settings.keep_best) {
+            let expected = "some, for a schedule, an early end or the best epoch to go by".into();
+            return Err(Error::DataMismatch { what: "data to validate on", expected, found: "none".into() });
         }
-    }
-
-    fn batch(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Puts the samples in the order of `epoch`, which depends on no epoch before it.
-    fn shuffle(&mut self, seed: u64, epoch: usize) {
-        self.order.iter_mut().enumerate().for_each(|(at, index)| *index = at);
-        self.order.shuffle(&mut random::stream(seed, "shuffle", epoch as u64, 0));
-    }
-
-    /// One step on the batch at `position`.
-    fn step(
-        &mut self,
-        network: &mut N,
-        data: &(impl Dataset + ?Sized),
-        optimizer: &mut impl Optimizer,
-        seed: u64,
-        position: Position,
-    ) -> Result<Made, Error> {
-        let epoch = position.epoch as u64;
-        let batches = self.order.len().div_ceil(self.batch()) as u64;
-        let first = (position.step % batches) as usize * self.batch();
-        let indices = &self.order[first..self.order.len().min(first + self.batch())];
-        let samples = indices.len();
-        let labels = &mut self.labels[..samples];
-        let draw = |at: usize| Draw { index: indices[at], epoch, seed };
-        fill_batch(data, draw, self.workspace.samples_mut(samples), labels)?;
-
-        let dropout_seed = random::stream(seed, "dropout", position.step, 0).random();
-        self.kept_state.copy_from_slice(network.params().state());
-        self.workspace.run_forward(network, samples, dropout_seed);
-        let outcome = self.learn(network, optimizer, samples);
-        if outcome.is_err() {
-            network.params_mut().state_mut().copy_from_slice(&self.kept_state);
-        }
-        outcome.map_err(|error| match error {
-            Error::LossNotFinite { loss, .. } => Error::LossNotFinite { loss, step: Some(position.step) },
-            other => other,
-        })
-    }
-
-    /// The half of a step that follows the forward pass.
-    fn learn(&mut self, network: &mut N, optimizer: &mut impl Optimizer, samples: usize) -> Result<Made, Error> {
-        let labels = &self.labels[..samples];
-        let loss = self.workspace.loss(&SoftmaxCrossEntropy, labels)?;
-        let correct = metrics::correct(self.workspace.output()?, labels)?;
-        network.backward(&mut self.workspace)?;
-        optimizer.step(network, &self.workspace)?;
-        Ok(Made { samples, correct, loss })
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@ use ndarray::Array4;
 
 use super::*;
 use crate::data::Arrays;
+use crate::metrics;
 use crate::optim::Sgd;
 use crate::toy::Toy;
 
@@ -46,18 +47,22 @@ fn the_seed_makes_the_run() {
     assert_ne!(run(1), run(2));
 }
 
+/// The orders in which some epochs see 20 samples.
+fn orders(seed: u64, epochs: &[usize]) -> Vec<Vec<usize>> {
+    let (mut net, data) = (Toy::new(0), columns(20));
+    let mut trainer = trainer().seed(seed);
+    let mut run = Run::new(&mut trainer, &mut net, &data).unwrap();
+    epochs.iter().map(|&epoch| run.order_of(epoch).to_vec()).collect()
+}
+
 #[test]
 fn every_epoch_sees_every_sample_once_in_an_order_of_its_own() {
-    let mut run = Run::new(&Toy::new(0), 20, 8);
-    run.shuffle(3, 4);
-    let fourth = run.order.clone();
-    run.shuffle(3, 5);
-    assert_ne!(run.order, fourth);
-    let mut sorted = run.order.clone();
+    let found = orders(3, &[4, 5, 4]);
+    assert_ne!(found[0], found[1]);
+    assert_eq!(found[0], found[2]);
+    let mut sorted = found[1].clone();
     sorted.sort();
     assert_eq!(sorted, (0..20).collect::<Vec<_>>());
-    run.shuffle(3, 4);
-    assert_eq!(run.order, fourth);
 }
 
 #[test]
@@ -83,7 +88,7 @@ fn steps_are_reported_and_the_last_batch_is_smaller() {
 #[test]
 fn the_schedule_sets_every_step() {
     let mut rates = Vec::new();
-    let mut trainer = trainer().epochs(2).schedule(|at| 0.1 / (1 + at.step) as f32 / (1 + at.epoch) as f32);
+    let mut trainer = trainer().epochs(2).schedule(|at: Position| 0.1 / (1 + at.step) as f32 / (1 + at.epoch) as f32);
     trainer.fit(&mut Toy::new(1), &columns(16), |step: &Step| rates.push(step.lr)).unwrap();
     assert_eq!(rates, [0.1, 0.05, 0.1 / 3.0 / 2.0, 0.1 / 4.0 / 2.0]);
 }
@@ -117,13 +122,7 @@ fn a_loss_that_is_not_finite_stops_the_run_and_keeps_what_was_learned() {
     }
 
     let mut expected = Toy::new(1);
-    let mut run = Run::new(&expected, 16, 1);
-    run.shuffle(1, 0);
-    let mut sgd = Sgd::new(0.1).momentum(0.9);
-    for step in 0..steps {
-        let position = Position { epoch: 0, epochs: 1, step, steps: 16 };
-        run.step(&mut expected, &broken, &mut sgd, 1, position).unwrap();
-    }
+    trainer().batch(1).steps(steps).fit(&mut expected, &broken, ()).unwrap();
     assert_eq!(net, expected);
     assert!(net.params().state()[0].is_finite());
 }
@@ -143,4 +142,115 @@ fn wrong_settings_and_data_are_named() {
     assert_eq!(message(trainer(), &columns(0)), "samples in the data: expected at least one, found 0");
     let labelled = Arrays::new(Array4::zeros((1, 1, 2, 3)), vec![3], 4).unwrap();
     assert_eq!(message(trainer(), &labelled), "label 3 of sample 0 is out of range: expected 0 to 2");
+}
+
+fn fitted(mut trainer: Trainer<'_, Sgd>, data: &Arrays) -> (Toy, History) {
+    let mut net = Toy::new(1);
+    let history = trainer.fit(&mut net, data, ()).unwrap();
+    (net, history)
+}
+
+/// The largest distance between two networks' parameters.
+fn distance(a: &Toy, b: &Toy) -> f32 {
+    let pairs = a.params().values().iter().zip(b.params().values());
+    pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn small_batches_together_make_the_step_of_a_large_one() {
+    let data = columns(21);
+    let (large, once) = fitted(trainer().batch(8), &data);
+    let (small, together) = fitted(trainer().batch(2).accumulate(4), &data);
+    assert!(distance(&large, &small) < 1e-5, "{large:?} against {small:?}");
+    let losses = |history: &History| history.epochs.iter().map(|epoch| epoch.loss).collect::<Vec<_>>();
+    for (a, b) in losses(&once).into_iter().zip(losses(&together)) {
+        assert!((a - b).abs() < 1e-5);
+    }
+    assert!(distance(&large, &fitted(trainer().batch(2), &data).0) > 1e-2, "without, it is another run");
+}
+
+#[test]
+fn a_run_of_some_steps_is_the_start_of_a_longer_one() {
+    let data = columns(20);
+    let (five_epochs, _) = fitted(trainer(), &data);
+    assert_eq!(fitted(trainer().steps(15), &data).0, five_epochs);
+    let (_, history) = fitted(trainer().steps(4), &data);
+    assert_eq!(history.epochs.iter().map(|epoch| epoch.images).collect::<Vec<_>>(), [20, 8]);
+}
+
+#[test]
+fn clipped_gradients_make_short_steps() {
+    let data = columns(8);
+    let trainer = Trainer::new(Sgd::new(1.0)).batch(8);
+    let (net, _) = fitted(trainer.clip_norm(1e-3), &data);
+    let moved: f32 =
+        net.params().values().iter().zip(Toy::new(1).params().values()).map(|(a, b)| (a - b).powi(2)).sum();
+    assert!((moved.sqrt() - 1e-3).abs() < 1e-5, "{moved}");
+}
+
+#[test]
+fn softened_and_mixed_labels_keep_scores_small() {
+    let data = columns(60);
+    let largest = |trainer: Trainer<'_, Sgd>| {
+        let (net, _) = fitted(trainer.epochs(40), &data);
+        net.params().values().iter().fold(0.0, |largest: f32, value| largest.max(value.abs()))
+    };
+    let plain = largest(trainer());
+    assert!(largest(trainer().label_smoothing(0.3)) < 0.8 * plain);
+    assert!(largest(trainer().mixup(1.0)) < 0.8 * plain);
+    assert_eq!(fitted(trainer().mixup(0.4), &data).0, fitted(trainer().mixup(0.4), &data).0);
+}
+
+#[test]
+fn what_is_validated_is_what_the_run_ends_with() {
+    let (data, tests) = (columns(40), columns(30));
+    let (plain, _) = fitted(trainer(), &data);
+    let (averaged, history) = fitted(trainer().average_weights(0.9).validate(&tests), &data);
+    assert!(distance(&plain, &averaged) > 1e-4);
+    let last = history.epochs.last().unwrap().validation.as_ref().unwrap();
+    assert_eq!(&metrics::evaluate(&averaged, &mut averaged.workspace(8), &tests).unwrap(), last);
+    assert_eq!(fitted(trainer().average_weights(0.0), &data).0.params().values()[0], plain.params().values()[0]);
+}
+
+#[test]
+fn the_run_ends_when_patience_does_and_the_best_epoch_is_kept() {
+    let (data, tests) = (columns(40), columns(30));
+    // What is learned is wrong of these: each epoch makes their loss worse.
+    let labels = tests.labels().iter().map(|label| (label + 1) % 3).collect();
+    let tests = Arrays::new(tests.images().clone(), labels, 3).unwrap();
+    let loss = |net: &Toy| metrics::evaluate(net, &mut net.workspace(8), &tests).unwrap().loss;
+    let trainer = || trainer().epochs(9).monitor(Monitor::Loss).validate(&tests).stop_early(3);
+
+    let (best, history) = fitted(trainer().keep_best(), &data);
+    let losses: Vec<f32> = history.epochs.iter().map(|epoch| epoch.validation.as_ref().unwrap().loss).collect();
+    assert!(losses.len() == 4 && losses.is_sorted(), "{losses:?}");
+    assert_eq!(loss(&best), losses[0]);
+    let (last, _) = fitted(trainer(), &data);
+    assert_eq!(loss(&last), losses[3]);
+}
+
+#[test]
+fn frozen_layers_stay_as_they_are() {
+    let data = columns(16);
+    let frozen = |layer: &str| fitted(trainer().freeze(layer), &data).0;
+    let start = Toy::new(1);
+    assert_eq!(frozen("fc").params().values(), start.params().values());
+    assert_ne!(frozen("fc").params().state(), start.params().state());
+    assert_eq!(frozen("seen").params().state(), start.params().state());
+    assert_ne!(frozen("seen").params().values(), start.params().values());
+    let error = trainer().freeze("fc2").fit(&mut Toy::new(1), &data, ()).unwrap_err().to_string();
+    assert!(error.starts_with("Toy has no tensor `fc2`; it has fc.weight"), "{error}");
+}
+
+#[test]
+fn settings_without_a_meaning_are_refused() {
+    let data = columns(4);
+    let message = |mut trainer: Trainer<'_, Sgd>| trainer.fit(&mut Toy::new(1), &data, ()).unwrap_err().to_string();
+    assert!(message(trainer().label_smoothing(1.0)).starts_with("label smoothing is 1, expected a number from 0"));
+    assert!(message(trainer().mixup(f32::NAN)).starts_with("alpha of mixup is NaN"));
+    assert!(message(trainer().clip_norm(0.0)).starts_with("longest gradient is 0"));
+    assert!(message(trainer().accumulate(0)).starts_with("batches of a step is 0"));
+    for needy in [trainer().stop_early(1), trainer().keep_best(), trainer().schedule(Plateau::new(0.1))] {
+        assert!(message(needy).starts_with("data to validate on: expected some"));
+    }
 }

@@ -1,0 +1,72 @@
+//! What optimisers remember between steps.
+
+use crate::buffer::Buffer;
+use crate::error::Error;
+
+/// What an optimiser remembers: how many steps it made, and buffers as long as the parameters and in their order, such
+/// as Sgd's `velocity`. Empty before the first step.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Memory {
+    /// Steps made.
+    pub steps: u64,
+    buffers: Vec<(String, Buffer)>,
+}
+
+impl Memory {
+    /// A memory of so many steps with these buffers, to carry on from.
+    pub fn new(steps: u64, buffers: Vec<(String, Buffer)>) -> Self {
+        Memory { steps, buffers }
+    }
+
+    /// The buffers and what they are called.
+    pub fn buffers(&self) -> impl Iterator<Item = (&str, &[f32])> {
+        self.buffers.iter().map(|(name, buffer)| (&name[..], &buffer[..]))
+    }
+
+    /// The buffers called `names` for `len` parameters. They are made, of zeros, if there are none yet.
+    pub(super) fn prepare<const N: usize>(&mut self, names: [&str; N], len: usize) -> Result<[&mut [f32]; N], Error> {
+        if self.buffers.is_empty() {
+            self.buffers = names.map(|name| (name.to_owned(), Buffer::zeroed(len))).into();
+        }
+        if let Some((_, kept)) = self.buffers.iter().find(|(_, kept)| kept.len() != len) {
+            return Err(mismatch("parameters of an optimiser in use", kept.len(), len));
+        }
+        if !self.buffers().map(|(name, _)| name).eq(names) {
+            return Err(Error::DataMismatch {
+                what: "buffers of an optimiser in use",
+                expected: names.join(", "),
+                found: self.buffers().map(|(name, _)| name).collect::<Vec<_>>().join(", "),
+            });
+        }
+        let mut buffers = self.buffers.iter_mut();
+        Ok(names.map(|_| &mut buffers.next().expect("a buffer per name").1[..]))
+    }
+}
+
+/// An error on numbers that should be equal.
+pub(super) fn mismatch(what: &'static str, expected: usize, found: usize) -> Error {
+    Error::DataMismatch { what, expected: expected.to_string(), found: found.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_are_made_once_and_kept() {
+        let mut memory = Memory::default();
+        let [a, b] = memory.prepare(["a", "b"], 3).unwrap();
+        a[2] = 1.0;
+        assert_eq!(b, [0.0; 3]);
+        assert_eq!(memory.prepare(["a", "b"], 3).unwrap()[0], [0.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn another_rule_or_network_is_refused() {
+        let mut memory = Memory::new(4, vec![("velocity".into(), Buffer::zeroed(3))]);
+        let message = |memory: &mut Memory, len| memory.prepare(["mean", "square"], len).unwrap_err().to_string();
+        assert_eq!(message(&mut memory, 3), "buffers of an optimiser in use: expected mean, square, found velocity");
+        assert_eq!(message(&mut memory, 4), "parameters of an optimiser in use: expected 3, found 4");
+        assert!(memory.prepare(["velocity"], 3).is_ok());
+    }
+}

@@ -1,0 +1,31 @@
+//! Which of two epochs did better.
+
+use crate::metrics::Evaluation;
+
+/// What makes one epoch's network better than another's, by the data to validate on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Monitor {
+    /// A higher accuracy.
+    #[default]
+    Accuracy,
+    /// A lower loss.
+    Loss,
+}
+
+impl Monitor {
+    /// The number that is compared.
+    pub(super) fn of(self, evaluation: &Evaluation) -> f64 {
+        match self {
+            Monitor::Accuracy => evaluation.accuracy(),
+            Monitor::Loss => f64::from(evaluation.loss),
+        }
+    }
+
+    /// Whether `found` is better than `best` by more than its part `threshold`. NaN is not.
+    pub(super) fn is_better(self, found: f64, best: f64, threshold: f64) -> bool {
+        match self {
+            Monitor::Accuracy => found > best * (1.0 + threshold),
+            Monitor::Loss => found < best * (1.0 - threshold),
+        }
+    }
+}

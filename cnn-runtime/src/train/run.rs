@@ -1,0 +1,376 @@
+//! One run of a trainer, from its first step to its last.
+
+use std::ops::{ControlFlow, Range};
+use std::time::{Duration, Instant};
+
+use rand::RngExt;
+use rand::seq::SliceRandom;
+
+use super::average::Average;
+use super::targets::{Targets, kept_part, mix};
+use super::{Callback, Epoch, History, Length, Position, Step, Trainer};
+use crate::buffer::Buffer;
+use crate::data::{Dataset, Draw, fill_batch};
+use crate::error::Error;
+use crate::info::TensorInfo;
+use crate::kernel::pieces::{CHUNK, each, part};
+use crate::loss::SoftmaxCrossEntropy;
+use crate::metrics::{self, Evaluation};
+use crate::network::Network;
+use crate::optim::{Optimizer, clip};
+use crate::params;
+use crate::random;
+use crate::workspace::{TrainWorkspace, Workspace};
+
+/// A run: the trainer, what it works on, and all the memory it needs, made before the first step.
+pub(super) struct Run<'r, 'd, N, O, D: ?Sized> {
+    trainer: &'r mut Trainer<'d, O>,
+    network: &'r mut N,
+    data: &'r D,
+    length: Measures,
+    /// Steps made.
+    step: u64,
+    /// What they brought in the current epoch.
+    tally: Tally,
+    /// The samples in this epoch's order.
+    order: Vec<usize>,
+    labels: Vec<usize>,
+    /// Softened or mixed labels, if the settings ask for them.
+    targets: Option<Targets>,
+    workspace: TrainWorkspace<N>,
+    evaluation: Option<Workspace<N>>,
+    /// The gradients of a step's batches so far, times their samples.
+    sum: Option<Buffer>,
+    /// What is not frozen.
+    trained: Vec<TensorInfo>,
+    /// Running statistics that are.
+    frozen: Vec<Range<usize>>,
+    /// The running statistics before the current step.
+    kept_state: Vec<f32>,
+    average: Option<Average>,
+    best: Best,
+    history: History,
+}
+
+/// How many of what make a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Measures {
+    batch: usize,
+    /// Batches of an epoch.
+    batches: usize,
+    /// Steps of an epoch.
+    per_epoch: usize,
+    epochs: usize,
+    steps: u64,
+}
+
+/// What steps brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Tally {
+    loss: f64,
+    correct: usize,
+    images: usize,
+    time: Duration,
+}
+
+/// The best epoch so far.
+#[derive(Debug, Default)]
+struct Best {
+    score: Option<f64>,
+    /// Epochs since then.
+    waited: usize,
+    /// Parameters and running statistics, if they are to be kept.
+    kept: Option<(Buffer, Buffer)>,
+}
+
+impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D> {
+    pub(super) fn new(trainer: &'r mut Trainer<'d, O>, network: &'r mut N, data: &'r D) -> Result<Self, Error> {
+        let settings = &trainer.settings;
+        let length = Measures::new(data.len(), settings.batch, settings.accumulate, settings.length);
+        let soften = settings.smoothing > 0.0 || settings.mixup > 0.0;
+        let is_frozen = freezer::<N>(&settings.frozen)?;
+        let (frozen, trained): (Vec<_>, Vec<_>) = N::INFO.tensors.iter().copied().partition(is_frozen);
+        Ok(Run {
+            length,
+            step: 0,
+            tally: Tally::default(),
+            order: (0..data.len()).collect(),
+            labels: vec![0; length.batch],
+            targets: soften.then(|| Targets::new(length.batch, N::INFO.train.output.len, settings.smoothing)),
+            workspace: network.train_workspace(length.batch),
+            evaluation: trainer.validation.map(|_| network.workspace(length.batch)),
+            sum: (settings.accumulate > 1).then(|| Buffer::zeroed(N::INFO.param_floats)),
+            trained,
+            frozen: frozen.iter().filter(|tensor| tensor.role.is_state()).map(params::range).collect(),
+            kept_state: network.params().state().to_vec(),
+            average: settings.average.map(|decay| Average::new(network, decay)),
+            best: Best::default(),
+            history: History::default(),
+            trainer,
+            network,
+            data,
+        })
+    }
+
+    /// The whole run.
+    pub(super) fn fit(mut self, mut callback: impl Callback<N>) -> Result<History, Error> {
+        while self.step < self.length.steps {
+            self.epoch(&mut callback)?;
+            if self.close_epoch(&mut callback)?.is_break() {
+                break;
+            }
+        }
+        if let Some((values, state)) = &self.best.kept {
+            self.network.params_mut().values_mut().copy_from_slice(values);
+            self.network.params_mut().state_mut().copy_from_slice(state);
+        } else {
+            self.swap_average();
+        }
+        Ok(self.history)
+    }
+
+    /// The steps of the current epoch that are left.
+    fn epoch(&mut self, callback: &mut impl Callback<N>) -> Result<(), Error> {
+        let epoch = self.length.position(self.step).epoch;
+        let end = self.length.steps.min((epoch as u64 + 1) * self.length.per_epoch as u64);
+        self.order_of(epoch);
+        while self.step < end {
+            let start = Instant::now();
+            let position = self.length.position(self.step);
+            if let Some(schedule) = &mut self.trainer.schedule {
+                self.trainer.optimizer.set_lr(schedule.lr(position));
+            }
+            let made = self.make_step(position)?;
+            self.step += 1;
+            self.tally.add(made, start.elapsed());
+            callback.step(&Step {
+                epoch,
+                step: self.length.in_epoch(position),
+                steps: self.length.per_epoch,
+                lr: self.trainer.optimizer.lr(),
+                loss: (made.loss / made.images as f64) as f32,
+                mean_loss: self.tally.mean_loss(),
+                accuracy: self.tally.accuracy(),
+                images: self.tally.images,
+                total_images: self.data.len(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Validates and reports the epoch whose steps are made; `Break` ends the run.
+    fn close_epoch(&mut self, callback: &mut impl Callback<N>) -> Result<ControlFlow<()>, Error> {
+        self.swap_average();
+        let outcome = self.report_epoch(callback);
+        self.swap_average();
+        outcome
+    }
+
+    fn report_epoch(&mut self, callback: &mut impl Callback<N>) -> Result<ControlFlow<()>, Error> {
+        let validation = match (self.trainer.validation, &mut self.evaluation) {
+            (Some(data), Some(workspace)) => Some(metrics::evaluate(self.network, workspace, data)?),
+            _ => None,
+        };
+        let tally = std::mem::take(&mut self.tally);
+        let report = Epoch {
+            epoch: self.length.position(self.step - 1).epoch,
+            epochs: self.length.epochs,
+            loss: tally.mean_loss(),
+            accuracy: tally.accuracy(),
+            images: tally.images,
+            time: tally.time,
+            lr: self.trainer.optimizer.lr(),
+            validation,
+        };
+        if let Some(schedule) = &mut self.trainer.schedule {
+            schedule.epoch(&report);
+        }
+        let tired = report.validation.as_ref().is_some_and(|validation| self.is_tired_of(validation));
+        let flow = callback.epoch(self.network, &report)?;
+        self.history.epochs.push(report);
+        Ok(if tired { ControlFlow::Break(()) } else { flow })
+    }
+
+    /// Keeps the network if it is the best so far. Whether patience has run out.
+    fn is_tired_of(&mut self, validation: &Evaluation) -> bool {
+        let settings = &self.trainer.settings;
+        let score = settings.monitor.of(validation);
+        if self.best.score.is_some_and(|best| !settings.monitor.is_better(score, best, 0.0)) {
+            self.best.waited += 1;
+        } else {
+            let params = self.network.params();
+            let copy = || (Buffer::from_slice(params.values()), Buffer::from_slice(params.state()));
+            self.best = Best { score: Some(score), waited: 0, kept: settings.keep_best.then(copy) };
+        }
+        settings.patience.is_some_and(|patience| self.best.waited >= patience.max(1))
+    }
+
+    /// Exchanges the network's weights and their average, if one is kept.
+    fn swap_average(&mut self) {
+        if let Some(average) = &mut self.average {
+            average.swap(self.network);
+        }
+    }
+
+    /// Puts the samples in the order of `epoch`, which depends on no epoch before it.
+    pub(super) fn order_of(&mut self, epoch: usize) -> &[usize] {
+        self.order.iter_mut().enumerate().for_each(|(at, index)| *index = at);
+        self.order.shuffle(&mut random::stream(self.trainer.settings.seed, "shuffle", epoch as u64, 0));
+        &self.order
+    }
+
+    /// One step. If it fails, the network is as it was before.
+    fn make_step(&mut self, position: Position) -> Result<Tally, Error> {
+        self.kept_state.copy_from_slice(self.network.params().state());
+        let outcome = self.learn(position);
+        if outcome.is_err() {
+            self.network.params_mut().state_mut().copy_from_slice(&self.kept_state);
+        }
+        outcome.map_err(|error| match error {
+            Error::LossNotFinite { loss, .. } => Error::LossNotFinite { loss, step: Some(position.step) },
+            other => other,
+        })
+    }
+
+    fn learn(&mut self, position: Position) -> Result<Tally, Error> {
+        let accumulate = self.trainer.settings.accumulate;
+        let first = self.length.in_epoch(position) * accumulate;
+        let mut made = Tally::default();
+        if let Some(sum) = &mut self.sum {
+            sum.fill(0.0);
+        }
+        for batch in first..self.length.batches.min(first + accumulate) {
+            let samples = self.read(batch, position.epoch)?;
+            made.add(self.pass(samples, position.step, (batch - first) as u64)?, Duration::ZERO);
+        }
+        let gradients = match &mut self.sum {
+            Some(sum) => {
+                let by = 1.0 / made.images as f32;
+                each(sum, CHUNK, N::INFO.param_floats, |_, piece| piece.iter_mut().for_each(|d| *d *= by));
+                &mut sum[..]
+            }
+            None => self.workspace.gradients_mut("step")?,
+        };
+        if let Some(longest) = self.trainer.settings.clip {
+            clip(gradients, &self.trained, longest);
+        }
+        self.trainer.optimizer.update(self.network.params_mut().values_mut(), gradients, &self.trained)?;
+        if let Some(average) = &mut self.average {
+            average.add(self.network);
+        }
+        Ok(made)
+    }
+
+    /// Reads a batch into the workspace; returns its samples.
+    fn read(&mut self, batch: usize, epoch: usize) -> Result<usize, Error> {
+        let first = batch * self.length.batch;
+        let indices = &self.order[first..self.order.len().min(first + self.length.batch)];
+        let (samples, seed) = (indices.len(), self.trainer.settings.seed);
+        let draw = |at: usize| Draw { index: indices[at], epoch: epoch as u64, seed };
+        fill_batch(self.data, draw, self.workspace.samples_mut(samples), &mut self.labels[..samples])?;
+        Ok(samples)
+    }
+
+    /// Both passes over the batch in the workspace, which is number `batch` of its step.
+    fn pass(&mut self, samples: usize, step: u64, batch: u64) -> Result<Tally, Error> {
+        let settings = &self.trainer.settings;
+        let labels = &self.labels[..samples];
+        if let Some(targets) = &mut self.targets {
+            targets.set(labels)?;
+            if settings.mixup > 0.0 {
+                let kept = kept_part(settings.mixup, settings.seed, step, batch);
+                mix(self.workspace.samples_mut(samples), samples, kept);
+                mix(targets.values_mut(samples), samples, kept);
+            }
+        }
+        let dropout_seed = random::stream(settings.seed, "dropout", step, batch).random();
+        self.workspace.run_forward(self.network, samples, dropout_seed);
+        for range in &self.frozen {
+            self.network.params_mut().state_mut()[range.clone()].copy_from_slice(&self.kept_state[range.clone()]);
+        }
+        let loss = match &self.targets {
+            Some(targets) => self.workspace.loss(&SoftmaxCrossEntropy, &targets.rows(samples))?,
+            None => self.workspace.loss(&SoftmaxCrossEntropy, labels)?,
+        };
+        let correct = metrics::correct(self.workspace.output()?, labels)?;
+        self.network.backward(&mut self.workspace)?;
+        if let Some(sum) = &mut self.sum {
+            let gradients = self.workspace.gradients("step")?;
+            each(sum, CHUNK, 2 * gradients.len(), |i, sum| {
+                sum.iter_mut().zip(part(gradients, i, CHUNK)).for_each(|(sum, d)| *sum += samples as f32 * d);
+            });
+        }
+        Ok(Tally { loss: f64::from(loss) * samples as f64, correct, images: samples, time: Duration::ZERO })
+    }
+}
+
+/// What tells frozen tensors from others.
+fn freezer<N: Network>(layers: &[String]) -> Result<impl Fn(&TensorInfo) -> bool, Error> {
+    let belongs =
+        |tensor: &TensorInfo, layer: &str| tensor.name.strip_prefix(layer).is_some_and(|rest| rest.starts_with('.'));
+    if let Some(layer) = layers.iter().find(|layer| !N::INFO.tensors.iter().any(|tensor| belongs(tensor, layer))) {
+        return Err(params::find(N::INFO, layer).err().unwrap_or_else(|| Error::InvalidOption {
+            option: "layer to freeze",
+            expected: "the name of a layer or block",
+            found: layer.clone(),
+        }));
+    }
+    Ok(move |tensor: &TensorInfo| layers.iter().any(|layer| belongs(tensor, layer)))
+}
+
+impl Measures {
+    fn new(samples: usize, batch: usize, accumulate: usize, length: Length) -> Self {
+        let batch = batch.min(samples);
+        let batches = samples.div_ceil(batch);
+        let per_epoch = batches.div_ceil(accumulate);
+        let (epochs, steps) = match length {
+            Length::Epochs(epochs) => (epochs, epochs as u64 * per_epoch as u64),
+            Length::Steps(steps) => (steps.div_ceil(per_epoch as u64) as usize, steps),
+        };
+        Measures { batch, batches, per_epoch, epochs, steps }
+    }
+
+    fn position(&self, step: u64) -> Position {
+        let epoch = (step / self.per_epoch as u64) as usize;
+        Position { epoch, epochs: self.epochs, step, steps: self.steps }
+    }
+
+    /// The step counted from the start of its epoch.
+    fn in_epoch(&self, position: Position) -> usize {
+        (position.step % self.per_epoch as u64) as usize
+    }
+}
+
+impl Tally {
+    fn add(&mut self, other: Tally, time: Duration) {
+        self.loss += other.loss;
+        self.correct += other.correct;
+        self.images += other.images;
+        self.time += time;
+    }
+
+    fn mean_loss(&self) -> f32 {
+        (self.loss / self.images as f64) as f32
+    }
+
+    fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.images as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_and_epochs_follow_from_the_batches() {
+        let measures = |length, accumulate| Measures::new(100, 8, accumulate, length);
+        let plain = measures(Length::Epochs(3), 1);
+        assert_eq!((plain.batches, plain.per_epoch, plain.epochs, plain.steps), (13, 13, 3, 39));
+        let together = measures(Length::Epochs(3), 4);
+        assert_eq!((together.batches, together.per_epoch, together.epochs, together.steps), (13, 4, 3, 12));
+        let cut = measures(Length::Steps(30), 1);
+        assert_eq!((cut.epochs, cut.steps, cut.position(29).epoch, cut.in_epoch(cut.position(29))), (3, 30, 2, 3));
+        assert_eq!(Measures::new(3, 8, 1, Length::Epochs(0)).steps, 0);
+    }
+}

@@ -1,0 +1,354 @@
+//! Learning rates over a run.
+
+use std::f32::consts::PI;
+
+use super::{Epoch, Monitor};
+use crate::error::Error;
+
+/// Where a run stands, for a schedule to decide by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The epoch, counted from 0.
+    pub epoch: usize,
+    /// Epochs of the run.
+    pub epochs: usize,
+    /// The step, counted from 0 over the whole run.
+    pub step: u64,
+    /// Steps of the run.
+    pub steps: u64,
+}
+
+/// A learning rate for every step.
+///
+/// A closure `|at: Position| ..` is one. The others here are named as in PyTorch, and give the same rates.
+pub trait Schedule {
+    /// The learning rate of the step at `at`. Asked once before each step, in order.
+    fn lr(&mut self, at: Position) -> f32;
+
+    /// Told of each epoch once it is over.
+    fn epoch(&mut self, epoch: &Epoch) {
+        let _ = epoch;
+    }
+
+    /// Whether [`epoch`](Schedule::epoch) looks at [`Epoch::validation`], which needs data to validate on.
+    fn needs_validation(&self) -> bool {
+        false
+    }
+
+    /// What it remembers of earlier epochs, as numbers for a checkpoint to keep.
+    fn memory(&self) -> Vec<f64> {
+        Vec::new()
+    }
+
+    /// Remembers what [`memory`](Schedule::memory) said.
+    ///
+    /// # Errors
+    /// [`Error::DataMismatch`] if a schedule of another kind said it.
+    fn restore(&mut self, memory: &[f64]) -> Result<(), Error> {
+        expect(memory, 0)
+    }
+}
+
+fn expect(memory: &[f64], len: usize) -> Result<(), Error> {
+    if memory.len() == len {
+        return Ok(());
+    }
+    let (expected, found) = (len.to_string(), memory.len().to_string());
+    Err(Error::DataMismatch { what: "numbers that a schedule remembers", expected, found })
+}
+
+impl<F: FnMut(Position) -> f32> Schedule for F {
+    fn lr(&mut self, at: Position) -> f32 {
+        self(at)
+    }
+}
+
+/// One rate for all steps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Constant(pub f32);
+
+impl Schedule for Constant {
+    fn lr(&mut self, _: Position) -> f32 {
+        self.0
+    }
+}
+
+/// A rate that is multiplied by a factor every few epochs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepDecay {
+    /// The rate of the first epochs.
+    pub lr: f32,
+    /// Epochs between two changes; 0 is taken as 1.
+    pub every: usize,
+    /// What the rate is multiplied by: 0.1 divides it by 10.
+    pub factor: f32,
+}
+
+impl Schedule for StepDecay {
+    fn lr(&mut self, at: Position) -> f32 {
+        self.lr * self.factor.powi((at.epoch / self.every.max(1)) as i32)
+    }
+}
+
+/// A rate that falls along half a cosine, from `lr` in the first step to `floor` after the last (Loshchilov and Hutter
+/// 2017, without restarts).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cosine {
+    lr: f32,
+    floor: f32,
+}
+
+impl Cosine {
+    /// Falls from `lr` to 0.
+    pub const fn new(lr: f32) -> Self {
+        Cosine { lr, floor: 0.0 }
+    }
+
+    /// Falls to `floor` instead.
+    #[must_use]
+    pub const fn floor(mut self, floor: f32) -> Self {
+        self.floor = floor;
+        self
+    }
+}
+
+impl Schedule for Cosine {
+    fn lr(&mut self, at: Position) -> f32 {
+        between(self.lr, self.floor, at.step as f32 / at.steps as f32)
+    }
+}
+
+/// From `from` at part 0 to `to` at part 1 along half a cosine.
+fn between(from: f32, to: f32, part: f32) -> f32 {
+    to + (from - to) * 0.5 * (1.0 + (PI * part).cos())
+}
+
+/// One cycle: up to the highest rate and down again to nearly nothing, both along half a cosine (Smith and Topin 2019).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OneCycle {
+    lr: f32,
+    rise: f32,
+}
+
+impl OneCycle {
+    /// Starts at a 25th of `lr`, reaches it after 30 % of the steps, and ends at a 250,000th.
+    pub const fn new(lr: f32) -> Self {
+        OneCycle { lr, rise: 0.3 }
+    }
+
+    /// Rises for this part of the steps instead, from 0 to 1.
+    #[must_use]
+    pub const fn rise(mut self, rise: f32) -> Self {
+        self.rise = rise;
+        self
+    }
+}
+
+impl Schedule for OneCycle {
+    fn lr(&mut self, at: Position) -> f32 {
+        let (first, last) = (self.lr / 25.0, self.lr / 25e4);
+        let (step, end) = (at.step as f32, at.steps as f32 - 1.0);
+        let top = self.rise * at.steps as f32 - 1.0;
+        if step <= top {
+            between(first, self.lr, step / top.max(1.0))
+        } else {
+            between(self.lr, last, (step - top) / (end - top).max(1.0))
+        }
+    }
+}
+
+/// Another schedule with a start in which the rate rises evenly (Goyal et al. 2017, section 2.2). The other schedule
+/// covers the steps after it. Made by [`warm_up`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WarmUp<S> {
+    steps: u64,
+    then: S,
+}
+
+/// Lets the rate rise evenly over the first `steps`, up to where `then` takes over.
+pub const fn warm_up<S: Schedule>(steps: u64, then: S) -> WarmUp<S> {
+    WarmUp { steps, then }
+}
+
+impl<S: Schedule> Schedule for WarmUp<S> {
+    fn lr(&mut self, at: Position) -> f32 {
+        let warm = self.steps.min(at.steps.saturating_sub(1));
+        let after = Position { step: at.step.saturating_sub(warm), steps: at.steps - warm, ..at };
+        let rate = self.then.lr(after);
+        if at.step < warm { rate * (at.step + 1) as f32 / (warm + 1) as f32 } else { rate }
+    }
+
+    fn epoch(&mut self, epoch: &Epoch) {
+        self.then.epoch(epoch);
+    }
+
+    fn needs_validation(&self) -> bool {
+        self.then.needs_validation()
+    }
+
+    fn memory(&self) -> Vec<f64> {
+        self.then.memory()
+    }
+
+    fn restore(&mut self, memory: &[f64]) -> Result<(), Error> {
+        self.then.restore(memory)
+    }
+}
+
+/// A rate that is multiplied by a factor whenever the validation has not become better for some epochs, as AlexNet was
+/// trained: "divide by 10 when the validation error stops improving" (Krizhevsky et al. 2012, section 5).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Plateau {
+    lr: f32,
+    factor: f32,
+    patience: usize,
+    monitor: Monitor,
+    best: Option<f64>,
+    /// Epochs since the best one, or since the last change.
+    waited: usize,
+}
+
+impl Plateau {
+    /// Starts at `lr` and divides it by 10 once 10 epochs in a row have not brought a better accuracy.
+    pub const fn new(lr: f32) -> Self {
+        Plateau { lr, factor: 0.1, patience: 10, monitor: Monitor::Accuracy, best: None, waited: 0 }
+    }
+
+    /// Multiplies by this instead.
+    #[must_use]
+    pub const fn factor(mut self, factor: f32) -> Self {
+        self.factor = factor;
+        self
+    }
+
+    /// Epochs without a better result that change nothing; the one after them does.
+    #[must_use]
+    pub const fn patience(mut self, patience: usize) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// What has to become better.
+    #[must_use]
+    pub const fn monitor(mut self, monitor: Monitor) -> Self {
+        self.monitor = monitor;
+        self
+    }
+}
+
+impl Schedule for Plateau {
+    fn lr(&mut self, _: Position) -> f32 {
+        self.lr
+    }
+
+    fn epoch(&mut self, epoch: &Epoch) {
+        let Some(validation) = &epoch.validation else { return };
+        let found = self.monitor.of(validation);
+        // PyTorch's threshold: an improvement by less than a part in 10,000 does not count.
+        if self.best.is_none_or(|best| self.monitor.is_better(found, best, 1e-4)) {
+            (self.best, self.waited) = (Some(found), 0);
+        } else {
+            self.waited += 1;
+        }
+        if self.waited > self.patience {
+            (self.lr, self.waited) = (self.lr * self.factor, 0);
+        }
+    }
+
+    fn needs_validation(&self) -> bool {
+        true
+    }
+
+    fn memory(&self) -> Vec<f64> {
+        vec![f64::from(self.lr), self.best.unwrap_or(f64::NAN), self.waited as f64]
+    }
+
+    fn restore(&mut self, memory: &[f64]) -> Result<(), Error> {
+        expect(memory, 3)?;
+        (self.lr, self.waited) = (memory[0] as f32, memory[2] as usize);
+        self.best = Some(memory[1]).filter(|best| !best.is_nan());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::metrics::{Confusion, Evaluation};
+
+    fn at(step: u64, steps: u64) -> Position {
+        Position { epoch: step as usize / 10, epochs: steps as usize / 10, step, steps }
+    }
+
+    /// An epoch after which so many of 100 samples were found.
+    fn epoch(correct: usize) -> Epoch {
+        let mut confusion = Confusion::new(2);
+        (0..100).for_each(|sample| confusion.add(0, usize::from(sample >= correct)));
+        let validation = Some(Evaluation { loss: 1.0, in_top5: 100, confusion });
+        let time = Duration::ZERO;
+        Epoch { epoch: 0, epochs: 1, loss: 1.0, accuracy: 1.0, images: 1, time, lr: 0.1, validation }
+    }
+
+    #[test]
+    fn a_cosine_falls_from_all_over_half_to_its_floor() {
+        let mut rate = Cosine::new(0.2);
+        assert_eq!(rate.lr(at(0, 100)), 0.2);
+        assert!((rate.lr(at(50, 100)) - 0.1).abs() < 1e-6);
+        assert!(rate.lr(at(99, 100)) > 0.0 && rate.lr(at(99, 100)) < 1e-4);
+        assert!((rate.floor(0.05).lr(at(99, 100)) - 0.05).abs() < 1e-4);
+    }
+
+    #[test]
+    fn one_cycle_rises_and_falls_to_its_end_at_any_length() {
+        for steps in [1, 2, 3, 10, 1000] {
+            let rates: Vec<f32> = (0..steps).map(|step| OneCycle::new(1.0).lr(at(step, steps))).collect();
+            assert!(rates.iter().all(|rate| (4e-6..=1.0).contains(rate)), "{rates:?}");
+            assert!(steps < 10 || rates[steps as usize - 1] < 1e-5, "{rates:?}");
+            assert!(steps < 10 || rates.contains(&1.0), "{rates:?}");
+        }
+    }
+
+    #[test]
+    fn a_warm_up_rises_to_where_the_other_schedule_starts() {
+        let mut rate = warm_up(4, Cosine::new(1.0));
+        let rates: Vec<f32> = (0..12).map(|step| rate.lr(at(step, 12))).collect();
+        assert_eq!(rates[..5], [0.2, 0.4, 0.6, 0.8, 1.0]);
+        assert_eq!(rates[5..], std::array::from_fn::<f32, 7, _>(|step| Cosine::new(1.0).lr(at(step as u64 + 1, 8))));
+        assert_eq!(warm_up(100, Constant(1.0)).lr(at(0, 1)), 1.0);
+    }
+
+    #[test]
+    fn steps_fall_every_few_epochs() {
+        let mut rate = StepDecay { lr: 1.0, every: 2, factor: 0.5 };
+        let rates = [0, 10, 20, 30, 40].map(|step| rate.lr(at(step, 50)));
+        assert_eq!(rates, [1.0, 1.0, 0.5, 0.5, 0.25]);
+    }
+
+    #[test]
+    fn a_plateau_waits_out_its_patience() {
+        let mut plateau = Plateau::new(1.0).patience(1);
+        let mut rates = Vec::new();
+        for correct in [50, 60, 60, 59, 60, 61, 61, 61] {
+            plateau.epoch(&epoch(correct));
+            rates.push(plateau.lr(at(0, 1)));
+        }
+        assert_eq!(rates, [1.0, 1.0, 1.0, 0.1, 0.1, 0.1, 0.1, 0.1 * 0.1]);
+    }
+
+    #[test]
+    fn what_a_plateau_remembers_can_be_restored() {
+        let mut plateau = Plateau::new(1.0).patience(1);
+        let mut restored = plateau;
+        for correct in [50, 50, 50, 70] {
+            plateau.epoch(&epoch(correct));
+            restored.restore(&plateau.memory()).unwrap();
+            assert_eq!(restored, plateau);
+        }
+        restored.restore(&Plateau::new(0.5).memory()).unwrap();
+        assert_eq!(restored, Plateau::new(0.5).patience(1));
+        let error = Cosine::new(1.0).restore(&plateau.memory()).unwrap_err();
+        assert_eq!(error.to_string(), "numbers that a schedule remembers: expected 0, found 3");
+    }
+}

@@ -85,7 +85,17 @@ fn plateau_rate(plateau: &mut Plateau, epoch: usize, accuracy: f32) -> f32 {
     (0..100).for_each(|sample| confusion.add(0, usize::from(sample as f32 >= 100.0 * accuracy - 0.5)));
     let validation = Some(Evaluation { loss: 0.0, in_top5: 100, confusion });
     let time = Duration::ZERO;
-    plateau.epoch(&Epoch { epoch, epochs: 13, loss: 0.0, accuracy: 0.0, images: 1, time, lr: rate, validation });
+    plateau.epoch(&Epoch {
+        epoch,
+        epochs: 13,
+        loss: 0.0,
+        accuracy: 0.0,
+        images: 1,
+        skipped: vec![],
+        time,
+        lr: rate,
+        validation,
+    });
     rate
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn each_with<const N: usize>(
 ) {
     assert!(others.iter().all(|other| other.len() == out.len()), "slices of one length");
     let (len, tasks) = (out.len(), out.len().div_ceil(piece));
-    let (out, others) = (Shared::new(out), others.map(|other| Shared::new(other)));
+    let (out, others) = (Shared::new(out), others.map(Shared::new));
     let task = |task| {
         let range = of_task(task, piece, len);
         // SAFETY: tasks have disjoint ranges of all slices, which are as long as `out`.

@@ -42,6 +42,8 @@ pub struct Epoch {
     pub accuracy: f64,
     /// Images of the epoch.
     pub images: usize,
+    /// What was wrong with each sample that was left out; names its file.
+    pub skipped: Vec<String>,
     /// Time the epoch took, the evaluation after it not counted.
     pub time: Duration,
     /// Learning rate of its last step.

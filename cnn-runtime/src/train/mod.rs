@@ -15,7 +15,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 
-use crate::data::{Dataset, check_input};
+use crate::data::{Dataset, ReadAhead, check_input};
 use crate::error::Error;
 use crate::network::Network;
 use crate::optim::Optimizer;
@@ -50,6 +50,7 @@ pub struct Trainer<'d, O> {
     optimizer: O,
     schedule: Option<Box<dyn Schedule + Send + 'd>>,
     validation: Option<&'d dyn Dataset>,
+    ahead: ReadAhead,
     settings: Settings,
 }
 
@@ -101,7 +102,7 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
             monitor: Monitor::Accuracy,
             frozen: Vec::new(),
         };
-        Trainer { optimizer, schedule: None, validation: None, settings }
+        Trainer { optimizer, schedule: None, validation: None, ahead: ReadAhead::new(), settings }
     }
 
     /// How often the network sees every sample.
@@ -152,6 +153,14 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
     #[must_use]
     pub fn validate(mut self, data: &'d dyn Dataset) -> Self {
         self.validation = Some(data);
+        self
+    }
+
+    /// How batches are read: by how many threads, how far ahead, and what becomes of samples that cannot be read. Those
+    /// left out stand in [`Epoch::skipped`].
+    #[must_use]
+    pub fn read_ahead(mut self, ahead: ReadAhead) -> Self {
+        self.ahead = ahead;
         self
     }
 

@@ -1,5 +1,6 @@
 //! One run of a trainer, from its first step to its last.
 
+use std::mem;
 use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use super::average::Average;
 use super::targets::{Targets, kept_part, mix};
 use super::{Callback, Epoch, History, Length, Position, Step, Trainer};
 use crate::buffer::Buffer;
-use crate::data::{Dataset, Draw, fill_batch};
+use crate::data::{Batch, Batches, Dataset, Plan};
 use crate::error::Error;
 use crate::info::TensorInfo;
 use crate::kernel::pieces::{CHUNK, each, part};
@@ -34,7 +35,8 @@ pub(super) struct Run<'r, 'd, N, O, D: ?Sized> {
     tally: Tally,
     /// The samples in this epoch's order.
     order: Vec<usize>,
-    labels: Vec<usize>,
+    /// What was wrong with samples of the epoch.
+    skipped: Vec<String>,
     /// Softened or mixed labels, if the settings ask for them.
     targets: Option<Targets>,
     workspace: TrainWorkspace<N>,
@@ -56,6 +58,7 @@ pub(super) struct Run<'r, 'd, N, O, D: ?Sized> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Measures {
     batch: usize,
+    accumulate: usize,
     /// Batches of an epoch.
     batches: usize,
     /// Steps of an epoch.
@@ -95,7 +98,7 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
             step: 0,
             tally: Tally::default(),
             order: (0..data.len()).collect(),
-            labels: vec![0; length.batch],
+            skipped: Vec::new(),
             targets: soften.then(|| Targets::new(length.batch, N::INFO.train.output.len, settings.smoothing)),
             workspace: network.train_workspace(length.batch),
             evaluation: trainer.validation.map(|_| network.workspace(length.batch)),
@@ -131,29 +134,127 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
 
     /// The steps of the current epoch that are left.
     fn epoch(&mut self, callback: &mut impl Callback<N>) -> Result<(), Error> {
-        let epoch = self.length.position(self.step).epoch;
-        let end = self.length.steps.min((epoch as u64 + 1) * self.length.per_epoch as u64);
-        self.order_of(epoch);
-        while self.step < end {
-            let start = Instant::now();
-            let position = self.length.position(self.step);
-            if let Some(schedule) = &mut self.trainer.schedule {
-                self.trainer.optimizer.set_lr(schedule.lr(position));
+        let position = self.length.position(self.step);
+        self.order_of(position.epoch);
+        let order = mem::take(&mut self.order);
+        let mut ahead = mem::take(&mut self.trainer.ahead);
+        let plan = Plan {
+            order: &order,
+            batch: self.length.batch,
+            first: self.length.batches_of(position).start,
+            epoch: position.epoch as u64,
+            seed: self.trainer.settings.seed,
+        };
+        let outcome = ahead.run(self.data, plan, |batches| {
+            let end = self.length.steps.min((position.epoch as u64 + 1) * self.length.per_epoch as u64);
+            let outcome = (self.step..end).try_for_each(|_| self.step(batches, callback));
+            self.skipped.extend(batches.take_skipped().into_iter().map(|sample| sample.error.to_string()));
+            outcome
+        });
+        (self.order, self.trainer.ahead) = (order, ahead);
+        outcome
+    }
+
+    /// One step and its report. If it fails, the network is as it was before.
+    fn step(&mut self, batches: &mut Batches<'_>, callback: &mut impl Callback<N>) -> Result<(), Error> {
+        let start = Instant::now();
+        let position = self.length.position(self.step);
+        if let Some(schedule) = &mut self.trainer.schedule {
+            self.trainer.optimizer.set_lr(schedule.lr(position));
+        }
+        self.kept_state.copy_from_slice(self.network.params().state());
+        let made = self.learn(position, batches).map_err(|error| {
+            self.network.params_mut().state_mut().copy_from_slice(&self.kept_state);
+            match error {
+                Error::LossNotFinite { loss, .. } => Error::LossNotFinite { loss, step: Some(position.step) },
+                other => other,
             }
-            let made = self.make_step(position)?;
-            self.step += 1;
-            self.tally.add(made, start.elapsed());
+        })?;
+        self.step += 1;
+        self.tally.add(made);
+        self.tally.time += start.elapsed();
+        if made.images > 0 {
             callback.step(&Step {
-                epoch,
+                epoch: position.epoch,
                 step: self.length.in_epoch(position),
                 steps: self.length.per_epoch,
                 lr: self.trainer.optimizer.lr(),
-                loss: (made.loss / made.images as f64) as f32,
+                loss: made.mean_loss(),
                 mean_loss: self.tally.mean_loss(),
                 accuracy: self.tally.accuracy(),
                 images: self.tally.images,
                 total_images: self.data.len(),
             });
+        }
+        Ok(())
+    }
+
+    /// Passes over the batches of a step, and the update. No update if every sample was left out.
+    fn learn(&mut self, position: Position, batches: &mut Batches<'_>) -> Result<Tally, Error> {
+        let Range { start: first, end } = self.length.batches_of(position);
+        let mut made = Tally::default();
+        if let Some(sum) = &mut self.sum {
+            sum.fill(0.0);
+        }
+        while let Some(batch) = batches.next_before(end)? {
+            made.add(self.pass(batch, position.step, (batch.number() - first) as u64)?);
+        }
+        if made.images > 0 {
+            self.update(made.images)?;
+        }
+        Ok(made)
+    }
+
+    /// Both passes over a batch, which is number `turn` of its step.
+    fn pass(&mut self, batch: &Batch, step: u64, turn: u64) -> Result<Tally, Error> {
+        let settings = &self.trainer.settings;
+        let (samples, labels) = (batch.len(), batch.labels());
+        let images = self.workspace.samples_mut(samples);
+        images.copy_from_slice(batch.images());
+        if let Some(targets) = &mut self.targets {
+            targets.set(labels)?;
+            if settings.mixup > 0.0 {
+                let kept = kept_part(settings.mixup, settings.seed, step, turn);
+                mix(images, samples, kept);
+                mix(targets.values_mut(samples), samples, kept);
+            }
+        }
+        let dropout_seed = random::stream(settings.seed, "dropout", step, turn).random();
+        self.workspace.run_forward(self.network, samples, dropout_seed);
+        for range in &self.frozen {
+            self.network.params_mut().state_mut()[range.clone()].copy_from_slice(&self.kept_state[range.clone()]);
+        }
+        let loss = match &self.targets {
+            Some(targets) => self.workspace.loss(&SoftmaxCrossEntropy, &targets.rows(samples))?,
+            None => self.workspace.loss(&SoftmaxCrossEntropy, labels)?,
+        };
+        let correct = metrics::correct(self.workspace.output()?, labels)?;
+        self.network.backward(&mut self.workspace)?;
+        if let Some(sum) = &mut self.sum {
+            let gradients = self.workspace.gradients("step")?;
+            each(sum, CHUNK, 2 * gradients.len(), |i, sum| {
+                sum.iter_mut().zip(part(gradients, i, CHUNK)).for_each(|(sum, d)| *sum += samples as f32 * d);
+            });
+        }
+        Ok(Tally { loss: f64::from(loss) * samples as f64, correct, images: samples, time: Duration::ZERO })
+    }
+
+    /// Changes the parameters by the gradients of a step of so many samples.
+    fn update(&mut self, samples: usize) -> Result<(), Error> {
+        let gradients = match &mut self.sum {
+            Some(sum) => {
+                let by = 1.0 / samples as f32;
+                each(sum, CHUNK, N::INFO.param_floats, |_, piece| piece.iter_mut().for_each(|d| *d *= by));
+                &mut sum[..]
+            }
+            None => self.workspace.gradients_mut("step")?,
+        };
+        if let Some(longest) = self.trainer.settings.clip {
+            clip(gradients, &self.trained, longest);
+        }
+        self.trainer.optimizer.update(self.network.params_mut().values_mut(), gradients, &self.trained)?;
+        if let Some(average) = &mut self.average {
+            average.add(self.network);
         }
         Ok(())
     }
@@ -171,13 +272,14 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
             (Some(data), Some(workspace)) => Some(metrics::evaluate(self.network, workspace, data)?),
             _ => None,
         };
-        let tally = std::mem::take(&mut self.tally);
+        let tally = mem::take(&mut self.tally);
         let report = Epoch {
             epoch: self.length.position(self.step - 1).epoch,
             epochs: self.length.epochs,
             loss: tally.mean_loss(),
             accuracy: tally.accuracy(),
             images: tally.images,
+            skipped: mem::take(&mut self.skipped),
             time: tally.time,
             lr: self.trainer.optimizer.lr(),
             validation,
@@ -218,90 +320,6 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
         self.order.shuffle(&mut random::stream(self.trainer.settings.seed, "shuffle", epoch as u64, 0));
         &self.order
     }
-
-    /// One step. If it fails, the network is as it was before.
-    fn make_step(&mut self, position: Position) -> Result<Tally, Error> {
-        self.kept_state.copy_from_slice(self.network.params().state());
-        let outcome = self.learn(position);
-        if outcome.is_err() {
-            self.network.params_mut().state_mut().copy_from_slice(&self.kept_state);
-        }
-        outcome.map_err(|error| match error {
-            Error::LossNotFinite { loss, .. } => Error::LossNotFinite { loss, step: Some(position.step) },
-            other => other,
-        })
-    }
-
-    fn learn(&mut self, position: Position) -> Result<Tally, Error> {
-        let accumulate = self.trainer.settings.accumulate;
-        let first = self.length.in_epoch(position) * accumulate;
-        let mut made = Tally::default();
-        if let Some(sum) = &mut self.sum {
-            sum.fill(0.0);
-        }
-        for batch in first..self.length.batches.min(first + accumulate) {
-            let samples = self.read(batch, position.epoch)?;
-            made.add(self.pass(samples, position.step, (batch - first) as u64)?, Duration::ZERO);
-        }
-        let gradients = match &mut self.sum {
-            Some(sum) => {
-                let by = 1.0 / made.images as f32;
-                each(sum, CHUNK, N::INFO.param_floats, |_, piece| piece.iter_mut().for_each(|d| *d *= by));
-                &mut sum[..]
-            }
-            None => self.workspace.gradients_mut("step")?,
-        };
-        if let Some(longest) = self.trainer.settings.clip {
-            clip(gradients, &self.trained, longest);
-        }
-        self.trainer.optimizer.update(self.network.params_mut().values_mut(), gradients, &self.trained)?;
-        if let Some(average) = &mut self.average {
-            average.add(self.network);
-        }
-        Ok(made)
-    }
-
-    /// Reads a batch into the workspace; returns its samples.
-    fn read(&mut self, batch: usize, epoch: usize) -> Result<usize, Error> {
-        let first = batch * self.length.batch;
-        let indices = &self.order[first..self.order.len().min(first + self.length.batch)];
-        let (samples, seed) = (indices.len(), self.trainer.settings.seed);
-        let draw = |at: usize| Draw { index: indices[at], epoch: epoch as u64, seed };
-        fill_batch(self.data, draw, self.workspace.samples_mut(samples), &mut self.labels[..samples])?;
-        Ok(samples)
-    }
-
-    /// Both passes over the batch in the workspace, which is number `batch` of its step.
-    fn pass(&mut self, samples: usize, step: u64, batch: u64) -> Result<Tally, Error> {
-        let settings = &self.trainer.settings;
-        let labels = &self.labels[..samples];
-        if let Some(targets) = &mut self.targets {
-            targets.set(labels)?;
-            if settings.mixup > 0.0 {
-                let kept = kept_part(settings.mixup, settings.seed, step, batch);
-                mix(self.workspace.samples_mut(samples), samples, kept);
-                mix(targets.values_mut(samples), samples, kept);
-            }
-        }
-        let dropout_seed = random::stream(settings.seed, "dropout", step, batch).random();
-        self.workspace.run_forward(self.network, samples, dropout_seed);
-        for range in &self.frozen {
-            self.network.params_mut().state_mut()[range.clone()].copy_from_slice(&self.kept_state[range.clone()]);
-        }
-        let loss = match &self.targets {
-            Some(targets) => self.workspace.loss(&SoftmaxCrossEntropy, &targets.rows(samples))?,
-            None => self.workspace.loss(&SoftmaxCrossEntropy, labels)?,
-        };
-        let correct = metrics::correct(self.workspace.output()?, labels)?;
-        self.network.backward(&mut self.workspace)?;
-        if let Some(sum) = &mut self.sum {
-            let gradients = self.workspace.gradients("step")?;
-            each(sum, CHUNK, 2 * gradients.len(), |i, sum| {
-                sum.iter_mut().zip(part(gradients, i, CHUNK)).for_each(|(sum, d)| *sum += samples as f32 * d);
-            });
-        }
-        Ok(Tally { loss: f64::from(loss) * samples as f64, correct, images: samples, time: Duration::ZERO })
-    }
 }
 
 /// What tells frozen tensors from others.
@@ -327,12 +345,18 @@ impl Measures {
             Length::Epochs(epochs) => (epochs, epochs as u64 * per_epoch as u64),
             Length::Steps(steps) => (steps.div_ceil(per_epoch as u64) as usize, steps),
         };
-        Measures { batch, batches, per_epoch, epochs, steps }
+        Measures { batch, accumulate, batches, per_epoch, epochs, steps }
     }
 
     fn position(&self, step: u64) -> Position {
         let epoch = (step / self.per_epoch as u64) as usize;
         Position { epoch, epochs: self.epochs, step, steps: self.steps }
+    }
+
+    /// The batches of its epoch that make the step.
+    fn batches_of(&self, position: Position) -> Range<usize> {
+        let step = self.in_epoch(position);
+        step * self.accumulate..self.batches.min((step + 1) * self.accumulate)
     }
 
     /// The step counted from the start of its epoch.
@@ -342,11 +366,11 @@ impl Measures {
 }
 
 impl Tally {
-    fn add(&mut self, other: Tally, time: Duration) {
+    fn add(&mut self, other: Tally) {
         self.loss += other.loss;
         self.correct += other.correct;
         self.images += other.images;
-        self.time += time;
+        self.time += other.time;
     }
 
     fn mean_loss(&self) -> f32 {
@@ -369,6 +393,7 @@ mod tests {
         assert_eq!((plain.batches, plain.per_epoch, plain.epochs, plain.steps), (13, 13, 3, 39));
         let together = measures(Length::Epochs(3), 4);
         assert_eq!((together.batches, together.per_epoch, together.epochs, together.steps), (13, 4, 3, 12));
+        assert_eq!(together.batches_of(together.position(7)), 12..13);
         let cut = measures(Length::Steps(30), 1);
         assert_eq!((cut.epochs, cut.steps, cut.position(29).epoch, cut.in_epoch(cut.position(29))), (3, 30, 2, 3));
         assert_eq!(Measures::new(3, 8, 1, Length::Epochs(0)).steps, 0);

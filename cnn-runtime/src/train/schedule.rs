@@ -288,7 +288,7 @@ mod tests {
         (0..100).for_each(|sample| confusion.add(0, usize::from(sample >= correct)));
         let validation = Some(Evaluation { loss: 1.0, in_top5: 100, confusion });
         let time = Duration::ZERO;
-        Epoch { epoch: 0, epochs: 1, loss: 1.0, accuracy: 1.0, images: 1, time, lr: 0.1, validation }
+        Epoch { epoch: 0, epochs: 1, loss: 1.0, accuracy: 1.0, images: 1, skipped: vec![], time, lr: 0.1, validation }
     }
 
     #[test]

@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use ndarray::Array4;
 
 use super::*;
-use crate::data::Arrays;
+use crate::data::{Arrays, Draw, OnBadSample};
 use crate::metrics;
 use crate::optim::Sgd;
 use crate::toy::Toy;
@@ -253,4 +253,46 @@ fn settings_without_a_meaning_are_refused() {
     for needy in [trainer().stop_early(1), trainer().keep_best(), trainer().schedule(Plateau::new(0.1))] {
         assert!(message(needy).starts_with("data to validate on: expected some"));
     }
+}
+
+/// Pictures of which some cannot be read.
+struct Torn(Arrays);
+
+impl Dataset for Torn {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        self.0.shape()
+    }
+
+    fn classes(&self) -> usize {
+        self.0.classes()
+    }
+
+    fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
+        if draw.index % 5 < 3 {
+            return Err(Error::Format { path: None, reason: format!("sample {} is torn", draw.index) });
+        }
+        self.0.read(draw, image)
+    }
+}
+
+#[test]
+fn samples_that_cannot_be_read_end_the_run_or_are_left_out_and_told() {
+    let torn = Torn(columns(20));
+    let error = trainer().fit(&mut Toy::new(1), &torn, ()).unwrap_err().to_string();
+    assert!(error.contains("is torn"), "{error}");
+    let skipping = || trainer().batch(1).read_ahead(ReadAhead::new().on_bad_sample(OnBadSample::Skip));
+    let mut steps = 0;
+    let mut trainer = skipping().accumulate(2).epochs(2);
+    let history = trainer.fit(&mut Toy::new(1), &torn, |_: &Step| steps += 1).unwrap();
+    for epoch in &history.epochs {
+        assert_eq!((epoch.images, epoch.skipped.len()), (8, 12));
+        assert!(epoch.skipped[0].contains("is torn"), "{}", epoch.skipped[0]);
+    }
+    // Of each pair of samples that makes a step, one or both may be torn.
+    assert!((8..16).contains(&steps), "{steps}");
+    assert!(history.epochs[1].loss.is_finite());
 }

@@ -30,6 +30,7 @@ pub(crate) fn epoch(index: usize, epochs: usize) -> crate::train::Epoch {
         loss: 1.0 / (index + 2) as f32,
         accuracy: 0.75,
         images: 600,
+        skipped: Vec::new(),
         time: std::time::Duration::from_millis(1500),
         validation: None,
     }

@@ -245,7 +245,20 @@ impl Batches<'_> {
     /// If the data set's [`read`](Dataset::read) panicked over a sample of the batch.
     #[allow(clippy::should_implement_trait)] // what it returns borrows from `self`
     pub fn next(&mut self) -> Result<Option<&Batch>, Error> {
-        for number in self.numbers.by_ref() {
+        self.next_before(usize::MAX)
+    }
+
+    /// The next batch if its number is below `end`: for steps that several batches make together.
+    ///
+    /// # Errors
+    /// As [`next`](Batches::next).
+    ///
+    /// # Panics
+    /// As [`next`](Batches::next).
+    pub fn next_before(&mut self, end: usize) -> Result<Option<&Batch>, Error> {
+        while self.numbers.start < end.min(self.numbers.end) {
+            let number = self.numbers.start;
+            self.numbers.start += 1;
             match self.ring {
                 Some(ring) => ring.take(number, &mut self.batch),
                 None => self.batch.read(&self.source, number),
@@ -257,7 +270,7 @@ impl Batches<'_> {
             }
         }
         match self.skipped.first() {
-            Some(first) if !self.some_are_good => Err(Error::DataMismatch {
+            Some(first) if self.numbers.is_empty() && !self.some_are_good => Err(Error::DataMismatch {
                 what: "samples that can be read",
                 expected: "at least one".into(),
                 found: format!("none of {}; the first: {}", self.skipped.len(), first.error),

@@ -4,9 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Parser;
+<<<<<<< HEAD
 use cnn_examples::{Failure, Outcome, picture, shipped};
 use cnn_runtime::data::folder::ImageFolder;
 use cnn_runtime::data::{HorizontalFlip, Images};
+=======
+use cnn_examples::{Failure, Outcome, picture, schedule::cosine, shipped};
+use cnn_runtime::data::{HorizontalFlip, ImageFiles, Images};
+>>>>>>> 0de1170 (Read CIFAR-100 and tables of pictures; never take a cut JPEG for a picture)
 use cnn_runtime::prelude::*;
 use cnn_runtime::watch::Progress;
 
@@ -96,7 +101,7 @@ fn train(args: &Args) -> Outcome {
 
 /// All pictures below the class folders of `folder`, as large as AlexNet takes them.
 fn drawings(folder: &Path) -> Result<Images, Failure> {
-    let files = ImageFolder::open(folder, AlexNetForDrawings::INPUT)?;
+    let files = ImageFiles::from_folder(folder, AlexNetForDrawings::INPUT)?;
     let (found, most) = (files.classes(), AlexNetForDrawings::OUTPUT[0]);
     if found > most {
         return Err(format!("{}: expected up to {most} classes, found {found}", folder.display()).into());

@@ -2,18 +2,21 @@
 
 use std::path::Path;
 
-use cnn_runtime::data::folder::ImageFolder;
-use cnn_runtime::data::{Images, Split, cifar, idx};
+use cnn_runtime::Error;
+use cnn_runtime::data::cifar100::{self, Labels};
+use cnn_runtime::data::{Dataset, Header, ImageFiles, Images, Split, cifar, idx};
 
 use crate::Failure;
 
-/// Training and test pictures out of a folder in one of three layouts, told by what the folder holds:
+/// Training and test pictures out of a folder in one of five layouts, told by what the folder holds:
 ///
 /// - `train-images-idx3-ubyte` and so on: idx files as of Fashion-MNIST;
+/// - `train.bin`, `test.bin` and `fine_label_names.txt`: CIFAR-100's binary layout;
 /// - `data_batch_1.bin` and so on, or `train.bin`: CIFAR-10's binary layout;
-/// - `train` and `test` with a folder of pictures per class in each: pictures read in colour at CIFAR-10's size.
+/// - `train` and `test` with a folder of pictures per class in each: pictures read in colour at CIFAR-10's size;
+/// - `train.csv` and `test.csv`, each a row of names and then a row `path,class` per picture, read the same way.
 ///
-/// Files of the first two may be gzipped.
+/// Binary files may be gzipped.
 ///
 /// # Errors
 ///
@@ -22,28 +25,36 @@ pub fn open(folder: &Path) -> Result<(Images, Images), Failure> {
     let holds = |name: &str| folder.join(name).exists() || folder.join(format!("{name}.gz")).exists();
     if holds("train-images-idx3-ubyte") {
         Ok((idx::mnist(folder, Split::Train)?, idx::mnist(folder, Split::Test)?))
+    } else if holds("train.bin") && holds("fine_label_names.txt") {
+        let [train, test] = [Split::Train, Split::Test].map(|part| cifar100::folder(folder, part, Labels::Fine));
+        Ok((train?, test?))
     } else if holds("data_batch_1.bin") || holds("train.bin") {
         Ok((cifar::folder(folder, Split::Train)?, cifar::folder(folder, Split::Test)?))
     } else if folder.join("train").is_dir() {
-        let [train, test] = ["train", "test"].map(|part| ImageFolder::open(folder.join(part), cifar::SHAPE));
-        let (train, test) = (train?, test?);
-        if train.class_names() != test.class_names() {
-            let (train, test) = (train.class_names().join(", "), test.class_names().join(", "));
-            return Err(format!("{}: classes in train are {train}; in test {test}", folder.display()).into());
-        }
-        Ok((train.load()?, test.load()?))
+        pictures(folder, |part| ImageFiles::from_folder(folder.join(part), cifar::SHAPE))
+    } else if holds("train.csv") {
+        let table = |part: &str| folder.join(part).with_extension("csv");
+        pictures(folder, |part| ImageFiles::from_csv(table(part), Header::Present, cifar::SHAPE))
     } else {
-        let layouts = "train-images-idx3-ubyte (idx), data_batch_1.bin or train.bin (CIFAR-10), \
-                       or a folder train with a folder of pictures per class";
+        let layouts = "train-images-idx3-ubyte (idx), data_batch_1.bin or train.bin (CIFAR), \
+                       a folder train with a folder of pictures per class, or a table train.csv";
         Err(format!("{}: expected {layouts}; found none of these", folder.display()).into())
     }
+}
+
+/// Both parts of pictures in files, if they have the same classes.
+fn pictures(folder: &Path, open: impl Fn(&str) -> Result<ImageFiles, Error>) -> Result<(Images, Images), Failure> {
+    let (train, test) = (open("train")?, open("test")?);
+    if train.class_names() != test.class_names() {
+        let (train, test) = (train.class_names().join(", "), test.class_names().join(", "));
+        return Err(format!("{}: classes in train are {train}; in test {test}", folder.display()).into());
+    }
+    Ok((train.load()?, test.load()?))
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
-
-    use cnn_runtime::data::Dataset;
 
     use super::*;
 
@@ -60,6 +71,13 @@ mod tests {
         fs::write(root.path().join("test.bin"), [7; 3073]).unwrap();
         let (train, test) = open(root.path()).unwrap();
         assert_eq!((train.labels(), test.labels(), train.shape()), (&[3, 9][..], &[7][..], [3, 32, 32]));
+
+        for part in ["train.bin", "test.bin"] {
+            fs::write(root.path().join(part), [99; 3074]).unwrap();
+        }
+        fs::write(root.path().join("fine_label_names.txt"), "class\n".repeat(100)).unwrap();
+        let (train, test) = open(root.path()).unwrap();
+        assert_eq!((train.labels(), train.classes(), test.labels()), (&[99][..], 100, &[99][..]));
     }
 
     #[test]
@@ -82,6 +100,13 @@ mod tests {
         let (train, test) = open(root.path()).unwrap();
         assert_eq!((train.labels(), train.shape()), (&[0, 1][..], cifar::SHAPE));
         assert_eq!(train, test);
+
+        fs::rename(root.path().join("train"), root.path().join("both")).unwrap();
+        for table in ["train.csv", "test.csv"] {
+            let rows = "file,class\nboth/buildings/china.jpg,buildings\nboth/plants/flower.jpg,plants\n";
+            fs::write(root.path().join(table), rows).unwrap();
+        }
+        assert_eq!(open(root.path()).unwrap(), (train, test));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use cnn_runtime::data::folder;
+use cnn_runtime::data::pictures;
 use cnn_runtime::prelude::*;
 use ndarray::{Array4, ArrayView1, Axis};
 
@@ -21,7 +21,7 @@ pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 ///
 /// When the file cannot be read or is not a picture; the message names it.
 pub fn load(path: &Path, shape: [usize; 3]) -> Result<Array4<f32>, Error> {
-    let mut picture = folder::picture(path, shape)?;
+    let mut picture = pictures::picture(path, shape)?;
     for ((mut colour, mean), std) in picture.outer_iter_mut().zip(IMAGENET_MEAN).zip(IMAGENET_STD) {
         colour.mapv_inplace(|value| (value - mean) / std);
     }

@@ -4,8 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use cnn_runtime::data::folder::ImageFolder;
-use cnn_runtime::data::{Arrays, Dataset, Draw, cifar, idx};
+use cnn_runtime::data::{Arrays, Dataset, Draw, ImageFiles, cifar, idx};
 use cnn_runtime::prelude::*;
 use cnn_runtime::testing::uniform;
 use cnn_runtime::{Error, cnn};
@@ -260,7 +259,7 @@ fn a_broken_picture_is_named() {
     for (name, bytes) in broken {
         let path = root.path().join("b").join(name);
         fs::write(&path, bytes).unwrap();
-        let data = ImageFolder::open(root.path(), [3, 8, 8]).unwrap();
+        let data = ImageFiles::from_folder(root.path(), [3, 8, 8]).unwrap();
         for error in [data.load().unwrap_err(), data.read(Draw::of(1), &mut [0.0; 192]).unwrap_err()] {
             assert!(matches!(&error, Error::Format { path: Some(at), .. } if *at == path), "{name}: {error}");
         }
@@ -275,7 +274,7 @@ fn a_sample_that_cannot_be_read_stops_the_training_alone() {
     fs::create_dir(root.path().join("a")).unwrap();
     fs::write(root.path().join("a/broken.png"), b"\x89PNG\r\n\x1a\n").unwrap();
     cnn! { Pictures <1x4x4> -> fc(2) }
-    let data = ImageFolder::open(root.path(), [1, 4, 4]).unwrap();
+    let data = ImageFiles::from_folder(root.path(), [1, 4, 4]).unwrap();
     let mut net = Pictures::new(1);
     let before = net.params().clone();
     let error = Trainer::new(Sgd::new(0.1)).fit(&mut net, &data, ()).unwrap_err();

@@ -131,6 +131,10 @@ impl<D: Dataset, A: Augment> Dataset for Augmented<D, A> {
         self.data.classes()
     }
 
+    fn class_names(&self) -> &[String] {
+        self.data.class_names()
+    }
+
     fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
         let label = self.data.read(draw, image)?;
         let mut rng = random::stream(draw.seed, A::NAME, draw.epoch, draw.index as u64);

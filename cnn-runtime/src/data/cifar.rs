@@ -1,7 +1,8 @@
 //! The binary layout of CIFAR-10, gzipped or not: records of a label byte and 3 planes of 32x32 bytes, red, green and
 //! blue (<https://www.cs.toronto.edu/~kriz/cifar.html>).
 
-use std::io::Read;
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::file::{self, Source};
@@ -14,7 +15,6 @@ pub const SHAPE: [usize; 3] = [3, 32, 32];
 pub const CLASSES: usize = 10;
 
 const PIXELS: usize = SHAPE[0] * SHAPE[1] * SHAPE[2];
-const RECORD: usize = 1 + PIXELS;
 /// Records of one file at most, twenty times what CIFAR-10 has in all. Stops a small file from unpacking to a huge one.
 const MAX_RECORDS: usize = 1_200_000;
 
@@ -24,11 +24,7 @@ const MAX_RECORDS: usize = 1_200_000;
 /// [`Error::Io`] if a file cannot be read or unpacked, [`Error::Format`] if it is empty, too large or not a whole number
 /// of records, [`Error::LabelOutOfRange`] for a label that is not below 10.
 pub fn files(paths: &[impl AsRef<Path>]) -> Result<Images, Error> {
-    let mut records = Records::default();
-    for path in paths {
-        records.read(&mut Source::open(path.as_ref())?)?;
-    }
-    records.finish()
+    LAYOUT.files(paths)
 }
 
 /// Reads a stream.
@@ -36,27 +32,70 @@ pub fn files(paths: &[impl AsRef<Path>]) -> Result<Images, Error> {
 /// # Errors
 /// As [`files`].
 pub fn from_reader(reader: impl Read) -> Result<Images, Error> {
-    let mut records = Records::default();
-    records.read(&mut Source::from_reader(reader)?)?;
-    records.finish()
+    LAYOUT.stream(reader)
 }
 
 /// Reads the training or test part from a folder: `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin`, or
-/// `train.bin` and `test.bin`, each with or without `.gz`.
+/// `train.bin` and `test.bin`, each with or without `.gz`. With the names of the classes if `batches.meta.txt` is there.
 ///
 /// # Errors
 /// As [`files`].
 pub fn folder(folder: impl AsRef<Path>, split: Split) -> Result<Images, Error> {
     let folder = folder.as_ref();
     let short = split.pick("train.bin", "test.bin");
-    if file::exists(folder, short) {
-        return files(&[file::find(folder, short)]);
-    }
-    let batches: Vec<PathBuf> = match split {
+    let paths: Vec<PathBuf> = match split {
+        _ if file::exists(folder, short) => vec![file::find(folder, short)],
         Split::Train => (1..=5).map(|batch| file::find(folder, &format!("data_batch_{batch}.bin"))).collect(),
         Split::Test => vec![file::find(folder, "test_batch.bin")],
     };
-    files(&batches)
+    with_class_names(files(&paths)?, &folder.join("batches.meta.txt"))
+}
+
+/// CIFAR-10's.
+const LAYOUT: Layout = Layout { labels: 1, label: 0, classes: CLASSES };
+
+/// What stands in a record before the pixels.
+pub(super) struct Layout {
+    /// Label bytes.
+    pub labels: usize,
+    /// Which of them is the label.
+    pub label: usize,
+    /// Number of classes.
+    pub classes: usize,
+}
+
+impl Layout {
+    /// Reads files one after the other, as if they were one.
+    pub fn files(&self, paths: &[impl AsRef<Path>]) -> Result<Images, Error> {
+        let mut records = Records::default();
+        for path in paths {
+            self.read(&mut records, &mut Source::open(path.as_ref())?)?;
+        }
+        Images::new(SHAPE, records.pixels, records.labels, self.classes)
+    }
+
+    /// Reads a stream.
+    pub fn stream(&self, reader: impl Read) -> Result<Images, Error> {
+        let mut records = Records::default();
+        self.read(&mut records, &mut Source::from_reader(reader)?)?;
+        Images::new(SHAPE, records.pixels, records.labels, self.classes)
+    }
+
+    fn read(&self, records: &mut Records, source: &mut Source<'_>) -> Result<(), Error> {
+        let record = self.labels + PIXELS;
+        let bytes = source.up_to(MAX_RECORDS * record)?;
+        if bytes.is_empty() || bytes.len() % record != 0 || bytes.len() > MAX_RECORDS * record {
+            return Err(source.invalid(format!(
+                "expected 1 to {MAX_RECORDS} records of {record} bytes, found {} bytes",
+                bytes.len()
+            )));
+        }
+        for record in bytes.chunks_exact(record) {
+            records.labels.push(usize::from(record[self.label]));
+            records.pixels.extend(&record[self.labels..]);
+        }
+        Ok(())
+    }
 }
 
 #[derive(Default)]
@@ -65,24 +104,13 @@ struct Records {
     labels: Vec<usize>,
 }
 
-impl Records {
-    fn read(&mut self, source: &mut Source<'_>) -> Result<(), Error> {
-        let bytes = source.up_to(MAX_RECORDS * RECORD)?;
-        if bytes.is_empty() || bytes.len() % RECORD != 0 || bytes.len() > MAX_RECORDS * RECORD {
-            return Err(source.invalid(format!(
-                "expected 1 to {MAX_RECORDS} records of {RECORD} bytes, found {} bytes",
-                bytes.len()
-            )));
-        }
-        for record in bytes.chunks_exact(RECORD) {
-            self.labels.push(usize::from(record[0]));
-            self.pixels.extend(&record[1..]);
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> Result<Images, Error> {
-        Images::new(SHAPE, self.pixels, self.labels, CLASSES)
+/// Names the classes by the lines of a file, if there is one. Blank lines do not count.
+pub(super) fn with_class_names(images: Images, names: &Path) -> Result<Images, Error> {
+    match fs::read_to_string(names) {
+        Ok(text) => images
+            .with_class_names(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(Into::into).collect()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(images),
+        Err(error) => Err(Error::Io { path: Some(names.to_owned()), error }),
     }
 }
 
@@ -92,6 +120,8 @@ mod tests {
 
     use super::super::{Dataset, Draw};
     use super::*;
+
+    const RECORD: usize = 1 + PIXELS;
 
     fn record(label: u8, red: u8, blue: u8) -> Vec<u8> {
         let mut bytes = vec![label];
@@ -128,6 +158,12 @@ mod tests {
         assert_eq!(folder(&temporary, Split::Train).unwrap().labels(), [1, 2, 3, 4, 5]);
         write("test.bin", &record(7, 0, 0));
         assert_eq!(folder(&temporary, Split::Test).unwrap().labels(), [7]);
+        assert!(folder(&temporary, Split::Test).unwrap().class_names().is_empty());
+        write("batches.meta.txt", b"a0\na1\na2\na3\na4\na5\na6\na7\na8\na9\n\n");
+        assert_eq!(folder(&temporary, Split::Test).unwrap().class_names()[7], "a7");
+        write("batches.meta.txt", b"a0\n");
+        let error = folder(&temporary, Split::Test).unwrap_err();
+        assert_eq!(error.to_string(), "names of classes: expected 10, found 1");
         std::fs::remove_file(temporary.path().join("data_batch_4.bin")).unwrap();
         let error = folder(&temporary, Split::Train).unwrap_err();
         assert!(error.to_string().contains("data_batch_4.bin"), "{error}");

@@ -10,6 +10,8 @@ pub struct Images {
     pixels: Vec<u8>,
     labels: Vec<usize>,
     classes: usize,
+    /// One per class, or none.
+    class_names: Vec<String>,
 }
 
 impl Images {
@@ -28,7 +30,22 @@ impl Images {
             });
         };
         check_labels(pixels.len() / len, &labels, classes)?;
-        Ok(Images { shape, pixels, labels, classes })
+        Ok(Images { shape, pixels, labels, classes, class_names: Vec::new() })
+    }
+
+    /// The same images with names for the classes.
+    ///
+    /// # Errors
+    /// [`Error::DataMismatch`] unless there is a name per class.
+    pub fn with_class_names(self, class_names: Vec<String>) -> Result<Self, Error> {
+        if class_names.len() != self.classes {
+            return Err(Error::DataMismatch {
+                what: "names of classes",
+                expected: self.classes.to_string(),
+                found: class_names.len().to_string(),
+            });
+        }
+        Ok(Images { class_names, ..self })
     }
 
     /// The bytes of one image, in CHW order.
@@ -59,6 +76,10 @@ impl Dataset for Images {
         self.classes
     }
 
+    fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
     fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
         let pixels = self.pixels(draw.index);
         assert_eq!(image.len(), pixels.len(), "the image to write is as long as the shape says");
@@ -80,6 +101,16 @@ mod tests {
         assert_eq!(images.read(Draw::of(0), &mut image).unwrap(), 3);
         assert_eq!(image, [0.0, 1.0, 0.2, 0.4]);
         assert_eq!(images.pixels(1), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn there_is_a_name_for_each_class_or_none() {
+        let images = Images::new([1, 1, 1], vec![0], vec![1], 2).unwrap();
+        assert!(images.class_names().is_empty());
+        let error = images.clone().with_class_names(vec!["cat".into()]).unwrap_err();
+        assert_eq!(error.to_string(), "names of classes: expected 2, found 1");
+        let named = images.with_class_names(vec!["cat".into(), "dog".into()]).unwrap();
+        assert_eq!(named.take(1).class_names(), ["cat", "dog"]);
     }
 
     #[test]

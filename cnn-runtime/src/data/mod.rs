@@ -24,13 +24,15 @@ mod batch;
 #[cfg(feature = "idx")]
 pub mod cifar;
 #[cfg(feature = "idx")]
+pub mod cifar100;
+#[cfg(feature = "idx")]
 mod file;
-#[cfg(feature = "images")]
-pub mod folder;
 #[cfg(feature = "idx")]
 pub mod idx;
 mod images;
 mod normalize;
+#[cfg(feature = "images")]
+pub mod pictures;
 
 use crate::error::Error;
 use crate::info::NetInfo;
@@ -41,6 +43,10 @@ pub use augment::{Augment, Augmented, HorizontalFlip, RandomCrop, Shift};
 pub(crate) use batch::fill_batch;
 pub use images::Images;
 pub use normalize::{Normalize, Normalized};
+#[cfg(feature = "csv")]
+pub use pictures::Header;
+#[cfg(feature = "images")]
+pub use pictures::ImageFiles;
 
 /// Labelled images, addressed by index.
 pub trait Dataset: Sync {
@@ -52,6 +58,11 @@ pub trait Dataset: Sync {
 
     /// Number of classes; labels are below it.
     fn classes(&self) -> usize;
+
+    /// The names of the classes, which labels are indices into; none where they have no names.
+    fn class_names(&self) -> &[String] {
+        &[]
+    }
 
     /// Writes the sample at `draw.index`, in CHW order, over all of `image` and returns its label. The same draw gives
     /// the same sample, whichever thread asks and whatever was asked before.
@@ -137,6 +148,10 @@ impl<D: Dataset + ?Sized> Dataset for &D {
         (**self).classes()
     }
 
+    fn class_names(&self) -> &[String] {
+        (**self).class_names()
+    }
+
     fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
         (**self).read(draw, image)
     }
@@ -153,6 +168,10 @@ impl<D: Dataset + Send + ?Sized> Dataset for Box<D> {
 
     fn classes(&self) -> usize {
         (**self).classes()
+    }
+
+    fn class_names(&self) -> &[String] {
+        (**self).class_names()
     }
 
     fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
@@ -199,6 +218,10 @@ impl<D: Dataset> Dataset for Subset<D> {
 
     fn classes(&self) -> usize {
         self.data.classes()
+    }
+
+    fn class_names(&self) -> &[String] {
+        self.data.class_names()
     }
 
     fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {

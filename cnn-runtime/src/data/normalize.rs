@@ -119,6 +119,10 @@ impl<D: Dataset> Dataset for Normalized<D> {
         self.data.classes()
     }
 
+    fn class_names(&self) -> &[String] {
+        self.data.class_names()
+    }
+
     fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
         let label = self.data.read(draw, image)?;
         self.normalize.apply(image);

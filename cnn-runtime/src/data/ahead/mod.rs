@@ -25,7 +25,7 @@ mod ring;
 #[cfg(test)]
 mod tests;
 
-use std::mem::size_of;
+use std::fmt;
 use std::ops::Range;
 use std::thread;
 
@@ -91,6 +91,22 @@ pub struct Skipped {
     pub index: usize,
     /// What is wrong with it; names the file.
     pub error: Error,
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sample {}: {}", self.index, self.error)
+    }
+}
+
+/// The error for data of which every sample was skipped.
+pub(super) fn none_good(skipped: &[Skipped]) -> Error {
+    let first = skipped.first().map_or(String::new(), |first| format!("; the first: {}", first.error));
+    Error::DataMismatch {
+        what: "samples that can be read",
+        expected: "at least one".into(),
+        found: format!("none of {}{first}", skipped.len()),
+    }
 }
 
 /// Reads batches ahead. Keeps its memory from one [`run`](ReadAhead::run) to the next.
@@ -269,14 +285,8 @@ impl Batches<'_> {
                 return Ok(Some(&self.batch));
             }
         }
-        match self.skipped.first() {
-            Some(first) if self.numbers.is_empty() && !self.some_are_good => Err(Error::DataMismatch {
-                what: "samples that can be read",
-                expected: "at least one".into(),
-                found: format!("none of {}; the first: {}", self.skipped.len(), first.error),
-            }),
-            _ => Ok(None),
-        }
+        let all_are_bad = self.numbers.is_empty() && !self.some_are_good && !self.skipped.is_empty();
+        if all_are_bad { Err(none_good(&self.skipped)) } else { Ok(None) }
     }
 
     /// The samples left out of the batches so far, in order.

@@ -1,0 +1,104 @@
+//! A picture file as numbers.
+//!
+//! `image` decodes PNG and WebP, whose checksums and sizes tell when something is missing. Its JPEGs are lenient: what is
+//! missing becomes grey, which a network would learn from. So these are decoded strictly, by the same decoder under it.
+
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::path::Path;
+
+use image::imageops::FilterType;
+use image::{DynamicImage, ImageFormat, ImageReader, Limits, Rgb, RgbImage, Rgba, RgbaImage};
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+use crate::error::Error;
+
+/// Memory one picture may take to decode, and length of its file at most.
+const MAX_BYTES: usize = 1 << 29;
+/// Longest side of a picture.
+const MAX_SIDE: u16 = u16::MAX;
+
+/// Writes the picture in `path`, scaled and cut to `shape`, over `planes` in CHW order.
+pub(super) fn planes<T>(
+    path: &Path,
+    shape: [usize; 3],
+    planes: &mut [T],
+    convert: impl Fn(u8) -> T,
+) -> Result<(), Error> {
+    let [c, h, w] = shape;
+    assert_eq!(planes.len(), c * h * w, "the image to write is as long as the shape says");
+    let bytes = read(path).map_err(|error| Error::Io { path: Some(path.to_owned()), error })?;
+    let picture = decode(&bytes).map_err(|reason| Error::Format { path: Some(path.to_owned()), reason })?;
+    let sized = on_white(picture.resize_to_fill(w as u32, h as u32, FilterType::Triangle));
+    let pixels = if c == 1 { sized.into_luma8().into_raw() } else { sized.into_rgb8().into_raw() };
+    for (channel, plane) in planes.chunks_exact_mut(h * w).enumerate() {
+        for (value, pixel) in plane.iter_mut().zip(pixels.chunks_exact(c)) {
+            *value = convert(pixel[channel]);
+        }
+    }
+    Ok(())
+}
+
+/// A file, or the first [`MAX_BYTES`] of it: no picture within the bound is longer.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_BYTES as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Decodes a file, whose kind is told by its contents, within a bound on memory. Fails with the reason.
+pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MAX_BYTES as u64);
+    (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE.into()), Some(MAX_SIDE.into()));
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| error.to_string())?;
+    if reader.format() == Some(ImageFormat::Jpeg) {
+        return jpeg(bytes).map(DynamicImage::from);
+    }
+    reader.limits(limits);
+    reader.decode().map_err(|error| error.to_string())
+}
+
+fn jpeg(bytes: &[u8]) -> Result<RgbImage, String> {
+    let side = usize::from(MAX_SIDE);
+    let options = DecoderOptions::default().set_strict_mode(true).set_max_width(side).set_max_height(side);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    decoder.decode_headers().map_err(|error| error.to_string())?;
+    let (width, height) = decoder.dimensions().ok_or("expected a size in the JPEG header, found none")?;
+    if width * height > MAX_BYTES / size_of::<Rgb<u8>>() {
+        return Err(format!("expected a picture of up to {MAX_BYTES} bytes, found {width} x {height} pixels"));
+    }
+    let pixels = decoder.decode().map_err(|error| error.to_string())?;
+    if !has_end(bytes) {
+        return Err("expected an end of the image, found the end of the file".into());
+    }
+    RgbImage::from_raw(width as u32, height as u32, pixels).ok_or_else(|| "expected three colours, found others".into())
+}
+
+/// Whether a JPEG that decodes ends with its last row. Where only some bytes of that are missing, the decoder makes them
+/// up. The marker cannot occur in picture data, but in what stands before it, such as a small preview.
+fn has_end(bytes: &[u8]) -> bool {
+    const START_OF_SCAN: u8 = 0xda;
+    const END: [u8; 2] = [0xff, 0xd9];
+    let mut rest = &bytes[2..];
+    // Segments before the picture data: 0xff, a marker, and the length of what follows, its own two bytes included.
+    while let [0xff, marker, high, low, ..] = *rest {
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        rest = rest.get(if marker == 0xff { 1 } else { 2 + length }..).unwrap_or_default();
+        if marker == START_OF_SCAN {
+            break;
+        }
+    }
+    rest.windows(2).any(|pair| pair == END)
+}
+
+fn on_white(picture: DynamicImage) -> DynamicImage {
+    if !picture.color().has_alpha() {
+        return picture;
+    }
+    let mut white = RgbaImage::from_pixel(picture.width(), picture.height(), Rgba([255; 4]));
+    image::imageops::overlay(&mut white, &picture.into_rgba8(), 0, 0);
+    white.into()
+}

@@ -4,14 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Parser;
-<<<<<<< HEAD
 use cnn_examples::{Failure, Outcome, picture, shipped};
-use cnn_runtime::data::folder::ImageFolder;
-use cnn_runtime::data::{HorizontalFlip, Images};
-=======
-use cnn_examples::{Failure, Outcome, picture, schedule::cosine, shipped};
 use cnn_runtime::data::{HorizontalFlip, ImageFiles, Images};
->>>>>>> 0de1170 (Read CIFAR-100 and tables of pictures; never take a cut JPEG for a picture)
 use cnn_runtime::prelude::*;
 use cnn_runtime::watch::Progress;
 

@@ -28,6 +28,8 @@ pub mod testing;
 #[cfg(test)]
 mod toy;
 pub mod train;
+#[cfg(feature = "viz")]
+pub mod viz;
 pub mod watch;
 #[cfg(feature = "safetensors")]
 pub mod weights;

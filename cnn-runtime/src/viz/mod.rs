@@ -1,0 +1,44 @@
+//! Pictures of networks and of what they learn, as SVG, PNG and one HTML page.
+//!
+//! - [`LineChart`], and [`loss_curve`], [`accuracy_curve`] and [`lr_curve`] of a run;
+//! - [`confusion_matrix`];
+//! - [`filters`] of a layer, [`feature_maps`] of a picture, and any small pictures in a [`Sheet`];
+//! - [`saliency`] and [`overlay`]: where in a picture a network looks;
+//! - [`mistakes`]: what a network takes for something else;
+//! - [`Graph`]: a network's layers, with the shapes between them.
+//!
+//! Drawings are a [`Figure`], pixels a [`Picture`]. A figure is drawn without a window, a display or fonts of the
+//! system; the same values give the same file, byte for byte. Values that are not finite never stop a drawing.
+//!
+//! The drawings are SVG of this crate's own rather than a plotting library's, so that a page can turn them dark by its
+//! style sheet, and the graph and the charts look alike; the feature `png` turns them into pixels.
+
+mod axis;
+mod chart;
+mod colour;
+mod confusion;
+mod curves;
+mod graph;
+mod heat;
+mod ink;
+mod maps;
+mod mistakes;
+mod picture;
+#[cfg(feature = "png")]
+mod raster;
+mod sheet;
+mod spread;
+mod svg;
+
+pub use axis::Unit;
+pub use chart::LineChart;
+pub use colour::Colours;
+pub use confusion::confusion_matrix;
+pub use curves::{accuracy_curve, loss_curve, lr_curve};
+pub use graph::Graph;
+pub use heat::{overlay, saliency};
+pub use maps::{MANY, feature_maps, filters};
+pub use mistakes::{Mistake, mistake_sheet, mistakes};
+pub use picture::{Picture, Span};
+pub use sheet::Sheet;
+pub use svg::Figure;

@@ -47,8 +47,6 @@ fn both(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::metrics::Confusion;
 
@@ -57,8 +55,8 @@ mod tests {
             let mut confusion = Confusion::new(2);
             [(0, 0), (0, 1), (1, 1), (1, 1)].iter().for_each(|&(label, found)| confusion.add(label, found));
             let validation = validated.then_some(Evaluation { loss: 0.75, in_top5: 4, confusion });
-            let (loss, time) = (1.0 / (1 + epoch) as f32, Duration::from_secs(1));
-            Epoch { epoch, epochs: 4, loss, accuracy: 0.5, images: 8, time, lr: 0.25, validation }
+            let loss = 1.0 / (1 + epoch) as f32;
+            Epoch { loss, accuracy: 0.5, lr: 0.25, validation, ..crate::watch::epoch(epoch, 4) }
         };
         History { epochs: (0..4).map(epoch).collect() }
     }

@@ -31,6 +31,8 @@ pub struct Row {
     pub validation_top5: Option<f64>,
     /// Images of the epoch.
     pub images: usize,
+    /// Samples that were left out because they could not be read.
+    pub skipped: usize,
     /// Seconds the epoch took.
     pub seconds: f64,
 }
@@ -51,6 +53,7 @@ impl From<&Epoch> for Row {
             validation_accuracy: validation.map(|reached| reached.accuracy()),
             validation_top5: validation.map(|reached| reached.top5()),
             images: epoch.images,
+            skipped: epoch.skipped.len(),
             seconds: epoch.time.as_secs_f64(),
         }
     }
@@ -183,7 +186,7 @@ mod tests {
         }
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("epoch,lr,loss,accuracy,validation_loss,"), "{text}");
-        assert!(text.contains("\n1,0.05,0.5,0.75,,,,600,1.5\n"), "{text}");
+        assert!(text.contains("\n1,0.05,0.5,0.75,,,,600,0,1.5\n"), "{text}");
     }
 
     #[test]

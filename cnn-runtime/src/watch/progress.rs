@@ -100,6 +100,9 @@ fn line(epoch: &Epoch, spent: Duration) -> String {
         line += &format!("  test loss {:.4}  test {:.2} %", validation.loss, 100.0 * validation.accuracy());
     }
     line += &format!("  {:.0} images/s", epoch.images as f64 / epoch.time.as_secs_f64().max(1e-9));
+    if !epoch.skipped.is_empty() {
+        line += &format!("  {} left out", epoch.skipped.len());
+    }
     let ahead = epochs.saturating_sub(index + 1);
     if ahead > 0 {
         let left = spent.div_f64((index + 1) as f64).mul_f64(ahead as f64);
@@ -194,7 +197,8 @@ mod tests {
     #[test]
     fn no_time_and_no_images_are_no_trouble() {
         let mut nothing = epoch(0, 0);
+        nothing.skipped = vec!["a.jpg: torn".into()];
         (nothing.images, nothing.time, nothing.loss) = (0, Duration::ZERO, f32::NAN);
-        assert_eq!(line(&nothing, Duration::ZERO), "epoch  1/0  loss NaN  train 75.00 %  0 images/s");
+        assert_eq!(line(&nothing, Duration::ZERO), "epoch  1/0  loss NaN  train 75.00 %  0 images/s  1 left out");
     }
 }

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.numpy import load_file as load_numpy
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torchvision import models
@@ -118,6 +119,10 @@ def check(folder):
         distance = (theirs - ours).abs().max() / theirs.abs().max()
         print(f"  ours are {distance:.1e} of the largest apart")
         assert distance < TOLERANCE, name
+    with np.load(folder / "ours/resnet18.npz") as arrays:
+        same = load_numpy(folder / "ours/resnet18.safetensors")
+        assert arrays.keys() == same.keys() and all((arrays[name] == same[name]).all() for name in same)
+        print("resnet18.npz has the same", len(arrays), "arrays")
 
 
 def main():
@@ -137,7 +142,9 @@ def main():
             "resnet18": lambda: narrow(models.resnet18(), 16, 32, 10),
             "bottlenecks": lambda: narrow(bottlenecks(), 16, 32, 10),
         }
-        write(HERE / "torchvision", small)
+        folder = HERE / "torchvision"
+        write(folder, small)
+        np.savez_compressed(folder / "alexnet.npz", **load_numpy(folder / "alexnet.safetensors"))
 
 
 if __name__ == "__main__":

@@ -213,6 +213,15 @@ pub struct Part {
     pub total: usize,
 }
 
+/// By what batch normalisation normalises in training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Statistics {
+    /// The batch's own, towards which the running ones move.
+    Batch,
+    /// The running ones, which stay as they are: in a layer that is frozen, or a network that is looked at.
+    Running,
+}
+
 /// Whether a backward kernel overwrites a gradient or adds to what other readers of the value left there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Write {

@@ -86,6 +86,17 @@ pub enum Error {
         known: String,
     },
 
+    /// A layer the network does not have.
+    #[error("{network} has no layer `{name}`; {known}")]
+    UnknownLayer {
+        /// The network's name.
+        network: &'static str,
+        /// The name asked for.
+        name: String,
+        /// What it has instead.
+        known: String,
+    },
+
     /// A tensor of another shape than the network's.
     #[error("tensor `{name}` has shape {expected:?}, found {found:?}")]
     TensorShape {

@@ -2,23 +2,64 @@
 
 use std::ops::Range;
 
+use crate::desc::Statistics;
 use crate::info::{ArenaPlan, Slot};
 
-/// The measures of one pass: they turn a planned [`Slot`] into a range of the arena.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Frame {
+/// The measures of one pass, which turn a planned [`Slot`] into a range of the arena; in training, also how it is made
+/// and who looks on.
+#[derive(Clone, Copy)]
+pub struct Frame<'a> {
     /// Samples in this batch, at most `capacity`.
     pub n: usize,
     /// Samples the arena was made for.
     pub capacity: usize,
     /// Floats of the arena's batch part per sample of capacity.
     pub per_sample: usize,
+    /// Whether training is only played: nothing is dropped, and no statistics are taken.
+    pub inspect: bool,
+    /// Layers that are not trained, by their place in the network; those behind the end are.
+    pub frozen: &'a [bool],
+    /// Who is shown what layers compute.
+    pub probe: Option<&'a dyn Probe>,
 }
 
-impl Frame {
+/// Looks on while a pass in training runs. Layers are named by their place in the network.
+pub trait Probe: Sync {
+    /// What a layer made of the batch.
+    fn output(&self, layer: usize, values: &[f32]);
+    /// The gradient by what the layer made, once it is complete.
+    fn gradient(&self, layer: usize, values: &[f32]);
+}
+
+impl Frame<'_> {
     /// The frame of a batch of `n` samples in an arena of `plan` made for `capacity`.
     pub const fn new(plan: &ArenaPlan, n: usize, capacity: usize) -> Self {
-        Frame { n, capacity, per_sample: plan.per_sample }
+        Frame { n, capacity, per_sample: plan.per_sample, inspect: false, frozen: &[], probe: None }
+    }
+
+    /// The statistics by which batch normalisation at this place in the network normalises in training.
+    pub fn statistics(&self, layer: usize) -> Statistics {
+        let fixed = self.inspect || self.frozen.get(layer).copied().unwrap_or(false);
+        if fixed { Statistics::Running } else { Statistics::Batch }
+    }
+
+    /// The part of values that dropout drops, where training drops `rate`.
+    pub const fn dropped(&self, rate: f32) -> f32 {
+        if self.inspect { 0.0 } else { rate }
+    }
+
+    /// Shows what a layer made of the batch, which stands in `slot`, to whoever looks on.
+    pub fn show(&self, layer: usize, slot: Slot, arena: &[f32]) {
+        if let Some(probe) = self.probe {
+            probe.output(layer, &arena[self.range(slot)]);
+        }
+    }
+
+    /// Shows the gradient by what a layer made, as [`show`](Frame::show).
+    pub fn show_gradient(&self, layer: usize, slot: Slot, arena: &[f32]) {
+        if let Some(probe) = self.probe {
+            probe.gradient(layer, &arena[self.range(slot)]);
+        }
     }
 
     /// Where `slot` stands in the arena.
@@ -39,7 +80,7 @@ impl Frame {
     pub fn views<'a, const K: usize>(&self, arena: &'a mut [f32], slots: [Slot; K]) -> [&'a mut [f32]; K] {
         match arena.get_disjoint_mut(slots.map(|slot| self.range(slot))) {
             Ok(views) => views,
-            Err(error) => panic!("the plan is broken, {error}: {slots:?} in {self:?}"),
+            Err(error) => panic!("the plan is broken, {error}: {slots:?} of {} samples", self.n),
         }
     }
 }
@@ -64,13 +105,22 @@ pub fn as_u16(values: &mut [f32]) -> &mut [u16] {
 mod tests {
     use super::*;
 
-    const FRAME: Frame = Frame { n: 2, capacity: 3, per_sample: 32 };
+    const FRAME: Frame<'_> =
+        Frame { n: 2, capacity: 3, per_sample: 32, inspect: false, frozen: &[true, false], probe: None };
 
     #[test]
     fn batch_slots_scale_with_capacity_and_fixed_slots_stand_behind_them() {
         assert_eq!(FRAME.range(Slot::batch(0, 10)), 0..20);
         assert_eq!(FRAME.range(Slot::batch(16, 10)), 48..68);
         assert_eq!(FRAME.range(Slot::fixed(16, 5)), 112..117);
+    }
+
+    #[test]
+    fn frozen_layers_and_inspections_go_by_running_statistics() {
+        assert_eq!([0, 1, 2].map(|layer| FRAME.statistics(layer) == Statistics::Running), [true, false, false]);
+        let inspection = Frame { inspect: true, ..FRAME };
+        assert_eq!((inspection.statistics(2), inspection.dropped(0.5)), (Statistics::Running, 0.0));
+        assert_eq!(FRAME.dropped(0.5), 0.5);
     }
 
     #[test]

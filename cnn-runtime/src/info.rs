@@ -1,6 +1,8 @@
 //! What is known of a network at compile time: its layers, its tensors, and the plan of its arenas.
 
+use crate::error::Error;
 use crate::layout::Layout;
+use crate::params::known;
 
 /// A value's place in an arena, planned at compile time.
 ///
@@ -174,4 +176,10 @@ pub struct NetInfo {
     pub mermaid: &'static str,
     /// A hash of the architecture, stable between builds: layers, options and shapes, not names of the struct.
     pub hash: u64,
+}
+
+/// The error on a layer that the network does not have.
+pub(crate) fn unknown_layer(network: &'static NetInfo, name: &str) -> Error {
+    let known = known(network.layers.iter().map(|layer| layer.name));
+    Error::UnknownLayer { network: network.name, name: name.to_owned(), known }
 }

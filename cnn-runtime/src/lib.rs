@@ -12,6 +12,7 @@ pub mod error;
 mod frame;
 pub mod info;
 pub mod init;
+pub mod inspect;
 pub mod kernel;
 pub mod layout;
 pub mod loss;

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::frame::Frame;
 use crate::info::{NetInfo, TensorInfo};
 use crate::init::Init;
+use crate::inspect::Inspection;
 use crate::params::Params;
 use crate::pool;
 #[cfg(feature = "safetensors")]
@@ -45,15 +46,15 @@ pub trait Network: Sized + Send + Sync + 'static {
 
     /// The inference pass over an arena of `INFO.infer`: `p` are the parameters, `s` the running statistics.
     #[doc(hidden)]
-    fn infer(p: &[f32], s: &[f32], frame: Frame, arena: &mut [f32]);
+    fn infer(p: &[f32], s: &[f32], frame: Frame<'_>, arena: &mut [f32]);
     /// The forward pass of training over an arena of `INFO.train`. Updates the running statistics `s`; `seed` decides
     /// what dropout drops.
     #[doc(hidden)]
-    fn train_forward(p: &[f32], s: &mut [f32], frame: Frame, arena: &mut [f32], seed: u64);
+    fn train_forward(p: &[f32], s: &mut [f32], frame: Frame<'_>, arena: &mut [f32], seed: u64);
     /// The backward pass over the arena that [`train_forward`](Network::train_forward) left, from the gradient in
     /// `INFO.train.d_output`. Overwrites the gradients `g`; fills `INFO.train.d_input` only if `want_input`.
     #[doc(hidden)]
-    fn train_backward(p: &[f32], g: &mut [f32], frame: Frame, arena: &mut [f32], seed: u64, want_input: bool);
+    fn train_backward(p: &[f32], g: &mut [f32], frame: Frame<'_>, arena: &mut [f32], seed: u64, want_input: bool);
 
     /// A network with weights as [`Init::HeNormal`] draws them. The same seed gives the same network.
     fn new(seed: u64) -> Self {
@@ -138,6 +139,23 @@ pub trait Network: Sized + Send + Sync + 'static {
         let n = workspace.fill(batch)?;
         run_infer(self, workspace, n);
         Ok(workspace.rows(n))
+    }
+
+    /// What every layer makes of a batch, as in inference. Allocates as much as a training step and all outputs take.
+    ///
+    /// # Errors
+    /// [`Error::InputShape`] or [`Error::EmptyBatch`], before anything is computed.
+    fn inspect(&self, batch: ArrayView4<'_, f32>) -> Result<Inspection, Error> {
+        Inspection::new(self, batch, None)
+    }
+
+    /// As [`inspect`](Network::inspect), and how the score of `class`, the output at its place, changes with each
+    /// layer's output and with the batch.
+    ///
+    /// # Errors
+    /// As [`inspect`](Network::inspect), and [`Error::LabelOutOfRange`] for a class without a score.
+    fn inspect_class(&self, batch: ArrayView4<'_, f32>, class: usize) -> Result<Inspection, Error> {
+        Inspection::new(self, batch, Some(class))
     }
 
     /// Memory to train with batches of up to `capacity` samples. A capacity of 0 is taken as 1.

@@ -119,18 +119,19 @@ pub(crate) fn find(info: &'static NetInfo, name: &str) -> Result<&'static Tensor
     info.tensors.iter().find(|tensor| tensor.name == name).ok_or_else(|| Error::UnknownTensor {
         network: info.name,
         name: name.to_owned(),
-        known: known(info.tensors),
+        known: known(info.tensors.iter().map(|tensor| tensor.name)),
     })
 }
 
-/// What to say of the tensors there are, in a line.
-fn known(tensors: &[TensorInfo]) -> String {
+/// What to say of the names there are, in a line.
+pub(crate) fn known(names: impl ExactSizeIterator<Item = &'static str>) -> String {
     const SHOWN: usize = 8;
-    let names: Vec<_> = tensors.iter().take(SHOWN).map(|tensor| tensor.name).collect();
-    match tensors.len() {
+    let count = names.len();
+    let first = names.take(SHOWN).collect::<Vec<_>>().join(", ");
+    match count {
         0 => "it has none".to_owned(),
-        count if count > SHOWN => format!("it has {}, .. ({count} in all)", names.join(", ")),
-        _ => format!("it has {}", names.join(", ")),
+        count if count > SHOWN => format!("it has {first}, .. ({count} in all)"),
+        _ => format!("it has {first}"),
     }
 }
 

@@ -88,18 +88,18 @@ impl Network for Toy {
         &mut self.params
     }
 
-    fn infer(p: &[f32], _: &[f32], frame: Frame, arena: &mut [f32]) {
+    fn infer(p: &[f32], _: &[f32], frame: Frame<'_>, arena: &mut [f32]) {
         let [x, y] = frame.views(arena, [INFO.infer.input, INFO.infer.output]);
         layer(p, x, y);
     }
 
-    fn train_forward(p: &[f32], s: &mut [f32], frame: Frame, arena: &mut [f32], _: u64) {
+    fn train_forward(p: &[f32], s: &mut [f32], frame: Frame<'_>, arena: &mut [f32], _: u64) {
         let [x, y] = frame.views(arena, [INFO.train.input, INFO.train.output]);
         layer(p, x, y);
         s[0] = 0.9 * s[0] + 0.1 * x.iter().sum::<f32>() / x.len() as f32;
     }
 
-    fn train_backward(p: &[f32], g: &mut [f32], frame: Frame, arena: &mut [f32], _: u64, want_input: bool) {
+    fn train_backward(p: &[f32], g: &mut [f32], frame: Frame<'_>, arena: &mut [f32], _: u64, want_input: bool) {
         let [x, d_output, d_input] = frame.views(arena, [INFO.train.input, INFO.train.d_output, INFO.train.d_input]);
         g.fill(0.0);
         if want_input {

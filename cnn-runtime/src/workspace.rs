@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem;
 
 use ndarray::{ArrayD, ArrayView2, ArrayView4, ArrayViewMut2, ArrayViewMut4};
 
 use crate::buffer::Buffer;
 use crate::error::Error;
-use crate::frame::Frame;
+use crate::frame::{Frame, Probe};
 use crate::info::{ArenaPlan, NetInfo};
 use crate::loss::Loss;
 use crate::network::Network;
@@ -37,7 +38,7 @@ impl<N: Network> Workspace<N> {
         self.arena.bytes()
     }
 
-    pub(crate) fn frame(&self, n: usize) -> Frame {
+    pub(crate) fn frame(&self, n: usize) -> Frame<'static> {
         Frame::new(&N::INFO.infer, n, self.capacity)
     }
 
@@ -109,6 +110,7 @@ pub struct TrainWorkspace<N> {
     capacity: usize,
     stage: Stage,
     want_input: bool,
+    frozen: Vec<bool>,
     network: PhantomData<fn() -> N>,
 }
 
@@ -121,6 +123,7 @@ impl<N: Network> TrainWorkspace<N> {
             capacity,
             stage: Stage::Idle,
             want_input: false,
+            frozen: Vec::new(),
             network: PhantomData,
         }
     }
@@ -244,9 +247,14 @@ impl<N: Network> TrainWorkspace<N> {
         &mut self.arena[range]
     }
 
+    /// Layers, by their place in the network, whose batch normalisation goes by its running statistics from now on.
+    pub(crate) fn set_frozen(&mut self, layers: Vec<bool>) {
+        self.frozen = layers;
+    }
+
     /// The forward pass over `n` samples that already stand in the arena.
     pub(crate) fn run_forward(&mut self, network: &mut N, n: usize, seed: u64) {
-        let frame = self.frame(n);
+        let frame = Frame { frozen: &self.frozen, ..self.frame(n) };
         let arena = &mut self.arena[..];
         let (values, state) = network.params_mut().split();
         pool::run(N::INFO, n, || N::train_forward(values, state, frame, arena, seed));
@@ -254,12 +262,34 @@ impl<N: Network> TrainWorkspace<N> {
     }
 
     pub(crate) fn run_backward(&mut self, network: &N) -> Result<(), Error> {
+        let frozen = mem::take(&mut self.frozen);
+        let outcome = self.backward(network, |frame| Frame { frozen: &frozen, ..frame });
+        self.frozen = frozen;
+        outcome
+    }
+
+    /// The forward pass as in inference, with somebody looking on.
+    pub(crate) fn inspect_forward(&mut self, network: &N, n: usize, probe: &dyn Probe) {
+        let frame = Frame { inspect: true, probe: Some(probe), ..self.frame(n) };
+        let arena = &mut self.arena[..];
+        // Nothing is written to it, but training might.
+        let mut state = network.params().state().to_vec();
+        pool::run(N::INFO, n, || N::train_forward(network.params().values(), &mut state, frame, arena, 0));
+        self.stage = Stage::Forward { n, seed: 0 };
+    }
+
+    /// The backward pass of [`inspect_forward`](TrainWorkspace::inspect_forward).
+    pub(crate) fn inspect_backward(&mut self, network: &N, probe: &dyn Probe) -> Result<(), Error> {
+        self.backward(network, |frame| Frame { inspect: true, probe: Some(probe), ..frame })
+    }
+
+    fn backward<'f>(&mut self, network: &N, frame: impl FnOnce(Frame<'f>) -> Frame<'f>) -> Result<(), Error> {
         let (n, seed) = match self.stage {
             Stage::Loss { n, seed } => (n, seed),
             Stage::Forward { .. } => return Err(Error::OutOfTurn { call: "backward", missing: "loss" }),
             _ => return Err(Error::OutOfTurn { call: "backward", missing: "forward_train" }),
         };
-        let (frame, input) = (self.frame(n), self.want_input);
+        let (frame, input) = (frame(self.frame(n)), self.want_input);
         let (arena, gradients) = (&mut self.arena[..], &mut self.gradients[..]);
         let values = network.params().values();
         pool::run(N::INFO, n, || N::train_backward(values, gradients, frame, arena, seed, input));
@@ -267,7 +297,7 @@ impl<N: Network> TrainWorkspace<N> {
         Ok(())
     }
 
-    fn frame(&self, n: usize) -> Frame {
+    fn frame(&self, n: usize) -> Frame<'static> {
         Frame::new(&N::INFO.train, n, self.capacity)
     }
 

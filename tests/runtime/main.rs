@@ -1,6 +1,7 @@
 //! The runtime as a user's crate sees it: threads, stacks and bad input.
 
 mod errors;
+mod inspect;
 #[path = "../nets/mod.rs"]
 mod nets;
 mod stack;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use cnn_runtime::Buffer;
-use cnn_runtime::desc::{Act, BatchNorm, Conv, Fc, Lrn, Map, Pool, Write};
+use cnn_runtime::desc::{Act, BatchNorm, Conv, Fc, Lrn, Map, Pool, Statistics, Write};
 use cnn_runtime::info::TensorInfo;
 use cnn_runtime::kernel::conv::{self, winograd};
 use cnn_runtime::kernel::post::Post;
@@ -176,12 +176,37 @@ fn normalisation(d: &BatchNorm, n: usize, row: &mut Row<'_>) {
     row.moves("training", traffic(1), || {
         let (mean, var) = (&mut running_mean, &mut running_var);
         let saved = (&mut saved_mean, &mut saved_inv_std);
-        batch_norm::forward_train(d, n, &input, &scale, &scale, mean, var, saved.0, saved.1, &mut output);
+        batch_norm::forward_train(
+            d,
+            n,
+            Statistics::Batch,
+            &input,
+            &scale,
+            &scale,
+            mean,
+            var,
+            saved.0,
+            saved.1,
+            &mut output,
+        );
     });
     row.moves("backward", traffic(2), || {
         let by = (&mut d_scale, &mut d_shift, &mut d_input);
         let saved = (&saved_mean, &saved_inv_std);
-        batch_norm::backward(d, n, &input, &scale, saved.0, saved.1, &output, by.0, by.1, by.2, Write::Set);
+        batch_norm::backward(
+            d,
+            n,
+            Statistics::Batch,
+            &input,
+            &scale,
+            saved.0,
+            saved.1,
+            &output,
+            by.0,
+            by.1,
+            by.2,
+            Write::Set,
+        );
     });
 }
 

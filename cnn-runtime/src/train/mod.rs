@@ -220,7 +220,7 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
     }
 
     /// Leaves the parameters and running statistics of some layers as they are: those called `layer`, or in a block
-    /// called so. May be called several times.
+    /// called so. Frozen batch normalisation goes by its running statistics. May be called several times.
     #[must_use]
     pub fn freeze(mut self, layer: impl Into<String>) -> Self {
         self.settings.frozen.push(layer.into());
@@ -235,8 +235,8 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
     /// Trains `network` on `data`. The network keeps what it learned also if this fails.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for a setting outside its range; [`Error::UnknownTensor`] for a layer to freeze that has
-    /// no parameters; [`Error::DataMismatch`] if the data are not of the network's input shape or there are none, or if
+    /// [`Error::InvalidOption`] for a setting outside its range; [`Error::UnknownLayer`] for a layer to freeze that
+    /// there is not; [`Error::DataMismatch`] if the data are not of the network's input shape or there are none, or if
     /// what was asked for needs data to validate on; [`Error::LossNotFinite`] naming the step at which the loss became
     /// NaN or infinite, with the network as it was before that step; what the data, the optimiser or the callback find
     /// wrong.

@@ -14,12 +14,12 @@ use crate::buffer::Buffer;
 use crate::data::{Batch, Batches, Dataset, Plan};
 use crate::error::Error;
 use crate::info::TensorInfo;
+use crate::info::unknown_layer;
 use crate::kernel::pieces::{CHUNK, each, part};
 use crate::loss::SoftmaxCrossEntropy;
 use crate::metrics::{self, Evaluation};
 use crate::network::Network;
 use crate::optim::{Optimizer, clip};
-use crate::params;
 use crate::random;
 use crate::workspace::{TrainWorkspace, Workspace};
 
@@ -45,8 +45,6 @@ pub(super) struct Run<'r, 'd, N, O, D: ?Sized> {
     sum: Option<Buffer>,
     /// What is not frozen.
     trained: Vec<TensorInfo>,
-    /// Running statistics that are.
-    frozen: Vec<Range<usize>>,
     /// The running statistics before the current step.
     kept_state: Vec<f32>,
     average: Option<Average>,
@@ -91,8 +89,10 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
         let settings = &trainer.settings;
         let length = Measures::new(data.len(), settings.batch, settings.accumulate, settings.length);
         let soften = settings.smoothing > 0.0 || settings.mixup > 0.0;
-        let is_frozen = freezer::<N>(&settings.frozen)?;
-        let (frozen, trained): (Vec<_>, Vec<_>) = N::INFO.tensors.iter().copied().partition(is_frozen);
+        let is_frozen = freezer::<N>(settings.frozen.clone())?;
+        let mut workspace = network.train_workspace(length.batch);
+        workspace.set_frozen(N::INFO.layers.iter().map(|layer| is_frozen(layer.name)).collect());
+        let trained = N::INFO.tensors.iter().copied().filter(|tensor| !is_frozen(tensor.name)).collect();
         Ok(Run {
             length,
             step: 0,
@@ -100,11 +100,10 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
             order: (0..data.len()).collect(),
             skipped: Vec::new(),
             targets: soften.then(|| Targets::new(length.batch, N::INFO.train.output.len, settings.smoothing)),
-            workspace: network.train_workspace(length.batch),
+            workspace,
             evaluation: trainer.validation.map(|_| network.workspace(length.batch)),
             sum: (settings.accumulate > 1).then(|| Buffer::zeroed(N::INFO.param_floats)),
             trained,
-            frozen: frozen.iter().filter(|tensor| tensor.role.is_state()).map(params::range).collect(),
             kept_state: network.params().state().to_vec(),
             average: settings.average.map(|decay| Average::new(network, decay)),
             best: Best::default(),
@@ -221,9 +220,6 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
         }
         let dropout_seed = random::stream(settings.seed, "dropout", step, turn).random();
         self.workspace.run_forward(self.network, samples, dropout_seed);
-        for range in &self.frozen {
-            self.network.params_mut().state_mut()[range.clone()].copy_from_slice(&self.kept_state[range.clone()]);
-        }
         let loss = match &self.targets {
             Some(targets) => self.workspace.loss(&SoftmaxCrossEntropy, &targets.rows(samples))?,
             None => self.workspace.loss(&SoftmaxCrossEntropy, labels)?,
@@ -322,18 +318,16 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
     }
 }
 
-/// What tells frozen tensors from others.
-fn freezer<N: Network>(layers: &[String]) -> Result<impl Fn(&TensorInfo) -> bool, Error> {
-    let belongs =
-        |tensor: &TensorInfo, layer: &str| tensor.name.strip_prefix(layer).is_some_and(|rest| rest.starts_with('.'));
-    if let Some(layer) = layers.iter().find(|layer| !N::INFO.tensors.iter().any(|tensor| belongs(tensor, layer))) {
-        return Err(params::find(N::INFO, layer).err().unwrap_or_else(|| Error::InvalidOption {
-            option: "layer to freeze",
-            expected: "the name of a layer or block",
-            found: layer.clone(),
-        }));
+/// What tells the names of frozen layers and their tensors from others.
+fn freezer<N: Network>(frozen: Vec<String>) -> Result<impl Fn(&str) -> bool, Error> {
+    let belongs = |name: &str, frozen: &str| {
+        name.strip_prefix(frozen).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let names = || N::INFO.layers.iter().map(|layer| layer.name);
+    match frozen.iter().find(|frozen| !names().any(|name| belongs(name, frozen))) {
+        Some(unknown) => Err(unknown_layer(N::INFO, unknown)),
+        None => Ok(move |name: &str| frozen.iter().any(|frozen| belongs(name, frozen))),
     }
-    Ok(move |tensor: &TensorInfo| layers.iter().any(|layer| belongs(tensor, layer)))
 }
 
 impl Measures {

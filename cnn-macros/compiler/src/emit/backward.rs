@@ -1,6 +1,6 @@
 //! The backward pass: the tape's steps as calls, grouped by layer.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
 use super::Context;
@@ -19,7 +19,9 @@ pub fn steps(context: &Context<'_>) -> Vec<TokenStream> {
     let mut index = 0;
     for steps in tape.steps.chunk_by(|a, b| a.node == b.node) {
         let calls = steps.iter().enumerate().map(|(offset, step)| {
-            let call = Backward { context, step, index: index + offset }.call();
+            let backward = Backward { context, step, index: index + offset };
+            let (show, call) = ((offset == 0).then(|| backward.show()), backward.call());
+            let call = quote!(#show #call);
             if step.on_demand { quote!(if want_input { #call }) } else { call }
         });
         layers.push(calls.collect());
@@ -51,6 +53,18 @@ impl Backward<'_> {
                 quote!(#views rt::add::copy(from, to, #write);)
             }
         }
+    }
+
+    /// Shows the gradient by the layer's output, which is complete before the first of its steps.
+    fn show(&self) -> TokenStream {
+        let gradient = match self.step.task {
+            Task::Params { d_output } | Task::Data { d_output, .. } => d_output,
+            Task::InPlace { d } => d,
+            Task::Copy { from, .. } => from,
+        };
+        let layer = Literal::usize_unsuffixed(self.step.node);
+        let slot = self.context.slot(Arena::Train, self.gradient(gradient));
+        quote!(frame.show_gradient(#layer, #slot, arena);)
     }
 
     fn op(&self) -> Op {
@@ -164,9 +178,10 @@ impl Backward<'_> {
         let d = self.context.descriptors.get(self.step.node);
         let gamma = self.context.tensor(self.step.node, Role::Scale);
         let [d_scale, d_shift] = [Role::Scale, Role::Shift].map(|role| self.gradient_range(role));
+        let layer = Literal::usize_unsuffixed(self.step.node);
         quote! {
             let [d_scale, d_shift] = rt::tensors(g, [#d_scale, #d_shift]);
-            rt::batch_norm::backward(&#d, frame.n, x, #gamma, mean, inv_std, dy, d_scale, d_shift, dx, #write);
+            rt::batch_norm::backward(&#d, frame.n, frame.statistics(#layer), x, #gamma, mean, inv_std, dy, d_scale, d_shift, dx, #write);
         }
     }
 

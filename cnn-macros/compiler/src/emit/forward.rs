@@ -36,7 +36,7 @@ impl Context<'_> {
     /// The index that mixes a layer into dropout's key, and its rate.
     pub fn dropout(&self, node: usize, rate: f32) -> TokenStream {
         let (rate, layer) = (float(rate), Literal::usize_unsuffixed(node));
-        quote!(#rate, rt::dropout::key(seed, #layer))
+        quote!(frame.dropped(#rate), rt::dropout::key(seed, #layer))
     }
 
     /// A node's argmax view as 16-bit integers, exactly one per element of its output.
@@ -64,6 +64,15 @@ struct Forward<'a> {
 
 impl Forward<'_> {
     fn step(&self) -> Option<TokenStream> {
+        let calls = self.calls();
+        if self.arena == Arena::Infer {
+            return calls;
+        }
+        let (layer, slot) = (Literal::usize_unsuffixed(self.node), self.context.slot(self.arena, self.output()));
+        Some(quote!(#calls frame.show(#layer, #slot, arena);))
+    }
+
+    fn calls(&self) -> Option<TokenStream> {
         let node = &self.context.graph.nodes[self.node];
         match self.context.plan(self.arena).exec[self.node] {
             Exec::Alias | Exec::Fused => None,
@@ -204,10 +213,11 @@ impl Forward<'_> {
         let [scale, shift] = [Role::Scale, Role::Shift].map(|role| self.context.tensor(self.node, role));
         let [running_mean, running_var] = [Role::RunningMean, Role::RunningVar]
             .map(|role| range(self.context.compiled.layout.range(self.node, role).unwrap_or_default()));
+        let layer = Literal::usize_unsuffixed(self.node);
         quote! {
             let [running_mean, running_var] = rt::tensors(s, [#running_mean, #running_var]);
             rt::batch_norm::forward_train(
-                &#d, frame.n, x, #scale, #shift, running_mean, running_var, mean, inv_std, y,
+                &#d, frame.n, frame.statistics(#layer), x, #scale, #shift, running_mean, running_var, mean, inv_std, y,
             );
         }
     }

@@ -148,7 +148,7 @@ struct Signature {
 
 const INFER: Signature = Signature {
     name: "infer",
-    parameters: &[("p", "&[f32]"), ("s", "&[f32]"), ("frame", "rt::Frame"), ("arena", "&mut [f32]")],
+    parameters: &[("p", "&[f32]"), ("s", "&[f32]"), ("frame", "rt::Frame<'_>"), ("arena", "&mut [f32]")],
 };
 
 const TRAIN_FORWARD: Signature = Signature {
@@ -156,7 +156,7 @@ const TRAIN_FORWARD: Signature = Signature {
     parameters: &[
         ("p", "&[f32]"),
         ("s", "&mut [f32]"),
-        ("frame", "rt::Frame"),
+        ("frame", "rt::Frame<'_>"),
         ("arena", "&mut [f32]"),
         ("seed", "u64"),
     ],
@@ -167,7 +167,7 @@ const TRAIN_BACKWARD: Signature = Signature {
     parameters: &[
         ("p", "&[f32]"),
         ("g", "&mut [f32]"),
-        ("frame", "rt::Frame"),
+        ("frame", "rt::Frame<'_>"),
         ("arena", "&mut [f32]"),
         ("seed", "u64"),
         ("want_input", "bool"),

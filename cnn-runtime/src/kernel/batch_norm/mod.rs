@@ -19,7 +19,7 @@ use channels::{Channels, together};
 use super::parallel::{self, Shared};
 use super::pieces::{each, part, put};
 use super::wide::wide;
-use crate::desc::{BatchNorm, Write};
+use crate::desc::{BatchNorm, Statistics, Write};
 
 /// What a value of a batch costs in training, in multiply-adds.
 const COST: usize = 8;
@@ -74,7 +74,8 @@ pub fn forward_inplace(
 }
 
 /// Normalises with the batch's own statistics, saves them for the backward pass, and moves the running statistics
-/// towards them: `running = (1 - momentum) * running + momentum * batch`.
+/// towards them: `running = (1 - momentum) * running + momentum * batch`. Or normalises with the running statistics, and
+/// saves those.
 ///
 /// With a single value per channel the variance is zero and the running variance takes it as it is. Statistics that are
 /// not finite are not taken over: one bad batch, whose loss is refused, would leave the network unusable.
@@ -85,6 +86,7 @@ pub fn forward_inplace(
 pub fn forward_train(
     d: &BatchNorm,
     n: usize,
+    statistics: Statistics,
     input: &[f32],
     scale: &[f32],
     shift: &[f32],
@@ -96,6 +98,11 @@ pub fn forward_train(
 ) {
     check(d, n, [input.len(), output.len()], [scale.len(), shift.len(), saved_mean.len(), saved_inv_std.len()]);
     check(d, n, [input.len(), input.len()], [running_mean.len(), running_var.len(), d.channels, d.channels]);
+    if statistics == Statistics::Running {
+        saved_mean.copy_from_slice(running_mean);
+        saved_inv_std.iter_mut().zip(&*running_var).for_each(|(inv_std, var)| *inv_std = 1.0 / (var + d.eps).sqrt());
+        return forward(d, n, input, scale, shift, running_mean, running_var, output);
+    }
     let (all, count) = (Channels::new(d, n), n * d.plane);
     let shared = [&mut *saved_mean, &mut *saved_inv_std, &mut *output].map(Shared::new);
     let group = all.group();
@@ -133,7 +140,8 @@ pub fn forward_train(
     }
 }
 
-/// The gradients by the input, and by scale and shift (which are overwritten), through the batch's statistics.
+/// The gradients by the input, and by scale and shift (which are overwritten), through the batch's statistics if those
+/// normalised.
 ///
 /// # Panics
 /// If the lengths do not fit `d` and `n`.
@@ -141,6 +149,7 @@ pub fn forward_train(
 pub fn backward(
     d: &BatchNorm,
     n: usize,
+    statistics: Statistics,
     input: &[f32],
     scale: &[f32],
     saved_mean: &[f32],
@@ -153,7 +162,10 @@ pub fn backward(
 ) {
     check(d, n, [input.len(), d_input.len()], [scale.len(), saved_mean.len(), saved_inv_std.len(), d_scale.len()]);
     check(d, n, [d_output.len(), input.len()], [d_shift.len(), d.channels, d.channels, d.channels]);
-    let gradient = Gradient { all: Channels::new(d, n), input, scale, saved_mean, saved_inv_std, d_output };
+    let all = Channels::new(d, n);
+    // Every value moves the batch's statistics a little, and the running ones not at all.
+    let per_value = if statistics == Statistics::Batch { 1.0 / all.count() as f32 } else { 0.0 };
+    let gradient = Gradient { all, per_value, input, scale, saved_mean, saved_inv_std, d_output };
     match write {
         Write::Set => gradient.run::<false>([d_scale, d_shift, d_input]),
         Write::Add => gradient.run::<true>([d_scale, d_shift, d_input]),
@@ -202,6 +214,8 @@ fn affine(d: &BatchNorm, input: &[f32], of_channel: impl Fn(usize) -> Affine + S
 /// What the backward pass reads.
 struct Gradient<'a> {
     all: Channels,
+    /// A value's part in the statistics.
+    per_value: f32,
     input: &'a [f32],
     scale: &'a [f32],
     saved_mean: &'a [f32],
@@ -227,12 +241,11 @@ impl Gradient<'_> {
 
     #[inline(always)]
     fn channels<const ADD: bool>(&self, channels: Range<usize>, d_scale: &mut [f32], d_shift: &mut [f32], to: Shared) {
-        let Gradient { all, input, scale, saved_mean, saved_inv_std, d_output } = *self;
+        let Gradient { all, per_value, input, scale, saved_mean, saved_inv_std, d_output } = *self;
         let (mean, inv_std) = (&saved_mean[channels.clone()], &saved_inv_std[channels.clone()]);
         all.sums(channels.start, [input, d_output], |_, _, dy| dy, d_shift);
         all.sums(channels.start, [input, d_output], |k, x, dy| (x - mean[k]) * dy, d_scale);
         d_scale.iter_mut().zip(inv_std).for_each(|(s, r)| *s *= r);
-        let per_value = 1.0 / all.count() as f32;
         for (k, c) in channels.enumerate() {
             let (mean, factor) = (mean[k], scale[c] * inv_std[k]);
             let (by_shift, by_scale) = (d_shift[k] * per_value, d_scale[k] * per_value * inv_std[k]);

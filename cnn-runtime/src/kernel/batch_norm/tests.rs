@@ -1,4 +1,5 @@
 use super::{backward, forward, forward_inplace, forward_train, reference};
+use crate::desc::Statistics::{Batch, Running};
 use crate::desc::{BatchNorm, Write};
 use crate::kernel::pieces::PARALLEL;
 use crate::testing::{
@@ -35,7 +36,7 @@ fn train(d: &BatchNorm, n: usize, x: &[f32], scale: &[f32], shift: &[f32]) -> Tr
         inv_std: per_channel(f32::NAN),
     };
     let (running, saved) = ((&mut t.running_mean, &mut t.running_var), (&mut t.mean, &mut t.inv_std));
-    forward_train(d, n, x, scale, shift, running.0, running.1, saved.0, saved.1, &mut t.output);
+    forward_train(d, n, Batch, x, scale, shift, running.0, running.1, saved.0, saved.1, &mut t.output);
     t
 }
 
@@ -95,7 +96,9 @@ fn backward_agrees_with_finite_differences() {
             let what = format!("{d:?}, n = {n}");
             let d_input = set_and_add(&what, x.len(), |d_input, write| {
                 let d_params = (&mut d_scale, &mut d_shift);
-                backward(&d, n, &x, &scale, &t.mean, &t.inv_std, &d_output, d_params.0, d_params.1, d_input, write)
+                backward(
+                    &d, n, Batch, &x, &scale, &t.mean, &t.inv_std, &d_output, d_params.0, d_params.1, d_input, write,
+                )
             });
             let [xs, scales, shifts, ds] = [&x, &scale, &shift, &d_output].map(|v| widen(v));
             let by = |v: &[f64], f: &dyn Fn(&[f64]) -> Vec<f64>| finite_differences(v, &ds, 1e-4, f);
@@ -150,8 +153,53 @@ fn a_large_batch_is_the_same_on_any_threads() {
             let mut d_input = vec![0.0; x.len()];
             let d_params = (&mut d_scale, &mut d_shift);
             let (mean, inv_std) = (&t.mean, &t.inv_std);
-            backward(&d, n, &x, &scale, mean, inv_std, &y, d_params.0, d_params.1, &mut d_input, Write::Set);
+            backward(&d, n, Batch, &x, &scale, mean, inv_std, &y, d_params.0, d_params.1, &mut d_input, Write::Set);
             [d_input, d_scale, d_shift].concat()
         });
+    }
+}
+
+#[test]
+fn running_statistics_are_constants() {
+    for d in layers() {
+        let n = 2;
+        let [x, scale, shift] = data(&d, n);
+        let (mut mean, mut var) = (uniform(4, d.channels), vec![0.7; d.channels]);
+        let (kept_mean, kept_var) = (mean.clone(), var.clone());
+        let mut saved = [vec![f32::NAN; d.channels], vec![f32::NAN; d.channels]];
+        let [saved_mean, inv_std] = &mut saved;
+        let mut y = vec![f32::NAN; x.len()];
+        forward_train(&d, n, Running, &x, &scale, &shift, &mut mean, &mut var, saved_mean, inv_std, &mut y);
+        let mut inferred = vec![f32::NAN; x.len()];
+        forward(&d, n, &x, &scale, &shift, &mean, &var, &mut inferred);
+        assert_same_bits("as at inference", &y, &inferred);
+        assert_eq!((&mean, &var), (&kept_mean, &kept_var));
+
+        let d_output = uniform(5, x.len());
+        let [mut d_scale, mut d_shift] = [(); 2].map(|()| vec![f32::NAN; d.channels]);
+        let mut d_input = vec![f32::NAN; x.len()];
+        let write = Write::Set;
+        backward(
+            &d,
+            n,
+            Running,
+            &x,
+            &scale,
+            saved_mean,
+            inv_std,
+            &d_output,
+            &mut d_scale,
+            &mut d_shift,
+            &mut d_input,
+            write,
+        );
+        let [xs, scales, shifts, means, vars] = [&x, &scale, &shift, &mean, &var].map(|v| widen(v));
+        let what = format!("{d:?}");
+        let infer = |x: &[f64], scale: &[f64], shift: &[f64]| reference::forward(&d, x, scale, shift, &means, &vars);
+        let ds = widen(&d_output);
+        let by = |values: &[f64], f: &dyn Fn(&[f64]) -> Vec<f64>| finite_differences(values, &ds, 1e-4, f);
+        assert_close(&what, &d_input, &by(&xs, &|x| infer(x, &scales, &shifts)), 1e-5);
+        assert_close(&what, &d_scale, &by(&scales, &|s| infer(&xs, s, &shifts)), 1e-5);
+        assert_close(&what, &d_shift, &by(&shifts, &|s| infer(&xs, &scales, s)), 1e-5);
     }
 }

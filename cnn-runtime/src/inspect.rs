@@ -1,0 +1,136 @@
+//! What every layer of a network makes of a picture, and how a score depends on it.
+
+use std::sync::Mutex;
+
+use ndarray::{ArrayD, ArrayView4, ArrayViewD, IxDyn};
+
+use crate::error::Error;
+use crate::frame::Probe;
+use crate::info::{LayerInfo, NetInfo, unknown_layer};
+use crate::network::Network;
+use crate::workspace::TrainWorkspace;
+
+/// The outputs of all layers for a batch, as in inference: nothing is dropped, and batch normalisation goes by its
+/// running statistics. Made by [`Network::inspect`]; [`Network::inspect_class`] adds how the score of a class changes
+/// with each of them, which saliency maps and Grad-CAM are made of.
+///
+/// ```
+/// use cnn_runtime::prelude::*;
+///
+/// let net = cnn!(<1x28x28> conv(6, 5x5, s1) -> relu -> pool(2, s2) -> fc(10));
+/// let digit = ndarray::Array4::zeros((1, 1, 28, 28));
+/// let found = net.inspect_class(digit.view(), 3)?;
+/// assert_eq!(found.output("pool1")?.shape(), [1, 6, 12, 12]);
+/// assert_eq!(found.gradient("pool1")?.shape(), [1, 6, 12, 12]);
+/// assert_eq!(found.input_gradient().unwrap().shape(), [1, 1, 28, 28]);
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    info: &'static NetInfo,
+    outputs: Vec<ArrayD<f32>>,
+    /// None for layers that only pass on what stands in memory already, such as `flatten`; all none without a class.
+    gradients: Vec<Option<ArrayD<f32>>>,
+    input_gradient: Option<ArrayD<f32>>,
+}
+
+impl Inspection {
+    /// Looks at `network` while it works on `batch`.
+    pub(crate) fn new<N: Network>(
+        network: &N,
+        batch: ArrayView4<'_, f32>,
+        class: Option<usize>,
+    ) -> Result<Self, Error> {
+        let mut workspace = TrainWorkspace::<N>::new(batch.dim().0);
+        let n = workspace.fill(batch)?;
+        let seen = Seen::new(N::INFO, n);
+        workspace.inspect_forward(network, n, &seen);
+        let mut input_gradient = None;
+        if let Some(class) = class {
+            let mut d_output = workspace.output_gradient_mut()?;
+            let classes = d_output.ncols();
+            if class >= classes {
+                return Err(Error::LabelOutOfRange { index: 0, label: class as i128, classes });
+            }
+            d_output.fill(0.0);
+            d_output.column_mut(class).fill(1.0);
+            workspace.set_input_gradient(true);
+            workspace.inspect_backward(network, &seen)?;
+            input_gradient = Some(workspace.input_gradient()?.into_owned().into_dyn());
+        }
+        Ok(seen.finish(input_gradient))
+    }
+
+    /// The layers, in the order in which they work.
+    pub fn layers(&self) -> &'static [LayerInfo] {
+        self.info.layers
+    }
+
+    /// What the layer `name` made of the batch: `[n, c, h, w]` or `[n, features]`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownLayer`] if there is no such layer.
+    pub fn output(&self, name: &str) -> Result<ArrayViewD<'_, f32>, Error> {
+        Ok(self.outputs[self.find(name)?].view())
+    }
+
+    /// The gradient of the score of the class by what the layer `name` made: of the shape of its output.
+    ///
+    /// # Errors
+    /// [`Error::UnknownLayer`] if there is no such layer; [`Error::OutOfTurn`] if no class was asked for, or if the layer
+    /// only passes its input on, as `flatten` does: ask for the layer before it.
+    pub fn gradient(&self, name: &str) -> Result<ArrayViewD<'_, f32>, Error> {
+        let missing = "inspect_class, and a layer that computes something";
+        match &self.gradients[self.find(name)?] {
+            Some(gradient) => Ok(gradient.view()),
+            None => Err(Error::OutOfTurn { call: "gradient", missing }),
+        }
+    }
+
+    /// The gradient of the score of the class by the batch, `[n, c, h, w]`, if a class was asked for.
+    pub fn input_gradient(&self) -> Option<ArrayViewD<'_, f32>> {
+        self.input_gradient.as_ref().map(|gradient| gradient.view())
+    }
+
+    fn find(&self, name: &str) -> Result<usize, Error> {
+        let place = self.info.layers.iter().position(|layer| layer.name == name);
+        place.ok_or_else(|| unknown_layer(self.info, name))
+    }
+}
+
+/// What was seen of a pass so far.
+struct Seen {
+    info: &'static NetInfo,
+    n: usize,
+    values: Mutex<[Vec<Option<ArrayD<f32>>>; 2]>,
+}
+
+impl Seen {
+    fn new(info: &'static NetInfo, n: usize) -> Self {
+        Seen { info, n, values: Mutex::new([(); 2].map(|()| vec![None; info.layers.len()])) }
+    }
+
+    fn keep(&self, which: usize, layer: usize, values: &[f32]) {
+        let shape = [&[self.n], self.info.layers[layer].output].concat();
+        let values = ArrayD::from_shape_vec(IxDyn(&shape), values.to_vec()).expect("the slot is as long as the batch");
+        // A pass that panicked leaves no half-written array behind.
+        let mut all = self.values.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        all[which][layer] = Some(values);
+    }
+
+    fn finish(self, input_gradient: Option<ArrayD<f32>>) -> Inspection {
+        let [outputs, gradients] = self.values.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let outputs = outputs.into_iter().map(|output| output.expect("every layer shows its output")).collect();
+        Inspection { info: self.info, outputs, gradients, input_gradient }
+    }
+}
+
+impl Probe for Seen {
+    fn output(&self, layer: usize, values: &[f32]) {
+        self.keep(0, layer, values);
+    }
+
+    fn gradient(&self, layer: usize, values: &[f32]) {
+        self.keep(1, layer, values);
+    }
+}

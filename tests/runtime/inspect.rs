@@ -1,0 +1,110 @@
+//! Looking at every layer of a network, and leaving some of them as they are.
+
+use cnn_runtime::data::Arrays;
+use cnn_runtime::prelude::*;
+use ndarray::{Array4, Axis, s};
+
+cnn! {
+    block unit(c) = add(conv(c, 3x3, p1) -> bn -> silu -> dropout(0.5) -> conv(c, 3x3, p1) -> bn, id) -> silu;
+
+    #[derive(Clone)]
+    Looked <2x7x5>
+        -> conv(3, 3x3, p1) -> bn -> silu
+        -> unit(3)
+        -> avgpool(2) -> flatten -> fc(5) -> tanh -> dropout(0.5) -> fc(4);
+}
+
+/// A network whose running statistics are those of some training.
+fn trained() -> Looked {
+    let images = Array4::from_shape_fn((12, 2, 7, 5), |(n, c, h, w)| ((n * 7 + c * 5 + h * 3 + w) as f32 * 0.7).sin());
+    let data = Arrays::new(images, (0..12).map(|n| n % 4).collect(), 4).unwrap();
+    let mut net = Looked::new(3);
+    Trainer::new(Sgd::new(0.05)).epochs(2).batch(4).fit(&mut net, &data, ()).unwrap();
+    net
+}
+
+fn batch() -> Array4<f32> {
+    Array4::from_shape_fn((2, 2, 7, 5), |(n, c, h, w)| ((n * 11 + c * 3 + h * 5 + w * 2) as f32 * 0.3).cos())
+}
+
+/// The score of a class of both samples together.
+fn score(net: &Looked, batch: &Array4<f32>, class: usize) -> f64 {
+    let mut workspace = net.workspace(2);
+    net.forward_batch(&mut workspace, batch.view()).unwrap().column(class).iter().map(|&score| f64::from(score)).sum()
+}
+
+#[test]
+fn every_layer_shows_what_it_makes_at_inference() {
+    let (net, batch) = (trained(), batch());
+    let found = net.inspect(batch.view()).unwrap();
+    let mut workspace = net.workspace(2);
+    let scores = net.forward_batch(&mut workspace, batch.view()).unwrap();
+    let last = found.output("fc2").unwrap();
+    assert!(last.iter().zip(scores).all(|(a, b)| (a - b).abs() < 1e-5), "{last} against {scores}");
+    for layer in found.layers() {
+        let output = found.output(layer.name).unwrap();
+        assert_eq!(output.shape()[1..], *layer.output, "{}", layer.name);
+        assert!(output.iter().any(|&value| value != 0.0), "{}", layer.name);
+    }
+    assert!(found.gradient("conv1").is_err() && found.input_gradient().is_none());
+}
+
+#[test]
+fn gradients_say_how_the_score_changes() {
+    let (net, batch, class) = (trained(), batch(), 2);
+    let found = net.inspect_class(batch.view(), class).unwrap();
+    let step = 1e-2;
+    let by_input = found.input_gradient().unwrap();
+    for index in [[0, 0, 0, 0], [0, 1, 3, 2], [1, 0, 6, 4], [1, 1, 2, 1]] {
+        let at = |delta: f32| {
+            let mut moved = batch.clone();
+            moved[index] += delta;
+            score(&net, &moved, class)
+        };
+        let slope = (at(step) - at(-step)) / f64::from(2.0 * step);
+        assert!((slope - f64::from(by_input[index])).abs() < 2e-3, "{index:?}: {slope}, {}", by_input[index]);
+    }
+    // A bias moves all values of its channel.
+    for (layer, channels) in [("bn1", 3), ("unit1.bn2", 3), ("fc1", 5), ("fc2", 4)] {
+        let gradient = found.gradient(layer).unwrap();
+        for channel in 0..channels {
+            let at = |delta: f32| {
+                let mut moved = net.clone();
+                let name = format!("{layer}.bias");
+                let mut bias = moved.tensor(&name).unwrap();
+                bias[channel] += delta;
+                moved.set_tensor(&name, bias.view()).unwrap();
+                score(&moved, &batch, class)
+            };
+            let slope = (at(step) - at(-step)) / f64::from(2.0 * step);
+            let expected = f64::from(gradient.index_axis(Axis(1), channel).sum());
+            assert!((slope - expected).abs() < 1e-2, "{layer} {channel}: {slope} against {expected}");
+        }
+    }
+    assert_eq!(found.gradient("fc2").unwrap().slice(s![0, ..]).to_vec(), [0.0, 0.0, 1.0, 0.0]);
+}
+
+#[test]
+fn what_there_is_not_is_named() {
+    let (net, batch) = (trained(), batch());
+    let found = net.inspect(batch.view()).unwrap();
+    let error = found.output("conv9").unwrap_err().to_string();
+    assert!(error.starts_with("Looked has no layer `conv9`; it has conv1, bn1"), "{error}");
+    let error = net.inspect_class(batch.view(), 4).unwrap_err().to_string();
+    assert!(error.contains("label 4 of sample 0 is out of range: expected 0 to 3"), "{error}");
+    assert!(matches!(net.inspect(batch.slice(s![.., .., ..6, ..])), Err(Error::InputShape { .. })));
+}
+
+#[test]
+fn a_frozen_block_keeps_its_weights_and_statistics_while_others_learn() {
+    let images = Array4::from_shape_fn((12, 2, 7, 5), |(n, c, h, w)| ((n * 3 + c + h * 5 + w) as f32 * 0.9).sin());
+    let data = Arrays::new(images, (0..12).map(|n| n % 4).collect(), 4).unwrap();
+    let before = trained();
+    let mut after = before.clone();
+    let sgd = Sgd::new(0.1).momentum(0.9).weight_decay(0.1);
+    Trainer::new(sgd).freeze("unit1").freeze("bn1").batch(4).fit(&mut after, &data, ()).unwrap();
+    for (name, _) in before.tensors() {
+        let frozen = name.starts_with("unit1.") || name.starts_with("bn1.");
+        assert_eq!(before.tensor(name).unwrap() == after.tensor(name).unwrap(), frozen, "{name}");
+    }
+}

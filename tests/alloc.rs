@@ -12,7 +12,9 @@ use std::thread;
 use std::time::Duration;
 
 use cnn_runtime::data::idx::Idx;
-use cnn_runtime::data::{Batches, Dataset, HorizontalFlip, Images, Plan, RandomCrop, ReadAhead};
+use cnn_runtime::data::{
+    Batches, ColourJitter, Dataset, HorizontalFlip, Images, Plan, ReadAhead, ResizedCrop, Rotation,
+};
 use cnn_runtime::prelude::*;
 use cnn_runtime::testing::uniform;
 use cnn_runtime::{cnn, warm_up};
@@ -136,7 +138,9 @@ fn a_hostile_file_allocates_next_to_nothing() {
 /// Data in memory, read and augmented on threads of their own.
 fn reading_ahead_allocates_nothing_per_batch() {
     let images = Images::new([3, 32, 32], vec![7; 2000 * 3072], vec![1; 2000], 10).unwrap();
-    let data = images.augmented(RandomCrop::new(4)).augmented(HorizontalFlip);
+    let data =
+        images.cropped(ResizedCrop::new(28, 28)).unwrap().augmented(Rotation::new(10.0)).augmented(HorizontalFlip);
+    let data = data.augmented(ColourJitter::new().brightness(0.4).contrast(0.4).saturation(0.4).hue(0.1));
     let order: Vec<usize> = (0..2000).rev().collect();
     let plan = Plan { order: &order, batch: 20, first: 0, epoch: 0, seed: 0 };
     for workers in [0, 1, 3] {

@@ -1,6 +1,7 @@
-//! Networks declared with `cnn!` against values that PyTorch computed. `make.py` and `make_torchvision.py` beside this
-//! file wrote the records and say what is in them.
+//! Networks declared with `cnn!`, and pictures augmented, against values that PyTorch and torchvision computed. `make.py`,
+//! `make_torchvision.py` and `make_augment.py` beside this file wrote the records and say what is in them.
 
+mod augment;
 mod layers;
 mod record;
 mod rules;

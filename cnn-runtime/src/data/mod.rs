@@ -33,13 +33,17 @@ mod images;
 mod normalize;
 #[cfg(feature = "images")]
 pub mod pictures;
+mod statistics;
 
 use crate::error::Error;
 use crate::info::NetInfo;
 
 pub use ahead::{Batch, Batches, OnBadSample, Plan, ReadAhead, Skipped};
 pub use arrays::Arrays;
-pub use augment::{Augment, Augmented, HorizontalFlip, RandomCrop, Shift};
+pub use augment::{
+    Augment, Augmented, CentreCrop, ColourJitter, Crop, Cropped, Cutout, HorizontalFlip, PcaLighting, RandomCrop,
+    RandomShift, ResizedCrop, Rotation, Shift, WindowCrop,
+};
 pub(crate) use batch::fill_batch;
 pub use images::Images;
 pub use normalize::{Normalize, Normalized};
@@ -85,6 +89,17 @@ pub trait Dataset: Sync {
         Self: Sized,
     {
         Augmented::new(self, augment)
+    }
+
+    /// The parts of these images that `crop` chooses, at its size.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] or [`Error::DataMismatch`] if the images cannot be cut so.
+    fn cropped<C: Crop>(self, crop: C) -> Result<Cropped<Self, C>, Error>
+    where
+        Self: Sized,
+    {
+        Cropped::new(self, crop)
     }
 
     /// These images with every channel shifted and scaled.

@@ -1,6 +1,8 @@
 //! Channels brought to mean 0 and standard deviation 1.
 
-use super::{Dataset, Draw, sample_len};
+use super::ahead::none_good;
+use super::statistics::Moments;
+use super::{Dataset, Draw, OnBadSample, Skipped};
 use crate::error::Error;
 
 /// A mean and a standard deviation per channel; maps a value `x` to `(x - mean) / std`.
@@ -27,38 +29,39 @@ impl Normalize {
         Ok(Normalize { mean: mean.to_vec(), std: std.to_vec() })
     }
 
-    /// The channels' means and standard deviations over all of `data`. A channel that never changes is only centred.
+    /// The channels' means and standard deviations over all of `data`, in one pass on all threads; the same on any number
+    /// of them. A channel that never changes is only centred.
     ///
     /// # Errors
     /// [`Error::DataMismatch`] if there is no sample, or what the data set's `read` finds wrong.
     pub fn of(data: &impl Dataset) -> Result<Self, Error> {
-        let [channels, h, w] = data.shape();
-        let plane = h.saturating_mul(w);
-        if data.is_empty() || plane == 0 {
-            return Err(Error::DataMismatch {
-                what: "data to compute a mean of",
-                expected: "at least one pixel".into(),
-                found: format!("{} samples of shape {:?}", data.len(), data.shape()),
-            });
+        Self::over(data, OnBadSample::Fail).map(|(normalize, _)| normalize)
+    }
+
+    /// As [`of`](Normalize::of), over all samples that can be read; says which cannot, and why.
+    ///
+    /// # Errors
+    /// [`Error::DataMismatch`] if there is none, or what is wrong with the data as a whole.
+    pub fn of_good(data: &impl Dataset) -> Result<(Self, Vec<Skipped>), Error> {
+        Self::over(data, OnBadSample::Skip)
+    }
+
+    fn over(data: &impl Dataset, on_bad: OnBadSample) -> Result<(Self, Vec<Skipped>), Error> {
+        let variances: Vec<_> = (0..data.shape()[0]).map(|channel| (channel, channel)).collect();
+        let (moments, skipped) = Moments::over(data, &variances, on_bad)?;
+        if moments.is_empty() {
+            return Err(none_good(&skipped));
         }
-        let mut image = vec![0.0; sample_len(data.shape()).unwrap_or(usize::MAX)];
-        let mut sums = vec![(0.0f64, 0.0f64); channels];
-        for index in 0..data.len() {
-            data.read(Draw::of(index), &mut image)?;
-            for ((sum, squares), values) in sums.iter_mut().zip(image.chunks_exact(plane)) {
-                *sum += values.iter().map(|&v| f64::from(v)).sum::<f64>();
-                *squares += values.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();
-            }
-        }
-        let count = data.len() as f64 * plane as f64;
-        let std_of = |&(sum, squares): &(f64, f64)| match (squares / count - (sum / count).powi(2)).max(0.0).sqrt() {
-            flat if flat < 1e-6 => 1.0,
-            std => std as f32,
+        let deviation = |(variance, mean): (f64, &f64)| match variance.sqrt() {
+            // Less than single precision can tell from none.
+            flat if flat <= f64::from(f32::EPSILON) * mean.abs() || flat < 1e-6 => 1.0,
+            deviation => deviation as f32,
         };
-        Ok(Normalize {
-            mean: sums.iter().map(|(sum, _)| (sum / count) as f32).collect(),
-            std: sums.iter().map(std_of).collect(),
-        })
+        let normalize = Normalize {
+            mean: moments.means().iter().map(|&mean| mean as f32).collect(),
+            std: moments.covariances().zip(moments.means()).map(deviation).collect(),
+        };
+        Ok((normalize, skipped))
     }
 
     /// The means, per channel.
@@ -136,6 +139,7 @@ mod tests {
 
     use super::super::Arrays;
     use super::*;
+    use crate::testing::on_threads;
 
     fn arrays() -> Arrays {
         let images = Array4::from_shape_fn((4, 2, 3, 5), |(n, c, h, w)| {
@@ -154,6 +158,21 @@ mod tests {
             assert!(again.mean()[channel].abs() < 1e-4, "{again:?}");
             assert!((again.std()[channel] - 1.0).abs() < 1e-3, "{again:?}");
         }
+    }
+
+    #[test]
+    fn large_values_do_not_hide_small_deviations() {
+        let images = Array4::from_shape_fn((500, 1, 4, 4), |(n, _, h, w)| 1e6 + ((n + h + w) % 2) as f32);
+        let normalize = Normalize::of(&Arrays::new(images, vec![0; 500], 1).unwrap()).unwrap();
+        assert_eq!((normalize.mean()[0], normalize.std()[0]), (1e6 + 0.5, 0.5));
+    }
+
+    #[test]
+    fn the_same_on_any_number_of_threads() {
+        let images = Array4::from_shape_fn((1000, 2, 5, 7), |(n, c, h, w)| ((n * 31 + c * 7 + h * 3 + w) as f32).sin());
+        let data = Arrays::new(images, vec![0; 1000], 1).unwrap();
+        let alone = on_threads(1, || Normalize::of(&data).unwrap());
+        assert!([2, 3, 8].into_iter().all(|threads| on_threads(threads, || Normalize::of(&data).unwrap()) == alone));
     }
 
     #[test]

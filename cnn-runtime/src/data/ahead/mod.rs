@@ -79,7 +79,7 @@ pub enum OnBadSample {
 }
 
 impl OnBadSample {
-    fn skips(self, error: &Error) -> bool {
+    pub(super) fn skips(self, error: &Error) -> bool {
         self == OnBadSample::Skip && matches!(error, Error::Io { .. } | Error::Format { .. })
     }
 }

@@ -4,7 +4,7 @@ use std::io::Cursor;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 
 use super::*;
-use crate::data::{OnBadSample, Plan, ReadAhead};
+use crate::data::{Normalize, OnBadSample, Plan, ReadAhead};
 
 fn folder() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
@@ -140,6 +140,10 @@ fn bad_files_are_named_or_left_out_and_counted() {
     assert_eq!(named(&skipped), ["cut.jpg", "no.webp", "text.png"]);
     assert!(skipped.iter().all(|bad| bad.to_string().starts_with(&format!("sample {}: ", bad.index))));
 
+    let (normalize, not_read) = Normalize::of_good(&data).unwrap();
+    assert_eq!((named(&not_read), normalize), (named(&skipped), Normalize::of(&images).unwrap()));
+    assert!(Normalize::of(&data).unwrap_err().to_string().contains("cut.jpg"));
+
     let order: Vec<_> = (0..data.len()).collect();
     let plan = Plan { order: &order, batch: 2, first: 0, epoch: 0, seed: 0 };
     let read = |on_bad| {
@@ -156,7 +160,9 @@ fn bad_files_are_named_or_left_out_and_counted() {
     fs::remove_file(root.path().join("blue/b.PNG")).unwrap();
     assert!(read(OnBadSample::Fail).unwrap_err().to_string().contains("b.PNG: No such file"));
     fs::remove_file(root.path().join("red/a.png")).unwrap();
-    for error in [data.load_good().unwrap_err(), read(OnBadSample::Skip).unwrap_err()] {
+    let errors =
+        [data.load_good().unwrap_err(), read(OnBadSample::Skip).unwrap_err(), Normalize::of_good(&data).unwrap_err()];
+    for error in errors {
         let error = error.to_string();
         assert!(error.starts_with("samples that can be read: expected at least one, found none of 5; "), "{error}");
     }

@@ -209,14 +209,15 @@ fn an_early_end_ends_the_reading() {
         let data = Numbers { pause: Duration::from_millis(1), width: 1, ..Numbers::new(10_000) };
         let order: Vec<_> = (0..10_000).collect();
         let plan = Plan { order: &order, batch: 100, ..plan(100) };
-        let run = || ReadAhead::new().workers(2).depth(2).run(&data, plan, how);
+        // There is room for all of them, and half of it takes more than a second to fill.
+        let run = || ReadAhead::new().workers(2).depth(100).run(&data, plan, how);
         let _ = std::panic::catch_unwind(AssertUnwindSafe(run));
         data.reads.into_inner()
     };
-    assert!(stop(&|_| Ok(())) < 200);
+    assert!(stop(&|_| Ok(())) < 5000);
     let taken = stop(&|batches| batches.next().map(|_| ()));
-    assert!((100..400).contains(&taken), "{taken}");
-    assert!(stop(&|_| panic!("on purpose")) < 200);
+    assert!((100..5000).contains(&taken), "{taken}");
+    assert!(stop(&|_| panic!("on purpose")) < 5000);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord, Trim};
@@ -34,14 +35,37 @@ impl ImageFiles {
     /// that are missing come to light when they are read.
     pub fn from_csv(path: impl AsRef<Path>, header: Header, shape: [usize; 3]) -> Result<Self, Error> {
         let path = path.as_ref();
-        check_shape(shape)?;
         let table = fs::read(path).map_err(|error| Error::Io { path: Some(path.to_owned()), error })?;
-        let rows = rows(&table, header).map_err(|reason| invalid(path, reason))?;
-        let (classes, labels) = classes(&rows, &table).map_err(|reason| invalid(path, reason))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let files = rows.iter().map(|row| folder.join(&row.picture)).zip(labels).collect();
-        Ok(ImageFiles { shape, classes, files })
+        files(&table, folder, header, shape).map_err(|error| match error {
+            Error::Format { reason, .. } => Error::Format { path: Some(path.to_owned()), reason },
+            other => other,
+        })
     }
+
+    /// Lists the pictures in a table that is read from a stream; paths in it are relative to `folder`.
+    ///
+    /// # Errors
+    /// As [`from_csv`](ImageFiles::from_csv).
+    pub fn from_csv_reader(
+        mut reader: impl Read,
+        folder: impl AsRef<Path>,
+        header: Header,
+        shape: [usize; 3],
+    ) -> Result<Self, Error> {
+        let mut table = Vec::new();
+        reader.read_to_end(&mut table).map_err(|error| Error::Io { path: None, error })?;
+        files(&table, folder.as_ref(), header, shape)
+    }
+}
+
+fn files(table: &[u8], folder: &Path, header: Header, shape: [usize; 3]) -> Result<ImageFiles, Error> {
+    check_shape(shape)?;
+    let invalid = |reason| Error::Format { path: None, reason };
+    let rows = rows(table, header).map_err(invalid)?;
+    let (classes, labels) = classes(&rows, table).map_err(invalid)?;
+    let files = rows.iter().map(|row| folder.join(&row.picture)).zip(labels).collect();
+    Ok(ImageFiles { shape, classes, files })
 }
 
 struct Row {
@@ -108,8 +132,4 @@ fn line(table: &[u8], start: u64) -> usize {
     let start = table.len().min(start as usize);
     let row = table[start..].iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(0) + start;
     1 + table[..row].iter().filter(|&&byte| byte == b'\n').count()
-}
-
-fn invalid(path: &Path, reason: String) -> Error {
-    Error::Format { path: Some(path.to_owned()), reason }
 }

@@ -15,8 +15,13 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use crate::error::Error;
 
-/// Memory one picture may take to decode, and length of its file at most.
+/// Memory one picture may take decoded, and length of its file at most.
 const MAX_BYTES: usize = 1 << 29;
+/// Memory any picture may take. Beyond it, a size is only believed of a file that can hold as much.
+const CREDIT: usize = 1 << 24;
+/// Pixels that one byte of a file makes at most: bits, of which deflate makes at most 1,032 bytes out of one. JPEG makes
+/// fewer.
+const PER_BYTE: usize = 8 * 1032;
 /// Longest side of a picture.
 const MAX_SIDE: u16 = u16::MAX;
 
@@ -27,11 +32,20 @@ pub(super) fn planes<T>(
     planes: &mut [T],
     convert: impl Fn(u8) -> T,
 ) -> Result<(), Error> {
+    let bytes = read(path).map_err(|error| Error::Io { path: Some(path.to_owned()), error })?;
+    planes_of(&bytes, shape, planes, convert).map_err(|reason| Error::Format { path: Some(path.to_owned()), reason })
+}
+
+/// The same of a file in memory. Fails with the reason.
+pub(super) fn planes_of<T>(
+    bytes: &[u8],
+    shape: [usize; 3],
+    planes: &mut [T],
+    convert: impl Fn(u8) -> T,
+) -> Result<(), String> {
     let [c, h, w] = shape;
     assert_eq!(planes.len(), c * h * w, "the image to write is as long as the shape says");
-    let bytes = read(path).map_err(|error| Error::Io { path: Some(path.to_owned()), error })?;
-    let picture = decode(&bytes).map_err(|reason| Error::Format { path: Some(path.to_owned()), reason })?;
-    let sized = on_white(picture.resize_to_fill(w as u32, h as u32, FilterType::Triangle));
+    let sized = on_white(decode(bytes)?.resize_to_fill(w as u32, h as u32, FilterType::Triangle));
     let pixels = if c == 1 { sized.into_luma8().into_raw() } else { sized.into_rgb8().into_raw() };
     for (channel, plane) in planes.chunks_exact_mut(h * w).enumerate() {
         for (value, pixel) in plane.iter_mut().zip(pixels.chunks_exact(c)) {
@@ -50,25 +64,27 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 
 /// Decodes a file, whose kind is told by its contents, within a bound on memory. Fails with the reason.
 pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
+    let most = bytes.len().saturating_mul(PER_BYTE).saturating_add(CREDIT).min(MAX_BYTES);
     let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_BYTES as u64);
+    limits.max_alloc = Some(most as u64);
     (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE.into()), Some(MAX_SIDE.into()));
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| error.to_string())?;
     if reader.format() == Some(ImageFormat::Jpeg) {
-        return jpeg(bytes).map(DynamicImage::from);
+        return jpeg(bytes, most).map(DynamicImage::from);
     }
     reader.limits(limits);
     reader.decode().map_err(|error| error.to_string())
 }
 
-fn jpeg(bytes: &[u8]) -> Result<RgbImage, String> {
+/// `most` bytes of pixels are believed.
+fn jpeg(bytes: &[u8], most: usize) -> Result<RgbImage, String> {
     let side = usize::from(MAX_SIDE);
     let options = DecoderOptions::default().set_strict_mode(true).set_max_width(side).set_max_height(side);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     decoder.decode_headers().map_err(|error| error.to_string())?;
     let (width, height) = decoder.dimensions().ok_or("expected a size in the JPEG header, found none")?;
-    if width * height > MAX_BYTES / size_of::<Rgb<u8>>() {
-        return Err(format!("expected a picture of up to {MAX_BYTES} bytes, found {width} x {height} pixels"));
+    if width * height > most / size_of::<Rgb<u8>>() {
+        return Err(format!("expected a picture of up to {most} bytes, found {width} x {height} pixels"));
     }
     let pixels = decoder.decode().map_err(|error| error.to_string())?;
     if !has_end(bytes) {

@@ -137,6 +137,18 @@ pub fn picture(path: impl AsRef<Path>, shape: [usize; 3]) -> Result<Array3<f32>,
     Ok(picture)
 }
 
+/// Reads a picture as [`picture`] does, out of the bytes of a file.
+///
+/// # Errors
+/// As [`picture`].
+pub fn picture_from_bytes(bytes: &[u8], shape: [usize; 3]) -> Result<Array3<f32>, Error> {
+    check_shape(shape)?;
+    let mut picture = Array3::zeros(shape);
+    let values = picture.as_slice_mut().expect("a new array is contiguous");
+    decode::planes_of(bytes, shape, values, from_0_to_1).map_err(|reason| Error::Format { path: None, reason })?;
+    Ok(picture)
+}
+
 fn from_0_to_1(byte: u8) -> f32 {
     f32::from(byte) / 255.0
 }

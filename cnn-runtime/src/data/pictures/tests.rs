@@ -49,6 +49,9 @@ fn a_picture_alone_reads_as_in_its_folder() {
     let mut image = [0.0; 12];
     data.read(Draw::of(1), &mut image).unwrap();
     assert_eq!(alone.as_slice(), Some(&image[..]));
+    assert_eq!(picture_from_bytes(&fs::read(root.path().join("red/a.png")).unwrap(), [3, 2, 2]).unwrap(), alone);
+    let error = picture_from_bytes(b"words", [3, 2, 2]).unwrap_err().to_string();
+    assert!(error.starts_with("in-memory data: "), "{error}");
     assert!(matches!(picture(root.path().join("blue/notes.txt"), [3, 2, 2]), Err(Error::Format { .. })));
     assert!(matches!(picture(root.path().join("red/a.png"), [2, 2, 2]), Err(Error::InvalidOption { .. })));
 }
@@ -213,6 +216,9 @@ mod csv {
         assert_eq!(data.files().iter().map(|file| file.1).collect::<Vec<_>>(), [4, 0]);
         let mixed = table(&root, "red/a.png,4\nblue/b.PNG,cat\n", Header::Absent).unwrap();
         assert_eq!(mixed.class_names(), ["4", "cat"]);
+        let text = "red/a.png,4\r\nblue/b.PNG,0\r\n";
+        let streamed = ImageFiles::from_csv_reader(text.as_bytes(), root.path(), Header::Absent, [3, 1, 1]).unwrap();
+        assert_eq!(streamed, data);
     }
 
     #[test]
@@ -232,6 +238,9 @@ mod csv {
         let missing = ImageFiles::from_csv(root.path().join("none.csv"), Header::Present, [3, 1, 1]).unwrap_err();
         assert!(matches!(missing, Error::Io { path: Some(_), .. }), "{missing}");
         assert!(table(&root, "a,b", Header::Absent).is_ok());
-        assert!(matches!(ImageFiles::from_csv("x.csv", Header::Absent, [2, 1, 1]), Err(Error::InvalidOption { .. })));
+        assert!(matches!(
+            ImageFiles::from_csv_reader(&b"a,b"[..], "", Header::Absent, [2, 1, 1]),
+            Err(Error::InvalidOption { .. })
+        ));
     }
 }

@@ -26,6 +26,15 @@ impl Confusion {
         Confusion { counts: Array2::zeros((classes, classes)) }
     }
 
+    /// These counts: a row per true class, a column per class found.
+    ///
+    /// # Panics
+    /// If there are not as many columns as rows.
+    pub fn from_counts(counts: Array2<u64>) -> Self {
+        assert_eq!(counts.nrows(), counts.ncols(), "a row and a column per class");
+        Confusion { counts }
+    }
+
     /// Counts a sample of class `label` that was taken for `found`.
     ///
     /// # Panics

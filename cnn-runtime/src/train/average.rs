@@ -8,7 +8,7 @@ use crate::network::Network;
 /// Juditsky 1992; its exponential form as in Szegedy et al. 2016, section 8).
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Average {
-    decay: f32,
+    pub(super) decay: f32,
     pub(super) steps: u64,
     pub(super) values: Buffer,
     pub(super) state: Buffer,

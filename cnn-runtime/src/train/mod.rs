@@ -9,11 +9,16 @@
 mod average;
 mod callback;
 mod monitor;
+#[cfg(feature = "safetensors")]
+mod record;
 mod run;
 mod schedule;
 mod targets;
 #[cfg(test)]
 mod tests;
+
+#[cfg(feature = "safetensors")]
+use std::path::PathBuf;
 
 use crate::data::{Dataset, ReadAhead, check_input};
 use crate::error::Error;
@@ -52,6 +57,18 @@ pub struct Trainer<'d, O> {
     validation: Option<&'d dyn Dataset>,
     ahead: ReadAhead,
     settings: Settings,
+    #[cfg(feature = "safetensors")]
+    checkpoints: Checkpoints,
+}
+
+/// Files that a run is written to and taken up from.
+#[cfg(feature = "safetensors")]
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Checkpoints {
+    write: Option<PathBuf>,
+    /// Steps between two in an epoch.
+    every: Option<u64>,
+    resume: Option<PathBuf>,
 }
 
 /// All settings that are plain values.
@@ -102,7 +119,15 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
             monitor: Monitor::Accuracy,
             frozen: Vec::new(),
         };
-        Trainer { optimizer, schedule: None, validation: None, ahead: ReadAhead::new(), settings }
+        Trainer {
+            optimizer,
+            schedule: None,
+            validation: None,
+            ahead: ReadAhead::new(),
+            settings,
+            #[cfg(feature = "safetensors")]
+            checkpoints: Checkpoints::default(),
+        }
     }
 
     /// How often the network sees every sample.
@@ -227,6 +252,33 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
         self
     }
 
+    /// Writes a checkpoint after each epoch: everything that [`resume`](Trainer::resume) needs, in one safetensors file,
+    /// in which the weights have their own names. The file at `path` is replaced whole: a run that is killed at any moment
+    /// leaves the last checkpoint behind.
+    #[cfg(feature = "safetensors")]
+    #[must_use]
+    pub fn checkpoint(mut self, path: impl Into<PathBuf>) -> Self {
+        self.checkpoints.write = Some(path.into());
+        self
+    }
+
+    /// Writes the checkpoint also after every so many steps of the run.
+    #[cfg(feature = "safetensors")]
+    #[must_use]
+    pub fn checkpoint_every(mut self, steps: u64) -> Self {
+        self.checkpoints.every = Some(steps.max(1));
+        self
+    }
+
+    /// Takes up the run of a checkpoint instead of beginning one: [`fit`](Trainer::fit) goes on where that stopped, and
+    /// ends as if it had never stopped, bit for bit, under the same settings. It may go on for longer.
+    #[cfg(feature = "safetensors")]
+    #[must_use]
+    pub fn resume(mut self, path: impl Into<PathBuf>) -> Self {
+        self.checkpoints.resume = Some(path.into());
+        self
+    }
+
     /// The optimiser.
     pub fn optimizer(&self) -> &O {
         &self.optimizer
@@ -238,7 +290,8 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
     /// [`Error::InvalidOption`] for a setting outside its range; [`Error::UnknownLayer`] for a layer to freeze that
     /// there is not; [`Error::DataMismatch`] if the data are not of the network's input shape or there are none, or if
     /// what was asked for needs data to validate on; [`Error::LossNotFinite`] naming the step at which the loss became
-    /// NaN or infinite, with the network as it was before that step; what the data, the optimiser or the callback find
+    /// NaN or infinite, with the network as it was before that step; [`Error::Io`] and [`Error::Format`] for a
+    /// checkpoint that cannot be written or is not this run's, naming the first layer that differs; what the data, the optimiser or the callback find
     /// wrong.
     pub fn fit<N: Network>(
         &mut self,

@@ -1,5 +1,8 @@
 //! One run of a trainer, from its first step to its last.
 
+#[cfg(feature = "safetensors")]
+mod checkpoint;
+
 use std::mem;
 use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
@@ -116,9 +119,16 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
 
     /// The whole run.
     pub(super) fn fit(mut self, mut callback: impl Callback<N>) -> Result<History, Error> {
-        while self.step < self.length.steps {
+        #[cfg(feature = "safetensors")]
+        if let Some(path) = self.trainer.checkpoints.resume.clone() {
+            self.restore(&path)?;
+        }
+        while self.step < self.length.steps && !self.is_patience_over() {
             self.epoch(&mut callback)?;
-            if self.close_epoch(&mut callback)?.is_break() {
+            let flow = self.close_epoch(&mut callback)?;
+            #[cfg(feature = "safetensors")]
+            self.write_checkpoint()?;
+            if flow.is_break() {
                 break;
             }
         }
@@ -146,9 +156,7 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
         };
         let outcome = ahead.run(self.data, plan, |batches| {
             let end = self.length.steps.min((position.epoch as u64 + 1) * self.length.per_epoch as u64);
-            let outcome = (self.step..end).try_for_each(|_| self.step(batches, callback));
-            self.skipped.extend(batches.take_skipped().into_iter().map(|sample| sample.error.to_string()));
-            outcome
+            (self.step..end).try_for_each(|_| self.step(batches, callback))
         });
         (self.order, self.trainer.ahead) = (order, ahead);
         outcome
@@ -172,6 +180,7 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
         self.step += 1;
         self.tally.add(made);
         self.tally.time += start.elapsed();
+        self.skipped.extend(batches.take_skipped().into_iter().map(|sample| sample.error.to_string()));
         if made.images > 0 {
             callback.step(&Step {
                 epoch: position.epoch,
@@ -185,6 +194,8 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
                 total_images: self.data.len(),
             });
         }
+        #[cfg(feature = "safetensors")]
+        self.write_checkpoint_in_epoch()?;
         Ok(())
     }
 
@@ -283,14 +294,16 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
         if let Some(schedule) = &mut self.trainer.schedule {
             schedule.epoch(&report);
         }
-        let tired = report.validation.as_ref().is_some_and(|validation| self.is_tired_of(validation));
+        if let Some(validation) = &report.validation {
+            self.keep_if_best(validation);
+        }
         let flow = callback.epoch(self.network, &report)?;
         self.history.epochs.push(report);
-        Ok(if tired { ControlFlow::Break(()) } else { flow })
+        Ok(flow)
     }
 
-    /// Keeps the network if it is the best so far. Whether patience has run out.
-    fn is_tired_of(&mut self, validation: &Evaluation) -> bool {
+    /// Keeps the network if it is the best so far.
+    fn keep_if_best(&mut self, validation: &Evaluation) {
         let settings = &self.trainer.settings;
         let score = settings.monitor.of(validation);
         if self.best.score.is_some_and(|best| !settings.monitor.is_better(score, best, 0.0)) {
@@ -300,7 +313,10 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
             let copy = || (Buffer::from_slice(params.values()), Buffer::from_slice(params.state()));
             self.best = Best { score: Some(score), waited: 0, kept: settings.keep_best.then(copy) };
         }
-        settings.patience.is_some_and(|patience| self.best.waited >= patience.max(1))
+    }
+
+    fn is_patience_over(&self) -> bool {
+        self.trainer.settings.patience.is_some_and(|patience| self.best.waited >= patience.max(1))
     }
 
     /// Exchanges the network's weights and their average, if one is kept.

@@ -30,5 +30,6 @@ pub use file::{Entry, Weights};
 pub use loader::{Loaded, Loader};
 pub use naming::Naming;
 pub use report::{Mismatch, Misshapen, Missing, Surplus};
+pub(crate) use safetensors::write as write_safetensors;
 pub use saver::{Saver, write};
 pub use tensor::Tensor;

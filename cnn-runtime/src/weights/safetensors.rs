@@ -103,7 +103,7 @@ fn numbers(value: &Value) -> Option<Vec<usize>> {
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be written, or if two tensors have one name.
-pub(super) fn write(path: &Path, metadata: &BTreeMap<String, String>, tensors: &[Tensor<'_>]) -> Result<(), Error> {
+pub(crate) fn write(path: &Path, metadata: &BTreeMap<String, String>, tensors: &[Tensor<'_>]) -> Result<(), Error> {
     // Larger types first: then every number is aligned. Their order is theirs otherwise.
     let mut tensors: Vec<_> = tensors.iter().collect();
     tensors.sort_by_key(|tensor| std::cmp::Reverse(tensor.dtype().bytes()));

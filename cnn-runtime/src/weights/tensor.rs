@@ -33,7 +33,7 @@ impl<'a> Tensor<'a> {
     }
 
     /// A tensor of a network in the layout of its buffer, of which `values` are its part.
-    pub(super) fn stored(name: impl Into<Cow<'a, str>>, tensor: &'static TensorInfo, values: &'a [f32]) -> Self {
+    pub(crate) fn stored(name: impl Into<Cow<'a, str>>, tensor: &'static TensorInfo, values: &'a [f32]) -> Self {
         assert_eq!(tensor.len(), values.len(), "values of `{}`", tensor.name);
         Tensor { name: name.into(), shape: tensor.shape.into(), values: Values::Stored(tensor, values) }
     }

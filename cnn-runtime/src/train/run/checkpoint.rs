@@ -1,0 +1,235 @@
+//! A run in a file, to be taken up again as if it had never stopped.
+//!
+//! The file is a safetensors file: the network's tensors under their own names, what the optimiser remembers of each as
+//! `velocity/NAME` and so on, the averaged weights as `average/NAME` and those of the best epoch as `best/NAME`. All else
+//! stands in its metadata, as JSON under `run`. Random numbers need no state: they follow from the seed and the place in
+//! the run.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::average::Average;
+use super::{Best, Run, Tally};
+use crate::buffer::Buffer;
+use crate::data::Dataset;
+use crate::error::Error;
+use crate::info::{NetInfo, TensorInfo};
+use crate::network::Network;
+use crate::optim::{Memory, Optimizer};
+use crate::params;
+use crate::train::record::{EpochRecord, Exact};
+use crate::weights::{self, Tensor, Weights};
+
+/// The place of the record in the file's metadata.
+const RECORD: &str = "run";
+/// What the record looks like; another number cannot be read.
+const VERSION: u32 = 1;
+
+/// A run without its tensors.
+#[derive(Debug, Serialize, Deserialize)]
+struct Record {
+    version: u32,
+    network: String,
+    hash: String,
+    layers: Vec<String>,
+    /// What must not change: the seed, and how samples make steps.
+    seed: u64,
+    samples: usize,
+    batch: usize,
+    accumulate: usize,
+    step: u64,
+    tally: (Exact, usize, usize, Exact),
+    skipped: Vec<String>,
+    lr: Exact,
+    optimizer_steps: u64,
+    buffers: Vec<String>,
+    schedule: Vec<Exact>,
+    averaged_steps: Option<u64>,
+    best: Option<Exact>,
+    waited: usize,
+    best_is_kept: bool,
+    history: Vec<EpochRecord>,
+}
+
+/// Which buffers a tensor's values stand in: those of parameters, or of running statistics.
+type Pair = (Buffer, Buffer);
+
+impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
+    /// Writes the checkpoint, if one was asked for.
+    pub(super) fn write_checkpoint(&self) -> Result<(), Error> {
+        self.trainer.checkpoints.write.as_deref().map_or(Ok(()), |path| self.save(path))
+    }
+
+    /// Writes the checkpoint after a step, if that was asked for. After the last step of an epoch, its end does.
+    pub(super) fn write_checkpoint_in_epoch(&self) -> Result<(), Error> {
+        let every = self.trainer.checkpoints.every;
+        let ends = self.step == self.length.steps || self.step.is_multiple_of(self.length.per_epoch as u64);
+        if ends || every.is_none_or(|every| !self.step.is_multiple_of(every)) {
+            return Ok(());
+        }
+        self.write_checkpoint()
+    }
+
+    /// Writes the run as it stands between two steps. Whatever happens meanwhile, the file at `path` is the old one or
+    /// the new one, whole.
+    fn save(&self, path: &Path) -> Result<(), Error> {
+        let params = self.network.params();
+        let mut tensors = stored::<N>("", params.values(), params.state());
+        let memory = self.trainer.optimizer.memory();
+        for (name, buffer) in memory.buffers() {
+            let trained = N::INFO.tensors.iter().filter(|tensor| !tensor.role.is_state());
+            tensors.extend(trained.map(|tensor| part(&format!("{name}/"), tensor, buffer)));
+        }
+        if let Some(average) = &self.average {
+            tensors.extend(stored::<N>("average/", &average.values, &average.state));
+        }
+        if let Some((values, state)) = &self.best.kept {
+            tensors.extend(stored::<N>("best/", values, state));
+        }
+        let record = serde_json::to_string(&self.record()).expect("texts and numbers are JSON");
+        weights::write_safetensors(path, &BTreeMap::from([(RECORD.to_owned(), record)]), &tensors)
+    }
+
+    fn record(&self) -> Record {
+        let memory = self.trainer.optimizer.memory();
+        let Tally { loss, correct, images, time } = self.tally;
+        Record {
+            version: VERSION,
+            network: N::INFO.name.to_owned(),
+            hash: format!("{:016x}", N::INFO.hash),
+            layers: layers(N::INFO),
+            seed: self.trainer.settings.seed,
+            samples: self.data.len(),
+            batch: self.length.batch,
+            accumulate: self.length.accumulate,
+            step: self.step,
+            tally: (Exact(loss), correct, images, Exact(time.as_secs_f64())),
+            skipped: self.skipped.clone(),
+            lr: Exact(f64::from(self.trainer.optimizer.lr())),
+            optimizer_steps: memory.steps,
+            buffers: memory.buffers().map(|(name, _)| name.to_owned()).collect(),
+            schedule: self.trainer.schedule.iter().flat_map(|schedule| schedule.memory()).map(Exact).collect(),
+            averaged_steps: self.average.as_ref().map(|average| average.steps),
+            best: self.best.score.map(Exact),
+            waited: self.best.waited,
+            best_is_kept: self.best.kept.is_some(),
+            history: self.history.epochs.iter().map(EpochRecord::from).collect(),
+        }
+    }
+
+    /// Takes the run up where the file left it. Nothing changes if the file is not this run's.
+    pub(super) fn restore(&mut self, path: &Path) -> Result<(), Error> {
+        let file = Weights::open(path)?;
+        let text =
+            file.metadata().get(RECORD).ok_or_else(|| file.invalid("expected a checkpoint, found weights".into()))?;
+        let record: Record = serde_json::from_str(text)
+            .map_err(|error| file.invalid(format!("expected the record of a run: {error}")))?;
+        self.compare(&record, &file)?;
+
+        let pair = |prefix: &str| -> Result<Pair, Error> {
+            let mut pair = (Buffer::zeroed(N::INFO.param_floats), Buffer::zeroed(N::INFO.state_floats));
+            for tensor in N::INFO.tensors {
+                read(&file, prefix, tensor, if tensor.role.is_state() { &mut pair.1 } else { &mut pair.0 })?;
+            }
+            Ok(pair)
+        };
+        let (values, state) = pair("")?;
+        let average = record.averaged_steps.map(|steps| pair("average/").map(|pair| (steps, pair))).transpose()?;
+        let kept = record.best_is_kept.then(|| pair("best/")).transpose()?;
+        let mut buffers = Vec::new();
+        for name in record.buffers {
+            let mut buffer = Buffer::zeroed(N::INFO.param_floats);
+            for tensor in N::INFO.tensors.iter().filter(|tensor| !tensor.role.is_state()) {
+                read(&file, &format!("{name}/"), tensor, &mut buffer)?;
+            }
+            buffers.push((name, buffer));
+        }
+        let classes = N::INFO.infer.output.len;
+        let epochs = record.history.into_iter().map(|epoch| epoch.into_epoch(classes));
+        let history = epochs.collect::<Option<Vec<_>>>();
+        let history = history.ok_or_else(|| file.invalid(format!("expected validations of {classes} classes")))?;
+        let schedule: Vec<f64> = record.schedule.iter().map(|number| number.0).collect();
+        match &mut self.trainer.schedule {
+            Some(kept) => kept.restore(&schedule)?,
+            None if schedule.is_empty() => {}
+            None => return Err(file.invalid("expected no schedule, as this run has none".into())),
+        }
+
+        self.network.params_mut().values_mut().copy_from_slice(&values);
+        self.network.params_mut().state_mut().copy_from_slice(&state);
+        self.average = match (self.trainer.settings.average, average) {
+            (Some(decay), Some((steps, (values, state)))) => Some(Average { decay, steps, values, state }),
+            (Some(decay), None) => Some(Average::new(self.network, decay)),
+            (None, _) => None,
+        };
+        self.best = Best { score: record.best.map(|score| score.0), waited: record.waited, kept };
+        *self.trainer.optimizer.memory_mut() = Memory::new(record.optimizer_steps, buffers);
+        self.trainer.optimizer.set_lr(record.lr.0 as f32);
+        self.step = record.step;
+        let (loss, correct, images, seconds) = record.tally;
+        self.tally = Tally { loss: loss.0, correct, images, time: seconds.time() };
+        self.skipped = record.skipped;
+        self.history.epochs = history;
+        Ok(())
+    }
+
+    /// Refuses the record of another run.
+    fn compare(&self, record: &Record, file: &Weights) -> Result<(), Error> {
+        let differs = |what: &str, expected: &dyn ToString, found: &dyn ToString| {
+            let (expected, found) = (expected.to_string(), found.to_string());
+            if expected == found {
+                return Ok(());
+            }
+            Err(file.invalid(format!("{what}: expected {expected}, as this run has it, found {found}")))
+        };
+        differs("version of the checkpoint", &VERSION, &record.version)?;
+        let own = layers(N::INFO);
+        let count = own.len().max(record.layers.len());
+        let layer = |layers: &[String], at: usize| layers.get(at).cloned().unwrap_or_else(|| "none".into());
+        for at in 0..count {
+            let what = format!("layer {} of {} and of {}", at + 1, N::INFO.name, record.network);
+            differs(&what, &layer(&own, at), &layer(&record.layers, at))?;
+        }
+        differs("hash of the network", &format!("{:016x}", N::INFO.hash), &record.hash)?;
+        differs("seed", &self.trainer.settings.seed, &record.seed)?;
+        differs("samples of the data", &self.data.len(), &record.samples)?;
+        differs("samples of a batch", &self.length.batch, &record.batch)?;
+        differs("batches of a step", &self.length.accumulate, &record.accumulate)?;
+        if record.step > self.length.steps {
+            let steps = self.length.steps;
+            return Err(file.invalid(format!("steps made: expected at most {steps}, found {}", record.step)));
+        }
+        Ok(())
+    }
+}
+
+/// Every layer as it is declared, with its name and its output.
+fn layers(info: &NetInfo) -> Vec<String> {
+    let output = |layer: &[usize]| layer.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+    info.layers.iter().map(|layer| format!("{} = {} <{}>", layer.name, layer.text, output(layer.output))).collect()
+}
+
+/// All tensors of a network whose floats stand in these buffers.
+fn stored<'a, N: Network>(prefix: &str, values: &'a [f32], state: &'a [f32]) -> Vec<Tensor<'a>> {
+    let tensors = N::INFO.tensors.iter();
+    tensors.map(|tensor| part(prefix, tensor, if tensor.role.is_state() { state } else { values })).collect()
+}
+
+/// One tensor's part of a buffer.
+fn part<'a>(prefix: &str, tensor: &'static TensorInfo, buffer: &'a [f32]) -> Tensor<'a> {
+    Tensor::stored(format!("{prefix}{}", tensor.name), tensor, &buffer[params::range(tensor)])
+}
+
+/// Reads a tensor to its place in a buffer.
+fn read(file: &Weights, prefix: &str, tensor: &'static TensorInfo, buffer: &mut [f32]) -> Result<(), Error> {
+    let values = file.tensor(&format!("{prefix}{}", tensor.name))?;
+    if values.shape() != tensor.shape {
+        let found = values.shape().to_vec();
+        return Err(Error::TensorShape { name: tensor.name, expected: tensor.shape, found });
+    }
+    let values = values.as_slice().expect("a tensor that was read is in one piece");
+    tensor.layout.pack(tensor.rows(), values, &mut buffer[params::range(tensor)]);
+    Ok(())
+}

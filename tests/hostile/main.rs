@@ -4,10 +4,12 @@
 //! files changed in one to four places: bits, bytes, numbers, lengths, things cut out or standing twice.
 
 mod allocator;
+mod checkpoints;
 mod mutation;
 
 use std::io::{Cursor, Read, Write};
 use std::path::Path;
+use std::sync::Mutex;
 
 use cnn_runtime::prelude::*;
 use cnn_runtime::weights::{Loader, Naming, Saver, Weights};
@@ -29,6 +31,9 @@ const FILES: u64 = 60_000;
 const PER_BYTE: usize = 64;
 /// .. and so much in any case.
 const AT_LEAST: usize = 256 << 10;
+
+/// Held by each test while it runs: what is allocated is counted over all threads.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// The network's files, one of each kind.
 fn valid(net: &Net) -> Vec<Vec<u8>> {
@@ -91,6 +96,7 @@ fn try_one(before: &Net, file: &[u8]) -> bool {
 
 #[test]
 fn no_file_harms() {
+    let _alone = ALONE.lock();
     let count = std::env::var("CNN_FUZZ").map_or(FILES, |count| count.parse().expect("CNN_FUZZ is a number"));
     let (saved, before) = (Net::new(1), Net::new(2));
     let files = valid(&saved);

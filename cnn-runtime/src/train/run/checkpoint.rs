@@ -140,6 +140,9 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
         let kept = record.best_is_kept.then(|| pair("best/")).transpose()?;
         let mut buffers = Vec::new();
         for name in record.buffers {
+            if buffers.iter().any(|(known, _)| *known == name) {
+                return Err(file.invalid(format!("expected buffers of an optimiser, found {name:?} twice")));
+            }
             let mut buffer = Buffer::zeroed(N::INFO.param_floats);
             for tensor in N::INFO.tensors.iter().filter(|tensor| !tensor.role.is_state()) {
                 read(&file, &format!("{name}/"), tensor, &mut buffer)?;

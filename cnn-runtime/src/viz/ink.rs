@@ -1,5 +1,7 @@
 //! The colours of drawings by what they are for, each for light and for dark paper.
 
+use std::fmt::Write;
+
 /// What a colour is for. A drawing by itself has the light colours; a page can set others by class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ink {
@@ -86,6 +88,14 @@ impl Ink {
     }
 }
 
+/// The rules of a style sheet for dark paper.
+pub(super) fn dark_rules() -> String {
+    TABLE.iter().fold(String::new(), |mut rules, (class, _, dark)| {
+        let _ = write!(rules, ".f-{class}{{fill:{dark}}}.s-{class}{{stroke:{dark}}}");
+        rules
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,5 +134,6 @@ mod tests {
     fn there_are_colours_for_any_number_of_lines() {
         assert_eq!(Ink::Series(SERIES + 1).fill(), Ink::Series(1).fill());
         assert_eq!(Ink::Other.stroke(), "class=\"s-other\" stroke=\"#eef0f2\"");
+        assert!(dark_rules().contains(".f-paper{fill:#161b22}.s-paper{stroke:#161b22}"));
     }
 }

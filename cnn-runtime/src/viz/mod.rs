@@ -5,7 +5,8 @@
 //! - [`filters`] of a layer, [`feature_maps`] of a picture, and any small pictures in a [`Sheet`];
 //! - [`saliency`] and [`overlay`]: where in a picture a network looks;
 //! - [`mistakes`]: what a network takes for something else;
-//! - [`Graph`]: a network's layers, with the shapes between them.
+//! - [`Graph`]: a network's layers, with the shapes between them;
+//! - [`Report`]: all of it, as one page.
 //!
 //! Drawings are a [`Figure`], pixels a [`Picture`]. A figure is drawn without a window, a display or fonts of the
 //! system; the same values give the same file, byte for byte. Values that are not finite never stop a drawing.
@@ -26,6 +27,7 @@ mod mistakes;
 mod picture;
 #[cfg(feature = "png")]
 mod raster;
+mod report;
 mod sheet;
 mod spread;
 mod svg;
@@ -40,5 +42,6 @@ pub use heat::{overlay, saliency};
 pub use maps::{MANY, feature_maps, filters};
 pub use mistakes::{Mistake, mistake_sheet, mistakes};
 pub use picture::{Picture, Span};
+pub use report::Report;
 pub use sheet::Sheet;
 pub use svg::Figure;

@@ -43,6 +43,11 @@ impl Figure {
         )
     }
 
+    /// The figure as an element of a page, whose style sheet may set the colours of [`Ink`].
+    pub(super) fn to_element(&self) -> String {
+        format!("{}{}</svg>\n", self.open(), self.body)
+    }
+
     fn open(&self) -> String {
         let (title, width, height) = (Escaped(&self.title), Number(self.width), Number(self.height));
         format!(

@@ -41,7 +41,7 @@ pub(super) fn draw(info: &NetInfo, blocks: &[Block], repeats: &[Repeat]) -> Figu
 }
 
 /// `1234567` as `1,234,567`.
-pub(crate) fn grouped(number: u64) -> String {
+pub(in crate::viz) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {

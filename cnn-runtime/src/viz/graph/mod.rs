@@ -6,6 +6,8 @@ mod layout;
 #[cfg(test)]
 mod tests;
 
+pub(super) use draw::grouped;
+
 use crate::info::NetInfo;
 use crate::viz::svg::Figure;
 

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Parser;
-use cnn_examples::{Outcome, shipped};
+use cnn_examples::{Outcome, record::Record, shipped};
 use cnn_runtime::data::{RandomCrop, idx};
 use cnn_runtime::prelude::*;
-use cnn_runtime::watch::Progress;
 
 cnn! {
     /// LeNet-5 with today's parts.
@@ -58,6 +57,8 @@ struct Args {
     /// One epoch on few digits: a check that everything runs
     #[arg(long)]
     quick: bool,
+    #[command(flatten)]
+    record: Record,
 }
 
 fn main() -> Outcome {
@@ -88,9 +89,19 @@ fn run<N: Network>(mut net: N, args: &Args) -> Outcome {
     let start = Instant::now();
     let sgd = Sgd::new(args.lr).momentum(0.9).weight_decay(args.decay);
     let trainer = Trainer::new(sgd).epochs(epochs).batch(args.batch).seed(args.seed);
-    trainer.schedule(Cosine::new(args.lr)).validate(&test).fit(&mut net, &train, Progress::new())?;
+    let mut trainer = trainer.schedule(Cosine::new(args.lr)).validate(&test);
+    let history = trainer.fit(&mut net, &train, args.record.callbacks()?)?;
     let seconds = start.elapsed().as_secs_f64();
     let reached = evaluate(&net, &mut net.workspace(256), &test)?;
     println!("test accuracy {:.2} % after {seconds:.1} s", 100.0 * reached.accuracy());
-    Ok(())
+    let settings = [
+        ("data", folder.display().to_string()),
+        ("digits to train on", train.len().to_string()),
+        ("digits in a step", args.batch.to_string()),
+        ("optimiser", format!("SGD, momentum 0.9, weight decay {}", args.decay)),
+        ("learning rate", format!("{}, falling to zero along half a cosine", args.lr)),
+        ("moved by up to", format!("{} pixels", args.shift)),
+        ("seed", args.seed.to_string()),
+    ];
+    args.record.report(&net, &history, &test, &settings)
 }

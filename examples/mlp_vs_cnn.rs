@@ -4,9 +4,10 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use cnn_examples::{Outcome, shipped};
+use cnn_examples::{Outcome, record::pictures, shipped};
 use cnn_runtime::data::{Shift, idx};
 use cnn_runtime::prelude::*;
+use cnn_runtime::viz::{LineChart, Unit};
 use cnn_runtime::watch::Progress;
 
 cnn! {
@@ -44,6 +45,9 @@ struct Args {
     /// Seed of the weights and of the order of digits
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// The plot to write, .svg or .png [default: target/pictures/mlp_vs_cnn.svg]
+    #[arg(long)]
+    plot: Option<PathBuf>,
     /// One epoch on few digits: a check that everything runs
     #[arg(long)]
     quick: bool,
@@ -70,11 +74,28 @@ fn main() -> Outcome {
 
     println!("\nTest accuracy on digits moved by some pixels, the mean of left, right, up and down:");
     println!("pixels     MLP   LeNet-5");
+    let mut points = [Vec::new(), Vec::new()];
     for shift in 0..=args.shift {
         let [mlp, lenet5] =
             [accuracy_shifted(&mlp, &tests, &normalize, shift)?, accuracy_shifted(&lenet5, &tests, &normalize, shift)?];
-        println!("{shift:>6}  {mlp:>4.1} %    {lenet5:>4.1} %");
+        println!("{shift:>6}  {:>4.1} %    {:>4.1} %", 100.0 * mlp, 100.0 * lenet5);
+        points[0].push((f64::from(shift), mlp));
+        points[1].push((f64::from(shift), lenet5));
     }
+    let [of_mlp, of_lenet5] = points;
+    let plot = match args.plot {
+        Some(plot) => plot,
+        None => pictures(None)?.join("mlp_vs_cnn.svg"),
+    };
+    LineChart::new("Test accuracy on digits moved by some pixels")
+        .x("pixels", Unit::Count)
+        .y("mean of left, right, up and down", Unit::Percent)
+        .from_zero()
+        .line("LeNet-5", of_lenet5)
+        .line("MLP", of_mlp)
+        .draw()
+        .save(&plot)?;
+    println!("\nplotted in {}", plot.display());
     Ok(())
 }
 
@@ -87,7 +108,7 @@ fn trained<N: Network>(mut net: N, name: &str, train: &impl Dataset, args: &Args
     Ok(net)
 }
 
-/// Test accuracy in percent on digits that are moved by `by` pixels, the mean over four directions.
+/// Test accuracy, from 0 to 1, on digits that are moved by `by` pixels, the mean over four directions.
 fn accuracy_shifted<N: Network>(net: &N, tests: &impl Dataset, normalize: &Normalize, by: i32) -> Result<f64, Error> {
     let directions = [(by, 0), (-by, 0), (0, by), (0, -by)];
     let mut workspace = net.workspace(256);
@@ -96,5 +117,5 @@ fn accuracy_shifted<N: Network>(net: &N, tests: &impl Dataset, normalize: &Norma
         let moved = tests.augmented(Shift { dx, dy }).normalized(normalize.clone())?;
         sum += evaluate(net, &mut workspace, &moved)?.accuracy();
     }
-    Ok(100.0 * sum / directions.len() as f64)
+    Ok(sum / directions.len() as f64)
 }

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
-use cnn_examples::{Outcome, data, picture, shipped};
+use cnn_examples::{Outcome, data, picture, record::Record, shipped};
 use cnn_runtime::data::{HorizontalFlip, Images};
 use cnn_runtime::prelude::*;
-use cnn_runtime::watch::Progress;
 
 cnn! {
     // Convolutions that `bn` follows have no bias: it would be subtracted again.
@@ -129,6 +128,8 @@ struct Args {
     /// One epoch on few pictures, or one pass of the photo: a check that everything runs
     #[arg(long)]
     quick: bool,
+    #[command(flatten)]
+    record: Record,
 }
 
 fn main() -> Outcome {
@@ -170,12 +171,21 @@ fn learn<N: Network>(train: Images, test: Images, args: &Args) -> Outcome {
     let mut net = N::new(args.seed);
     let sgd = Sgd::new(args.lr).momentum(0.9).weight_decay(5e-4);
     let trainer = Trainer::new(sgd).epochs(epochs).batch(args.batch).seed(args.seed);
-    let history = trainer.schedule(Cosine::new(args.lr)).validate(&test).fit(&mut net, &train, Progress::new())?;
+    let history =
+        trainer.schedule(Cosine::new(args.lr)).validate(&test).fit(&mut net, &train, args.record.callbacks()?)?;
     let seconds = start.elapsed().as_secs_f64();
     if let [first, .., last] = &history.epochs[..] {
         println!("the loss went from {:.3} in the first epoch to {:.3} in the last", first.loss, last.loss);
     }
     let reached = 100.0 * evaluate(&net, &mut net.workspace(256), &test)?.accuracy();
     println!("test accuracy {reached:.2} % after {seconds:.1} s (floor of the default run: {FLOOR} %)");
-    Ok(())
+    let settings = [
+        ("pictures to train on", train.len().to_string()),
+        ("pictures in a step", args.batch.to_string()),
+        ("optimiser", "SGD, momentum 0.9, weight decay 5e-4".to_owned()),
+        ("learning rate", format!("{}, falling to zero along half a cosine", args.lr)),
+        ("augmentation", "every other picture mirrored".to_owned()),
+        ("seed", args.seed.to_string()),
+    ];
+    args.record.report(&net, &history, &test, &settings)
 }

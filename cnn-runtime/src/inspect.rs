@@ -61,6 +61,11 @@ impl Inspection {
         Ok(seen.finish(input_gradient))
     }
 
+    /// What is known of the network at compile time.
+    pub fn info(&self) -> &'static NetInfo {
+        self.info
+    }
+
     /// The layers, in the order in which they work.
     pub fn layers(&self) -> &'static [LayerInfo] {
         self.info.layers

@@ -1,7 +1,9 @@
-//! What the example programs share: where their data stands and how it is read, how the learning rate falls, and how a
-//! photo runs through a network.
+//! What the example programs share: where their data stands and how it is read, how the learning rate falls, how a
+//! photo runs through a network, and what a run leaves behind.
+
 pub mod data;
 pub mod picture;
+pub mod record;
 
 use std::error::Error;
 use std::fmt;

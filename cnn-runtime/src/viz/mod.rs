@@ -2,8 +2,8 @@
 //!
 //! - [`LineChart`], and [`loss_curve`], [`accuracy_curve`] and [`lr_curve`] of a run;
 //! - [`confusion_matrix`];
-//! - [`filters`] of a layer, [`feature_maps`] of a picture, and any small pictures in a [`Sheet`];
-//! - [`saliency`] and [`overlay`]: where in a picture a network looks;
+//! - [`filters`] of a layer, [`layer_maps`] of a picture through all layers, and any small pictures in a [`Sheet`];
+//! - [`look`]: where in a picture a network finds a class, by [`saliency_map`] and [`grad_cam`], each as an [`overlay`];
 //! - [`mistakes`]: what a network takes for something else;
 //! - [`Graph`]: a network's layers, with the shapes between them;
 //! - [`Report`]: all of it, as one page.
@@ -22,6 +22,7 @@ mod curves;
 mod graph;
 mod heat;
 mod ink;
+mod looks;
 mod maps;
 mod mistakes;
 mod picture;
@@ -39,6 +40,7 @@ pub use confusion::confusion_matrix;
 pub use curves::{accuracy_curve, loss_curve, lr_curve};
 pub use graph::Graph;
 pub use heat::{overlay, saliency};
+pub use looks::{grad_cam, last_maps, layer_maps, look, saliency_map};
 pub use maps::{MANY, feature_maps, filters};
 pub use mistakes::{Mistake, mistake_sheet, mistakes};
 pub use picture::{Picture, Span};

@@ -1,10 +1,11 @@
 //! Pixels.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::path::Path;
 
 use base64::Engine;
-use image::{ImageFormat, Rgb, RgbImage};
+use image::{ImageFormat, Rgb, RgbImage, imageops};
 use ndarray::{ArrayView2, ArrayView3};
 
 use super::colour::Colours;
@@ -110,6 +111,17 @@ impl Picture {
         self.pixels.get_pixel(x as u32, y as u32).0
     }
 
+    /// The picture with its longer side made `longest` pixels, or itself if it is no larger.
+    pub(super) fn shrunk(&self, longest: u32) -> Cow<'_, Self> {
+        let (width, height) = self.pixels.dimensions();
+        let factor = f64::from(longest) / f64::from(width.max(height));
+        if factor >= 1.0 {
+            return Cow::Borrowed(self);
+        }
+        let [width, height] = [width, height].map(|side| ((f64::from(side) * factor).round() as u32).max(1));
+        Cow::Owned(Picture { pixels: imageops::thumbnail(&self.pixels, width, height) })
+    }
+
     /// The picture as a PNG file.
     pub fn to_png(&self) -> Vec<u8> {
         let mut file = Cursor::new(Vec::new());
@@ -168,6 +180,14 @@ mod tests {
         let picture = Picture::of_values(values.view(), Span::UNIT, Colours::Viridis).unwrap();
         let read = image::load_from_memory(&picture.to_png()).unwrap().into_rgb8();
         assert_eq!(Picture { pixels: read }, picture);
+    }
+
+    #[test]
+    fn large_pictures_are_shrunk_and_small_ones_left() {
+        let picture = Picture::paint(30, 90, |y, x| [(y * 8) as u8, (x * 2) as u8, 7]).unwrap();
+        let small = picture.shrunk(9);
+        assert_eq!((small.height(), small.width(), small.pixel(0, 0)[2]), (3, 9, 7));
+        assert_eq!(picture.shrunk(90).as_ref(), &picture);
     }
 
     #[test]

@@ -172,7 +172,8 @@ impl Grid {
             let y = top + self.header + (index / self.columns) as f64 * (self.cell.1 + GAP);
             let (width, height) = (tile.picture.width() as f64 * scale, tile.picture.height() as f64 * scale);
             let area = Area { x: x + (self.cell.0 - width) / 2.0, y, width, height };
-            canvas.picture(area, &tile.picture);
+            // Two pixels for one of the drawing are enough for any screen.
+            canvas.picture(area, &tile.picture.shrunk(2 * width.max(height).ceil() as u32));
             canvas.rect(area, 0.0, &format!("{} fill=\"none\"", Ink::Grid.stroke()));
             for (line, text) in tile.caption.iter().enumerate() {
                 let y = y + height + 14.0 + line as f64 * LEADING;

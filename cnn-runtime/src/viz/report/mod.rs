@@ -7,20 +7,21 @@ mod tests;
 use std::fmt::Display;
 use std::path::Path;
 
-use ndarray::Ix4;
+use ndarray::{ArrayView3, Axis, Ix4};
 
 use self::page::{Section, Table};
 use super::axis::Unit;
 use super::confusion::{confusion_matrix, name_of};
 use super::curves::{accuracy_curve, loss_curve, lr_curve};
 use super::graph::{Graph, grouped};
+use super::looks::{layer_maps, look};
 use super::maps::{MANY, filters};
 use super::mistakes::{Mistake, mistake_sheet};
 use super::picture::Picture;
 use super::svg::{Figure, write_file};
 use crate::error::Error;
 use crate::info::{NetInfo, Role};
-use crate::metrics::Evaluation;
+use crate::metrics::{Evaluation, argmax};
 use crate::network::Network;
 use crate::train::History;
 
@@ -28,6 +29,9 @@ use crate::train::History;
 const SHOWN_LAYERS: usize = 2;
 /// Most filters of a layer with many channels that a report shows.
 const SHOWN_FILTERS: usize = 16;
+
+/// Most maps of a layer that a report shows.
+const SHOWN_MAPS: usize = 12;
 
 /// A run as an HTML page: one file that opens in any browser, asks the network for nothing, runs no scripts, and is
 /// light or dark as the reader's system is. What was not added is left out.
@@ -186,6 +190,22 @@ impl Report {
     pub fn mistakes(self, mistakes: &[Mistake], names: &[String]) -> Result<Self, Error> {
         let sheet = mistake_sheet("Samples taken for something else", mistakes, names)?;
         Ok(self.figure("Mistakes", &sheet, ""))
+    }
+
+    /// Adds how the network sees a sample (channels, height, width): where it finds the class that it takes the sample
+    /// for, and what each layer makes of it. `names` are the classes' names.
+    ///
+    /// # Errors
+    /// [`Error::InputShape`] for a sample of another shape than the network's input, [`Error::DataMismatch`] for one with
+    /// another number of channels than 1 or 3.
+    pub fn sample<N: Network>(self, network: &N, sample: ArrayView3<'_, f32>, names: &[String]) -> Result<Self, Error> {
+        let batch = sample.insert_axis(Axis(0));
+        let class = argmax(network.forward_batch(&mut network.workspace(1), batch)?.row(0));
+        let found = network.inspect_class(batch, class)?;
+        let title = format!("Taken for {}", name_of(names, class));
+        let seen = look(&title, sample, &found, 0)?;
+        let layers = layer_maps("Through all layers", &found, 0, SHOWN_MAPS)?;
+        Ok(self.figure("A sample", &seen, "").figure("A sample", &layers, ""))
     }
 
     /// Adds a drawing to the section of this name, which is made if there is none, with a text below it.

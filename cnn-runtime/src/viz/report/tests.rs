@@ -35,6 +35,7 @@ fn full() -> Report {
         .evaluation(&reached(), &names)
         .and_then(|report| report.filters(&net))
         .and_then(|report| report.mistakes(&[mistake], &names))
+        .and_then(|report| report.sample(&net, image.view(), &names))
         .unwrap()
         .picture("Saliency", &heat, "where the network looks, if x < y")
 }
@@ -53,12 +54,15 @@ fn the_page_is_well_formed_and_holds_what_was_added() {
         tagged.map(|node| node.text().unwrap_or_default().to_owned()).collect()
     };
     let headings = texts("h2");
-    assert_eq!(headings, ["Network", "Training", "Evaluation", "Filters", "Mistakes", "Saliency", "Settings"]);
+    assert_eq!(
+        headings,
+        ["Network", "Training", "Evaluation", "Filters", "Mistakes", "A sample", "Saliency", "Settings"]
+    );
     assert_eq!(texts("h1"), ["A <run> & its numbers"]);
-    assert_eq!(texts("dd"), ["795", "3", "4.5 s", "80.00\u{202f}%", "0.250"]);
+    assert_eq!(texts("dd"), ["405", "3", "4.5 s", "80.00\u{202f}%", "0.250"]);
     assert!(texts("td").contains(&"<i>cat</i>".to_owned()) && texts("td").contains(&"<folder>".to_owned()));
-    // A graph, three curves, a matrix, two layers of filters and the mistakes.
-    assert_eq!(page.descendants().filter(|node| node.tag_name().name() == "svg").count(), 8);
+    // A graph, three curves, a matrix, two layers of filters, the mistakes, a look at a sample and its layers.
+    assert_eq!(page.descendants().filter(|node| node.tag_name().name() == "svg").count(), 10);
     for link in page.descendants().filter(|node| node.tag_name().name() == "a") {
         let id = link.attribute("href").unwrap().trim_start_matches('#');
         assert_eq!(page.descendants().filter(|node| node.attribute("id") == Some(id)).count(), 1, "{id}");

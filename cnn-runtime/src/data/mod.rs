@@ -1,10 +1,21 @@
 //! Labelled images to train and test on.
 //!
-//! A [`Dataset`] hands out one sample at a time, by index, into memory of the caller. Sources are byte images in memory
-//! ([`Images`], filled by [`idx`], [`cifar`] and the image folders of feature `images`), arrays ([`Arrays`]), and
-//! whatever else implements the trait. Wrappers change what comes out: [`Dataset::augmented`], then
+//! A [`Dataset`] hands out one sample at a time, by index, into memory of the caller.
+//!
+//! | where the images are | how they are read | feature |
+//! |---|---|---|
+//! | idx files: MNIST, Fashion-MNIST | [`idx::mnist`], [`idx::images`] | `idx`, a default |
+//! | binary files of CIFAR-10, CIFAR-100 | [`cifar::folder`], [`cifar100::folder`] | `idx`, a default |
+//! | JPEG, PNG and WebP files in a folder per class | [`ImageFiles::from_folder`] | `images` |
+//! | such files, listed in a CSV file | [`ImageFiles::from_csv`] | `csv` |
+//! | arrays in memory, bytes in memory | [`Arrays::new`], [`Images::new`] | |
+//! | anywhere else | your own [`Dataset`] | |
+//!
+//! Wrappers change what comes out: [`Dataset::cropped`], [`Dataset::augmented`] (see [`augment`] for all there is), then
 //! [`Dataset::normalized`]; [`Dataset::take`] keeps the first samples, [`Dataset::spread`] some from everywhere.
-//! [`ReadAhead`] reads the batches of an epoch on threads of its own while the network learns from earlier ones.
+//!
+//! [`ReadAhead`] reads the batches of an epoch on threads of its own while the network learns from earlier ones. It also
+//! says what becomes of files that cannot be read: an error that names the file, or they are left out and counted.
 //!
 //! ```
 //! use cnn_runtime::data::{Dataset, HorizontalFlip, Images, Normalize, RandomCrop};

@@ -22,18 +22,21 @@
 
 mod batch;
 mod ring;
+mod skipped;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::ops::Range;
 use std::thread;
 
 use super::{Dataset, Draw, sample_len};
 use crate::error::Error;
 use ring::Ring;
+use skipped::LeftOut;
 
 pub use batch::Batch;
+pub(super) use skipped::none_good;
+pub use skipped::{OnBadSample, Skipped};
 
 /// Which samples are read, in which order: an epoch, or what is left of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,48 +67,6 @@ impl Plan<'_> {
 
     fn draw(&self, index: usize) -> Draw {
         Draw { index, epoch: self.epoch, seed: self.seed }
-    }
-}
-
-/// What becomes of a sample that cannot be read: a file that is missing ([`Error::Io`]) or is not what it should be
-/// ([`Error::Format`]). Other errors are not one sample's and always end the reading.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnBadSample {
-    /// The batch it belongs to fails with the error, which names the file.
-    #[default]
-    Fail,
-    /// The batch goes on without it, and [`Batches::skipped`] tells.
-    Skip,
-}
-
-impl OnBadSample {
-    pub(super) fn skips(self, error: &Error) -> bool {
-        self == OnBadSample::Skip && matches!(error, Error::Io { .. } | Error::Format { .. })
-    }
-}
-
-/// A sample that was left out.
-#[derive(Debug)]
-pub struct Skipped {
-    /// Its index in the data.
-    pub index: usize,
-    /// What is wrong with it; names the file.
-    pub error: Error,
-}
-
-impl fmt::Display for Skipped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sample {}: {}", self.index, self.error)
-    }
-}
-
-/// The error for data of which every sample was skipped.
-pub(super) fn none_good(skipped: &[Skipped]) -> Error {
-    let first = skipped.first().map_or(String::new(), |first| format!("; the first: {}", first.error));
-    Error::DataMismatch {
-        what: "samples that can be read",
-        expected: "at least one".into(),
-        found: format!("none of {}{first}", skipped.len()),
     }
 }
 
@@ -196,6 +157,7 @@ impl ReadAhead {
             batch: self.spare.pop().unwrap_or_default(),
             some_are_good: plan.first > 0,
             skipped: Vec::new(),
+            left_out: LeftOut::default(),
         };
         batches.batch.fit(data.shape(), plan.batch);
         let ring = Ring::new(source, if self.workers == 0 { 0 } else { self.depth }, &mut self.spare);
@@ -246,7 +208,10 @@ pub struct Batches<'a> {
     batch: Batch,
     /// Whether the epoch has any sample that can be read, as far as is known.
     some_are_good: bool,
+    /// Not taken yet.
     skipped: Vec<Skipped>,
+    /// Taken or not.
+    left_out: LeftOut,
 }
 
 impl Batches<'_> {
@@ -279,14 +244,16 @@ impl Batches<'_> {
                 Some(ring) => ring.take(number, &mut self.batch),
                 None => self.batch.read(&self.source, number),
             }
+            let known = self.skipped.len();
             self.batch.settle(self.source.plan.samples(number), self.on_bad, &mut self.skipped)?;
+            self.left_out.add(&self.skipped[known..]);
             if !self.batch.is_empty() {
                 self.some_are_good = true;
                 return Ok(Some(&self.batch));
             }
         }
-        let all_are_bad = self.numbers.is_empty() && !self.some_are_good && !self.skipped.is_empty();
-        if all_are_bad { Err(none_good(&self.skipped)) } else { Ok(None) }
+        let all_are_bad = self.numbers.is_empty() && !self.some_are_good && self.left_out.count > 0;
+        if all_are_bad { Err(self.left_out.everything()) } else { Ok(None) }
     }
 
     /// The samples left out of the batches so far, in order.

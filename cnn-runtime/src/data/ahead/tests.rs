@@ -165,9 +165,18 @@ fn bad_samples_are_left_out_and_told() {
 fn an_epoch_without_a_good_sample_fails() {
     let data = Numbers { broken: ORDER.to_vec(), ..Numbers::new(11) };
     for ahead in all_ways() {
-        let error = collect(&mut ahead.on_bad_sample(OnBadSample::Skip), &data, plan(4)).unwrap_err();
+        let mut ahead = ahead.on_bad_sample(OnBadSample::Skip);
+        let whole = collect(&mut ahead, &data, plan(4)).unwrap_err();
+        let in_steps = ahead.run(&data, plan(4), |batches| {
+            for end in 1..=3 {
+                assert!(batches.next_before(end)?.is_none());
+                assert_eq!(batches.take_skipped().len(), 4);
+            }
+            Ok(())
+        });
+        assert_eq!(whole.to_string(), in_steps.unwrap_err().to_string());
         assert_eq!(
-            error.to_string(),
+            whole.to_string(),
             "samples that can be read: expected at least one, found none of 11; the first: 3.png: broken"
         );
     }

@@ -4,7 +4,11 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Parser;
+<<<<<<< HEAD
 use cnn_examples::{Outcome, record::Record, shipped};
+=======
+use cnn_examples::{Outcome, model::Manner, shipped};
+>>>>>>> 7f368b7 (Predict with weights from files, and put new heads on trained bodies)
 use cnn_runtime::data::{RandomCrop, idx};
 use cnn_runtime::prelude::*;
 
@@ -54,6 +58,9 @@ struct Args {
     /// Pixels by which a digit may be moved in each direction while training
     #[arg(long, default_value_t = 1)]
     shift: u16,
+    /// Where to save the trained network, for the example `predict` [default: nowhere]
+    #[arg(long)]
+    save: Option<PathBuf>,
     /// One epoch on few digits: a check that everything runs
     #[arg(long)]
     quick: bool,
@@ -94,6 +101,7 @@ fn run<N: Network>(mut net: N, args: &Args) -> Outcome {
     let seconds = start.elapsed().as_secs_f64();
     let reached = evaluate(&net, &mut net.workspace(256), &test)?;
     println!("test accuracy {:.2} % after {seconds:.1} s", 100.0 * reached.accuracy());
+<<<<<<< HEAD
     let settings = [
         ("data", folder.display().to_string()),
         ("digits to train on", train.len().to_string()),
@@ -104,4 +112,11 @@ fn run<N: Network>(mut net: N, args: &Args) -> Outcome {
         ("seed", args.seed.to_string()),
     ];
     args.record.report(&net, &history, &test, &settings)
+=======
+    if let Some(path) = &args.save {
+        let classes = (0..10).map(|digit| digit.to_string()).collect();
+        Manner { normalize: test.normalize().clone(), classes }.save(&net, path)?;
+    }
+    Ok(())
+>>>>>>> 7f368b7 (Predict with weights from files, and put new heads on trained bodies)
 }

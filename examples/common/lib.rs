@@ -1,7 +1,8 @@
-//! What the example programs share: where their data stands and how it is read, how the learning rate falls, how a
-//! photo runs through a network, and what a run leaves behind.
+//! What the example programs share: where their data stands and how it is read, how a photo runs through a network, what a
+//! run leaves behind, and how a trained network is kept.
 
 pub mod data;
+pub mod model;
 pub mod picture;
 pub mod record;
 

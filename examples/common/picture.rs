@@ -1,4 +1,4 @@
-//! Photos through networks that are made for ImageNet.
+//! Pictures through networks.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,17 +14,20 @@ pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 /// Standard deviation of each colour over ImageNet's training photos.
 pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
-/// Reads a photo into a batch of one: scaled to cover `shape` (3 channels, height, width), cut at its centre, and each
-/// colour normalised as ImageNet's networks expect.
+/// What published networks do to the colours of a photo.
+pub fn imagenet() -> Normalize {
+    Normalize::new(&IMAGENET_MEAN, &IMAGENET_STD).expect("no deviation is 0")
+}
+
+/// Reads a picture into a batch of one: scaled to cover `shape` (channels, height, width), cut at its centre, and
+/// normalised.
 ///
 /// # Errors
 ///
 /// When the file cannot be read or is not a picture; the message names it.
-pub fn load(path: &Path, shape: [usize; 3]) -> Result<Array4<f32>, Error> {
+pub fn load(path: &Path, shape: [usize; 3], normalize: &Normalize) -> Result<Array4<f32>, Error> {
     let mut picture = pictures::picture(path, shape)?;
-    for ((mut colour, mean), std) in picture.outer_iter_mut().zip(IMAGENET_MEAN).zip(IMAGENET_STD) {
-        colour.mapv_inplace(|value| (value - mean) / std);
-    }
+    normalize.apply(picture.as_slice_mut().expect("a new picture is contiguous"));
     Ok(picture.insert_axis(Axis(0)))
 }
 
@@ -35,7 +38,7 @@ pub fn load(path: &Path, shape: [usize; 3]) -> Result<Array4<f32>, Error> {
 ///
 /// When the photo cannot be read.
 pub fn classify<N: Network>(net: &N, photo: &Path, runs: usize) -> Outcome {
-    let batch = load(photo, N::INFO.input)?;
+    let batch = load(photo, N::INFO.input, &imagenet())?;
     let mut workspace = net.workspace(1);
     net.forward_batch(&mut workspace, batch.view())?; // The first pass warms caches and threads.
     let mut times = Vec::with_capacity(runs);
@@ -64,7 +67,7 @@ fn median(times: &mut [Duration]) -> Duration {
 }
 
 /// The `k` classes of the highest scores, the highest first.
-fn top(scores: ArrayView1<'_, f32>, k: usize) -> Vec<(usize, f32)> {
+pub fn top(scores: ArrayView1<'_, f32>, k: usize) -> Vec<(usize, f32)> {
     let mut classes: Vec<_> = scores.iter().copied().enumerate().collect();
     classes.sort_by(|a, b| b.1.total_cmp(&a.1));
     classes.truncate(k);
@@ -78,7 +81,7 @@ mod tests {
     #[test]
     fn a_shipped_photo_fills_the_batch_with_normalised_colours() {
         let photo = crate::shipped("photos").join("china.jpg");
-        let batch = load(&photo, [3, 32, 24]).unwrap();
+        let batch = load(&photo, [3, 32, 24], &imagenet()).unwrap();
         assert_eq!(batch.dim(), (1, 3, 32, 24));
         assert!(batch.iter().all(|v| (-2.2..2.7).contains(v)));
         assert!(batch.std(0.0) > 0.1, "a photo is not one flat colour");
@@ -99,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_missing_photo_is_named() {
-        let error = load(Path::new("no-such-photo.jpg"), [3, 32, 32]).unwrap_err().to_string();
+        let error = load(Path::new("no-such-photo.jpg"), [3, 32, 32], &imagenet()).unwrap_err().to_string();
         assert!(error.contains("no-such-photo.jpg"), "{error}");
     }
 }

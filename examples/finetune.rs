@@ -1,0 +1,193 @@
+//! Takes the body of a trained network, puts another head on it, and trains that on few pictures of other things.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Parser;
+use cnn_examples::data::hold_out;
+use cnn_examples::model::Manner;
+use cnn_examples::{Outcome, picture, shipped};
+use cnn_runtime::data::{HorizontalFlip, Images, RandomCrop, idx, pictures::ImageFiles};
+use cnn_runtime::prelude::*;
+use cnn_runtime::watch::Progress;
+use cnn_runtime::weights::{Loader, Naming, Saver};
+
+cnn! {
+    block basic(c, s = 1) =
+        add(conv(c, 3x3, s, p1) -> bn -> relu -> conv(c, 3x3, p1) -> bn, shortcut(c, s)) -> relu;
+
+    block small() =
+        conv(16, 3x3, p1) -> bn -> relu
+        -> basic(16) -> basic(32, s2) -> basic(64, s2) -> avgpool(global);
+
+    block resnet() =
+        conv(64, 7x7, s2, p3) -> bn -> relu -> pool(3, s2, p1)
+        -> basic(64) * 2 -> basic(128, s2) -> basic(128) -> basic(256, s2) -> basic(256)
+        -> basic(512, s2) -> basic(512) -> avgpool(global);
+
+    /// The small body, with a head for six kinds of clothes that it learns from.
+    pub SixKinds <1x28x28> -> small() -> fc(6);
+
+    /// The same body, with a head for the other four.
+    #[derive(Clone)]
+    pub FourKinds <1x28x28> -> small() -> fc(4);
+
+    /// ResNet-18's body, with a head for eight classes of pictures.
+    #[derive(Clone)]
+    pub ResNet18 <3x224x224> -> resnet() -> fc(8);
+}
+
+/// Classes of Fashion-MNIST: T-shirts, pullovers, coats, shirts, sandals and sneakers.
+const SIX: [usize; 6] = [0, 2, 4, 6, 5, 7];
+/// Trousers, dresses, bags and boots.
+const FOUR: [usize; 4] = [1, 3, 8, 9];
+
+/// The head's name in both networks.
+const HEAD: &str = "fc1";
+
+#[derive(Parser)]
+#[command(
+    about = "Puts a new head on the frozen body of a trained network, trains it on few pictures, and compares",
+    after_help = "Without --weights a small body learns six kinds of clothes first. With it the body is ResNet-18's:\n  \
+                  save_file(torchvision.models.resnet18(weights=\"DEFAULT\").state_dict(), \"resnet18.safetensors\")\n\
+                  where save_file is safetensors.torch's."
+)]
+struct Args {
+    /// Weights of torchvision's ResNet-18 [default: a small body is trained now, on pictures of clothes]
+    #[arg(long)]
+    weights: Option<PathBuf>,
+    /// A folder with up to eight folders of pictures, one per class, for ResNet-18 [default: drawings that ship with the
+    /// repository]
+    #[arg(long, requires = "weights")]
+    data: Option<PathBuf>,
+    /// Pictures of each kind that the small body's new head learns from
+    #[arg(long, default_value_t = 1)]
+    each: usize,
+    /// Times the head sees every picture [default: 60 for the small body, 4 for ResNet-18]
+    #[arg(long)]
+    epochs: Option<usize>,
+    /// Learning rate of the first step; it falls to zero along half a cosine
+    #[arg(long, default_value_t = 0.02)]
+    lr: f32,
+    /// Seed of the weights and of the order of pictures
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where to save the network with its new head
+    #[arg(long)]
+    save: Option<PathBuf>,
+    /// Few pictures once: a check that everything runs
+    #[arg(long)]
+    quick: bool,
+}
+
+fn main() -> Outcome {
+    let args = Args::parse();
+    match &args.weights {
+        Some(path) => tune_resnet(path, &args),
+        None => tune_small(&args),
+    }
+}
+
+/// Puts a head for the shipped drawings, or other pictures, on the body of ResNet-18.
+fn tune_resnet(path: &Path, args: &Args) -> Outcome {
+    let folder = args.data.clone().unwrap_or_else(|| shipped("emoji"));
+    let files = ImageFiles::from_folder(&folder, ResNet18::INPUT)?;
+    let (found, most) = (files.classes(), ResNet18::OUTPUT[0]);
+    if found > most {
+        return Err(format!("{}: expected up to {most} classes, found {found}", folder.display()).into());
+    }
+    let (train, test) = hold_out(&files.load()?, 4)?;
+    tune::<ResNet18>(path, train, test, picture::imagenet(), args.epochs.unwrap_or(4), args)
+}
+
+/// Trains the small body on six kinds of clothes, then puts a head for four others on it.
+fn tune_small(args: &Args) -> Outcome {
+    let folder = shipped("fashion-mnist");
+    let (clothes, tests) = (idx::mnist(&folder, Split::Train)?, idx::mnist(&folder, Split::Test)?);
+    let normalize = Normalize::of(&clothes)?;
+    let path = std::env::temp_dir().join(format!("six-kinds-{}.safetensors", std::process::id()));
+    learn(&path, kinds(&clothes, &SIX, usize::MAX)?, kinds(&tests, &SIX, usize::MAX)?, &normalize, args)?;
+    let (few, tests) = (kinds(&clothes, &FOUR, args.each)?, kinds(&tests, &FOUR, usize::MAX)?);
+    let outcome = tune::<FourKinds>(&path, few, tests, normalize, args.epochs.unwrap_or(60), args);
+    std::fs::remove_file(path)?;
+    outcome
+}
+
+/// The first `each` pictures of some classes.
+fn kinds(clothes: &Images, classes: &[usize], each: usize) -> Result<Images, Error> {
+    let mut found = vec![0; classes.len()];
+    let (mut pixels, mut labels) = (vec![], vec![]);
+    for (index, label) in clothes.labels().iter().enumerate() {
+        let Some(class) = classes.iter().position(|class| class == label) else { continue };
+        found[class] += 1;
+        if found[class] <= each {
+            pixels.extend(clothes.pixels(index));
+            labels.push(class);
+        }
+    }
+    Images::new(clothes.shape(), pixels, labels, classes.len())
+}
+
+/// Trains the small body and saves it under the names that PyTorch would have for its tensors.
+fn learn(path: &Path, train: Images, test: Images, normalize: &Normalize, args: &Args) -> Outcome {
+    let (epochs, count) = if args.quick { (1, 320) } else { (3, train.len()) };
+    let train = train.spread(count).augmented(HorizontalFlip).normalized(normalize.clone())?;
+    let test = test.normalized(normalize.clone())?;
+    println!("the body learns from {} pictures of {} kinds", train.len(), train.classes());
+    let mut net = SixKinds::new(args.seed);
+    let sgd = Sgd::new(0.05).momentum(0.9).weight_decay(5e-4);
+    let trainer = Trainer::new(sgd).epochs(epochs).batch(32).seed(args.seed);
+    trainer.schedule(Cosine::new(0.05)).validate(&test).fit(&mut net, &train, Progress::new())?;
+    Ok(Saver::new().naming(Naming::Torchvision).save(&net, path)?)
+}
+
+/// Loads a body and trains a head on it; then trains the same network from nothing, all of it.
+fn tune<N: Network + Clone>(
+    path: &Path,
+    train: Images,
+    test: Images,
+    normalize: Normalize,
+    epochs: usize,
+    args: &Args,
+) -> Outcome {
+    let manner = Manner { normalize: normalize.clone(), classes: train.class_names().to_vec() };
+    let count = if args.quick { 16 } else { train.len() };
+    let train = train.spread(count).augmented(RandomCrop::new(2)).augmented(HorizontalFlip);
+    let (train, test) = (train.normalized(normalize.clone())?, test.normalized(normalize)?);
+
+    let fresh = N::new(args.seed);
+    let mut net = fresh.clone();
+    // The file's head is for other classes: the new one stays as it is.
+    let loaded = Loader::new().keep(HEAD).load(&mut net, path)?;
+    println!(
+        "{} tensors loaded, with names as of {}; new: {}",
+        loaded.loaded.len(),
+        loaded.naming,
+        loaded.kept.join(", ")
+    );
+    // What the convolutions look for stays as it is. Normalisations get used to the new pictures with the new head.
+    let convs: Vec<_> = N::INFO.layers.iter().filter(|layer| layer.text.starts_with("conv")).collect();
+
+    for (what, mut net, frozen) in [("a new head on the trained body", net, convs), ("all of it anew", fresh, vec![])] {
+        let start = Instant::now();
+        let sgd = Sgd::new(args.lr).momentum(0.9);
+        let epochs = if args.quick { 1 } else { epochs };
+        let mut trainer = Trainer::new(sgd).epochs(epochs).batch(16).seed(args.seed).schedule(Cosine::new(args.lr));
+        for layer in &frozen {
+            trainer = trainer.freeze(layer.name);
+        }
+        println!("{what}: {epochs} times {} pictures, {} layers frozen", train.len(), frozen.len());
+        trainer.fit(&mut net, &train, ())?;
+        let reached = evaluate(&net, &mut net.workspace(16), &test)?;
+        println!(
+            "  right about {:.0} % of {} pictures that it never saw, after {:.1} s",
+            100.0 * reached.accuracy(),
+            test.len(),
+            start.elapsed().as_secs_f64()
+        );
+        if let (Some(path), false) = (&args.save, frozen.is_empty()) {
+            manner.save(&net, path)?;
+        }
+    }
+    Ok(())
+}

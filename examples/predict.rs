@@ -1,0 +1,198 @@
+//! Says what is on pictures: a network whose weights come from a file, ours or PyTorch's, or one trained on the spot.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, ValueEnum};
+use cnn_examples::data::hold_out;
+use cnn_examples::model::Manner;
+use cnn_examples::{Failure, Outcome, picture, shipped};
+use cnn_runtime::data::{HorizontalFlip, RandomCrop, pictures::ImageFiles};
+use cnn_runtime::prelude::*;
+use cnn_runtime::watch::Progress;
+use cnn_runtime::weights::{Loader, Weights};
+
+cnn! {
+    block unit(c) = conv(c, 3x3, p1) -> bn -> relu;
+
+    /// A network for eight classes of small colour drawings.
+    #[derive(Clone)]
+    pub Drawings <3x64x64>
+        -> unit(16) -> pool(2) -> unit(32) -> pool(2) -> unit(64) -> pool(2) -> unit(64)
+        -> avgpool(global) -> dropout(0.2) -> fc(8);
+
+    /// What the example `lenet5` saves.
+    pub LeNet5 <1x28x28>
+        -> conv(6, 5x5, s1, p2) -> relu -> pool(2, s2)
+        -> conv(16, 5x5, s1) -> relu -> pool(2, s2)
+        -> fc(120) -> relu -> fc(84) -> relu -> fc(10);
+
+    /// AlexNet as torchvision has it.
+    pub AlexNet <3x224x224>
+        -> conv(64, 11x11, s4, p2) -> relu -> pool(3, s2)
+        -> conv(192, 5x5, p2) -> relu -> pool(3, s2)
+        -> conv(384, 3x3, p1) -> relu -> conv(256, 3x3, p1) -> relu -> conv(256, 3x3, p1) -> relu -> pool(3, s2)
+        -> dropout -> fc(4096) -> relu -> dropout -> fc(4096) -> relu -> fc(1000);
+
+    block plain(c) = conv(c, 3x3, p1) -> relu;
+
+    /// VGG-16.
+    pub Vgg16 <3x224x224>
+        -> plain(64) * 2 -> pool(2) -> plain(128) * 2 -> pool(2) -> plain(256) * 3 -> pool(2)
+        -> plain(512) * 3 -> pool(2) -> plain(512) * 3 -> pool(2)
+        -> fc(4096) -> relu -> dropout -> fc(4096) -> relu -> dropout -> fc(1000);
+
+    block stem() = conv(64, 7x7, s2, p3) -> bn -> relu -> pool(3, s2, p1);
+
+    block basic(c, s = 1) =
+        add(conv(c, 3x3, s, p1) -> bn -> relu -> conv(c, 3x3, p1) -> bn, shortcut(c, s)) -> relu;
+
+    block bottleneck(c, s = 1) =
+        add(conv(c, 1x1) -> bn -> relu -> conv(c, 3x3, s, p1) -> bn -> relu -> conv(4 * c, 1x1) -> bn,
+            shortcut(4 * c, s))
+        -> relu;
+
+    /// ResNet-18.
+    pub ResNet18 <3x224x224> -> stem()
+        -> basic(64) * 2 -> basic(128, s2) -> basic(128) -> basic(256, s2) -> basic(256)
+        -> basic(512, s2) -> basic(512)
+        -> avgpool(global) -> fc(1000);
+
+    /// ResNet-50.
+    pub ResNet50 <3x224x224> -> stem()
+        -> bottleneck(64) * 3 -> bottleneck(128, s2) -> bottleneck(128) * 3
+        -> bottleneck(256, s2) -> bottleneck(256) * 5 -> bottleneck(512, s2) -> bottleneck(512) * 2
+        -> avgpool(global) -> fc(1000);
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Choice {
+    Drawings,
+    #[value(name = "lenet5")]
+    LeNet5,
+    #[value(name = "alexnet")]
+    AlexNet,
+    Vgg16,
+    #[value(name = "resnet18")]
+    ResNet18,
+    #[value(name = "resnet50")]
+    ResNet50,
+}
+
+#[derive(Parser)]
+#[command(
+    about = "Says what is on pictures, by a network with weights from a file or one trained on small drawings",
+    after_help = "AlexNet, VGG-16 and the ResNets take torchvision's weights as PyTorch saves them:\n  \
+                  save_file(torchvision.models.resnet18(weights=\"DEFAULT\").state_dict(), \"resnet18.safetensors\")\n\
+                  where save_file is safetensors.torch's."
+)]
+struct Args {
+    /// Pictures: JPEG, PNG or WebP [default: drawings that ship with the repository and were not trained on]
+    pictures: Vec<PathBuf>,
+    /// Weights: safetensors, or NumPy's npz [default: trained now, in a few seconds]
+    #[arg(long)]
+    weights: Option<PathBuf>,
+    /// The network that the weights are of [default: the one that the file names]
+    #[arg(long)]
+    net: Option<Choice>,
+    /// A text file with a class's name per line [default: what the weights file says]
+    #[arg(long)]
+    labels: Option<PathBuf>,
+    /// Where to save the network that was trained now
+    #[arg(long, conflicts_with = "weights")]
+    save: Option<PathBuf>,
+    /// Classes to name of each picture
+    #[arg(long, default_value_t = 5)]
+    top: usize,
+    /// Train for a moment only: a check that everything runs
+    #[arg(long)]
+    quick: bool,
+}
+
+fn main() -> Outcome {
+    let args = Args::parse();
+    let Some(path) = &args.weights else { return trained_now(&args) };
+    let file = Weights::open(path)?;
+    match args.net.map_or_else(|| named_by(&file), Ok)? {
+        Choice::Drawings => load::<Drawings>(&file, &args),
+        Choice::LeNet5 => load::<LeNet5>(&file, &args),
+        Choice::AlexNet => load::<AlexNet>(&file, &args),
+        Choice::Vgg16 => load::<Vgg16>(&file, &args),
+        Choice::ResNet18 => load::<ResNet18>(&file, &args),
+        Choice::ResNet50 => load::<ResNet50>(&file, &args),
+    }
+}
+
+/// The network whose name the file bears.
+fn named_by(file: &Weights) -> Result<Choice, Failure> {
+    let name = file.metadata().get("network").map_or("", String::as_str);
+    Choice::from_str(name, true).map_err(|_| "the file does not say which network it is of: --net does".into())
+}
+
+/// Predicts with weights from a file.
+fn load<N: Network>(file: &Weights, args: &Args) -> Outcome {
+    let mut net = N::new(0);
+    let loaded = Loader::new().apply(&mut net, file)?;
+    println!("{}: {} tensors, with names as of {}", N::INFO.name, loaded.loaded.len(), loaded.naming);
+    // A file that says nothing is a published one.
+    let manner = Manner::of(file)?.unwrap_or_else(|| Manner { normalize: picture::imagenet(), classes: vec![] });
+    if args.pictures.is_empty() {
+        return Err("which pictures? Give their files".into());
+    }
+    predict(&net, manner, &args.pictures, args)
+}
+
+/// Trains on the drawings that ship, but for some, and predicts with the result.
+fn trained_now(args: &Args) -> Outcome {
+    let every = 6;
+    let files = ImageFiles::from_folder(shipped("emoji"), Drawings::INPUT)?;
+    let (drawings, apart) = hold_out(&files.load()?, every)?;
+    let normalize = Normalize::of(&drawings)?;
+    let manner = Manner { normalize: normalize.clone(), classes: drawings.class_names().to_vec() };
+    let train = drawings.augmented(RandomCrop::new(4)).augmented(HorizontalFlip).normalized(normalize.clone())?;
+    let test = apart.normalized(normalize)?;
+
+    let mut net = Drawings::new(1);
+    let lr = 0.03;
+    let sgd = Sgd::new(lr).momentum(0.9).weight_decay(5e-4);
+    let trainer = Trainer::new(sgd).epochs(if args.quick { 1 } else { 40 }).batch(16).seed(1);
+    trainer.schedule(Cosine::new(lr)).fit(&mut net, &train, Progress::new())?;
+    let reached = evaluate(&net, &mut net.workspace(32), &test)?;
+    println!("right about {:.0} % of {} drawings that it never saw", 100.0 * reached.accuracy(), test.len());
+    if let Some(path) = &args.save {
+        manner.save(&net, path)?;
+    }
+    let mut pictures = args.pictures.clone();
+    if pictures.is_empty() {
+        // One of each class.
+        let apart = files.files().iter().skip(every - 1).step_by(24);
+        pictures = apart.map(|(path, _)| path.clone()).collect();
+    }
+    predict(&net, manner, &pictures, args)
+}
+
+/// Prints the likeliest classes of each picture.
+fn predict<N: Network>(net: &N, mut manner: Manner, pictures: &[PathBuf], args: &Args) -> Outcome {
+    if let Some(path) = &args.labels {
+        manner.classes = labels(path)?;
+    }
+    let mut workspace = net.workspace(1);
+    for path in pictures {
+        let batch = picture::load(path, N::INFO.input, &manner.normalize)?;
+        let scores = net.forward_batch(&mut workspace, batch.view())?.row(0).to_owned();
+        let highest = scores.fold(f32::MIN, |highest, &score| highest.max(score));
+        let weights = scores.mapv(|score| (score - highest).exp());
+        let probabilities = &weights / weights.sum();
+        println!("{}", path.display());
+        for (class, probability) in picture::top(probabilities.view(), args.top) {
+            println!("{:>8.1} %  {}", 100.0 * probability, manner.class(class));
+        }
+    }
+    Ok(())
+}
+
+/// The lines of a file.
+fn labels(path: &Path) -> Result<Vec<String>, Failure> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(text.lines().map(str::to_owned).collect())
+}

@@ -4,11 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Parser;
-<<<<<<< HEAD
-use cnn_examples::{Outcome, record::Record, shipped};
-=======
-use cnn_examples::{Outcome, model::Manner, shipped};
->>>>>>> 7f368b7 (Predict with weights from files, and put new heads on trained bodies)
+use cnn_examples::{Outcome, model::Manner, record::Record, shipped};
 use cnn_runtime::data::{RandomCrop, idx};
 use cnn_runtime::prelude::*;
 
@@ -101,7 +97,10 @@ fn run<N: Network>(mut net: N, args: &Args) -> Outcome {
     let seconds = start.elapsed().as_secs_f64();
     let reached = evaluate(&net, &mut net.workspace(256), &test)?;
     println!("test accuracy {:.2} % after {seconds:.1} s", 100.0 * reached.accuracy());
-<<<<<<< HEAD
+    if let Some(path) = &args.save {
+        let classes = (0..10).map(|digit| digit.to_string()).collect();
+        Manner { normalize: test.normalize().clone(), classes }.save(&net, path)?;
+    }
     let settings = [
         ("data", folder.display().to_string()),
         ("digits to train on", train.len().to_string()),
@@ -112,11 +111,4 @@ fn run<N: Network>(mut net: N, args: &Args) -> Outcome {
         ("seed", args.seed.to_string()),
     ];
     args.record.report(&net, &history, &test, &settings)
-=======
-    if let Some(path) = &args.save {
-        let classes = (0..10).map(|digit| digit.to_string()).collect();
-        Manner { normalize: test.normalize().clone(), classes }.save(&net, path)?;
-    }
-    Ok(())
->>>>>>> 7f368b7 (Predict with weights from files, and put new heads on trained bodies)
 }

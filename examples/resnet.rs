@@ -4,11 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
-<<<<<<< HEAD
-use cnn_examples::{Outcome, data, picture, record::Record, shipped};
-=======
-use cnn_examples::{Outcome, data, model::Manner, picture, shipped};
->>>>>>> 7f368b7 (Predict with weights from files, and put new heads on trained bodies)
+use cnn_examples::{Outcome, data, model::Manner, picture, record::Record, shipped};
 use cnn_runtime::data::{HorizontalFlip, Images};
 use cnn_runtime::prelude::*;
 
@@ -186,7 +182,10 @@ fn learn<N: Network>(train: Images, test: Images, args: &Args) -> Outcome {
     }
     let reached = 100.0 * evaluate(&net, &mut net.workspace(256), &test)?.accuracy();
     println!("test accuracy {reached:.2} % after {seconds:.1} s (floor of the default run: {FLOOR} %)");
-<<<<<<< HEAD
+    if let Some(path) = &args.save {
+        let classes = test.class_names().to_vec();
+        Manner { normalize: test.normalize().clone(), classes }.save(&net, path)?;
+    }
     let settings = [
         ("pictures to train on", train.len().to_string()),
         ("pictures in a step", args.batch.to_string()),
@@ -196,11 +195,4 @@ fn learn<N: Network>(train: Images, test: Images, args: &Args) -> Outcome {
         ("seed", args.seed.to_string()),
     ];
     args.record.report(&net, &history, &test, &settings)
-=======
-    if let Some(path) = &args.save {
-        let classes = test.class_names().to_vec();
-        Manner { normalize: test.normalize().clone(), classes }.save(&net, path)?;
-    }
-    Ok(())
->>>>>>> 7f368b7 (Predict with weights from files, and put new heads on trained bodies)
 }

@@ -114,7 +114,7 @@ fn main() -> Outcome {
     let mut net = Filter::new(0);
     for kind in &KINDS {
         let weights = Array4::from_shape_fn((3, 1, 5, 5), |(_, _, h, w)| kind.weights[h][w] / kind.sum);
-        net.set_tensor("conv1.weight", weights.view().into_dyn())?;
+        net.set_tensor("dwconv1.weight", weights.view().into_dyn())?;
         let filtered = filtered(&net, image.view(), kind)?;
         let file = out.join(format!("filter-{}.png", kind.name));
         filtered.save(&file)?;

@@ -11,15 +11,19 @@ use crate::error::Error;
 use crate::info::NetInfo;
 use crate::inspect::Inspection;
 
-/// Draws what each layer makes of sample `sample` of a batch, layer by layer, at most `most` maps of each.
+/// Draws what each layer makes of sample `sample` of a batch, layer by layer, at most `most` maps of each. A layer that
+/// leaves all values as they are shares the maps of the one before it.
 ///
 /// # Errors
 /// [`Error::DataMismatch`] if the batch has no such sample.
 pub fn layer_maps(title: &str, found: &Inspection, sample: usize, most: usize) -> Result<Figure, Error> {
-    let mut layers = Vec::with_capacity(found.layers().len());
+    let mut layers: Vec<(String, ArrayView3<'_, f32>)> = Vec::with_capacity(found.layers().len());
     for layer in found.layers() {
         let output = sample_of(found.output(layer.name)?, sample)?;
-        layers.push((format!("{} = {}", layer.name, layer.text), output));
+        match layers.last_mut() {
+            Some((name, before)) if *before == output => *name += &format!(" -> {}", layer.text),
+            _ => layers.push((format!("{} = {}", layer.name, layer.text), output)),
+        }
     }
     feature_maps(title, layers.iter().map(|(name, output)| (name.as_str(), *output)), most)
 }
@@ -68,7 +72,7 @@ pub fn last_maps(info: &NetInfo) -> Option<&'static str> {
 pub fn look(title: &str, image: ArrayView3<'_, f32>, found: &Inspection, sample: usize) -> Result<Figure, Error> {
     let picture = Picture::of_image(image, Span::of(image))?;
     let matters = overlay(image, saliency_map(found, sample)?.view())?;
-    let sheet = Sheet::new(title).band("", "what speaks for the class").tile_size(224);
+    let sheet = Sheet::new(title).band("", "the brighter, the more it speaks for the class").tile_size(224);
     let mut sheet = sheet.tile(picture, &["the picture"]).tile(matters, &["saliency: pixels that matter"]);
     if let Some(layer) = last_maps(found.info()) {
         let speaks = overlay(image, grad_cam(found, layer, sample)?.view())?;
@@ -117,10 +121,11 @@ mod tests {
         let net = Net::new(3);
         let found = net.inspect(batch().view()).unwrap();
         let svg = layer_maps("Layers", &found, 1, 2).unwrap().to_svg();
-        assert_eq!(svg.matches("<image").count(), 2 + 2 + 2 + 1);
         for layer in Net::INFO.layers {
-            assert!(svg.contains(&format!(">{} = {}</text>", layer.name, layer.text)), "{}", layer.name);
+            assert!(svg.contains(layer.text), "{} in {svg}", layer.name);
         }
+        let bands = Net::INFO.layers.iter().filter(|layer| svg.contains(&format!(">{} = ", layer.name))).count();
+        assert_eq!(svg.matches("<image").count(), 2 * (bands - 1) + 1, "two maps of each, and a strip of scores");
         assert!(matches!(layer_maps("Layers", &found, 2, 2), Err(Error::DataMismatch { .. })));
     }
 

@@ -82,7 +82,10 @@ pub fn feature_maps<'a>(
         let which = if shown < channels { format!(", the first {shown} shown") } else { String::new() };
         sheet = sheet.band(name, format!("{channels}x{height}x{width}{which}"));
         for map in output.axis_iter(Axis(0)).take(shown) {
-            sheet = sheet.tile(Picture::of_values(map, Span::of(map), Colours::Viridis)?, &[]);
+            let Span { low, high } = Span::of(map);
+            // A map that is the same everywhere is dark, not of some colour from the middle.
+            let span = Span { low, high: if high > low { high } else { low + 1.0 } };
+            sheet = sheet.tile(Picture::of_values(map, span, Colours::Viridis)?, &[]);
         }
     }
     Ok(sheet.draw())

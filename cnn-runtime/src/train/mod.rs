@@ -3,8 +3,8 @@
 //! [`Trainer`] is the whole loop: shuffle, read batches ahead, forward, loss, backward, step, validate. What is asked of
 //! it beyond that is a call each: a [`Schedule`], clipped, accumulated or averaged gradients, softened labels, frozen
 //! layers, an early end, a [`Callback`] that looks on. Whoever needs another loop writes it with the same calls:
-//! [`Network::forward_train`], [`TrainWorkspace::loss`](crate::TrainWorkspace::loss), [`Network::backward`] and
-//! [`Optimizer::step`].
+//! [`Network::forward_train`], [`TrainWorkspace::loss`](crate::workspace::TrainWorkspace::loss),
+//! [`Network::backward`] and [`Optimizer::step`].
 
 mod average;
 mod callback;

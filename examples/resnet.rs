@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 use cnn_examples::{Outcome, data, model::Manner, picture, record::Record, shipped};
-use cnn_runtime::data::{HorizontalFlip, Images};
+use cnn_runtime::data::{HorizontalFlip, Images, RandomCrop};
 use cnn_runtime::prelude::*;
 
 cnn! {
@@ -119,9 +119,15 @@ struct Args {
     /// Pictures in a training step
     #[arg(long, default_value_t = 32)]
     batch: usize,
-    /// Learning rate of the first step; it falls to zero along half a cosine
-    #[arg(long, default_value_t = 0.04)]
+    /// Highest learning rate; it rises to it and falls to nearly zero in one cycle
+    #[arg(long, default_value_t = 0.08)]
     lr: f32,
+    /// Pixels by which a picture may be moved in each direction while training
+    #[arg(long, default_value_t = 0)]
+    shift: u16,
+    /// A file to keep the run in after each epoch; a run that it holds already is taken up again
+    #[arg(long)]
+    checkpoint: Option<PathBuf>,
     /// Seed of the weights, of the order of pictures and of their augmentation
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -162,20 +168,27 @@ fn classify<N: Network>(args: &Args) -> Outcome {
     picture::classify(&N::new(args.seed), &photo, if args.quick { 1 } else { 11 })
 }
 
-/// Trains a network on pictures, every other one mirrored, and prints what it reached.
+/// Trains a network on pictures, every other one mirrored and each moved a little, and prints what it reached.
 fn learn<N: Network>(train: Images, test: Images, args: &Args) -> Outcome {
     let normalize = Normalize::of(&train)?;
     let (epochs, count, tests) = if args.quick { (1, 640, 500) } else { (args.epochs, train.len(), test.len()) };
-    let train = train.spread(count).augmented(HorizontalFlip).normalized(normalize.clone())?;
+    let train = train.spread(count).augmented(RandomCrop::new(args.shift)).augmented(HorizontalFlip);
+    let train = train.normalized(normalize.clone())?;
     let test = test.spread(tests).normalized(normalize)?;
     println!("{}: {} parameters, {} multiply-accumulates a picture", N::INFO.name, N::INFO.params, N::INFO.macs);
 
     let start = Instant::now();
     let mut net = N::new(args.seed);
     let sgd = Sgd::new(args.lr).momentum(0.9).weight_decay(5e-4);
-    let trainer = Trainer::new(sgd).epochs(epochs).batch(args.batch).seed(args.seed);
-    let history =
-        trainer.schedule(Cosine::new(args.lr)).validate(&test).fit(&mut net, &train, args.record.callbacks()?)?;
+    let mut trainer = Trainer::new(sgd).epochs(epochs).batch(args.batch).seed(args.seed);
+    trainer = trainer.schedule(OneCycle::new(args.lr)).validate(&test);
+    if let Some(file) = &args.checkpoint {
+        trainer = trainer.checkpoint(file);
+        if file.exists() {
+            trainer = trainer.resume(file);
+        }
+    }
+    let history = trainer.fit(&mut net, &train, args.record.callbacks()?)?;
     let seconds = start.elapsed().as_secs_f64();
     if let [first, .., last] = &history.epochs[..] {
         println!("the loss went from {:.3} in the first epoch to {:.3} in the last", first.loss, last.loss);
@@ -190,8 +203,8 @@ fn learn<N: Network>(train: Images, test: Images, args: &Args) -> Outcome {
         ("pictures to train on", train.len().to_string()),
         ("pictures in a step", args.batch.to_string()),
         ("optimiser", "SGD, momentum 0.9, weight decay 5e-4".to_owned()),
-        ("learning rate", format!("{}, falling to zero along half a cosine", args.lr)),
-        ("augmentation", "every other picture mirrored".to_owned()),
+        ("learning rate", format!("one cycle up to {}", args.lr)),
+        ("augmentation", format!("every other picture mirrored, each moved by up to {} pixels", args.shift)),
         ("seed", args.seed.to_string()),
     ];
     args.record.report(&net, &history, &test, &settings)

@@ -8,6 +8,7 @@ pub mod buffer;
 pub mod data;
 pub mod desc;
 pub mod dispatch;
+pub mod ensemble;
 pub mod error;
 mod frame;
 pub mod info;
@@ -38,6 +39,7 @@ pub mod workspace;
 
 pub use buffer::Buffer;
 pub use cnn_macros::cnn;
+pub use ensemble::Ensemble;
 pub use error::Error;
 pub use network::Network;
 pub use params::Params;

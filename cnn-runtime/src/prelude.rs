@@ -3,6 +3,7 @@
 pub use crate::buffer::Buffer;
 pub use crate::cnn;
 pub use crate::data::{Dataset, Normalize, Split};
+pub use crate::ensemble::Ensemble;
 pub use crate::error::Error;
 pub use crate::info::{LayerInfo, NetInfo, TensorInfo};
 pub use crate::init::Init;

@@ -91,21 +91,44 @@ pub fn evaluate<N: Network>(
     data: &(impl Dataset + ?Sized),
 ) -> Result<Evaluation, Error> {
     check_input(data, N::INFO)?;
-    let (mut in_top5, mut loss) = (0, 0.0);
-    let mut confusion = Confusion::new(N::INFO.infer.output.len);
+    let mut tally = Tally::new(N::INFO.infer.output.len);
     let mut labels = vec![0; workspace.capacity().min(data.len())];
     for first in (0..data.len()).step_by(workspace.capacity()) {
         let n = workspace.capacity().min(data.len() - first);
         fill_batch(data, |at| Draw::of(first + at), workspace.samples_mut(n), &mut labels[..n])?;
         network::run_infer(network, workspace, n);
         for (at, scores) in workspace.rows(n).outer_iter().enumerate() {
-            let label = class(labels[at] as i128, first + at, scores.len())?;
-            confusion.add(label, argmax(scores));
-            in_top5 += usize::from(in_top(scores, label, 5));
-            loss += cross_entropy(scores, label);
+            tally.add(scores, class(labels[at] as i128, first + at, scores.len())?);
         }
     }
-    Ok(Evaluation { loss: (loss / data.len() as f64) as f32, in_top5, confusion })
+    Ok(tally.finish())
+}
+
+/// An [`Evaluation`] in the making.
+pub(crate) struct Tally {
+    loss: f64,
+    in_top5: usize,
+    confusion: Confusion,
+}
+
+impl Tally {
+    /// Nothing yet, of so many classes.
+    pub(crate) fn new(classes: usize) -> Self {
+        Tally { loss: 0.0, in_top5: 0, confusion: Confusion::new(classes) }
+    }
+
+    /// Counts a sample of class `label`.
+    pub(crate) fn add(&mut self, scores: ArrayView1<'_, f32>, label: usize) {
+        self.loss += cross_entropy(scores, label);
+        self.in_top5 += usize::from(in_top(scores, label, 5));
+        self.confusion.add(label, argmax(scores));
+    }
+
+    /// What was found of all samples.
+    pub(crate) fn finish(self) -> Evaluation {
+        let loss = (self.loss / self.confusion.samples() as f64) as f32;
+        Evaluation { loss, in_top5: self.in_top5, confusion: self.confusion }
+    }
 }
 
 #[cfg(test)]

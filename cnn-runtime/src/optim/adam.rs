@@ -27,7 +27,6 @@ pub struct AdamW(Moments);
 /// What both have.
 #[derive(Clone, Debug, PartialEq)]
 struct Moments {
-    lr: f32,
     betas: (f32, f32),
     eps: f32,
     decay: Decay,
@@ -41,7 +40,7 @@ macro_rules! settings {
             #[doc = concat!("a weight decay of ", stringify!($default), ", as PyTorch has it.")]
             pub fn new(lr: f32) -> Self {
                 let decay = Decay { amount: $default, all: true };
-                $name(Moments { lr, betas: (0.9, 0.999), eps: 1e-8, decay, memory: Memory::default() })
+                $name(Moments { betas: (0.9, 0.999), eps: 1e-8, decay, memory: Memory::new(lr) })
             }
 
             /// The parts of the old mean and of the old mean square that a step keeps, both from 0 up to but not
@@ -79,14 +78,6 @@ macro_rules! settings {
                 self.0.update::<$decoupled>(values, gradients, tensors)
             }
 
-            fn lr(&self) -> f32 {
-                self.0.lr
-            }
-
-            fn set_lr(&mut self, lr: f32) {
-                self.0.lr = lr;
-            }
-
             fn memory(&self) -> &Memory {
                 &self.0.memory
             }
@@ -108,7 +99,7 @@ impl Moments {
         gradients: &[f32],
         tensors: &[TensorInfo],
     ) -> Result<(), Error> {
-        check_not_negative("learning rate", self.lr)?;
+        check_not_negative("learning rate", self.memory.lr)?;
         check_below_one("beta1", self.betas.0)?;
         check_below_one("beta2", self.betas.1)?;
         check("epsilon", self.eps, "a finite number above 0", self.eps.is_finite() && self.eps > 0.0)?;
@@ -119,11 +110,11 @@ impl Moments {
         let step = (self.memory.steps + 1) as f64;
         let [rest1, rest2] = [beta1, beta2].map(|beta| 1.0 - f64::from(beta).powf(step));
         let rule = Step::<DECOUPLED> {
-            lr: self.lr,
+            lr: self.memory.lr,
             beta1,
             beta2,
             eps: self.eps,
-            rate: (f64::from(self.lr) / rest1) as f32,
+            rate: (f64::from(self.memory.lr) / rest1) as f32,
             root: rest2.sqrt() as f32,
         };
         apply(rule, self.decay, (&mut self.memory, ["mean", "mean_square"]), (values, gradients), tensors)

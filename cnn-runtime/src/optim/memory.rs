@@ -3,19 +3,26 @@
 use crate::buffer::Buffer;
 use crate::error::Error;
 
-/// What an optimiser remembers: how many steps it made, and buffers as long as the parameters and in their order, such
-/// as Sgd's `velocity`. Empty before the first step.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What changes in an optimiser from step to step: its learning rate, how many steps it made, and buffers as long as the
+/// parameters and in their order, such as Sgd's `velocity`. There are none before the first step.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Memory {
+    /// The learning rate.
+    pub lr: f32,
     /// Steps made.
     pub steps: u64,
     buffers: Vec<(String, Buffer)>,
 }
 
 impl Memory {
-    /// A memory of so many steps with these buffers, to carry on from.
-    pub fn new(steps: u64, buffers: Vec<(String, Buffer)>) -> Self {
-        Memory { steps, buffers }
+    /// The start of a run.
+    pub(super) const fn new(lr: f32) -> Self {
+        Memory { lr, steps: 0, buffers: Vec::new() }
+    }
+
+    /// A memory to carry on from.
+    pub fn restored(lr: f32, steps: u64, buffers: Vec<(String, Buffer)>) -> Self {
+        Memory { lr, steps, buffers }
     }
 
     /// The buffers and what they are called.
@@ -54,7 +61,7 @@ mod tests {
 
     #[test]
     fn buffers_are_made_once_and_kept() {
-        let mut memory = Memory::default();
+        let mut memory = Memory::new(0.1);
         let [a, b] = memory.prepare(["a", "b"], 3).unwrap();
         a[2] = 1.0;
         assert_eq!(b, [0.0; 3]);
@@ -63,7 +70,7 @@ mod tests {
 
     #[test]
     fn another_rule_or_network_is_refused() {
-        let mut memory = Memory::new(4, vec![("velocity".into(), Buffer::zeroed(3))]);
+        let mut memory = Memory::restored(0.1, 4, vec![("velocity".into(), Buffer::zeroed(3))]);
         let message = |memory: &mut Memory, len| memory.prepare(["mean", "square"], len).unwrap_err().to_string();
         assert_eq!(message(&mut memory, 3), "buffers of an optimiser in use: expected mean, square, found velocity");
         assert_eq!(message(&mut memory, 4), "parameters of an optimiser in use: expected 3, found 4");

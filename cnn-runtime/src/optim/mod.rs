@@ -32,17 +32,21 @@ pub trait Optimizer {
     /// another network. The values are as they were then.
     fn update(&mut self, values: &mut [f32], gradients: &[f32], tensors: &[TensorInfo]) -> Result<(), Error>;
 
-    /// The learning rate.
-    fn lr(&self) -> f32;
-
-    /// Changes the learning rate.
-    fn set_lr(&mut self, lr: f32);
-
-    /// What the rule remembers of earlier steps.
+    /// The learning rate, and what the rule remembers of earlier steps.
     fn memory(&self) -> &Memory;
 
-    /// What the rule remembers, to be restored.
+    /// As [`memory`](Optimizer::memory), to be restored.
     fn memory_mut(&mut self) -> &mut Memory;
+
+    /// The learning rate.
+    fn lr(&self) -> f32 {
+        self.memory().lr
+    }
+
+    /// Changes the learning rate.
+    fn set_lr(&mut self, lr: f32) {
+        self.memory_mut().lr = lr;
+    }
 
     /// Changes a network's parameters by the gradients of the backward pass before it.
     ///

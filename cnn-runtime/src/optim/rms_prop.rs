@@ -18,7 +18,6 @@ use crate::info::TensorInfo;
 /// `centered` form is left out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RmsProp {
-    lr: f32,
     alpha: f32,
     eps: f32,
     momentum: f32,
@@ -29,7 +28,7 @@ pub struct RmsProp {
 impl RmsProp {
     /// With an alpha of 0.99 and an epsilon of 1e-8; no momentum, no decay.
     pub fn new(lr: f32) -> Self {
-        RmsProp { lr, alpha: 0.99, eps: 1e-8, momentum: 0.0, decay: Decay::NONE, memory: Memory::default() }
+        RmsProp { alpha: 0.99, eps: 1e-8, momentum: 0.0, decay: Decay::NONE, memory: Memory::new(lr) }
     }
 
     /// The part of the old mean square that a step keeps, from 0 up to but not including 1.
@@ -70,12 +69,12 @@ impl RmsProp {
 
 impl Optimizer for RmsProp {
     fn update(&mut self, values: &mut [f32], gradients: &[f32], tensors: &[TensorInfo]) -> Result<(), Error> {
-        check_not_negative("learning rate", self.lr)?;
+        check_not_negative("learning rate", self.memory.lr)?;
         check_below_one("alpha", self.alpha)?;
         check("epsilon", self.eps, "a finite number above 0", self.eps.is_finite() && self.eps > 0.0)?;
         check_below_one("momentum", self.momentum)?;
         check_not_negative("weight decay", self.decay.amount)?;
-        let square = Square { lr: self.lr, alpha: self.alpha, eps: self.eps };
+        let square = Square { lr: self.memory.lr, alpha: self.alpha, eps: self.eps };
         let (decay, floats) = (self.decay, (values, gradients));
         if self.momentum == 0.0 {
             apply(square, decay, (&mut self.memory, ["mean_square"]), floats, tensors)
@@ -83,14 +82,6 @@ impl Optimizer for RmsProp {
             let rule = Roll { square, momentum: self.momentum };
             apply(rule, decay, (&mut self.memory, ["mean_square", "velocity"]), floats, tensors)
         }
-    }
-
-    fn lr(&self) -> f32 {
-        self.lr
-    }
-
-    fn set_lr(&mut self, lr: f32) {
-        self.lr = lr;
     }
 
     fn memory(&self) -> &Memory {

@@ -29,7 +29,6 @@ use crate::info::TensorInfo;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sgd {
-    lr: f32,
     momentum: f32,
     nesterov: bool,
     decay: Decay,
@@ -39,7 +38,7 @@ pub struct Sgd {
 impl Sgd {
     /// Plain descent: no momentum, no decay.
     pub fn new(lr: f32) -> Self {
-        Sgd { lr, momentum: 0.0, nesterov: false, decay: Decay::NONE, memory: Memory::default() }
+        Sgd { momentum: 0.0, nesterov: false, decay: Decay::NONE, memory: Memory::new(lr) }
     }
 
     /// With momentum, from 0 up to but not including 1.
@@ -72,7 +71,7 @@ impl Sgd {
 
     /// Refuses settings the rule has no meaning for.
     fn check(&self) -> Result<(), Error> {
-        check_not_negative("learning rate", self.lr)?;
+        check_not_negative("learning rate", self.memory.lr)?;
         check_below_one("momentum", self.momentum)?;
         check_not_negative("weight decay", self.decay.amount)?;
         let sound = !self.nesterov || self.momentum > 0.0;
@@ -83,21 +82,13 @@ impl Sgd {
 impl Optimizer for Sgd {
     fn update(&mut self, values: &mut [f32], gradients: &[f32], tensors: &[TensorInfo]) -> Result<(), Error> {
         self.check()?;
-        let (lr, momentum, decay, memory) = (self.lr, self.momentum, self.decay, &mut self.memory);
+        let (lr, momentum, decay, memory) = (self.memory.lr, self.momentum, self.decay, &mut self.memory);
         let floats = (values, gradients);
         match (momentum == 0.0, self.nesterov) {
             (true, _) => apply(Fall { lr }, decay, (memory, []), floats, tensors),
             (_, false) => apply(Roll::<false> { lr, momentum }, decay, (memory, ["velocity"]), floats, tensors),
             (_, true) => apply(Roll::<true> { lr, momentum }, decay, (memory, ["velocity"]), floats, tensors),
         }
-    }
-
-    fn lr(&self) -> f32 {
-        self.lr
-    }
-
-    fn set_lr(&mut self, lr: f32) {
-        self.lr = lr;
     }
 
     fn memory(&self) -> &Memory {

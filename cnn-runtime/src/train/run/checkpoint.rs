@@ -107,7 +107,7 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
             step: self.step,
             tally: (Exact(loss), correct, images, Exact(time.as_secs_f64())),
             skipped: self.skipped.clone(),
-            lr: Exact(f64::from(self.trainer.optimizer.lr())),
+            lr: Exact(f64::from(memory.lr)),
             optimizer_steps: memory.steps,
             buffers: memory.buffers().map(|(name, _)| name.to_owned()).collect(),
             schedule: self.trainer.schedule.iter().flat_map(|schedule| schedule.memory()).map(Exact).collect(),
@@ -168,8 +168,7 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
             (None, _) => None,
         };
         self.best = Best { score: record.best.map(|score| score.0), waited: record.waited, kept };
-        *self.trainer.optimizer.memory_mut() = Memory::new(record.optimizer_steps, buffers);
-        self.trainer.optimizer.set_lr(record.lr.0 as f32);
+        *self.trainer.optimizer.memory_mut() = Memory::restored(record.lr.0 as f32, record.optimizer_steps, buffers);
         self.step = record.step;
         let (loss, correct, images, seconds) = record.tally;
         self.tally = Tally { loss: loss.0, correct, images, time: seconds.time() };

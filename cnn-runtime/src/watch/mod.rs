@@ -21,7 +21,7 @@ pub use progress::Progress;
 pub use tensorboard::TensorBoard;
 
 /// An epoch to test callbacks with.
-#[cfg(test)]
+#[cfg(all(test, any(feature = "log", feature = "progress", feature = "tensorboard", feature = "viz")))]
 pub(crate) fn epoch(index: usize, epochs: usize) -> crate::train::Epoch {
     crate::train::Epoch {
         epoch: index,

@@ -71,7 +71,8 @@ impl Inspection {
         self.info.layers
     }
 
-    /// What the layer `name` made of the batch: `[n, c, h, w]` or `[n, features]`.
+    /// What the layer `name` made of the batch: `[n, c, h, w]` or `[n, features]`. Where an activation is applied as the
+    /// layer before it writes its output, that layer shows what the activation made of it.
     ///
     /// # Errors
     /// [`Error::UnknownLayer`] if there is no such layer.

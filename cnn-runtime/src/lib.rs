@@ -1,4 +1,6 @@
 //! Kernels, buffers and training for convolutional networks declared with [`cnn!`].
+//!
+//! New to such networks? The [`guide`] goes from a sum of nine products to ResNet, with code that runs and pictures.
 
 // Emitted code names this crate from outside; so that it also works inside, in unit tests.
 #[allow(unused_extern_crates)]
@@ -11,6 +13,9 @@ pub mod dispatch;
 pub mod ensemble;
 pub mod error;
 mod frame;
+// A book, which only its readers and the tests of its code compile.
+#[cfg(any(doc, doctest))]
+pub mod guide;
 pub mod info;
 pub mod init;
 pub mod inspect;

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "safetensors")]
 mod checkpoint;
+mod measures;
 
 use std::mem;
 use std::ops::{ControlFlow, Range};
@@ -12,12 +13,11 @@ use rand::seq::SliceRandom;
 
 use super::average::Average;
 use super::targets::{Targets, kept_part, mix};
-use super::{Callback, Epoch, History, Length, Position, Step, Trainer};
+use super::{Callback, Epoch, History, Position, Step, Trainer};
 use crate::buffer::Buffer;
 use crate::data::{Batch, Batches, Dataset, Plan};
 use crate::error::Error;
-use crate::info::TensorInfo;
-use crate::info::unknown_layer;
+use crate::info::{TensorInfo, unknown_layer};
 use crate::kernel::pieces::{CHUNK, each, part};
 use crate::loss::SoftmaxCrossEntropy;
 use crate::metrics::{self, Evaluation};
@@ -25,6 +25,7 @@ use crate::network::Network;
 use crate::optim::{Optimizer, clip};
 use crate::random;
 use crate::workspace::{TrainWorkspace, Workspace};
+use measures::{Measures, Tally};
 
 /// A run: the trainer, what it works on, and all the memory it needs, made before the first step.
 pub(super) struct Run<'r, 'd, N, O, D: ?Sized> {
@@ -53,28 +54,6 @@ pub(super) struct Run<'r, 'd, N, O, D: ?Sized> {
     average: Option<Average>,
     best: Best,
     history: History,
-}
-
-/// How many of what make a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Measures {
-    batch: usize,
-    accumulate: usize,
-    /// Batches of an epoch.
-    batches: usize,
-    /// Steps of an epoch.
-    per_epoch: usize,
-    epochs: usize,
-    steps: u64,
-}
-
-/// What steps brought.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Tally {
-    loss: f64,
-    correct: usize,
-    images: usize,
-    time: Duration,
 }
 
 /// The best epoch so far.
@@ -343,69 +322,5 @@ fn freezer<N: Network>(frozen: Vec<String>) -> Result<impl Fn(&str) -> bool, Err
     match frozen.iter().find(|frozen| !names().any(|name| belongs(name, frozen))) {
         Some(unknown) => Err(unknown_layer(N::INFO, unknown)),
         None => Ok(move |name: &str| frozen.iter().any(|frozen| belongs(name, frozen))),
-    }
-}
-
-impl Measures {
-    fn new(samples: usize, batch: usize, accumulate: usize, length: Length) -> Self {
-        let batch = batch.min(samples);
-        let batches = samples.div_ceil(batch);
-        let per_epoch = batches.div_ceil(accumulate);
-        let (epochs, steps) = match length {
-            Length::Epochs(epochs) => (epochs, epochs as u64 * per_epoch as u64),
-            Length::Steps(steps) => (steps.div_ceil(per_epoch as u64) as usize, steps),
-        };
-        Measures { batch, accumulate, batches, per_epoch, epochs, steps }
-    }
-
-    fn position(&self, step: u64) -> Position {
-        let epoch = (step / self.per_epoch as u64) as usize;
-        Position { epoch, epochs: self.epochs, step, steps: self.steps }
-    }
-
-    /// The batches of its epoch that make the step.
-    fn batches_of(&self, position: Position) -> Range<usize> {
-        let step = self.in_epoch(position);
-        step * self.accumulate..self.batches.min((step + 1) * self.accumulate)
-    }
-
-    /// The step counted from the start of its epoch.
-    fn in_epoch(&self, position: Position) -> usize {
-        (position.step % self.per_epoch as u64) as usize
-    }
-}
-
-impl Tally {
-    fn add(&mut self, other: Tally) {
-        self.loss += other.loss;
-        self.correct += other.correct;
-        self.images += other.images;
-        self.time += other.time;
-    }
-
-    fn mean_loss(&self) -> f32 {
-        (self.loss / self.images as f64) as f32
-    }
-
-    fn accuracy(&self) -> f64 {
-        self.correct as f64 / self.images as f64
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn steps_and_epochs_follow_from_the_batches() {
-        let measures = |length, accumulate| Measures::new(100, 8, accumulate, length);
-        let plain = measures(Length::Epochs(3), 1);
-        assert_eq!((plain.batches, plain.per_epoch, plain.epochs, plain.steps), (13, 13, 3, 39));
-        let together = measures(Length::Epochs(3), 4);
-        assert_eq!((together.batches, together.per_epoch, together.epochs, together.steps), (13, 4, 3, 12));
-        assert_eq!(together.batches_of(together.position(7)), 12..13);
-        let cut = measures(Length::Steps(30), 1);
-        assert_eq!((cut.epochs, cut.steps, cut.position(29).epoch, cut.in_epoch(cut.position(29))), (3, 30, 2, 3));
-        assert_eq!(Measures::new(3, 8, 1, Length::Epochs(0)).steps, 0);
     }
 }

@@ -44,18 +44,7 @@ chapter!(ch03_stride);
 chapter!(ch04_channels);
 chapter!(ch05_pooling);
 chapter!(ch06_not_fully_connected, mlp_vs_cnn);
-chapter!(
-    ch07_feature_maps,
-    photo,
-    edges,
-    upright_edges,
-    level_edges,
-    blur,
-    sharpen,
-    conv1_filters,
-    feature_maps,
-    look
-);
+chapter!(ch07_feature_maps, photo, edges, upright_edges, level_edges, blur, sharpen, conv1_filters, feature_maps, look);
 chapter!(ch08_lenet5);
 chapter!(ch09_alexnet);
 chapter!(ch10_overfitting);

@@ -16,7 +16,7 @@ use crate::workspace::TrainWorkspace;
 
 pub use adam::{Adam, AdamW};
 pub use memory::Memory;
-pub(crate) use norm::clip;
+pub(crate) use norm::{clip, scale};
 pub use rms_prop::RmsProp;
 pub use sgd::Sgd;
 

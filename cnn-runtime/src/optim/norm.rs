@@ -21,7 +21,7 @@ fn norm(gradients: &[f32], tensors: &[TensorInfo]) -> f64 {
 }
 
 /// Multiplies the gradients of all trained tensors.
-fn scale(gradients: &mut [f32], tensors: &[TensorInfo], by: f32) {
+pub(crate) fn scale(gradients: &mut [f32], tensors: &[TensorInfo], by: f32) {
     for range in ranges(tensors) {
         let len = range.len();
         each(&mut gradients[range], CHUNK, len, |_, piece| piece.iter_mut().for_each(|d| *d *= by));

@@ -22,7 +22,7 @@ use crate::kernel::pieces::{CHUNK, each, part};
 use crate::loss::SoftmaxCrossEntropy;
 use crate::metrics::{self, Evaluation};
 use crate::network::Network;
-use crate::optim::{Optimizer, clip};
+use crate::optim::{Optimizer, clip, scale};
 use crate::random;
 use crate::workspace::{TrainWorkspace, Workspace};
 use measures::{Measures, Tally};
@@ -229,8 +229,7 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
     fn update(&mut self, samples: usize) -> Result<(), Error> {
         let gradients = match &mut self.sum {
             Some(sum) => {
-                let by = 1.0 / samples as f32;
-                each(sum, CHUNK, N::INFO.param_floats, |_, piece| piece.iter_mut().for_each(|d| *d *= by));
+                scale(sum, &self.trained, 1.0 / samples as f32);
                 &mut sum[..]
             }
             None => self.workspace.gradients_mut("step")?,

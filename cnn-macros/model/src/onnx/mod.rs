@@ -1,0 +1,3 @@
+//! ONNX models (<https://onnx.ai/onnx/repo-docs/IR.html>).
+
+pub mod proto;

@@ -7,13 +7,14 @@ use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cnn_model::Dtype;
+use cnn_model::stranger::Shown;
 use ndarray::ArrayD;
 
-use super::dtype::Dtype;
 #[cfg(feature = "npz")]
 use super::npz;
-use super::report::Shown;
 use super::safetensors;
+use super::values;
 use crate::buffer::Mapped;
 use crate::error::Error;
 
@@ -75,11 +76,6 @@ impl Entry {
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
-}
-
-/// Bytes that `shape` takes, if that many can be addressed at all.
-pub(super) fn size(shape: &[usize], dtype: Dtype) -> Option<usize> {
-    shape.iter().try_fold(dtype.bytes(), |len, &side| len.checked_mul(side))
 }
 
 /// What a reader of a format finds in a file before it looks at any number.
@@ -192,7 +188,7 @@ impl Weights {
             )));
         }
         match &entry.place {
-            Place::Plain(range) => Ok(entry.dtype.floats(&self.bytes[range.clone()])),
+            Place::Plain(range) => Ok(values::floats(entry.dtype, &self.bytes[range.clone()])),
             #[cfg(feature = "npz")]
             Place::Member(member) => npz::floats(&self.bytes, member, entry).map_err(|reason| self.invalid(reason)),
         }

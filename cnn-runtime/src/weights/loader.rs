@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 
+use cnn_model::naming::{Naming, counts_batches};
+use cnn_model::stranger::Shown;
+
 use super::file::{Entry, Weights};
-use super::naming::Naming;
-use super::report::{Mismatch, Misshapen, Missing, Shown, Surplus};
+use super::report::{Mismatch, Misshapen, Missing, Surplus};
 use crate::error::Error;
 use crate::info::{NetInfo, TensorInfo};
 use crate::network::Network;
@@ -165,11 +167,7 @@ impl Loader {
         if let Some(naming) = self.naming {
             return Ok((naming, naming.names(info)?));
         }
-        let fitting = |names: &Vec<String>| names.iter().filter(|name| entries.contains_key(*name)).count();
-        let possible = Naming::ALL.into_iter().filter_map(|naming| Some((naming, naming.names(info).ok()?)));
-        // The first of several that fit alike.
-        let best = possible.rev().max_by_key(|(_, names)| fitting(names));
-        Ok(best.expect("a network's own names are always possible"))
+        Ok(Naming::best(info, |name| entries.contains_key(name)))
     }
 
     /// Pairs the tensors of network and file.
@@ -199,7 +197,8 @@ impl Loader {
                 }),
             }
         }
-        let mut rest: Vec<_> = rest.into_iter().filter(|(_, entry)| !counts_batches(entry)).collect();
+        let is_surplus = |entry: &Entry| !counts_batches(entry.name(), entry.dtype(), entry.shape());
+        let mut rest: Vec<_> = rest.into_iter().filter(|(_, entry)| is_surplus(entry)).collect();
         rest.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         for (name, entry) in rest {
             if self.allow_surplus.iter().any(|prefix| starts(&name, prefix)) {
@@ -220,11 +219,6 @@ fn starts(name: &str, prefix: &str) -> bool {
         Some(rest) => prefix.is_empty() || rest.is_empty() || rest.starts_with('.'),
         None => false,
     }
-}
-
-/// Whether this is PyTorch's count of the batches that a batch normalisation has seen, which no result depends on.
-fn counts_batches(entry: &Entry) -> bool {
-    entry.shape().is_empty() && !entry.dtype().is_float() && entry.name().ends_with("num_batches_tracked")
 }
 
 impl fmt::Debug for Loader {

@@ -14,7 +14,6 @@
 //! by `model.load_state_dict(safetensors.torch.load_file(path))`.
 
 mod atomic;
-mod dtype;
 mod file;
 mod loader;
 mod naming;
@@ -24,11 +23,14 @@ mod report;
 mod safetensors;
 mod saver;
 mod tensor;
+mod values;
 
-pub use dtype::Dtype;
+#[doc(inline)]
+pub use cnn_model::Dtype;
+#[doc(inline)]
+pub use cnn_model::naming::{Naming, Unnamed};
 pub use file::{Entry, Weights};
 pub use loader::{Loaded, Loader};
-pub use naming::Naming;
 pub use report::{Mismatch, Misshapen, Missing, Surplus};
 pub(crate) use safetensors::write as write_safetensors;
 pub use saver::{Saver, write};

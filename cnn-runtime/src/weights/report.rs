@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::dtype::Dtype;
-use super::naming::Naming;
+use cnn_model::stranger::{Shape, Shown, nearest};
+use cnn_model::{Dtype, Naming};
+
 use crate::info::TensorInfo;
 
 /// Everything that does not fit between a file and a network. Nothing was loaded.
@@ -70,12 +71,9 @@ impl Mismatch {
 
     /// Finds for each missing tensor that will be shown the surplus one that it may be.
     pub(super) fn find_nearest(&mut self) {
-        /// Comparisons of names are what this costs.
-        const CANDIDATES: usize = 1000;
         for missing in self.missing.iter_mut().take(LINES) {
-            let fitting = self.surplus.iter().take(CANDIDATES).filter(|other| other.shape == missing.tensor.shape);
-            let distances = fitting.filter_map(|other| Some((distance(&missing.name, &other.name)?, &other.name)));
-            missing.nearest = distances.min().map(|(_, name)| name.clone());
+            let surplus = self.surplus.iter().map(|other| (&other.name[..], &other.shape[..]));
+            missing.nearest = nearest(&missing.name, missing.tensor.shape, surplus).map(str::to_owned);
         }
     }
 }
@@ -122,70 +120,5 @@ struct Ours<'a>(&'a str, &'a TensorInfo);
 impl fmt::Display for Ours<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0 == self.1.name { Ok(()) } else { write!(f, " (`{}`)", self.1.name) }
-    }
-}
-
-/// A name out of a file, which can be of any length and content, as a short piece of a line.
-pub(super) struct Shown<'a>(pub &'a str);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const LONGEST: usize = 64;
-        let mut chars = self.0.chars();
-        let start: String = chars.by_ref().take(LONGEST).flat_map(char::escape_debug).collect();
-        write!(f, "`{start}{}`", if chars.next().is_some() { ".." } else { "" })
-    }
-}
-
-/// A shape out of a file, which can have any number of axes.
-struct Shape<'a>(&'a [usize]);
-
-impl fmt::Display for Shape<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const AXES: usize = 8;
-        match self.0 {
-            shape if shape.len() <= AXES => write!(f, "{shape:?}"),
-            shape => write!(f, "a shape of {} axes", shape.len()),
-        }
-    }
-}
-
-/// Letters to insert, delete or replace between two names, if they are few.
-fn distance(a: &str, b: &str) -> Option<usize> {
-    const LONGEST: usize = 96;
-    let limit = a.len() / 3;
-    if a.len().max(b.len()) > LONGEST || a.len().abs_diff(b.len()) > limit {
-        return None;
-    }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.bytes().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    Some(row[b.len()]).filter(|&distance| distance <= limit)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn distances_count_letters() {
-        assert_eq!(distance("fc.weight", "fc.weight"), Some(0));
-        assert_eq!(distance("fc.weight", "fc1.weights"), Some(2));
-        assert_eq!(distance("conv1.bias", "cnv1.bais"), Some(3));
-        assert_eq!(distance("fc.bias", "conv.weight"), None);
-    }
-
-    #[test]
-    fn names_and_shapes_of_strangers_stay_short() {
-        assert_eq!(Shown("a\n\u{1b}[31m\"b").to_string(), r#"`a\n\u{1b}[31m\"b`"#);
-        assert_eq!(Shown(&"x".repeat(1000)).to_string().len(), 64 + 4);
-        assert_eq!(Shape(&[1, 2]).to_string(), "[1, 2]");
-        assert_eq!(Shape(&[1; 1000]).to_string(), "a shape of 1000 axes");
     }
 }

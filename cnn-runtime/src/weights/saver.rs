@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::naming::Naming;
+use cnn_model::Naming;
+
 #[cfg(feature = "npz")]
 use super::npz;
 use super::safetensors;

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use super::dtype::Dtype;
+use cnn_model::Dtype;
+
 use crate::info::TensorInfo;
 use crate::layout::Layout;
 
@@ -60,6 +61,7 @@ impl<'a> Tensor<'a> {
     }
 
     /// Bytes that it takes in a file.
+    #[cfg(feature = "npz")]
     pub(super) fn bytes(&self) -> usize {
         self.shape.iter().product::<usize>() * self.dtype().bytes()
     }

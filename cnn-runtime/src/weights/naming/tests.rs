@@ -1,5 +1,6 @@
-use super::*;
-use crate::{Network, cnn};
+use cnn_model::Naming;
+
+use crate::{Error, Network, cnn};
 
 cnn! {
     block basic(c, s = 1) =
@@ -27,7 +28,10 @@ fn names<N: Network>(naming: Naming) -> Vec<String> {
 }
 
 fn refusal<N: Network>(naming: Naming) -> String {
-    naming.names(N::INFO).unwrap_err().to_string()
+    let refusal = naming.names(N::INFO).unwrap_err();
+    let text = refusal.to_string();
+    assert_eq!(Error::from(refusal).to_string(), text);
+    text
 }
 
 /// The modules in the order of their first tensors.

@@ -4,7 +4,7 @@
 
 use std::io::Read;
 
-use crate::weights::dtype::Dtype;
+use cnn_model::Dtype;
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// Bytes of a dictionary at most. NumPy reads 10,000 unasked.

@@ -9,6 +9,7 @@ use std::io::{self, Cursor, Read, Write};
 use std::ops::Range;
 use std::path::Path;
 
+use cnn_model::stranger::Shown;
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
 use ndarray::{ArrayView, IxDyn, ShapeBuilder};
@@ -16,9 +17,9 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
 use super::atomic;
-use super::file::{Contents, Entry, Place, size};
-use super::report::Shown;
+use super::file::{Contents, Entry, Place};
 use super::tensor::Tensor;
+use super::values;
 use crate::error::Error;
 use header::Header;
 
@@ -65,7 +66,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Contents, String> {
         let mut member = Member { range, is_deflated, header: 0, fortran: false, crc: file.crc32() };
         let header = Header::read(&mut member.open(bytes)).map_err(|error| format!("{}: {error}", Shown(&name)))?;
         (member.header, member.fortran) = (header.len, header.fortran);
-        let len = size(&header.shape, header.dtype).and_then(|len| len.checked_add(header.len));
+        let len = header.dtype.size(&header.shape).and_then(|len| len.checked_add(header.len));
         if len.map(|len| len as u64) != Some(file.size()) {
             return Err(format!("{}: the array is not as long as its header says", Shown(&name)));
         }
@@ -109,11 +110,11 @@ impl Member {
 
 /// The values of a tensor in row-major order.
 pub(super) fn floats<'b>(bytes: &'b [u8], member: &Member, tensor: &Entry) -> Result<Cow<'b, [f32]>, String> {
-    let len = size(&tensor.shape, tensor.dtype).ok_or("the size was checked before")?;
+    let len = tensor.dtype.size(&tensor.shape).ok_or("the size was checked before")?;
     let numbers = member.numbers(bytes, len).map_err(|error| format!("{}: {error}", Shown(&tensor.name)))?;
     let values = match &numbers {
-        Cow::Borrowed(numbers) => tensor.dtype.floats(numbers),
-        Cow::Owned(numbers) => Cow::Owned(tensor.dtype.floats(numbers).into_owned()),
+        Cow::Borrowed(numbers) => values::floats(tensor.dtype, numbers),
+        Cow::Owned(numbers) => Cow::Owned(values::floats(tensor.dtype, numbers).into_owned()),
     };
     if !member.fortran {
         return Ok(values);

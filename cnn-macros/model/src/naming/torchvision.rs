@@ -1,6 +1,7 @@
 //! The names in torchvision's AlexNet, VGG and ResNet, and in what is built like them.
 
-use super::graph::{Graph, INPUT, Next};
+use super::INPUT;
+use super::graph::{Graph, Next};
 
 /// A module's name for each layer that can have tensors, or why there is none.
 pub(super) fn modules(graph: &Graph<'_>) -> Result<Vec<Option<String>>, String> {
@@ -59,7 +60,7 @@ impl<'a> Residual<'a> {
                 ("fc", 1..) => "fc".to_owned(),
                 _ => String::new(),
             };
-            if self.graph.layers[layer].params > 0 {
+            if self.graph.has_tensors[layer] {
                 if module.is_empty() || self.modules.contains(&Some(module.clone())) {
                     return Err(format!("{} stands where torchvision has no such layer", self.graph.name(layer)));
                 }
@@ -82,7 +83,7 @@ impl<'a> Residual<'a> {
         if sum != other || main.len() == shortcut.len() {
             return Err(format!("the branches that end in {} are no block with a shortcut", graph.name(*sum)));
         }
-        let shape = graph.layers[*sum].output;
+        let shape = &graph.layers[*sum].output[..];
         if shape != self.shape {
             (self.stage, self.block, self.shape) = (self.stage + 1, 0, shape);
         }
@@ -113,7 +114,7 @@ impl<'a> Residual<'a> {
             };
         }
         let end = layers.last().copied().unwrap_or(start);
-        match (self.graph.kind(layer), self.graph.layers[layer].inputs) {
+        match (self.graph.kind(layer), &self.graph.layers[layer].inputs[..]) {
             ("add", &[a, b]) if [a, b].contains(&end) && a != b => Ok((layers, layer)),
             _ => Err(format!("{} is no sum of a block and its shortcut", self.graph.name(layer))),
         }

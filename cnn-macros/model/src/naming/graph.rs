@@ -1,13 +1,12 @@
 //! A network's layers as a graph, and what of it is a chain.
 
-use crate::info::LayerInfo;
-
-/// The input of the network, as layers name it among what they read.
-pub(super) const INPUT: usize = usize::MAX;
+use super::{Declaration, INPUT, Layer};
 
 /// Layers, and who reads which of them.
 pub(super) struct Graph<'a> {
-    pub layers: &'a [LayerInfo],
+    pub layers: &'a [Layer<'a>],
+    /// Of each layer, whether it has tensors.
+    pub has_tensors: Vec<bool>,
     /// The readers of each layer, then those of the input; one that reads twice stands twice.
     readers: Vec<Vec<usize>>,
 }
@@ -23,14 +22,19 @@ pub(super) enum Next {
 }
 
 impl<'a> Graph<'a> {
-    pub fn new(layers: &'a [LayerInfo]) -> Self {
+    pub fn new(network: &'a Declaration<'a>) -> Self {
+        let layers = &network.layers[..];
         let mut readers = vec![Vec::new(); layers.len() + 1];
         for (index, layer) in layers.iter().enumerate() {
-            for &value in layer.inputs {
+            for &value in layer.inputs.iter() {
                 readers[value.min(layers.len())].push(index);
             }
         }
-        Graph { layers, readers }
+        let mut has_tensors = vec![false; layers.len()];
+        for tensor in &network.tensors {
+            has_tensors[tensor.layer] = true;
+        }
+        Graph { layers, has_tensors, readers }
     }
 
     /// What a layer is: `conv`, `bn`, `relu`.

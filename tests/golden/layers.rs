@@ -116,4 +116,9 @@ cases! {
     lrn_options { <7x3x5> -> lrn(size = 3, alpha = 0.5, beta = 0.6, k = 1.5) }
     add { <3x7x5> -> add(conv(5, 3x3, p1), conv(5, 1x1)) }
     concat { <3x7x5> -> concat(conv(5, 3x3, p1), id, pool(3, s1, p1)) }
+    conv_four_sides { <3x7x11> -> conv(5, 3x3, s1x2, p0x1x2x3) }
+    dwconv_four_sides { <3x11x7> -> dwconv(3x3, s2, p2x0x1x1) }
+    max_pool_four_sides { <3x11x7> -> pool(3, s2, p1x0x0x1) }
+    avg_pool_four_sides { <3x11x7> -> avgpool(3, s2, p0x1x1x0) }
+    pad_four_sides { <3x11x7> -> pad(0x1x2x3) }
 }

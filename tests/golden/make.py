@@ -148,6 +148,23 @@ def graph_cases():
     yield "concat", (3, 7, 5), concat, lambda x: torch.cat([concat["conv1"](x), x, pool(x)], 1)
 
 
+def padded(top, left, bottom, right, value=0.0):
+    """Padding in the order of `cnn!`."""
+    return Function(lambda x: F.pad(x, (left, right, top, bottom), value=value))
+
+
+def spatial_cases():
+    conv = nn.Conv2d(3, 5, 3, stride=(1, 2))
+    yield "conv_four_sides", (3, 7, 11), named(pad=padded(0, 1, 2, 3), conv1=conv)
+    dwconv = nn.Conv2d(3, 3, 3, stride=2, groups=3)
+    yield "dwconv_four_sides", (3, 11, 7), named(pad=padded(2, 0, 1, 1), dwconv1=dwconv)
+    pool = nn.MaxPool2d(3, stride=2)
+    yield "max_pool_four_sides", (3, 11, 7), named(pad=padded(1, 0, 0, 1, -torch.inf), step=pool)
+    pool = nn.AvgPool2d(3, stride=2)
+    yield "avg_pool_four_sides", (3, 11, 7), named(pad=padded(0, 1, 1, 0), step=pool)
+    yield "pad_four_sides", (3, 11, 7), named(step=padded(0, 1, 2, 3))
+
+
 # Ours follows PyTorch's default: a padded window divides by its whole size.
 AVERAGE_COUNTS_PADDING = True
 
@@ -156,7 +173,7 @@ def layer_goldens():
     """Every layer once or more, on three samples of small, mostly prime, sizes."""
     torch.manual_seed(2)
     goldens = {}
-    for case, shape, net, *forward in [*conv_cases(), *pool_cases(), *pointwise_cases(), *graph_cases()]:
+    for case, shape, net, *forward in [*conv_cases(), *pool_cases(), *pointwise_cases(), *graph_cases(), *spatial_cases()]:
         forward = forward[0] if forward else chain(net)
         x = torch.randn(3, *shape) * 2.5
         record = {"input": x, **net.state_dict()}

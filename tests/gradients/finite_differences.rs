@@ -12,7 +12,7 @@ use cnn_runtime::prelude::*;
 use cnn_runtime::testing::uniform;
 use ndarray::{Array4, ArrayD, ArrayView2};
 
-use crate::networks::{Fan, Kinks, Names, Norms, Readers, Residual, Row, Windows};
+use crate::networks::{Fan, Kinks, Names, Norms, Readers, Residual, Row, Spatial, Windows};
 use crate::random::{random, random_batch, random_network};
 
 /// Three: batch normalisation maps two samples to plus and minus one, whatever they are.
@@ -42,6 +42,11 @@ const KINKED: Stencil = Stencil { step: 1.0 / 256.0, points: &[(-1.0, -0.5), (1.
 #[test]
 fn windows() {
     check::<Windows>(&KINKED, weighted);
+}
+
+#[test]
+fn layers_that_move_pixels() {
+    check::<Spatial>(&SMOOTH, weighted);
 }
 
 #[test]

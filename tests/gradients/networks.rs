@@ -17,6 +17,14 @@ cnn! {
         -> pool(2x3, s1) <3x2x8>
         -> fc(7);
 
+    /// Layers that move pixels, each side of which differs. Smooth.
+    pub Spatial <3x9x7>
+        -> conv(4, 3x3, p0x1x2x1) <4x9x7> -> tanh
+        -> dwconv(3, s2x1, p1x0x0x2) <4x4x7>
+        -> avgpool(3, s1x2, p1x0x0x1) <4x3x3>
+        -> pad(0x1x2x0) <4x5x4>
+        -> fc(5);
+
     /// One value that every activation reads.
     pub Fan <3x5x7>
         -> conv(4, 3x3, p1)

@@ -2,13 +2,13 @@
 
 use cnn_compiler::expand;
 use cnn_compiler::front::{Network, analyse};
-use cnn_compiler::ir::{Map, Shape};
+use cnn_compiler::ir::{Map, Op, Shape};
 use proc_macro2::TokenStream;
 use proptest::prelude::*;
 use quote::quote;
 
 /// Pieces of the language and of what people may type instead.
-const PIECES: [&str; 64] = [
+const PIECES: [&str; 65] = [
     "->",
     "->",
     "->",
@@ -60,6 +60,7 @@ const PIECES: [&str; 64] = [
     "nobias",
     "s2",
     "p1x2",
+    "p0x1x2x3",
     "g3",
     "0",
     "1",
@@ -83,7 +84,7 @@ const VALID: [&str; 4] = [
      R <3x32x32> -> conv(16, 3x3, p(3 / 2)) -> basic(16) * 3 -> basic(2 * 16, s2) -> avgpool(global) -> fc(10);",
     "U <2x16x16> -> left = conv(3, 3x3, same) -> pool(2) -> (conv(5, 3x3, same) -> tanh) * 2 -> upsample(2, bilinear)
      -> concat(id, left -> elu(alpha = 0.5)) -> dwconv(3x3, m2, d2) -> lrn(size = 3) -> softmax",
-    "<1x8x8> -> pad(1x2) -> conv(4, 3, g1, nobias) -> leaky_relu(0.2) -> maxpool(3, s2, p1) -> flatten -> log_softmax",
+    "<1x8x8> -> pad(1x2) -> pad(0x1x2x0) -> conv(4, 3, g1, p0x1x2x3, nobias) -> leaky_relu(0.2) -> maxpool(3, s2, p1) -> flatten -> log_softmax",
 ];
 
 /// Analyses and expands a source; sources that do not lex never reach a macro.
@@ -201,7 +202,7 @@ enum Random {
     Residual { out: usize, stride: usize },
     Concat { out: usize },
     Upsample(usize),
-    Pad(usize),
+    Pad([usize; 4]),
     Depthwise { multiplier: usize },
     Repeat(usize),
     Named,
@@ -226,7 +227,7 @@ fn layer() -> impl Strategy<Value = Random> {
         (1..9_usize, 1..3_usize).prop_map(|(out, stride)| Random::Residual { out, stride }),
         (1..9_usize).prop_map(|out| Random::Concat { out }),
         (1..3_usize).prop_map(Random::Upsample),
-        (1..3_usize).prop_map(Random::Pad),
+        [0..3_usize, 1..3_usize, 0..4_usize, 0..3_usize].prop_map(Random::Pad),
         (1..3_usize).prop_map(|multiplier| Random::Depthwise { multiplier }),
         (1..5_usize).prop_map(Random::Repeat),
         Just(Random::Named),
@@ -268,7 +269,9 @@ fn write(index: usize, layer: &Random, Map { c, h, w }: Map) -> Option<(String, 
         }
         Random::Concat { out } => (format!("concat(id, conv({out}, 1x1))"), Map { c: c + out, h, w }),
         Random::Upsample(scale) => (format!("upsample({scale})"), Map { c, h: scale * h, w: scale * w }),
-        Random::Pad(pad) => (format!("pad({pad})"), Map { c, h: h + pad + pad, w: w + pad + pad }),
+        Random::Pad([top, left, bottom, right]) => {
+            (format!("pad({top}x{left}x{bottom}x{right})"), Map { c, h: top + h + bottom, w: left + w + right })
+        }
         Random::Depthwise { multiplier } => (format!("dwconv(1x1, m{multiplier})"), Map { c: c * multiplier, h, w }),
         Random::Repeat(times) => (format!("(conv({c}, 3x3, p1) -> tanh) * {times}"), Map { c, h, w }),
         Random::Named => {
@@ -280,6 +283,18 @@ fn write(index: usize, layer: &Random, Map { c, h, w }: Map) -> Option<(String, 
             (format!("unit({out}, s{stride})"), output)
         }
     })
+}
+
+/// What a layer's text means where nothing but its input stands before it: that is, what it meant in the network.
+fn alone(text: &str, input: Shape, op: Op) -> (Op, String) {
+    let Map { c, h, w } = input.to_map();
+    let (flatten, own) = if matches!(input, Shape::Flat(_)) { ("flatten -> ", 1) } else { ("", 0) };
+    let normalised = if matches!(op, Op::Conv { bias: false, .. }) { " -> bn" } else { "" };
+    let source = format!("A <{c}x{h}x{w}> -> {flatten}{text}{normalised}");
+    let (networks, diagnostics) = analyse(source.parse().expect("lexes"));
+    assert_eq!(diagnostics.into_vec().len(), 0, "{source}");
+    let node = networks[0].graph.as_ref().expect("no errors").nodes[own].clone();
+    (node.op, node.text)
 }
 
 proptest! {
@@ -318,6 +333,10 @@ proptest! {
         prop_assert_eq!(names.len(), count, "names are unique: {}", source);
         for (index, node) in graph.nodes.iter().enumerate() {
             prop_assert!(!node.inputs.is_empty() && node.inputs.iter().all(|input| *input <= index), "{}", source);
+            if let (&[input], false) = (&node.inputs[..], node.op == Op::Flatten) {
+                let (op, text) = alone(&node.text, graph.shape(input), node.op);
+                prop_assert_eq!((op, &text), (node.op, &node.text), "{}", source);
+            }
         }
     }
 }

@@ -161,3 +161,4 @@ fn arithmetic_from_another_macro_keeps_its_parentheses() {
 
 mod errors;
 mod limits;
+mod texts;

@@ -126,7 +126,7 @@ impl<'c> Report<'c> {
     }
 
     /// The last pool before this layer, where a window of `spans` would fit without it.
-    pub(crate) fn droppable_pool(&self, spans: [usize; 2], pad: [usize; 2]) -> Option<String> {
+    pub(crate) fn droppable_pool(&self, spans: [usize; 2], pad: [usize; 4]) -> Option<String> {
         let mut value = *self.layer.inputs.first()?;
         let mut windows = Vec::new();
         loop {
@@ -136,7 +136,8 @@ impl<'c> Report<'c> {
                 Some(Op::MaxPool { .. } | Op::AvgPool { .. }) => {
                     let Some(Shape::Map(map)) = self.values[value].shape else { return None };
                     let size = windows.iter().rev().try_fold([map.h, map.w], slide)?;
-                    let fits = (0..2).all(|axis| size[axis].saturating_add(pad[axis].saturating_mul(2)) >= spans[axis]);
+                    let fits = (0..2)
+                        .all(|axis| size[axis].saturating_add(pad[axis]).saturating_add(pad[axis + 2]) >= spans[axis]);
                     return this
                         .layer
                         .filter(|_| fits)

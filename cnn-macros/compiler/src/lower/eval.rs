@@ -6,7 +6,7 @@ use super::Unfolding;
 use crate::ast::{Expr, ExprKind};
 use crate::diag::Site;
 use crate::op::Kind;
-use crate::op::args::split_option;
+use crate::op::sizes::{Sizes, split_option};
 use crate::suggest;
 
 /// What an expression is worth.
@@ -18,14 +18,12 @@ pub enum Value<'a> {
     Float(f64),
     /// `5x5`.
     Dims(&'a [usize]),
-    /// An option with one or two sizes: `s2`, `p1x2`. The second equals the first where only one was written.
+    /// An option with sizes: `s2`, `p1x2`.
     Letter {
         /// Which option.
         letter: char,
         /// Its sizes.
-        sizes: [i128; 2],
-        /// How many were written.
-        written: usize,
+        sizes: Sizes,
     },
     /// An option without a size: `same`.
     Word(&'a Ident),
@@ -53,11 +51,7 @@ impl<'a> Unfolding<'_, 'a> {
             [letter] if kind.takes(char::from(*letter)) => char::from(*letter),
             _ => return value,
         };
-        match value {
-            Value::Int(size) => Value::Letter { letter, sizes: [size; 2], written: 1 },
-            Value::Dims(&[a, b]) => Value::Letter { letter, sizes: [a as i128, b as i128], written: 2 },
-            other => other,
-        }
+        sizes_of(value).map_or(value, |sizes| Value::Letter { letter, sizes })
     }
 
     /// The value of an expression as it stands.
@@ -99,12 +93,10 @@ impl<'a> Unfolding<'_, 'a> {
     fn computed(&mut self, ident: &Ident, size: &'a Expr, site: Site, frame: usize) -> Value<'a> {
         let text = ident.to_string();
         let mut letters = text.chars();
-        match (letters.next(), letters.next(), self.eval(size, frame)) {
-            (_, _, Value::Unknown) => Value::Unknown,
-            (Some(letter), None, Value::Int(size)) => Value::Letter { letter, sizes: [size; 2], written: 1 },
-            (Some(letter), None, Value::Dims(&[a, b])) => {
-                Value::Letter { letter, sizes: [a as i128, b as i128], written: 2 }
-            }
+        let value = self.eval(size, frame);
+        match (letters.next(), letters.next(), sizes_of(value)) {
+            _ if matches!(value, Value::Unknown) => Value::Unknown,
+            (Some(letter), None, Some(sizes)) => Value::Letter { letter, sizes },
             _ => {
                 let message =
                     format!("`{ident}(...)` is no argument: an option with a computed size is written `p(k / 2)`");
@@ -173,10 +165,19 @@ impl<'a> Unfolding<'_, 'a> {
     }
 }
 
+/// A number, or one, two or four of them.
+fn sizes_of(value: Value<'_>) -> Option<Sizes> {
+    match value {
+        Value::Int(size) => Sizes::new(&[size]),
+        Value::Dims(sizes) => Sizes::of_dims(sizes),
+        _ => None,
+    }
+}
+
 /// An identifier that is no parameter: `s2x1` with its sizes, or a word.
 fn word(ident: &Ident) -> Value<'_> {
     match split_option(&ident.to_string()) {
-        Some((letter, sizes, written)) => Value::Letter { letter, sizes, written },
+        Some((letter, sizes)) => Value::Letter { letter, sizes },
         None => Value::Word(ident),
     }
 }

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use proc_macro2::Ident;
 
 use super::Kind;
+use super::sizes::{Sizes, split_option, wrong_count};
 use super::text::either;
 use crate::diag::Site;
 use crate::infer::report::Report;
@@ -17,22 +18,6 @@ pub(crate) const LARGEST: usize = 1 << 31;
 
 /// Options without a size, and layers' own words.
 const WORDS: [&str; 7] = ["same", "valid", "bias", "nobias", "global", "nearest", "bilinear"];
-
-/// `s2` or `s2x1`: letter, sizes, and how many sizes were written.
-pub(crate) fn split_option(text: &str) -> Option<(char, [i128; 2], usize)> {
-    let mut chars = text.chars();
-    let letter = chars.next().filter(char::is_ascii_lowercase)?;
-    let mut sizes = chars.as_str().split('x').map(|size| {
-        let digits = !size.is_empty() && size.bytes().all(|byte| byte.is_ascii_digit());
-        digits.then(|| size.parse().unwrap_or(i128::MAX))
-    });
-    let first = sizes.next()??;
-    match (sizes.next(), sizes.next()) {
-        (None, _) => Some((letter, [first; 2], 1)),
-        (Some(second), None) => Some((letter, [first, second?], 2)),
-        _ => None,
-    }
-}
 
 /// Whether a name would be read as an option.
 pub(crate) fn is_option_word(text: &str) -> bool {
@@ -60,7 +45,7 @@ pub(crate) struct Signature {
 pub(crate) struct Bound<'c> {
     signature: Signature,
     slots: Vec<Option<&'c Argument<'c>>>,
-    letters: Vec<(char, [i128; 2], usize, Site)>,
+    letters: Vec<(char, Sizes, Site)>,
     words: Vec<(&'c Ident, Site)>,
     /// Whether a number too many was reported.
     surplus: bool,
@@ -116,7 +101,7 @@ impl<'c> Bound<'c> {
         }
         match arg.value {
             Value::Unknown => self.bad.set(true),
-            Value::Letter { letter, sizes, written } => self.letter(letter, sizes, written, arg.site),
+            Value::Letter { letter, sizes } => self.letter(letter, sizes, arg.site),
             Value::Word(word) => self.word(word, arg.site),
             Value::Int(_) | Value::Float(_) | Value::Dims(_) => self.positional(arg),
         }
@@ -198,14 +183,15 @@ impl<'c> Bound<'c> {
         Some(letter).filter(|letter| self.signature.letters.contains(*letter))
     }
 
-    fn letter(&mut self, letter: char, sizes: [i128; 2], written: usize, site: Site) {
-        let shown = show(Value::Letter { letter, sizes, written });
+    fn letter(&mut self, letter: char, sizes: Sizes, site: Site) {
+        let shown = show(Value::Letter { letter, sizes });
         if !self.signature.letters.contains(letter) {
             let taken = self.signature.letters.chars().map(|letter| format!("`{letter}`")).collect::<Vec<_>>();
             let list = if taken.is_empty() { String::new() } else { format!(", only {}", either(&taken)) };
             let hint = match letter {
                 'k' if self.signature.slots.contains(&"kernel") => {
-                    format!("a kernel is written `{}x{}`", sizes[0], sizes[1])
+                    let [rows, columns] = sizes.pair();
+                    format!("a kernel is written `{rows}x{columns}`")
                 }
                 _ => self.usage(),
             };
@@ -215,7 +201,7 @@ impl<'c> Bound<'c> {
             let place = first.line_col();
             return self.fail(site, format!("{} is given twice, first at {place}", letter_name(letter)));
         }
-        self.letters.push((letter, sizes, written, site));
+        self.letters.push((letter, sizes, site));
     }
 
     fn word(&mut self, word: &'c Ident, site: Site) {
@@ -241,6 +227,9 @@ impl<'c> Bound<'c> {
         let known = self.signature.words.iter().copied().chain(params.iter().map(String::as_str));
         let digits = text.trim_start_matches(|ch: char| !ch.is_ascii_digit());
         let named = text.strip_suffix(digits).filter(|_| !digits.is_empty()).and_then(|word| self.letter_of(word));
+        if let Some(message) = named.and_then(|letter| wrong_count(text, letter, letter_name(letter))) {
+            return self.fail(site, message);
+        }
         let hint = match (suggest::did_you_mean(text, known), named) {
             (_, Some(letter)) => format!(": write `{letter}{digits}`"),
             (hint, _) if !hint.is_empty() => hint,
@@ -321,17 +310,51 @@ impl<'c> Bound<'c> {
         }
     }
 
-    /// The sizes of an option such as `s2`, with its site.
+    /// The sizes of an option such as `s2` for rows and columns, with its site.
     pub(crate) fn option(&self, letter: char, least: usize) -> Result<Option<([usize; 2], Site)>, ()> {
-        let Some(&(_, sizes, written, site)) = self.letters.iter().find(|(known, ..)| *known == letter) else {
+        let Some(&(_, sizes, site)) = self.letters.iter().find(|(known, ..)| *known == letter) else {
             return Ok(None);
         };
-        let name = letter_name(letter);
-        if written == 2 && matches!(letter, 'g' | 'm') {
-            self.fail(site, format!("{name} is one number: write `{letter}{}`", sizes[0]));
+        let (name, [rows, columns]) = (letter_name(letter), sizes.pair());
+        if sizes.written() > 1 && matches!(letter, 'g' | 'm') {
+            self.fail(site, format!("{name} is one number: write `{letter}{rows}`"));
             return Err(());
         }
-        Ok(Some(([self.in_range(sizes[0], name, least, site)?, self.in_range(sizes[1], name, least, site)?], site)))
+        if sizes.written() > 2 {
+            self.fail(site, format!("{name} has two sizes, not four: write `{letter}{rows}x{columns}`"));
+            return Err(());
+        }
+        Ok(Some(([self.in_range(rows, name, least, site)?, self.in_range(columns, name, least, site)?], site)))
+    }
+
+    /// The padding `p2`, `p1x2` or `p0x1x2x3` of top, left, bottom and right, with its site.
+    pub(crate) fn padding(&self) -> Result<Option<([usize; 4], Site)>, ()> {
+        let Some(&(_, sizes, site)) = self.letters.iter().find(|(known, ..)| *known == 'p') else {
+            return Ok(None);
+        };
+        Ok(Some((self.each_side(sizes, letter_name('p'), site)?, site)))
+    }
+
+    /// A slot's number, pair or four sizes, for top, left, bottom and right.
+    pub(crate) fn sides(&self, name: &str) -> Result<Option<[usize; 4]>, ()> {
+        let Some(arg) = self.slot(name) else { return Ok(None) };
+        let Value::Dims(dims) = arg.value else {
+            return self.whole(arg.value, name, 0, arg.site).map(|size| Some([size; 4]));
+        };
+        let Some(sizes) = Sizes::of_dims(dims) else {
+            let shown = show(arg.value);
+            self.fail(arg.site, format!("{} has two or four sizes, not `{shown}`: {}", title(name), self.usage()));
+            return Err(());
+        };
+        self.each_side(sizes, name, arg.site).map(Some)
+    }
+
+    fn each_side(&self, sizes: Sizes, name: &str, site: Site) -> Result<[usize; 4], ()> {
+        let mut sides = [0; 4];
+        for (side, size) in sides.iter_mut().zip(sizes.sides()) {
+            *side = self.in_range(size, name, 0, site)?;
+        }
+        Ok(sides)
     }
 
     /// A number with a default, which must pass `check`; `range` says in words what passes.
@@ -389,8 +412,7 @@ fn show(value: Value<'_>) -> String {
         Value::Int(value) => value.to_string(),
         Value::Float(value) => decimal(value),
         Value::Dims(sizes) => sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("x"),
-        Value::Letter { letter, sizes, written: 1 } => format!("{letter}{}", sizes[0]),
-        Value::Letter { letter, sizes, .. } => format!("{letter}{}x{}", sizes[0], sizes[1]),
+        Value::Letter { letter, sizes } => format!("{letter}{sizes}"),
         Value::Word(word) => word.to_string(),
         Value::Unknown => "?".into(),
     }
@@ -401,13 +423,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_split_into_letter_and_sizes() {
-        assert_eq!(split_option("s2"), Some(('s', [2, 2], 1)));
-        assert_eq!(split_option("p1x2"), Some(('p', [1, 2], 2)));
-        assert_eq!(split_option("s0"), Some(('s', [0, 0], 1)));
-        for text in ["s", "same", "s2x", "s2x1x3", "S2", "", "sx2", "relu6x"] {
-            assert_eq!(split_option(text), None, "{text}");
-        }
+    fn options_are_no_names() {
         assert!(is_option_word("same") && is_option_word("g4") && !is_option_word("c1") && !is_option_word("k"));
     }
 }

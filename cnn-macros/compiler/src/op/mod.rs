@@ -11,6 +11,7 @@ mod norm;
 mod pad;
 mod pool;
 mod shortcut;
+pub(crate) mod sizes;
 mod softmax;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Max and average pooling.
 
 use super::args::Signature;
-use super::text::{full, short, window_options};
+use super::text::{full, short, sides, window_options};
 use super::window::{self, Options, Padding};
 use super::{Cx, Kind, Outcome};
 use crate::ir::{Map, Op, Shape, Window};
@@ -47,8 +47,9 @@ pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
 
 fn global(cx: &Cx<'_>, site: crate::diag::Site) -> Outcome {
     let others = cx.args.slot("kernel").map(|arg| arg.site);
-    let letters = ['s', 'p', 'd'].into_iter().filter_map(|letter| cx.args.option(letter, 0).ok().flatten());
-    let others = others.into_iter().chain(letters.map(|(_, site)| site));
+    let letters = ['s', 'd'].into_iter().filter_map(|letter| cx.args.option(letter, 0).ok().flatten());
+    let padding = cx.args.padding().ok().flatten().map(|(_, site)| site);
+    let others = others.into_iter().chain(letters.map(|(_, site)| site)).chain(padding);
     let others = others.chain(cx.args.has("same")).chain(cx.args.has("valid")).next();
     if let Some(other) = others {
         let label = cx.kind.label();
@@ -87,11 +88,11 @@ fn large_window(kernel: [usize; 2]) -> String {
 fn too_much_padding(options: &Options) -> Option<String> {
     let Padding::Explicit(pad) = options.padding else { return None };
     let most = [0, 1].map(|axis| window::span(options.kernel[axis], options.dilation[axis]) / 2);
-    if pad[0] <= most[0] && pad[1] <= most[1] {
+    if (0..4).all(|side| pad[side] <= most[side % 2]) {
         return None;
     }
     let fix = if most == [0, 0] { "remove it".to_string() } else { format!("use at most `p{}`", short(most)) };
-    Some(format!("padding {} is more than half of the {} window: {fix}", short(pad), full(options.kernel)))
+    Some(format!("padding {} is more than half of the {} window: {fix}", sides(pad), full(options.kernel)))
 }
 
 /// With dilation, all taps of a window can fall beside an input that is narrower than the gap between taps.

@@ -20,6 +20,14 @@ pub(crate) fn short(pair: [usize; 2]) -> String {
     if pair[0] == pair[1] { pair[0].to_string() } else { full(pair) }
 }
 
+/// Sizes of top, left, bottom and right: all four only where opposite sides differ.
+pub(crate) fn sides(sides: [usize; 4]) -> String {
+    match sides {
+        [top, left, bottom, right] if [top, left] == [bottom, right] => short([top, left]),
+        [top, left, bottom, right] => format!("{top}x{left}x{bottom}x{right}"),
+    }
+}
+
 /// `1_000_000` with a comma after every three digits: `1,000,000`.
 pub(crate) fn count(number: u128) -> String {
     let digits = number.to_string();
@@ -34,14 +42,11 @@ pub(crate) fn count(number: u128) -> String {
 }
 
 /// Stride, padding and dilation as a user would write them. The stride is always shown; padding and dilation only
-/// where they do something; padding that differs between opposite sides can only come from `same`.
+/// where they do something.
 pub(crate) fn window_options(window: &Window) -> String {
-    let [top, left, bottom, right] = window.pad;
     let mut text = format!(", s{}", short(window.stride));
-    if (top, left) != (bottom, right) {
-        text += ", same";
-    } else if [top, left] != [0, 0] {
-        text += &format!(", p{}", short([top, left]));
+    if window.pad != [0; 4] {
+        text += &format!(", p{}", sides(window.pad));
     }
     if window.dilation != [1, 1] {
         text += &format!(", d{}", short(window.dilation));
@@ -76,6 +81,6 @@ mod tests {
         let window = Window { kernel: [5, 5], stride: [1, 1], dilation: [1, 1], pad: [2; 4] };
         assert_eq!(window_options(&window), ", s1, p2");
         let window = Window { kernel: [3, 3], stride: [2, 1], dilation: [2, 2], pad: [0, 0, 1, 1] };
-        assert_eq!(window_options(&window), ", s2x1, same, d2");
+        assert_eq!(window_options(&window), ", s2x1, p0x0x1x1, d2");
     }
 }

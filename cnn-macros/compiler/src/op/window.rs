@@ -8,8 +8,8 @@ use crate::ir::{Map, Op, Window};
 /// How a window is padded.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Padding {
-    /// The same on opposite sides.
-    Explicit([usize; 2]),
+    /// Top, left, bottom and right.
+    Explicit([usize; 4]),
     /// As much as makes the output `ceil(input / stride)`, the odd one at the bottom and right.
     Same,
 }
@@ -40,7 +40,7 @@ pub(super) fn options(cx: &Cx<'_>, kernel: Result<[usize; 2], ()>, stride: [usiz
 }
 
 fn padding(cx: &Cx<'_>) -> Result<(Padding, Option<Site>), ()> {
-    let explicit = cx.args.option('p', 0)?;
+    let explicit = cx.args.padding()?;
     let (same, valid) = (cx.args.has("same"), cx.args.has("valid"));
     let mut given: Vec<Site> = explicit.iter().map(|(_, site)| *site).chain(same).chain(valid).collect();
     given.sort_by_key(|site| site.key());
@@ -52,7 +52,7 @@ fn padding(cx: &Cx<'_>) -> Result<(Padding, Option<Site>), ()> {
     Ok(match (explicit, same) {
         (Some((sizes, site)), _) => (Padding::Explicit(sizes), Some(site)),
         (None, Some(site)) => (Padding::Same, Some(site)),
-        (None, None) => (Padding::Explicit([0, 0]), None),
+        (None, None) => (Padding::Explicit([0; 4]), None),
     })
 }
 
@@ -66,9 +66,9 @@ fn axis(input: usize, options: &Options, axis: usize) -> Option<(usize, usize, u
     let (stride, span) = (options.stride[axis], span(options.kernel[axis], options.dilation[axis]));
     match options.padding {
         Padding::Explicit(pad) => {
-            let pad = pad[axis];
-            let free = pad.checked_mul(2)?.checked_add(input)?.checked_sub(span)?;
-            Some((pad, pad, free / stride + 1))
+            let (before, after) = (pad[axis], pad[axis + 2]);
+            let free = before.checked_add(after)?.checked_add(input)?.checked_sub(span)?;
+            Some((before, after, free / stride + 1))
         }
         Padding::Same => {
             let output = input.div_ceil(stride);
@@ -96,15 +96,15 @@ fn misfit(cx: &Cx<'_>, options: &Options, input: Map) -> String {
     let spans = [0, 1].map(|axis| span(options.kernel[axis], options.dilation[axis]));
     let pad = match options.padding {
         Padding::Explicit(pad) => pad,
-        Padding::Same => [0, 0],
+        Padding::Same => [0; 4],
     };
-    let padded = [0, 1].map(|axis| size[axis].saturating_add(pad[axis].saturating_mul(2)));
+    let padded = [0, 1].map(|axis| size[axis].saturating_add(pad[axis]).saturating_add(pad[axis + 2]));
     let mut text = full(options.kernel);
     if options.dilation != [1, 1] {
         text += &format!(" with dilation {} spans {}, which", short(options.dilation), full(spans));
     }
     text += &format!(" does not fit {}", full(size));
-    if pad != [0, 0] {
+    if pad != [0; 4] {
         text += &format!(" padded to {}", full(padded));
     }
     let uses = either(&ways_out(cx, options, size, padded));
@@ -187,11 +187,18 @@ mod tests {
 
     #[test]
     fn explicit_padding_follows_the_floor_rule() {
-        assert_eq!(axis(28, &options_of(5, 1, 1, Padding::Explicit([2, 2])), 0), Some((2, 2, 28)));
-        assert_eq!(axis(227, &options_of(11, 4, 1, Padding::Explicit([0, 0])), 0), Some((0, 0, 55)));
-        assert_eq!(axis(224, &options_of(7, 2, 1, Padding::Explicit([3, 3])), 0), Some((3, 3, 112)));
-        assert_eq!(axis(7, &options_of(3, 1, 3, Padding::Explicit([0, 0])), 0), Some((0, 0, 1)));
-        assert_eq!(axis(4, &options_of(5, 1, 1, Padding::Explicit([0, 0])), 0), None);
+        assert_eq!(axis(28, &options_of(5, 1, 1, Padding::Explicit([2; 4])), 0), Some((2, 2, 28)));
+        assert_eq!(axis(227, &options_of(11, 4, 1, Padding::Explicit([0; 4])), 0), Some((0, 0, 55)));
+        assert_eq!(axis(224, &options_of(7, 2, 1, Padding::Explicit([3; 4])), 0), Some((3, 3, 112)));
+        assert_eq!(axis(7, &options_of(3, 1, 3, Padding::Explicit([0; 4])), 0), Some((0, 0, 1)));
+        assert_eq!(axis(4, &options_of(5, 1, 1, Padding::Explicit([0; 4])), 0), None);
+    }
+
+    #[test]
+    fn each_side_has_its_own_padding() {
+        let options = options_of(3, 2, 1, Padding::Explicit([0, 1, 2, 3]));
+        assert_eq!(axis(6, &options, 0), Some((0, 2, 3)));
+        assert_eq!(axis(6, &options, 1), Some((1, 3, 4)));
     }
 
     #[test]
@@ -206,7 +213,7 @@ mod tests {
     fn sizes_at_the_limit_do_not_overflow() {
         let huge = usize::MAX;
         assert_eq!(axis(huge, &options_of(huge, 1, huge, Padding::Same), 0), None);
-        assert_eq!(axis(1, &options_of(huge, 1, 2, Padding::Explicit([huge, huge])), 0), None);
+        assert_eq!(axis(1, &options_of(huge, 1, 2, Padding::Explicit([huge; 4])), 0), None);
     }
 
     #[test]

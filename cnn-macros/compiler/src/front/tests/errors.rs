@@ -8,6 +8,7 @@ mod names;
 mod options;
 mod several;
 mod shapes;
+mod spatial;
 mod syntax;
 
 use super::analyse;

@@ -1,0 +1,28 @@
+//! A layer's text says exactly what is computed: as a user could have written it, with the same node as its meaning.
+
+use super::graph;
+
+/// Asserts the text and the output of each layer, and that its text is read as the same layer.
+fn check(cases: &[(&str, &str, &str, &str)]) {
+    for (input, layer, text, output) in cases {
+        let node = graph(&format!("A <{input}> -> {layer}")).nodes.remove(0);
+        assert_eq!((node.text.as_str(), node.output.to_string().as_str()), (*text, *output), "{layer}");
+        let again = graph(&format!("A <{input}> -> {text}")).nodes.remove(0);
+        assert_eq!((again.op, again.text, again.output), (node.op, node.text, node.output), "{layer}");
+    }
+}
+
+#[test]
+fn padding_is_shown_side_by_side_where_opposite_sides_differ() {
+    check(&[
+        ("2x9x7", "conv(3, 3x3, p0x1x2x3)", "conv(3, 3x3, s1, p0x1x2x3)", "3x9x9"),
+        ("2x9x7", "conv(3, 3x3, p1x2x1x2)", "conv(3, 3x3, s1, p1x2)", "3x9x9"),
+        ("2x9x7", "conv(3, 3x3, p0x0x0x0)", "conv(3, 3x3, s1)", "3x7x5"),
+        ("2x6x7", "conv(3, 3x3, s2, same)", "conv(3, 3x3, s2, p0x1x1x1)", "3x3x4"),
+        ("2x9x7", "dwconv(3x3, p(1x0x0x0))", "dwconv(3x3, s1, p1x0x0x0)", "2x8x5"),
+        ("2x9x7", "pool(3, s2, p0x0x1x1)", "pool(3, s2, p0x0x1x1)", "2x4x3"),
+        ("2x9x7", "avgpool(2, same)", "avgpool(2, s2, p0x0x1x1)", "2x5x4"),
+        ("2x9x7", "pad(0x1x2x3)", "pad(0x1x2x3)", "2x11x11"),
+        ("2x9x7", "pad(1x1x1x1)", "pad(1)", "2x11x9"),
+    ]);
+}

@@ -213,6 +213,38 @@ pub struct Part {
     pub total: usize,
 }
 
+/// What `mul`, `sub` and `div` make of two elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arith {
+    /// The product.
+    Mul,
+    /// The first less the second.
+    Sub,
+    /// The first divided by the second.
+    Div,
+}
+
+/// Two values joined element by element. Along each axis they are equally long, or one has size 1 and is repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Join {
+    /// What is made of two elements.
+    pub arith: Arith,
+    /// Shapes of one sample of both.
+    pub inputs: [Map; 2],
+}
+
+impl Join {
+    /// Shape of one output sample.
+    pub const fn output(&self) -> Map {
+        let [a, b] = self.inputs;
+        Map::new(longer(a.c, b.c), longer(a.h, b.h), longer(a.w, b.w))
+    }
+}
+
+const fn longer(a: usize, b: usize) -> usize {
+    if a > b { a } else { b }
+}
+
 /// By what batch normalisation normalises in training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statistics {

@@ -121,4 +121,10 @@ cases! {
     max_pool_four_sides { <3x11x7> -> pool(3, s2, p1x0x0x1) }
     avg_pool_four_sides { <3x11x7> -> avgpool(3, s2, p0x1x1x0) }
     pad_four_sides { <3x11x7> -> pad(0x1x2x3) }
+    mul_gate { <6x5x7> -> mul(id, avgpool(global) -> conv(3, 1x1) -> relu -> conv(6, 1x1) -> sigmoid) }
+    mul_three { <3x2x2> -> mul(fc(7), fc(1, nobias), fc(7) -> tanh) }
+    mul_itself { <3x5x7> -> mul(id, id) }
+    sub { <3x7x5> -> sub(conv(5, 3x3, p1), conv(5, 1x1)) }
+    sub_rows_and_columns { <3x7x5> -> sub(avgpool(7x1), avgpool(1x5)) }
+    div { <3x5x7> -> div(conv(4, 1x1), conv(1, 3x3, p1) -> sigmoid) }
 }

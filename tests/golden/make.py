@@ -165,15 +165,43 @@ def spatial_cases():
     yield "pad_four_sides", (3, 11, 7), named(step=padded(0, 1, 2, 3))
 
 
+def broadcast_cases():
+    gate = named(conv1=nn.Conv2d(6, 3, 1), conv2=nn.Conv2d(3, 6, 1))
+
+    def squeeze_and_excite(x):
+        return x * torch.sigmoid(gate["conv2"](F.relu(gate["conv1"](x.mean((2, 3), keepdim=True)))))
+
+    yield "mul_gate", (6, 5, 7), gate, squeeze_and_excite
+    mul = named(fc1=nn.Linear(12, 7), fc2=nn.Linear(12, 1, bias=False), fc3=nn.Linear(12, 7))
+
+    def product(x):
+        return mul["fc1"](x.flatten(1)) * mul["fc2"](x.flatten(1)) * torch.tanh(mul["fc3"](x.flatten(1)))
+
+    yield "mul_three", (3, 2, 2), mul, product
+    yield "mul_itself", (3, 5, 7), named(), lambda x: x * x
+    sub = named(conv1=nn.Conv2d(3, 5, 3, padding=1), conv2=nn.Conv2d(3, 5, 1))
+    yield "sub", (3, 7, 5), sub, lambda x: sub["conv1"](x) - sub["conv2"](x)
+    yield "sub_rows_and_columns", (3, 7, 5), named(), lambda x: x.mean(2, keepdim=True) - x.mean(3, keepdim=True)
+    div = named(conv1=nn.Conv2d(3, 4, 1), conv2=nn.Conv2d(3, 1, 3, padding=1))
+    yield "div", (3, 5, 7), div, lambda x: div["conv1"](x) / torch.sigmoid(div["conv2"](x))
+
+
 # Ours follows PyTorch's default: a padded window divides by its whole size.
 AVERAGE_COUNTS_PADDING = True
 
 
+def drawn(families):
+    """The cases of all families, each made when the one before is done with and each family from a seed of its own."""
+    for seed, family in enumerate(families, 2):
+        torch.manual_seed(seed)
+        yield from family()
+
+
 def layer_goldens():
-    """Every layer once or more, on three samples of small, mostly prime, sizes."""
-    torch.manual_seed(2)
+    """Every layer once or more, on three samples of small, mostly prime, sizes. A new case changes none before it."""
+    families = [conv_cases, pool_cases, pointwise_cases, graph_cases, spatial_cases, broadcast_cases]
     goldens = {}
-    for case, shape, net, *forward in [*conv_cases(), *pool_cases(), *pointwise_cases(), *graph_cases(), *spatial_cases()]:
+    for case, shape, net, *forward in drawn(families):
         forward = forward[0] if forward else chain(net)
         x = torch.randn(3, *shape) * 2.5
         record = {"input": x, **net.state_dict()}

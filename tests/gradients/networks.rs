@@ -41,6 +41,17 @@ cnn! {
         -> conv(5, 3x3)
         -> add(fc(6), fc(6) -> tanh);
 
+    /// Values of different shapes, joined element by element, each after what computes them in place.
+    pub Joins <4x7x5>
+        -> stem = conv(4, 3x3, p1)
+        -> mul(id, avgpool(global) -> conv(2, 1x1) -> tanh -> conv(4, 1x1) -> sigmoid)
+        -> sub(tanh, avgpool(7x1) -> conv(4, 1x1))
+        -> rows = avgpool(1x5) <4x7x1>
+        -> mul(stem -> tanh, id, stem -> conv(1, 1x1, nobias) -> sigmoid)
+        -> div(id, rows -> conv(1, 1x1, nobias) -> sigmoid)
+        -> sub(avgpool(7x1), rows) <4x7x5> -> conv(3, 2x2)
+        -> flat = fc(6) -> sub(id, flat -> fc(1, nobias)) -> mul(fc(1, nobias), fc(5) -> sigmoid);
+
     /// Smooth activations in rows, where each may work in the memory of the one before.
     pub Row <3x7x5>
         -> conv(5, 3x3, s2, p1) -> elu -> tanh -> silu

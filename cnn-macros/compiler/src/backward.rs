@@ -3,7 +3,7 @@
 //! Gradients are tracked per value; a flattened value shares its map's. `add` hands its gradient on without a copy: its
 //! branches then share one buffer, counted, and whoever has to change a shared buffer first takes a copy of its own.
 
-use crate::ir::{Act, Graph, Op, ValueId};
+use crate::ir::{Act, Arith, Graph, Op, ValueId};
 
 /// Index of a gradient buffer of a [`Tape`].
 pub type GradId = usize;
@@ -15,6 +15,8 @@ pub enum Saved {
     Nothing,
     /// Its input.
     Input,
+    /// All of its inputs.
+    Inputs,
     /// Its output.
     Output,
     /// Where in each window the maximum stood.
@@ -158,11 +160,13 @@ fn saved(op: Op) -> Saved {
         Op::Softmax { .. } => Saved::Output,
         Op::BatchNorm { .. } => Saved::Stats,
         Op::Lrn { .. } => Saved::Scale,
+        Op::Arith(Arith::Mul | Arith::Div) => Saved::Inputs,
         Op::AvgPool { .. }
         | Op::Dropout { .. }
         | Op::Flatten
         | Op::Add
         | Op::Concat
+        | Op::Arith(Arith::Sub)
         | Op::Pad(_)
         | Op::Upsample { .. } => Saved::Nothing,
     }

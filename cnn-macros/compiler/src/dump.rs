@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::count::Costs;
-use crate::ir::{Graph, Op, Window};
+use crate::ir::{Arith, Graph, Op, Window};
 use crate::layout::Layout;
 use crate::plan::Plan;
 
@@ -127,6 +127,9 @@ fn canonical(op: Op) -> String {
         Op::Flatten => "flatten".into(),
         Op::Add => "add".into(),
         Op::Concat => "concat".into(),
+        Op::Arith(Arith::Mul) => "mul".into(),
+        Op::Arith(Arith::Sub) => "sub".into(),
+        Op::Arith(Arith::Div) => "div".into(),
         Op::Pad(pad) => format!("pad({pad:?})"),
         Op::Upsample { scale, resample } => {
             let how = match resample {

@@ -136,6 +136,17 @@ pub enum Resample {
     Bilinear,
 }
 
+/// What `mul`, `sub` and `div` make of two elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Arith {
+    /// The product.
+    Mul,
+    /// The first less the second.
+    Sub,
+    /// The first divided by the second.
+    Div,
+}
+
 /// What a node computes. Input and output shapes stand in the [`Node`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Op {
@@ -199,6 +210,8 @@ pub enum Op {
     Add,
     /// Joins two or more values along the channels.
     Concat,
+    /// Joins two values element by element; along an axis where only one has size 1, that one is repeated.
+    Arith(Arith),
     /// Zero padding: top, left, bottom, right.
     Pad([usize; 4]),
     /// Enlarges a map by whole factors (vertical, horizontal).

@@ -1,7 +1,7 @@
 //! "Did you mean": the nearest known name.
 
 /// What a layer is called here, and what other tools call it.
-const FOREIGN: [(&str, &[&str]); 17] = [
+const FOREIGN: [(&str, &[&str]); 20] = [
     ("conv", &["conv1d", "conv2d", "convolution"]),
     ("dwconv", &["depthwise", "depthwise_conv", "depth_conv", "separable_conv"]),
     ("pool", &["max", "max_pool", "max_pool2d", "maxpool2d"]),
@@ -18,6 +18,9 @@ const FOREIGN: [(&str, &[&str]); 17] = [
     ("flatten", &["view", "reshape"]),
     ("concat", &["cat", "join", "concatenate"]),
     ("add", &["sum", "plus", "merge"]),
+    ("mul", &["multiply", "times", "product"]),
+    ("sub", &["subtract", "minus", "difference"]),
+    ("div", &["divide", "quotient"]),
     ("shortcut", &["skip", "residual"]),
     ("upsample", &["resize", "interpolate", "deconv", "conv_transpose", "convtranspose2d"]),
     ("id", &["identity", "input"]),

@@ -98,6 +98,7 @@ fn kind(op: Op) -> &'static str {
         Op::Flatten => "flatten",
         Op::Add => "add",
         Op::Concat => "concat",
+        Op::Arith(_) => "arith",
         Op::Pad(_) => "pad",
         Op::Upsample { .. } => "upsample",
     }

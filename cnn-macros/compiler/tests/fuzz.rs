@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use quote::quote;
 
 /// Pieces of the language and of what people may type instead.
-const PIECES: [&str; 65] = [
+const PIECES: [&str; 66] = [
     "->",
     "->",
     "->",
@@ -51,6 +51,7 @@ const PIECES: [&str; 65] = [
     "dropout",
     "add",
     "concat",
+    "mul",
     "shortcut",
     "flatten",
     "upsample",
@@ -206,6 +207,7 @@ enum Random {
     Depthwise { multiplier: usize },
     Repeat(usize),
     Named,
+    Gate { whole: bool },
     Block { out: usize, stride: usize },
 }
 
@@ -231,6 +233,7 @@ fn layer() -> impl Strategy<Value = Random> {
         (1..3_usize).prop_map(|multiplier| Random::Depthwise { multiplier }),
         (1..5_usize).prop_map(Random::Repeat),
         Just(Random::Named),
+        any::<bool>().prop_map(|whole| Random::Gate { whole }),
         (1..9_usize, 1..4_usize).prop_map(|(out, stride)| Random::Block { out, stride }),
     ]
 }
@@ -277,6 +280,12 @@ fn write(index: usize, layer: &Random, Map { c, h, w }: Map) -> Option<(String, 
         Random::Named => {
             let (name, conv) = (format!("kept{index}"), format!("conv({c}, 3x3, same)"));
             (format!("{name} = relu -> {conv} -> add(id, {name} -> sigmoid)"), Map { c, h, w })
+        }
+        Random::Gate { whole: true } => {
+            (format!("mul(id, avgpool(global) -> conv({c}, 1x1) -> sigmoid)"), Map { c, h, w })
+        }
+        Random::Gate { whole: false } => {
+            (format!("sub(avgpool({h}x1), div(id, conv(1, 1x1) -> sigmoid))"), Map { c, h, w })
         }
         Random::Block { out, stride } => {
             let output = Map { c: out, h: slide(h, 3, stride, 1, 1)?, w: slide(w, 3, stride, 1, 1)? };

@@ -2,9 +2,11 @@
 
 pub mod act;
 pub mod add;
+pub mod arith;
 pub mod avg_pool;
 mod axis;
 pub mod batch_norm;
+pub(crate) mod broadcast;
 pub mod concat;
 pub mod conv;
 pub mod dropout;

@@ -5,10 +5,10 @@ use quote::quote;
 
 use super::Context;
 use super::forward::range;
-use super::literal;
+use super::literal::{self, int};
 use super::slots::Arena;
 use crate::backward::{GradId, Step, Task, Write, saves_output};
-use crate::ir::Op;
+use crate::ir::{Arith, Op};
 use crate::layout::Role;
 use crate::plan::storage::BufferId;
 
@@ -84,7 +84,11 @@ impl Backward<'_> {
     }
 
     fn input(&self) -> BufferId {
-        self.value(self.context.graph.nodes[self.step.node].inputs[0])
+        self.input_at(0)
+    }
+
+    fn input_at(&self, index: usize) -> BufferId {
+        self.value(self.context.graph.nodes[self.step.node].inputs[index])
     }
 
     /// A tensor's gradient inside `g`.
@@ -116,6 +120,9 @@ impl Backward<'_> {
             Op::MaxPool { .. } => vec![("argmax", saved(0))],
             Op::BatchNorm { .. } => vec![("x", self.input()), ("mean", saved(0)), ("inv_std", saved(1))],
             Op::Lrn { .. } => vec![("x", self.input()), ("scale", saved(0))],
+            Op::Arith(Arith::Sub) => Vec::new(),
+            Op::Arith(_) if self.input_at(0) == self.input_at(1) => vec![("a", self.input())],
+            Op::Arith(_) => vec![("a", self.input_at(0)), ("b", self.input_at(1))],
             Op::Act(act) if !saves_output(act) => vec![("x", self.input())],
             Op::Act(_) | Op::Softmax { .. } => vec![("y", self.value(node + 1))],
             _ => Vec::new(),
@@ -165,6 +172,15 @@ impl Backward<'_> {
             Op::Concat => {
                 let part = &self.context.descriptors.parts(node)[input];
                 quote!(rt::concat::backward(&#part, frame.n, dy, dx, #write);)
+            }
+            Op::Arith(arith) => {
+                let values = match arith {
+                    Arith::Sub => quote!(&[], &[]),
+                    _ if self.input_at(0) == self.input_at(1) => quote!(a, a),
+                    _ => quote!(a, b),
+                };
+                let (d, input) = (d(), int(input));
+                quote!(rt::arith::backward(&#d, frame.n, #input, #values, dy, dx, #write);)
             }
             Op::AvgPool { .. } => plain(quote!(avg_pool)),
             Op::Pad(_) => plain(quote!(pad)),

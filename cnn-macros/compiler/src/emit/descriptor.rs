@@ -101,6 +101,11 @@ fn describe(graph: &Graph, index: usize) -> Vec<(TokenStream, TokenStream)> {
             one(quote!(Lrn), quote!(map: #map, size: #size, alpha: #alpha, beta: #beta, k: #k))
         }
         Op::Concat => parts(graph, index),
+        Op::Arith(arith) => {
+            let [a, b] = [0, 1].map(|input| literal::map(graph.shape(node.inputs[input]).to_map()));
+            let arith = literal::arith(arith);
+            one(quote!(Join), quote!(arith: #arith, inputs: [#a, #b]))
+        }
         Op::Pad(pad) => {
             let (input, pad) = (literal::map(input.to_map()), literal::ints(&pad));
             one(quote!(Pad), quote!(input: #input, pad: [#(#pad),*]))

@@ -80,6 +80,8 @@ impl Forward<'_> {
                 let rest = (0..node.inputs.len()).filter(|&other| other != input).map(|other| node.inputs[other]);
                 Some(self.accumulate(rest))
             }
+            Exec::InPlace(input) if matches!(node.op, Op::Arith(_)) => Some(self.arith_in_place(input)),
+            Exec::Fresh if matches!(node.op, Op::Arith(_)) => Some(self.arith()),
             Exec::InPlace(_) => Some(self.in_place(node.op)),
             Exec::Fresh if node.op == Op::Add => Some(self.add()),
             Exec::Fresh if node.op == Op::Concat => Some(self.concat()),
@@ -156,7 +158,7 @@ impl Forward<'_> {
             Op::Lrn { .. } => self.plain(quote!(lrn)),
             Op::Pad(_) => self.plain(quote!(pad)),
             Op::Upsample { .. } => self.plain(quote!(upsample)),
-            Op::Flatten | Op::Add | Op::Concat => quote!(),
+            Op::Flatten | Op::Add | Op::Concat | Op::Arith(_) => quote!(),
         }
     }
 
@@ -253,6 +255,24 @@ impl Forward<'_> {
         };
         let rest = self.accumulate(inputs[2..].iter().copied());
         quote!(#first #rest)
+    }
+
+    fn arith(&self) -> TokenStream {
+        let d = self.context.descriptors.get(self.node);
+        let (a, b, y) = (self.input(0), self.input(1), self.output());
+        // A buffer is viewed once: a value may be multiplied by itself.
+        if a == b {
+            let views = self.views(&[("a", a), ("y", y)]);
+            return quote!(#views rt::arith::forward(&#d, frame.n, a, a, y););
+        }
+        let views = self.views(&[("a", a), ("b", b), ("y", y)]);
+        quote!(#views rt::arith::forward(&#d, frame.n, a, b, y);)
+    }
+
+    fn arith_in_place(&self, input: usize) -> TokenStream {
+        let (d, which) = (self.context.descriptors.get(self.node), int(input));
+        let views = self.views(&[("io", self.output()), ("other", self.input(1 - input))]);
+        quote!(#views rt::arith::forward_inplace(&#d, frame.n, #which, io, other);)
     }
 
     fn accumulate(&self, values: impl Iterator<Item = ValueId>) -> TokenStream {

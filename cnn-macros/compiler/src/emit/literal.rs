@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{format_ident, quote};
 
-use crate::ir::{Act, Map, Resample, Window};
+use crate::ir::{Act, Arith, Map, Resample, Window};
 
 /// Integers without a suffix.
 pub fn int(value: usize) -> Literal {
@@ -62,6 +62,14 @@ pub fn act(act: Act) -> TokenStream {
         Act::HardSwish => quote!(rt::Act::HardSwish),
         Act::Tanh => quote!(rt::Act::Tanh),
         Act::Sigmoid => quote!(rt::Act::Sigmoid),
+    }
+}
+
+pub fn arith(arith: Arith) -> TokenStream {
+    match arith {
+        Arith::Mul => quote!(rt::Arith::Mul),
+        Arith::Sub => quote!(rt::Arith::Sub),
+        Arith::Div => quote!(rt::Arith::Div),
     }
 }
 

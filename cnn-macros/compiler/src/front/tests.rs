@@ -127,6 +127,32 @@ conv2 [5] conv(1, 1x1, s1) 1x16x16";
 }
 
 #[test]
+fn names_of_a_branch_are_seen_in_later_branches_and_behind_the_join() {
+    let graph = graph(
+        "A <2x4x4> -> add(a = relu -> conv(2, 1x1), a -> b = tanh -> conv(2, 1x1), (c = conv(2, 1x1))) -> mul(id, b, c -> sigmoid)",
+    );
+    let expected = "a [0] relu 2x4x4
+conv1 [1] conv(2, 1x1, s1) 2x4x4
+b [1] tanh 2x4x4
+conv2 [3] conv(2, 1x1, s1) 2x4x4
+c [0] conv(2, 1x1, s1) 2x4x4
+add1 [2, 4, 5] add 2x4x4
+sigmoid1 [5] sigmoid 2x4x4
+mul1.1 [6, 3] mul 2x4x4
+mul1 [8, 7] mul 2x4x4";
+    assert_eq!(dump(&graph), expected);
+}
+
+#[test]
+fn joined_values_have_the_larger_size_of_each_axis() {
+    let output = |chain: &str| crate::op::shape_text(graph(&format!("A <4x6x8> -> {chain}")).output());
+    assert_eq!(output("mul(id, avgpool(global))"), "4x6x8");
+    assert_eq!(output("sub(avgpool(6x1), avgpool(1x8))"), "4x6x8");
+    assert_eq!(output("div(conv(1, 1x1), avgpool(global))"), "4x6x8");
+    assert_eq!(output("mul(fc(1), fc(5), fc(1))"), "5");
+}
+
+#[test]
 fn a_network_is_a_step_of_another() {
     let source = "Stem <1x8x8> -> conv(4, 3x3) -> relu; Whole <1x16x16> -> pool(2) -> Stem -> eyes = Stem2 -> fc(2);
         Stem2 <4x6x6> -> relu -> add(id, conv(4, 1x1))";

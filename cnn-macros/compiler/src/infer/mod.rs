@@ -15,7 +15,7 @@ use crate::ast::{Dims, NetworkDef};
 use crate::diag::{Diagnostic, Diagnostics, Site};
 use crate::ir::{Graph, Map, Node, Op, Shape, ValueId};
 use crate::lower::{Instr, Layer, Lowered, call_notes};
-use crate::op::{self, Built, Kind, Outcome, count, shape_text};
+use crate::op::{self, Built, Outcome, count, shape_text};
 use cost::{Cost, MAX_ELEMENTS, MAX_PARAMS, elements};
 use report::Report;
 
@@ -122,7 +122,7 @@ impl<'i> Inference<'i> {
         let first = layer.inputs.first().copied();
         let mute = self.seen.calls.contains(&layer.call.id);
         let report = Report::new(self.lowered, &self.values, self.diagnostics, layer, mute);
-        let outcome = if matches!(layer.kind, Kind::Add | Kind::Concat) {
+        let outcome = if layer.kind.is_join() {
             let shapes: Vec<_> = layer.inputs.iter().map(|input| self.values[*input].shape).collect();
             op::infer_join(layer, &shapes, &report)
         } else {
@@ -143,6 +143,7 @@ impl<'i> Inference<'i> {
                 let id = self.add_node(bn, layer, Some(after), vec![id + 1]);
                 self.push(Some(output), id, first, Some(layer), Some(op));
             }
+            Outcome::Fold(nodes) => self.fold(nodes, layer),
             Outcome::Same => {
                 let input = first.unwrap_or(0);
                 let (shape, id) = (self.values[input].shape, self.values[input].id);
@@ -166,6 +167,20 @@ impl<'i> Inference<'i> {
         self.push(Some(output), id, layer.inputs.first().copied(), Some(layer), Some(op));
     }
 
+    /// Adds nodes of which each joins the one before and the next input; the last one has the layer's name.
+    fn fold(&mut self, nodes: Vec<Built>, layer: &'i Layer<'i>) {
+        let (ids, count) = (self.ids(layer), nodes.len());
+        let (mut id, mut last) = (ids[0], None);
+        for (index, built) in nodes.into_iter().enumerate() {
+            last = Some((built.output, built.op));
+            let part = (index + 1).to_string();
+            let part = (index + 1 < count).then_some(part.as_str());
+            id = self.add_node(built, layer, part, vec![id, ids[index + 1]]);
+        }
+        let (shape, op) = last.unzip();
+        self.push(shape, id, layer.inputs.first().copied(), Some(layer), op);
+    }
+
     fn add_node(&mut self, built: Built, layer: &Layer<'_>, part: Option<&str>, inputs: Vec<ValueId>) -> ValueId {
         let name = part.map_or_else(|| layer.name.clone(), |part| format!("{}.{part}", layer.name));
         let Built { op, output, text } = built;
@@ -178,6 +193,7 @@ impl<'i> Inference<'i> {
         let built: Vec<&Built> = match &outcome {
             Outcome::Node(built) => vec![built],
             Outcome::Pair(pair) => pair.iter().map(|(built, _)| built).collect(),
+            Outcome::Fold(nodes) => nodes.iter().collect(),
             Outcome::Same | Outcome::Failed(_) => return (outcome, self.total),
         };
         let mut input = layer.inputs.first().and_then(|input| self.values[*input].shape);

@@ -64,7 +64,7 @@ fn first_known(inputs: &[Option<Shape>]) -> Option<(usize, Shape)> {
     inputs.iter().enumerate().find_map(|(branch, shape)| shape.map(|shape| (branch, shape)))
 }
 
-fn too_few(layer: &Layer<'_>, report: &Report<'_>) -> bool {
+pub(super) fn too_few(layer: &Layer<'_>, report: &Report<'_>) -> bool {
     let label = layer.kind.label();
     if layer.branches.len() < 2 {
         let count = if layer.branches.is_empty() { "no branch" } else { "one branch" };
@@ -74,7 +74,13 @@ fn too_few(layer: &Layer<'_>, report: &Report<'_>) -> bool {
     layer.branches.len() < 2
 }
 
-fn report_branches(layer: &Layer<'_>, report: &Report<'_>, branches: [usize; 2], shapes: [Shape; 2], message: String) {
+pub(super) fn report_branches(
+    layer: &Layer<'_>,
+    report: &Report<'_>,
+    branches: [usize; 2],
+    shapes: [Shape; 2],
+    message: String,
+) {
     let [first, second] = branches.map(|branch| layer.branches[branch]);
     let notes = [(first, branches[0], shapes[0]), (second, branches[1], shapes[1])].map(|(site, branch, shape)| {
         let trail = report.trail(layer.inputs[branch]);
@@ -84,7 +90,7 @@ fn report_branches(layer: &Layer<'_>, report: &Report<'_>, branches: [usize; 2],
 }
 
 /// The padding that keeps the smaller branch as large as the other, where only rows and columns differ.
-fn add_padding(report: &Report<'_>, values: [usize; 2], first: Shape, second: Shape) -> Option<String> {
+pub(super) fn add_padding(report: &Report<'_>, values: [usize; 2], first: Shape, second: Shape) -> Option<String> {
     let (Shape::Map(a), Shape::Map(b)) = (first, second) else { return None };
     if a.c != b.c {
         return None;
@@ -93,7 +99,7 @@ fn add_padding(report: &Report<'_>, values: [usize; 2], first: Shape, second: Sh
 }
 
 /// The layer that gives one branch the shape of the other.
-fn add_fix(first: Shape, second: Shape) -> Option<String> {
+pub(super) fn add_fix(first: Shape, second: Shape) -> Option<String> {
     let (a, b) = match (first, second) {
         (Shape::Map(a), Shape::Map(b)) => (a, b),
         (Shape::Map(map), Shape::Flat(features)) | (Shape::Flat(features), Shape::Map(map))

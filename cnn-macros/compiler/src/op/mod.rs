@@ -2,6 +2,7 @@
 
 mod act;
 pub mod args;
+mod arith;
 mod conv;
 mod dropout;
 mod fc;
@@ -23,7 +24,7 @@ pub(crate) use text::{count, shape_text};
 pub(crate) use window::padding_for;
 
 use crate::infer::report::Report;
-use crate::ir::{Map, Op, Shape};
+use crate::ir::{Arith, Map, Op, Shape};
 use crate::lower::Layer;
 use args::{Bound, Signature};
 
@@ -53,13 +54,16 @@ pub enum Kind {
     Flatten,
     Add,
     Concat,
+    Mul,
+    Sub,
+    Div,
     Shortcut,
     Pad,
     Upsample,
 }
 
 /// The layers' names. The first name of a kind is the one shown.
-pub const LAYERS: [(&str, Kind); 26] = [
+pub const LAYERS: [(&str, Kind); 29] = [
     ("conv", Kind::Conv),
     ("dwconv", Kind::DwConv),
     ("pool", Kind::Pool),
@@ -83,6 +87,9 @@ pub const LAYERS: [(&str, Kind); 26] = [
     ("flatten", Kind::Flatten),
     ("add", Kind::Add),
     ("concat", Kind::Concat),
+    ("mul", Kind::Mul),
+    ("sub", Kind::Sub),
+    ("div", Kind::Div),
     ("shortcut", Kind::Shortcut),
     ("pad", Kind::Pad),
     ("upsample", Kind::Upsample),
@@ -97,6 +104,11 @@ impl Kind {
     /// The name of the layer.
     pub fn label(self) -> &'static str {
         LAYERS.iter().find(|(_, kind)| *kind == self).map_or("layer", |(name, _)| name)
+    }
+
+    /// Whether the layer joins branches.
+    pub fn is_join(self) -> bool {
+        matches!(self, Kind::Add | Kind::Concat | Kind::Mul | Kind::Sub | Kind::Div)
     }
 
     /// Whether the layer has an option of this letter, like `s2`.
@@ -141,6 +153,8 @@ pub(crate) enum Outcome {
     Same,
     /// Two nodes in a row, with the last parts of their names.
     Pair([(Built, &'static str); 2]),
+    /// Nodes of two inputs in a row: the first joins the first two branches, each other the one before and the next branch.
+    Fold(Vec<Built>),
     /// An error has been reported, or the input is unknown. The output's shape, where it is certain nevertheless.
     Failed(Option<Shape>),
 }
@@ -204,10 +218,13 @@ pub(crate) fn infer(layer: &Layer<'_>, input: Option<Shape>, normalised: bool, r
     }
 }
 
-/// Applies the rule of `add` or `concat`; an input that is not certain is `None`.
+/// Applies the rule of a layer that joins branches; an input that is not certain is `None`.
 pub(crate) fn infer_join(layer: &Layer<'_>, inputs: &[Option<Shape>], report: &Report<'_>) -> Outcome {
     match layer.kind {
         Kind::Concat => join::concat(layer, inputs, report),
+        Kind::Mul => arith::infer(Arith::Mul, layer, inputs, report),
+        Kind::Sub => arith::infer(Arith::Sub, layer, inputs, report),
+        Kind::Div => arith::infer(Arith::Div, layer, inputs, report),
         _ => join::add(layer, inputs, report),
     }
 }

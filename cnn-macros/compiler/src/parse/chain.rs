@@ -220,7 +220,7 @@ impl Parser<'_> {
         let cursor = Cursor::inside(group, inner);
         let text = name.to_string();
         match Kind::named(&text) {
-            Some(Kind::Add | Kind::Concat) => Args::Branches(self.branches(cursor)),
+            Some(kind) if kind.is_join() => Args::Branches(self.branches(cursor)),
             Some(_) => Args::Values(self.values(cursor)),
             None if self.blocks.contains(&text) => Args::Values(self.values(cursor)),
             None => Args::Skipped,

@@ -89,7 +89,7 @@ impl Lives {
             let (len, channels) = (node.output.len(), node.output.to_map().c);
             let purpose = |part| Purpose::Saved { node: index, part };
             let buffers = match tape.saved[index] {
-                Saved::Nothing | Saved::Input | Saved::Output => Vec::new(),
+                Saved::Nothing | Saved::Input | Saved::Inputs | Saved::Output => Vec::new(),
                 Saved::Argmax => vec![Buffer::new(purpose("argmax"), len.div_ceil(2), false, index + 1)],
                 Saved::Stats => {
                     ["mean", "inv_std"].map(|part| Buffer::new(purpose(part), channels, true, index + 1)).to_vec()
@@ -136,6 +136,11 @@ impl Lives {
             (Saved::Input, Op::Fc { .. }) if is_data => {}
             (Saved::Input | Saved::Stats | Saved::Scale, _) => {
                 self.read(self.plan.value[graph.nodes[node].inputs[0]], at);
+            }
+            (Saved::Inputs, _) => {
+                for &input in &graph.nodes[node].inputs {
+                    self.read(self.plan.value[input], at);
+                }
             }
             (Saved::Output, _) => self.read(self.plan.value[node + 1], at),
             (Saved::Nothing | Saved::Argmax, _) => {}

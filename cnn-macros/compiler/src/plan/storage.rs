@@ -63,6 +63,10 @@ pub fn assign(graph: &Graph, mode: Mode, saved: &[Saved]) -> Storage {
         } else if is_alias(node.op, mode) {
             Exec::Alias
         } else if works_in_place(node.op, mode) {
+            let may_overwrite = |input: &usize| {
+                // An axis may be repeated.
+                graph.shape(node.inputs[*input]).len() == node.output.len() && may_overwrite(input)
+            };
             (0..node.inputs.len()).find(may_overwrite).map_or(Exec::Fresh, Exec::InPlace)
         } else {
             Exec::Fresh
@@ -91,7 +95,7 @@ fn is_alias(op: Op, mode: Mode) -> bool {
 
 fn works_in_place(op: Op, mode: Mode) -> bool {
     match op {
-        Op::Add | Op::Dropout { .. } => true,
+        Op::Add | Op::Arith(_) | Op::Dropout { .. } => true,
         Op::Act(act) => mode == Mode::Inference || saves_output(act),
         Op::BatchNorm { .. } => mode == Mode::Inference,
         _ => false,
@@ -128,6 +132,7 @@ fn kept(graph: &Graph, mode: Mode, saved: &[Saved], roots: &[ValueId]) -> Vec<bo
         match saved[index] {
             _ if mode == Mode::Inference => {}
             Saved::Input | Saved::Stats | Saved::Scale => kept[roots[node.inputs[0]]] = true,
+            Saved::Inputs => node.inputs.iter().for_each(|&input| kept[roots[input]] = true),
             Saved::Output => kept[roots[index + 1]] = true,
             Saved::Nothing | Saved::Argmax => {}
         }

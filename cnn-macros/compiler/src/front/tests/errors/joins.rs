@@ -1,4 +1,4 @@
-//! Branches of `add` and `concat`.
+//! Branches of joins.
 
 use super::check;
 
@@ -85,6 +85,48 @@ fn each_mistake_is_marked_and_explained() {
             "A <4x8x8> -> x = pool(2) -> conv(4, 1x1) -> upsample(2) -> add(id, x)",
             "x",
             "`add1`: the branches of add differ: 4x4x4 here, 4x8x8 in the other: write `-> shortcut(4, s2)` at the end of the other branch",
+        ),
+    ]);
+}
+
+#[test]
+fn axes_of_one_are_repeated_and_no_others() {
+    check(&[
+        ("A <4x8x8> -> mul", "mul", "`mul1`: mul joins at least two branches and has no branch: write `mul(id, ...)`"),
+        (
+            "A <4x8x8> -> sub(id, relu, tanh)",
+            "tanh",
+            "`sub1`: sub takes two branches and has 3: write `sub(sub(a, b), c)`",
+        ),
+        (
+            "A <4x8x8> -> mul(id, avgpool(global) -> conv(3, 1x1) -> sigmoid)",
+            "avgpool(global) -> conv(3, 1x1) -> sigmoid",
+            "`mul1`: the branches of mul differ: 3x1x1 here, 4x8x8 in the other, where 3 and 4 channels are neither equal nor 1: write `-> conv(4, 1x1)` at the end of this branch, or let its last layer give 4 channels",
+        ),
+        (
+            "A <4x8x8> -> mul(id, avgpool(global) -> fc(4) -> sigmoid)",
+            "avgpool(global) -> fc(4) -> sigmoid",
+            "`mul1`: the branches of mul differ: 4 here, 4x8x8 in the other: write `-> reshape(4x1x1)` at the end of the branch that is flat",
+        ),
+        (
+            "A <4x8x8> -> div(id, flatten)",
+            "flatten",
+            "`div1`: the branches of div differ: 256 here, 4x8x8 in the other: write `-> flatten` at the end of the branch that is a map",
+        ),
+        (
+            "A <4x8x8> -> sub(id, conv(4, 3x3))",
+            "conv(4, 3x3)",
+            "`sub1`: the branches of sub differ: 4x6x6 here, 4x8x8 in the other, where 6 and 8 rows are neither equal nor 1: give `conv1` the padding `p1`",
+        ),
+        (
+            "A <4x8x8> -> div(fc(3), fc(5))",
+            "fc(5)",
+            "`div1`: the branches of div differ: 5 here, 3 in the other, where 5 and 3 features are neither equal nor 1: both need one size, or one of them 1",
+        ),
+        (
+            "A <4x8x8> -> mul(avgpool(1x8), avgpool(8x1), pool(3, s1))",
+            "pool(3, s1)",
+            "`mul1`: the branches of mul differ: 4x6x6 here, 4x8x1 in the other, where 6 and 8 rows are neither equal nor 1: both need one size, or one of them 1",
         ),
     ]);
 }

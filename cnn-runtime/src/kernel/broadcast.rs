@@ -1,0 +1,386 @@
+//! Values of different shapes together: an axis along which one has size 1 is repeated along the others'.
+//!
+//! Axes along which all values go on alike are taken as one, so that equal shapes are one long row, and a value per
+//! channel is a row per plane. Sums over repeated axes are in single precision within a block and in double over
+//! blocks, in an order that depends on the shapes only.
+
+#![allow(unsafe_code)] // tasks write parts of one slice
+
+use std::ops::Range;
+
+use super::lanes::{LANES, add2, tree};
+use super::parallel::{self, Shared};
+use super::pieces::{CHUNK, each, put};
+use super::wide::wide;
+use crate::desc::Map;
+
+/// Values, at least, that are summed in single precision before their sum joins the rest in double.
+const BLOCK: usize = 1024;
+
+/// What one value of a sum costs, in multiply-adds.
+const COST: usize = 8;
+
+/// A value that takes part in a walk.
+#[derive(Clone, Copy)]
+pub(crate) struct Operand {
+    map: Map,
+    /// Whether each sample has its own; else one is repeated for all.
+    batched: bool,
+}
+
+impl Operand {
+    /// A value with samples of this shape.
+    pub(crate) fn of_samples(map: Map) -> Self {
+        Operand { map, batched: true }
+    }
+
+    /// A tensor that all samples share.
+    #[cfg_attr(not(test), expect(dead_code))]
+    pub(crate) fn shared(map: Map) -> Self {
+        Operand { map, batched: false }
+    }
+
+    /// How far apart neighbours along each axis stand.
+    fn steps(self) -> [usize; 4] {
+        let Map { c, h, w } = self.map;
+        let step = |len: usize, step| if len == 1 { 0 } else { step };
+        [if self.batched { self.map.len() } else { 0 }, step(c, h * w), step(h, w), step(w, 1)]
+    }
+}
+
+/// Axes along which all values go on alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Axis {
+    len: usize,
+    /// How far apart neighbours stand in each value; 0 where it is repeated.
+    steps: [usize; 3],
+}
+
+/// Up to four axes, the outermost first.
+#[derive(Clone, Copy, Debug)]
+struct Axes {
+    all: [Axis; 4],
+    count: usize,
+}
+
+impl Axes {
+    const NONE: Axes = Axes { all: [Axis { len: 1, steps: [1; 3] }; 4], count: 0 };
+
+    fn push(&mut self, axis: Axis) {
+        self.all[self.count] = axis;
+        self.count += 1;
+    }
+
+    fn as_slice(&self) -> &[Axis] {
+        &self.all[..self.count]
+    }
+}
+
+/// The way through three values at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Walk {
+    outer: Axes,
+    /// The innermost axis.
+    run: Axis,
+}
+
+impl Walk {
+    /// The way through `n` samples of values whose axes are equal or 1.
+    pub(crate) fn new(n: usize, operands: [Operand; 3]) -> Self {
+        let (steps, mut axes) = (operands.map(Operand::steps), Axes::NONE);
+        let longest = |len: fn(Map) -> usize| operands.iter().map(|operand| len(operand.map)).max().unwrap_or(1);
+        let lens = [n, longest(|map| map.c), longest(|map| map.h), longest(|map| map.w)];
+        for (at, len) in lens.into_iter().enumerate().filter(|&(_, len)| len != 1) {
+            let axis = Axis { len, steps: steps.map(|steps| steps[at]) };
+            match axes.all[..axes.count].last_mut() {
+                Some(last) if (0..3).all(|value| last.steps[value] == axis.steps[value] * len) => {
+                    *last = Axis { len: last.len * len, ..axis };
+                }
+                _ => axes.push(axis),
+            }
+        }
+        axes.count = axes.count.saturating_sub(1);
+        Walk { outer: axes, run: axes.all[axes.count] }
+    }
+
+    /// Calls `f(elements of the first value, where they start in the others)` for each run of elements `range` of the
+    /// first value, which is repeated along no axis.
+    #[inline(always)]
+    pub(crate) fn runs(&self, range: Range<usize>, mut f: impl FnMut(Range<usize>, [usize; 2])) {
+        if range.is_empty() {
+            return;
+        }
+        let Axis { len: run, steps: [_, a, b] } = self.run;
+        let (mut at, mut place) = (range.start, Odometer::new(self.outer, range.start / self.run.len));
+        while at < range.end {
+            let skip = at % run;
+            let len = (run - skip).min(range.end - at);
+            f(at..at + len, [place.at[1] + skip * a, place.at[2] + skip * b]);
+            at += len;
+            place.advance();
+        }
+    }
+
+    /// What the second and the third value hold along a run of `len` elements from places that [`runs`](Self::runs) gave.
+    #[inline(always)]
+    pub(crate) fn along<'a>(&self, values: [&'a [f32]; 2], at: [usize; 2], len: usize) -> [Along<'a>; 2] {
+        let [a, b] = values;
+        [Along::new(a, at[0], self.run.steps[1], len), Along::new(b, at[1], self.run.steps[2], len)]
+    }
+}
+
+/// A value along a run.
+#[derive(Clone, Copy)]
+pub(crate) enum Along<'a> {
+    /// An element for each.
+    Each(&'a [f32]),
+    /// One element for all.
+    All(f32),
+}
+
+impl<'a> Along<'a> {
+    #[inline(always)]
+    fn new(values: &'a [f32], at: usize, step: usize, len: usize) -> Self {
+        if step == 0 { Along::All(values[at]) } else { Along::Each(&values[at..at + len]) }
+    }
+}
+
+/// Counts through axes, and where that is in each value.
+struct Odometer {
+    axes: Axes,
+    index: [usize; 4],
+    at: [usize; 3],
+}
+
+impl Odometer {
+    /// Stands at the `position`th place.
+    #[inline(always)]
+    fn new(axes: Axes, mut position: usize) -> Self {
+        let (mut index, mut at) = ([0; 4], [0; 3]);
+        for (index, axis) in index.iter_mut().zip(axes.as_slice()).rev() {
+            *index = position % axis.len;
+            position /= axis.len;
+            (0..3).for_each(|value| at[value] += *index * axis.steps[value]);
+        }
+        Odometer { axes, index, at }
+    }
+
+    /// Goes to the next place, and behind the last one to the first.
+    #[inline(always)]
+    fn advance(&mut self) {
+        for (index, axis) in self.index.iter_mut().zip(self.axes.as_slice()).rev() {
+            *index += 1;
+            (0..3).for_each(|value| self.at[value] += axis.steps[value]);
+            if *index < axis.len {
+                return;
+            }
+            *index = 0;
+            (0..3).for_each(|value| self.at[value] -= axis.len * axis.steps[value]);
+        }
+    }
+}
+
+/// Sets or adds `f(a, b)` for each element of the output, the walk's first value.
+pub(crate) fn map<const ADD: bool>(
+    walk: &Walk,
+    values: [&[f32]; 2],
+    output: &mut [f32],
+    f: impl Fn(f32, f32) -> f32 + Sync,
+) {
+    map_at::<ADD>(walk, values, output, |_, a, b| f(a, b));
+}
+
+/// As [`map`], where `f` is told the place of each element first.
+fn map_at<const ADD: bool>(
+    walk: &Walk,
+    values: [&[f32]; 2],
+    output: &mut [f32],
+    f: impl Fn(usize, f32, f32) -> f32 + Sync,
+) {
+    let work = output.len();
+    each(output, CHUNK, work, |piece, output| {
+        let start = piece * CHUNK;
+        wide(
+            #[inline(always)]
+            || {
+                walk.runs(
+                    start..start + output.len(),
+                    #[inline(always)]
+                    |range, at| {
+                        let values = walk.along(values, at, range.len());
+                        row::<ADD>(&mut output[range.start - start..range.end - start], range.start, values, &f);
+                    },
+                );
+            },
+        );
+    });
+}
+
+/// One run of [`map_at`] from place `start` on.
+#[inline(always)]
+fn row<const ADD: bool>(output: &mut [f32], start: usize, values: [Along<'_>; 2], f: impl Fn(usize, f32, f32) -> f32) {
+    let output = output.iter_mut().zip(start..);
+    match values {
+        [Along::Each(a), Along::Each(b)] => {
+            output.zip(a.iter().zip(b)).for_each(|((y, at), (&a, &b))| put::<ADD>(y, f(at, a, b)));
+        }
+        [Along::Each(a), Along::All(b)] => output.zip(a).for_each(|((y, at), &a)| put::<ADD>(y, f(at, a, b))),
+        [Along::All(a), Along::Each(b)] => output.zip(b).for_each(|((y, at), &b)| put::<ADD>(y, f(at, a, b))),
+        [Along::All(a), Along::All(b)] => output.for_each(|(y, at)| put::<ADD>(y, f(at, a, b))),
+    }
+}
+
+/// Sets or adds, for each element of the target, `finish` of its index and of the sum of `f(a, b)` over the axes along
+/// which it is repeated. The target is the walk's first value; the second is repeated along no axis.
+pub(crate) fn reduce<const ADD: bool>(
+    walk: &Walk,
+    [a, b]: [&[f32]; 2],
+    target: &mut [f32],
+    f: impl Fn(f32, f32) -> f32 + Sync,
+    finish: impl Fn(usize, f32) -> f32 + Sync,
+) {
+    if target.len() == a.len() {
+        return map_at::<ADD>(walk, [a, b], target, |at, a, b| finish(at, f(a, b)));
+    }
+    if a.is_empty() {
+        return target.iter_mut().enumerate().for_each(|(at, target)| put::<ADD>(target, finish(at, 0.0)));
+    }
+    let (mut kept, mut repeated) = (Axes::NONE, Axes::NONE);
+    for axis in walk.outer.as_slice() {
+        if axis.steps[0] == 0 { repeated.push(*axis) } else { kept.push(*axis) }
+    }
+    let sums = Sums { run: walk.run, kept, repeated, values: [a, b] };
+    let terms = a.len() / target.len();
+    let group = (CHUNK / terms).max(1).next_multiple_of(LANES.min(sums.together()));
+    let (len, shared) = (target.len(), Shared::new(target));
+    parallel::for_each(len.div_ceil(group), COST * a.len(), |task| {
+        let range = task * group..((task + 1) * group).min(len);
+        // SAFETY: tasks have disjoint ranges of the target.
+        let target = unsafe { shared.part(range.clone()) };
+        wide(
+            #[inline(always)]
+            || sums.run::<ADD>(range, target, &f, &finish),
+        );
+    });
+}
+
+/// The sums of a [`reduce`].
+struct Sums<'a> {
+    run: Axis,
+    /// Outer axes along which the target goes on.
+    kept: Axes,
+    /// Outer axes along which it is repeated.
+    repeated: Axes,
+    values: [&'a [f32]; 2],
+}
+
+impl Sums<'_> {
+    /// Elements of the target that stand side by side in a run of the others.
+    fn together(&self) -> usize {
+        if self.run.steps[0] == 0 { 1 } else { self.run.len }
+    }
+
+    #[inline(always)]
+    fn run<const ADD: bool>(
+        &self,
+        range: Range<usize>,
+        target: &mut [f32],
+        f: impl Fn(f32, f32) -> f32,
+        finish: impl Fn(usize, f32) -> f32,
+    ) {
+        let together = self.together();
+        let (mut at, mut place) = (range.start, Odometer::new(self.kept, range.start / together));
+        while at < range.end {
+            let skip = at % together;
+            let len = (together - skip).min(range.end - at).min(LANES);
+            let start = [1, 2].map(|value| place.at[value] + skip * self.run.steps[value]);
+            let targets = target[at - range.start..].iter_mut().zip(at..at + len);
+            if self.run.steps[0] == 0 {
+                let sum = self.along_runs(start, &f);
+                targets.for_each(|(target, at)| put::<ADD>(target, finish(at, sum)));
+            } else {
+                let sums = self.across_runs(start, len, &f);
+                targets.zip(sums).for_each(|((target, at), sum)| put::<ADD>(target, finish(at, sum as f32)));
+            }
+            at += len;
+            if skip + len == together {
+                place.advance();
+            }
+        }
+    }
+
+    /// How many runs go into each element.
+    fn count(&self) -> usize {
+        self.repeated.as_slice().iter().map(|axis| axis.len).product()
+    }
+
+    /// The sum of whole runs, one for each place along the repeated axes.
+    #[inline(always)]
+    fn along_runs(&self, [a, b]: [usize; 2], f: impl Fn(f32, f32) -> f32) -> f32 {
+        let (mut total, mut lanes, mut pending) = (0.0f64, [0.0f32; LANES], 0);
+        let mut place = Odometer::new(self.repeated, 0);
+        for _ in 0..self.count() {
+            let (mut first, end) = (a + place.at[1], a + place.at[1] + self.run.len);
+            let mut other = b + place.at[2];
+            while first < end {
+                let len = BLOCK.min(end - first);
+                let values = &self.values[0][first..first + len];
+                match Along::new(self.values[1], other, self.run.steps[2], len) {
+                    Along::Each(others) => add2(&mut lanes, values, others, &f),
+                    Along::All(other) => add2(&mut lanes, values, values, |value, _| f(value, other)),
+                }
+                pending += len;
+                if pending >= BLOCK {
+                    total += f64::from(tree(lanes));
+                    (lanes, pending) = ([0.0; LANES], 0);
+                }
+                (first, other) = (first + len, other + len * self.run.steps[2]);
+            }
+            place.advance();
+        }
+        (total + f64::from(tree(lanes))) as f32
+    }
+
+    /// The sums of `len` elements of a run, over all places along the repeated axes.
+    #[inline(always)]
+    fn across_runs(&self, [a, b]: [usize; 2], len: usize, f: impl Fn(f32, f32) -> f32) -> [f64; LANES] {
+        let mut sums = [0.0f64; LANES];
+        let mut place = Odometer::new(self.repeated, 0);
+        for _ in 0..self.count() {
+            let values = &self.values[0][a + place.at[1]..][..len];
+            match Along::new(self.values[1], b + place.at[2], self.run.steps[2], len) {
+                Along::Each(others) => {
+                    sums.iter_mut().zip(values.iter().zip(others)).for_each(|(s, (&a, &b))| *s += f64::from(f(a, b)));
+                }
+                Along::All(other) => {
+                    sums.iter_mut().zip(values).for_each(|(s, &a)| *s += f64::from(f(a, other)));
+                }
+            }
+            place.advance();
+        }
+        sums
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_that_go_on_alike_are_one() {
+        let map = Map::new(3, 5, 7);
+        let lens = |b: Operand| {
+            let walk = Walk::new(2, [Operand::of_samples(map), Operand::of_samples(map), b]);
+            let mut lens: Vec<usize> = walk.outer.as_slice().iter().map(|axis| axis.len).collect();
+            lens.push(walk.run.len);
+            lens
+        };
+        assert_eq!(lens(Operand::of_samples(map)), [210]);
+        assert_eq!(lens(Operand::of_samples(Map::new(3, 1, 1))), [6, 35]);
+        assert_eq!(lens(Operand::of_samples(Map::new(1, 5, 1))), [2, 3, 5, 7]);
+        assert_eq!(lens(Operand::of_samples(Map::new(1, 1, 1))), [2, 105]);
+        assert_eq!(lens(Operand::shared(map)), [2, 105]);
+        assert_eq!(lens(Operand::shared(Map::new(1, 1, 7))), [30, 7]);
+        assert_eq!(lens(Operand::shared(Map::new(1, 1, 1))), [210]);
+    }
+}

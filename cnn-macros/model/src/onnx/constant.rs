@@ -1,0 +1,235 @@
+//! Constant tensors: weights, shapes, and what is computed from them before the network runs.
+
+use std::sync::Arc;
+
+use super::error::{shown, sizes};
+use super::file::{Folder, Stored};
+use super::proto::{TensorProto, data_type};
+
+/// A tensor of at most this many elements can be made up by a model, without bytes of its own in the file.
+pub(super) const MOST_MADE_UP: usize = 1 << 24;
+
+/// A tensor whose value is known.
+#[derive(Clone, Debug)]
+pub(super) struct Constant {
+    /// Sizes.
+    pub dims: Vec<usize>,
+    /// The values, in row-major order.
+    pub elements: Elements,
+}
+
+/// A constant's values.
+#[derive(Clone, Debug)]
+pub(super) enum Elements {
+    /// Numbers that stand in a file and have not been looked at.
+    Stored(FloatType, Stored),
+    /// Numbers.
+    Floats(Arc<[f32]>),
+    /// Whole numbers: shapes and axes.
+    Ints(Vec<Int>),
+}
+
+/// How numbers are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FloatType {
+    F16,
+    Bf16,
+    F32,
+    F64,
+}
+
+/// A whole number of a shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Int {
+    /// A number.
+    Known(i64),
+    /// The number of samples, which is not known.
+    Batch,
+}
+
+impl FloatType {
+    fn bytes(self) -> usize {
+        match self {
+            FloatType::F16 | FloatType::Bf16 => 2,
+            FloatType::F32 => 4,
+            FloatType::F64 => 8,
+        }
+    }
+
+    fn read(self, bytes: &[u8]) -> Vec<f32> {
+        // Chunks are of exactly the length that the conversions take.
+        fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+            bytes.as_chunks::<N>().0.iter().map(|chunk| number(*chunk)).collect()
+        }
+        match self {
+            FloatType::F16 => each(bytes, |chunk| from_f16(u16::from_le_bytes(chunk))),
+            FloatType::Bf16 => each(bytes, |chunk| f32::from_bits(u32::from(u16::from_le_bytes(chunk)) << 16)),
+            FloatType::F32 => each(bytes, f32::from_le_bytes),
+            #[allow(clippy::cast_possible_truncation, reason = "networks compute in f32")]
+            FloatType::F64 => each(bytes, |chunk| f64::from_le_bytes(chunk) as f32),
+        }
+    }
+}
+
+/// A number of half precision (IEEE 754, binary16).
+fn from_f16(bits: u16) -> f32 {
+    let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f32::from(bits & 1023));
+    sign * match exponent {
+        0 => fraction * (-24_f32).exp2(),
+        31 if fraction == 0.0 => f32::INFINITY,
+        31 => f32::NAN,
+        _ => (1024.0 + fraction) * ((exponent - 25) as f32).exp2(),
+    }
+}
+
+impl Constant {
+    /// Whole numbers in a row.
+    pub fn ints(ints: Vec<Int>) -> Self {
+        Constant { dims: vec![ints.len()], elements: Elements::Ints(ints) }
+    }
+
+    /// Numbers of a shape. Precondition: there are as many as the shape says.
+    pub fn floats(dims: Vec<usize>, floats: Vec<f32>) -> Self {
+        Constant { dims, elements: Elements::Floats(floats.into()) }
+    }
+
+    /// A tensor of the file.
+    pub fn read(tensor: &TensorProto, folder: &Folder) -> Result<Self, String> {
+        let dims = tensor.dims.iter().map(|&size| usize::try_from(size)).collect::<Result<Vec<_>, _>>();
+        let dims = dims.map_err(|_| format!("it has the impossible shape {}", sizes(&tensor.dims)))?;
+        let len = len(&dims).ok_or_else(|| format!("its shape {} is too large", sizes(&dims)))?;
+        let elements = match tensor.data_type {
+            data_type::FLOAT => floats(tensor, folder, FloatType::F32, len)?,
+            data_type::DOUBLE => floats(tensor, folder, FloatType::F64, len)?,
+            data_type::FLOAT16 => floats(tensor, folder, FloatType::F16, len)?,
+            data_type::BFLOAT16 => floats(tensor, folder, FloatType::Bf16, len)?,
+            data_type::INT64 => Elements::Ints(ints(tensor, folder, 8, len)?),
+            data_type::INT32 => Elements::Ints(ints(tensor, folder, 4, len)?),
+            data_type::BOOL => Elements::Ints(ints(tensor, folder, 1, len)?),
+            other => return Err(format!("its elements are of type {other}, which is not supported")),
+        };
+        Ok(Constant { dims, elements })
+    }
+
+    /// Elements.
+    pub fn len(&self) -> usize {
+        self.dims.iter().product()
+    }
+
+    /// Whether the values are numbers with fractions.
+    pub fn is_float(&self) -> bool {
+        !matches!(self.elements, Elements::Ints(_))
+    }
+
+    /// The values as numbers.
+    pub fn to_floats(&self) -> Result<Arc<[f32]>, String> {
+        match &self.elements {
+            Elements::Floats(floats) => Ok(floats.clone()),
+            Elements::Stored(kind, stored) => Ok(kind.read(&stored.read()?).into()),
+            Elements::Ints(ints) => {
+                let known = ints.iter().map(|int| int.known().map(|int| int as f32)).collect::<Option<Vec<_>>>();
+                known.map(Into::into).ok_or_else(|| DEPENDS_ON_BATCH.into())
+            }
+        }
+    }
+
+    /// The values as whole numbers.
+    pub fn to_ints(&self) -> Result<&[Int], String> {
+        match &self.elements {
+            Elements::Ints(ints) => Ok(ints),
+            _ => Err("whole numbers are needed, and these have fractions".into()),
+        }
+    }
+
+    /// The values as whole numbers that do not depend on the number of samples.
+    pub fn to_known(&self) -> Result<Vec<i64>, String> {
+        let known = self.to_ints()?.iter().map(|int| int.known()).collect::<Option<Vec<_>>>();
+        known.ok_or_else(|| DEPENDS_ON_BATCH.into())
+    }
+
+    /// The value, if it is a single number.
+    pub fn single(&self) -> Result<Option<f32>, String> {
+        if self.len() == 1 { Ok(self.to_floats()?.first().copied()) } else { Ok(None) }
+    }
+}
+
+const DEPENDS_ON_BATCH: &str = "it depends on the number of samples, which is not known";
+
+impl Int {
+    /// The number, where it is known.
+    pub fn known(self) -> Option<i64> {
+        match self {
+            Int::Known(number) => Some(number),
+            Int::Batch => None,
+        }
+    }
+}
+
+/// The product of sizes, if it and four bytes an element can be counted.
+pub(super) fn len(dims: &[usize]) -> Option<usize> {
+    const MOST: usize = 1 << 40;
+    // A zero must not hide a product that overflows on the way.
+    let mut len: usize = 1;
+    for &size in dims {
+        len = len.checked_mul(size.max(1)).filter(|&len| len <= MOST)?;
+    }
+    Some(if dims.contains(&0) { 0 } else { len })
+}
+
+fn wrong_count(found: usize, what: &str, tensor: &TensorProto) -> String {
+    format!("its shape {} does not agree with its {found} {what}", sizes(&tensor.dims))
+}
+
+/// Where a tensor's bytes stand, if they do not stand in a field of numbers.
+fn stored(tensor: &TensorProto, folder: &Folder, bytes: usize) -> Result<Option<Stored>, String> {
+    match (&tensor.raw_data, tensor.data_location) {
+        (_, 1) => folder.find(tensor, bytes).map(Some),
+        (_, 2..) | (_, ..0) => Err("its data stand in an unknown place".into()),
+        (Some(raw), 0) if raw.len() == bytes => Ok(Some(Stored::Here(raw.clone()))),
+        (Some(raw), 0) => Err(wrong_count(raw.len(), "bytes", tensor)),
+        (None, 0) => Ok(None),
+    }
+}
+
+fn floats(tensor: &TensorProto, folder: &Folder, kind: FloatType, len: usize) -> Result<Elements, String> {
+    if let Some(stored) = stored(tensor, folder, len * kind.bytes())? {
+        return Ok(Elements::Stored(kind, stored));
+    }
+    let halves = || tensor.int32_data.iter().map(|&bits| (bits as u16).to_le_bytes()).collect::<Vec<_>>().concat();
+    let floats = match kind {
+        FloatType::F32 => tensor.float_data.clone(),
+        #[allow(clippy::cast_possible_truncation, reason = "networks compute in f32")]
+        FloatType::F64 => tensor.double_data.iter().map(|&number| number as f32).collect(),
+        FloatType::F16 | FloatType::Bf16 => kind.read(&halves()),
+    };
+    if floats.len() == len {
+        Ok(Elements::Floats(floats.into()))
+    } else {
+        Err(wrong_count(floats.len(), "numbers", tensor))
+    }
+}
+
+fn ints(tensor: &TensorProto, folder: &Folder, bytes: usize, len: usize) -> Result<Vec<Int>, String> {
+    let ints: Vec<i64> = match stored(tensor, folder, len * bytes)? {
+        Some(stored) => {
+            let stored = stored.read()?;
+            match bytes {
+                8 => stored.as_chunks().0.iter().map(|chunk| i64::from_le_bytes(*chunk)).collect(),
+                4 => stored.as_chunks().0.iter().map(|chunk| i64::from(i32::from_le_bytes(*chunk))).collect(),
+                _ => stored.iter().map(|&byte| i64::from(byte)).collect(),
+            }
+        }
+        None if bytes == 8 => tensor.int64_data.clone(),
+        None => tensor.int32_data.iter().map(|&int| i64::from(int)).collect(),
+    };
+    if ints.len() != len {
+        return Err(wrong_count(ints.len(), "numbers", tensor));
+    }
+    Ok(ints.into_iter().map(Int::Known).collect())
+}
+
+/// How a tensor is called in a message.
+pub(super) fn called(name: &str) -> String {
+    format!("tensor `{}`", shown(name))
+}

@@ -143,12 +143,10 @@ impl Printer<'_> {
         if short.len() <= WIDTH {
             return short;
         }
-        let lines = self.lines(chain, indent).join("\n");
-        let arrow = " ".repeat(indent) + "-> ";
-        match lines.strip_prefix(&arrow) {
-            Some(rest) => " ".repeat(indent) + rest,
-            None => lines,
-        }
+        // What follows the first line stands further in.
+        let lines = self.lines(chain, indent + INDENT).join("\n");
+        let first = lines.trim_start();
+        " ".repeat(indent) + first.strip_prefix("-> ").unwrap_or(first)
     }
 }
 

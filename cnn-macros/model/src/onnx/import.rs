@@ -268,11 +268,12 @@ impl<'a> Importer<'a> {
         };
         match self.values.get(output.name.as_str()).cloned() {
             Some(Value::Live(live)) => {
-                let value = self.net.view(live.value, Shape::of(&live.dims));
-                if value == 0 {
-                    return Err("the model's output is its input: a network has layers".into());
+                let shape = Shape::of(&live.dims);
+                match self.net.view(live.value, shape) {
+                    // A network has a layer at least.
+                    0 => Ok(Some(self.net.add("reshape", vec![shape.to_string()], vec![0], shape))),
+                    value => Ok(Some(value)),
                 }
-                Ok(Some(value))
             }
             Some(Value::Constant(_)) => Err("the model's output does not depend on its input".into()),
             Some(Value::Broken) => Ok(None),

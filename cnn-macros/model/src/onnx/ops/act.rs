@@ -1,8 +1,9 @@
 //! Activations, and other functions of one number.
 
 use super::{live, number};
+use crate::onnx::constant::Constant;
 use crate::onnx::error::sizes;
-use crate::onnx::import::{Node, Value};
+use crate::onnx::import::{Live, Node, Value};
 use crate::onnx::net::Shape;
 use crate::onnx::weight::Weight;
 
@@ -101,12 +102,34 @@ fn prelu(node: &mut Node<'_, '_>) -> Result<Value, String> {
     } else if aligned.first() == Some(&channels) && aligned[1..].iter().all(|&size| size == 1) {
         (vec![], Weight::new(slope, vec![channels])?)
     } else {
-        let found = sizes(&slope.dims);
-        return Err(format!("its slope has shape {found}: one for all or one for each channel can be imported"));
+        return slopes(node, &x, &slope, &aligned);
     };
     let value = node.net().view(x.value, shape);
     let value = node.net().add_with("prelu", args, vec![value], shape, vec![("weight", weight)]);
     live(value, x.dims)
+}
+
+/// A slope for each number: what is positive, less the rest times its slope.
+fn slopes(node: &mut Node<'_, '_>, x: &Live, slope: &Constant, aligned: &[usize]) -> Result<Value, String> {
+    let shape = Shape::of(&x.dims);
+    let fits = aligned.iter().zip(&x.dims).all(|(slope, size)| slope == size || *slope == 1);
+    if !fits || x.dims.len() > 3 {
+        return Err(format!(
+            "its slope has shape {}, and its input {} for one sample",
+            sizes(&slope.dims),
+            sizes(&x.dims)
+        ));
+    }
+    let slopes = Shape::of(aligned);
+    let weight = Weight::new(slope.clone(), slopes.map().to_vec())?;
+    let value = node.net().view(x.value, Shape::Map(shape.map()));
+    let positive = node.net().pointwise("relu", vec![], value);
+    let negated = affine(node, value, -1.0, 0.0)?;
+    let negative = node.net().pointwise("relu", vec![], negated);
+    let (args, tensors) = (vec![Shape::Map(slopes.map()).to_string()], vec![("weight", weight)]);
+    let scaled = node.net().add_with("scale", args, vec![negative], Shape::Map(shape.map()), tensors);
+    let value = node.net().add("sub", vec![], vec![positive, scaled], Shape::Map(shape.map()));
+    live(value, x.dims.clone())
 }
 
 /// The function that `value` is of `input` where the product of the two has a name of its own: `silu`, `hardswish`.

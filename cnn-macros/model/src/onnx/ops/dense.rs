@@ -39,7 +39,13 @@ pub(super) fn gemm(node: &mut Node<'_, '_>) -> Result<Value, String> {
 pub(super) fn matmul(node: &mut Node<'_, '_>) -> Result<Value, String> {
     let x = node.live(0)?;
     let weight = node.needed(1)?;
-    let (Some((&inputs, rows)), &[expected, out]) = (x.dims.split_last(), &weight.dims[..]) else {
+    // A vector is a matrix of one column, which the result does not show.
+    let (expected, out, columns) = match weight.dims[..] {
+        [expected] => (expected, 1, vec![]),
+        [expected, out] => (expected, out, vec![out]),
+        _ => (0, 0, vec![]),
+    };
+    let Some((&inputs, rows)) = x.dims.split_last().filter(|_| expected > 0) else {
         return Err(format!("it multiplies {} for each sample by {}", sizes(&x.dims), sizes(&weight.dims)));
     };
     if expected != inputs || out == 0 {
@@ -49,7 +55,7 @@ pub(super) fn matmul(node: &mut Node<'_, '_>) -> Result<Value, String> {
     if rows.is_empty() {
         let value =
             node.net().add_with("fc", vec![out.to_string()], vec![x.value], Shape::Flat(out), vec![("weight", weight)]);
-        return live(value, vec![out]);
+        return live(value, columns);
     }
     // Features become the channels of a 1x1 convolution, and channels features again.
     let weight = weight.read_as(vec![out, inputs, 1, 1]);
@@ -59,5 +65,5 @@ pub(super) fn matmul(node: &mut Node<'_, '_>) -> Result<Value, String> {
     let args = vec![out.to_string(), "1x1".into()];
     let value = node.net().add_with("conv", args, vec![value], Shape::Map([out, 1, count]), vec![("weight", weight)]);
     let value = node.net().permute(value, [2, 1, 0]);
-    live(value, [rows, &[out]].concat())
+    live(value, [rows, &columns].concat())
 }

@@ -1,0 +1,172 @@
+//! Files that nobody would write.
+
+use std::fs;
+
+use super::Attribute::Ints;
+use super::Builder;
+use crate::onnx::Model;
+use crate::onnx::proto::{StringStringEntryProto, TensorProto};
+
+fn model() -> Builder {
+    Builder::new(&[0, 3, 9, 9])
+        .weight("w", &[4, 3, 3, 3])
+        .weight("b", &[4])
+        .ints("shape", &[0, -1])
+        .node("Conv", "x w b", "a", [("pads", Ints(&[1, 1, 1, 1]))])
+        .node("BatchNormalization", "a b b b b", "c", [])
+        .node("Add", "a c", "d", [])
+        .node("AveragePool", "d", "e", [("kernel_shape", Ints(&[2, 2])), ("strides", Ints(&[2, 2]))])
+        .node("Reshape", "e shape", "f", [])
+        .node("Softmax", "f", "y", [])
+}
+
+#[test]
+fn truncated_files_are_errors() {
+    let bytes = model().bytes();
+    assert!(Model::from_bytes(bytes.clone()).unwrap().import().is_ok());
+    for length in 0..bytes.len() {
+        if let Ok(model) = Model::from_bytes(bytes[..length].to_vec()) {
+            assert!(model.import().is_err(), "{length} of {} bytes", bytes.len());
+        }
+    }
+}
+
+/// Bytes changed, removed, repeated and inserted at random: an error or a network, in bounded time. `CNN_FUZZ` sets how
+/// many files are tried.
+#[test]
+fn damaged_files_do_no_harm() {
+    let original = model().bytes();
+    let rounds = std::env::var("CNN_FUZZ").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(20_000);
+    let mut state: u64 = 1;
+    let mut random = |below: usize| {
+        // Knuth's generator (The Art of Computer Programming, section 3.3.4).
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below.max(1)
+    };
+    let mut imported = 0;
+    for _ in 0..rounds {
+        let mut bytes = original.clone();
+        for _ in 0..=random(4) {
+            let at = random(bytes.len());
+            match random(5) {
+                0 => bytes[at] = random(256) as u8,
+                1 => bytes[at] ^= 1 << random(8),
+                2 => drop(bytes.remove(at)),
+                3 => bytes.insert(at, [0, 1, 127, 128, 255][random(5)]),
+                _ => {
+                    let end = (at + random(40)).min(bytes.len());
+                    let piece = bytes[at..end].to_vec();
+                    bytes.splice(at..at, piece);
+                }
+            }
+        }
+        if let Ok(network) = Model::from_bytes(bytes).and_then(|model| model.import()) {
+            imported += 1;
+            for tensor in &network.tensors {
+                let floats = tensor.floats().unwrap();
+                assert_eq!(floats.len(), tensor.shape().iter().product::<usize>());
+            }
+        }
+    }
+    // Many changes only touch names and weights.
+    assert!(imported > rounds / 20, "{imported} of {rounds}");
+}
+
+#[test]
+fn sizes_that_overflow_are_errors() {
+    let huge = i64::MAX;
+    for dims in [vec![huge, huge, huge, huge], vec![1 << 20; 4], vec![-1, 3, 3, 3], vec![0, 3, 3, 3]] {
+        let tensor = TensorProto { name: "w".into(), dims, data_type: 1, ..Default::default() };
+        let net = Builder::new(&[0, 3, 9, 9]).tensor(tensor).node("Conv", "x w", "y", []);
+        assert!(net.import().is_err());
+    }
+    assert!(Builder::new(&[0, huge, huge, huge]).node("Relu", "x", "y", []).import().is_err());
+    for attribute in ["pads", "strides", "dilations"] {
+        let net = Builder::new(&[0, 3, 9, 9]).weight("w", &[4, 3, 3, 3]);
+        let sizes: &[i64] = if attribute == "pads" { &[i64::MAX; 4] } else { &[i64::MAX; 2] };
+        let net = net.node("Conv", "x w", "y", [(attribute, Ints(sizes))]);
+        // A stride beyond the input leaves one window.
+        assert_eq!(net.import().is_ok(), attribute == "strides");
+    }
+}
+
+#[test]
+fn claims_of_gigabytes_are_held_against_the_file() {
+    let tensor = TensorProto {
+        name: "w".into(),
+        dims: vec![1 << 18, 1 << 12, 1, 1],
+        data_type: 1,
+        raw_data: Some(vec![0; 16].into()),
+        ..Default::default()
+    };
+    let net = Builder::new(&[0, 1 << 12, 9, 9]).tensor(tensor).node("Conv", "x w", "y", []);
+    assert_eq!(net.problem(), "tensor `w`: its shape [262144, 4096, 1, 1] does not agree with its 16 bytes");
+    let net = Builder::new(&[0, 3, 9, 9])
+        .ints("shape", &[1 << 20, 1 << 20])
+        .node("ConstantOfShape", "shape", "c", [])
+        .node("Add", "x c", "y", []);
+    assert!(net.problem().contains("makes up more than"));
+}
+
+#[test]
+fn other_files_are_read_inside_the_folder_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = folder.path().join("models");
+    fs::create_dir(&inside).unwrap();
+    fs::write(folder.path().join("secret"), [0; 64]).unwrap();
+    fs::write(inside.join("weights"), 1_f32.to_le_bytes().repeat(16)).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(folder.path().join("secret"), inside.join("link")).unwrap();
+    let import = |entries: &[(&str, &str)]| {
+        let entry = |(key, value): &(&str, &str)| StringStringEntryProto { key: (*key).into(), value: (*value).into() };
+        let external_data = entries.iter().map(entry).collect();
+        let tensor = TensorProto {
+            name: "w".into(),
+            dims: vec![4, 3],
+            data_type: 1,
+            data_location: 1,
+            external_data,
+            ..Default::default()
+        };
+        let net = Builder::new(&[0, 4]).tensor(tensor).node("MatMul", "x w", "y", []);
+        let path = inside.join("model.onnx");
+        fs::write(&path, net.bytes()).unwrap();
+        Model::open(path).unwrap().import()?.tensors[0].floats()
+    };
+    assert_eq!(import(&[("location", "weights"), ("offset", "16"), ("length", "48")]), Ok(vec![1.0; 12]));
+    let secret = folder.path().join("secret");
+    let outside = ["../secret", secret.to_str().unwrap(), "", "a/../../secret", "link", ".", "missing"];
+    for location in outside.iter().take(if cfg!(unix) { 7 } else { 4 }) {
+        assert!(import(&[("location", location)]).is_err(), "{location}");
+    }
+    for (offset, length) in [("17", "48"), ("-1", "48"), ("18446744073709551615", "48"), ("0", "4"), ("x", "48")] {
+        assert!(
+            import(&[("location", "weights"), ("offset", offset), ("length", length)]).is_err(),
+            "{offset} {length}"
+        );
+    }
+    // A model from memory has no folder.
+    let entry = StringStringEntryProto { key: "location".into(), value: "weights".into() };
+    let tensor = TensorProto {
+        name: "w".into(),
+        dims: vec![4],
+        data_type: 1,
+        data_location: 1,
+        external_data: vec![entry],
+        ..Default::default()
+    };
+    assert!(Builder::new(&[0, 4]).tensor(tensor).node("Mul", "x w", "y", []).import().is_err());
+}
+
+#[test]
+fn long_chains_and_wide_joins_take_no_stack() {
+    let mut net = Builder::new(&[0, 3, 5, 7]);
+    let mut last = "x".to_string();
+    for index in 0..50_000 {
+        let next = format!("v{index}");
+        net = net.node("Relu", &last, &next, []);
+        last = next;
+    }
+    let net = net.node("Relu", &last, "y", []);
+    assert!(net.text().starts_with("<3x5x7> -> relu -> relu"));
+}

@@ -1,0 +1,178 @@
+//! What becomes of nodes and weights.
+
+use super::Attribute::{Float, Int, Ints, Text};
+use super::Builder;
+
+/// The numbers of a tensor, after its name and shape were held against these.
+fn floats(builder: &Builder, index: usize, name: &str, shape: &[usize]) -> Vec<f32> {
+    let imported = builder.import().unwrap();
+    let tensor = &imported.tensors[index];
+    assert_eq!((tensor.name.as_str(), tensor.shape()), (name, shape));
+    tensor.floats().unwrap()
+}
+
+#[test]
+fn a_chain_is_written_as_a_user_would() {
+    let net = Builder::new(&[0, 1, 28, 28])
+        .weight("w1", &[6, 1, 5, 5])
+        .weight("b1", &[6])
+        .weight("w2", &[10, 6 * 14 * 14])
+        .weight("b2", &[10])
+        .node("Conv", "x w1 b1", "a", [("pads", Ints(&[2, 2, 2, 2]))])
+        .node("Relu", "a", "b", [])
+        .node("MaxPool", "b", "c", [("kernel_shape", Ints(&[2, 2])), ("strides", Ints(&[2, 2]))])
+        .node("Flatten", "c", "d", [])
+        .node("Gemm", "d w2 b2", "y", [("transB", Int(1))]);
+    let text = net.import().unwrap().text;
+    assert_eq!(text, "<1x28x28>\n    -> conv(6, 5x5, p2) -> relu -> pool(2) <6x14x14>\n    -> fc(10) <10>");
+    let names: Vec<_> = net.import().unwrap().tensors.iter().map(|tensor| tensor.name.clone()).collect();
+    assert_eq!(names, ["conv1.weight", "conv1.bias", "fc1.weight", "fc1.bias"]);
+}
+
+#[test]
+fn matrices_are_turned_and_scaled_when_they_are_read() {
+    let net = |beta| {
+        Builder::new(&[0, 2]).weight("w", &[2, 3]).weight("b", &[1]).node(
+            "Gemm",
+            "x w b",
+            "y",
+            [("alpha", Float(10.0)), ("beta", Float(beta))],
+        )
+    };
+    assert_eq!(floats(&net(1.0), 0, "fc1.weight", &[3, 2]), [10.0, 40.0, 20.0, 50.0, 30.0, 60.0]);
+    assert_eq!(floats(&net(5.0), 1, "fc1.bias", &[3]), [5.0; 3]);
+}
+
+#[test]
+fn what_is_added_to_channels_becomes_a_bias_where_nobody_sees_it() {
+    let conv = |builder: Builder| builder.weight("w", &[4, 3, 1, 1]).node("Conv", "x w", "a", []);
+    let net = conv(Builder::new(&[0, 3, 5, 7])).weight("b", &[4, 1, 1]).node("Add", "a b", "y", []);
+    assert_eq!(net.text(), "<3x5x7> -> conv(4, 1x1)");
+    let net = conv(Builder::new(&[0, 3, 5, 7])).weight("b", &[1, 1, 7]).node("Add", "b a", "y", []);
+    assert_eq!(net.text(), "<3x5x7> -> conv(4, 1x1, nobias) -> shift(1x1x7)");
+    let net = conv(Builder::new(&[0, 3, 5, 7])).weight("b", &[4, 1, 1]).node("Add", "a b", "c", []);
+    let net = net.node("Mul", "a c", "y", []);
+    assert_eq!(net.text(), "<3x5x7> -> conv(4, 1x1, nobias) <4x5x7> -> mul(id, shift)");
+}
+
+#[test]
+fn constants_of_all_shapes_stand_on_either_side() {
+    let net = |op, input, dims: &[i64]| Builder::new(&[0, 3, 5, 7]).weight("c", dims).node(op, input, "y", []);
+    assert_eq!(net("Sub", "x c", &[1]).text(), "<3x5x7> -> affine(add=-1)");
+    assert_eq!(net("Sub", "c x", &[]).text(), "<3x5x7> -> affine(mul=-1, add=1)");
+    assert_eq!(net("Div", "c x", &[1, 1, 1, 1]).text(), "<3x5x7> -> reciprocal");
+    assert_eq!(net("Div", "c x", &[3, 1, 1]).text(), "<3x5x7> -> reciprocal -> scale");
+    assert_eq!(net("Sub", "c x", &[7]).text(), "<3x5x7> -> affine(mul=-1) -> shift(1x1x7)");
+    assert_eq!(floats(&net("Sub", "x c", &[3, 1, 1]), 0, "shift1.bias", &[3]), [-1.0, -2.0, -3.0]);
+    assert_eq!(floats(&net("Div", "x c", &[1, 3, 1, 1]), 0, "scale1.weight", &[3]), [1.0, 0.5, 1.0 / 3.0]);
+    assert_eq!(floats(&net("Mul", "x c", &[5, 1]), 0, "scale1.weight", &[1, 5, 1]), [1.0, 2.0, 3.0, 4.0, 5.0]);
+}
+
+#[test]
+fn values_are_broadcast_against_each_other() {
+    let net = |op| {
+        Builder::new(&[0, 3, 5, 7]).node("GlobalAveragePool", "x", "a", []).node("Sigmoid", "a", "b", []).node(
+            op,
+            "x b",
+            "y",
+            [],
+        )
+    };
+    assert_eq!(net("Mul").text(), "<3x5x7> -> mul(id, avgpool(global) -> sigmoid)");
+    assert_eq!(net("Add").text(), "<3x5x7> -> add(id, avgpool(global) -> sigmoid -> expand(3x5x7))");
+}
+
+#[test]
+fn known_products_have_their_name() {
+    let silu = Builder::new(&[0, 3, 5, 7]).node("Sigmoid", "x", "a", []).node("Mul", "a x", "y", []);
+    assert_eq!(silu.text(), "<3x5x7> -> silu");
+    let attributes = [("alpha", Float(1.0 / 6.0))];
+    let swish = Builder::new(&[0, 3, 5, 7]).node("HardSigmoid", "x", "a", attributes).node("Mul", "x a", "y", []);
+    assert_eq!(swish.text(), "<3x5x7> -> hardswish");
+}
+
+#[test]
+fn shapes_are_computed_where_the_number_of_samples_is_not_known() {
+    // What PyTorch writes for `x.view(x.size(0), -1)`.
+    let net = Builder::new(&[0, 3, 5, 7])
+        .ints("zero", &[0])
+        .ints("rest", &[-1])
+        .weight("w", &[105, 2])
+        .node("Shape", "x", "a", [])
+        .node("Gather", "a zero", "b", [])
+        .node("Concat", "b rest", "c", [("axis", Int(0))])
+        .node("Reshape", "x c", "d", [])
+        .node("MatMul", "d w", "y", []);
+    assert_eq!(net.text(), "<3x5x7> -> fc(2, nobias)");
+}
+
+#[test]
+fn channels_are_shuffled() {
+    let net = Builder::new(&[0, 6, 5, 7])
+        .ints("split", &[0, 2, 3, 5, 7])
+        .ints("whole", &[0, 6, 5, 7])
+        .node("Reshape", "x split", "a", [])
+        .node("Transpose", "a", "b", [("perm", Ints(&[0, 2, 1, 3, 4]))])
+        .node("Reshape", "b whole", "y", []);
+    assert_eq!(net.text(), "<6x5x7> -> reshape(2x3x35) -> permute(hcw) -> reshape(6x5x7)");
+}
+
+#[test]
+fn a_bias_before_a_normalisation_is_said() {
+    let net = |inputs| {
+        Builder::new(&[0, 3, 5, 7]).weight("w", &[4, 3, 1, 1]).weight("b", &[4]).node("Conv", inputs, "a", []).node(
+            "BatchNormalization",
+            "a b b b b",
+            "y",
+            [("momentum", Float(0.9))],
+        )
+    };
+    assert_eq!(net("x w").text(), "<3x5x7> -> conv(4, 1x1) -> bn");
+    assert_eq!(net("x w b").text(), "<3x5x7> -> conv(4, 1x1, bias) -> bn");
+}
+
+#[test]
+fn windows_keep_all_their_options() {
+    let net = Builder::new(&[0, 4, 9, 9]).weight("w", &[8, 1, 3, 3]).node(
+        "Conv",
+        "x w",
+        "y",
+        [("group", Int(4)), ("strides", Ints(&[2, 1])), ("dilations", Ints(&[1, 2])), ("pads", Ints(&[1, 0, 0, 2]))],
+    );
+    assert_eq!(net.text(), "<4x9x9> -> dwconv(3x3, s2x1, p1x0x0x2, d1x2, m2, nobias)");
+    let pool = |op| {
+        Builder::new(&[0, 4, 8, 8]).node(
+            op,
+            "x",
+            "y",
+            [
+                ("kernel_shape", Ints(&[3, 3])),
+                ("strides", Ints(&[2, 2])),
+                ("ceil_mode", Int(1)),
+                ("auto_pad", Text("VALID")),
+            ],
+        )
+    };
+    assert_eq!(pool("MaxPool").text(), "<4x8x8> -> pool(3, s2, ceil)");
+    assert_eq!(pool("AveragePool").text(), "<4x8x8> -> avgpool(3, s2, ceil)");
+}
+
+#[test]
+fn means_over_any_axes_are_pools() {
+    let net =
+        |axes| Builder::new(&[0, 3, 5, 7]).node("ReduceMean", "x", "y", [("axes", Ints(axes)), ("keepdims", Int(0))]);
+    assert_eq!(net(&[2, 3]).text(), "<3x5x7> -> avgpool(global) -> flatten");
+    assert_eq!(
+        net(&[-3]).text(),
+        "<3x5x7> -> reshape(3x35x1) -> permute(hcw) -> reshape(35x1x3) -> avgpool(global) -> reshape(5x1x7)"
+    );
+}
+
+#[test]
+fn old_versions_mean_what_they_meant() {
+    let softmax = |version| Builder::new(&[0, 3, 5, 7]).opset(version).node("Softmax", "x", "y", [("axis", Int(1))]);
+    assert_eq!(softmax(11).text(), "<3x5x7> -> flatten -> softmax -> reshape(3x5x7)");
+    assert_eq!(softmax(13).text(), "<3x5x7> -> softmax");
+    let clip = Builder::new(&[0, 3, 5, 7]).opset(7).node("Clip", "x", "y", [("min", Float(0.0)), ("max", Float(6.0))]);
+    assert_eq!(clip.text(), "<3x5x7> -> relu6");
+}

@@ -245,6 +245,32 @@ const fn longer(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
 }
 
+/// A value that is repeated along axes in which it has size 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expand {
+    /// Shape of one input sample.
+    pub input: Map,
+    /// Shape of one output sample.
+    pub output: Map,
+}
+
+/// A map with its axes in another order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permute {
+    /// Shape of one input sample.
+    pub input: Map,
+    /// The input's axis, 0 to 2 for channels, rows and columns, that each of the output's is.
+    pub order: [usize; 3],
+}
+
+impl Permute {
+    /// Shape of one output sample.
+    pub const fn output(&self) -> Map {
+        let (sizes, order) = ([self.input.c, self.input.h, self.input.w], self.order);
+        Map::new(sizes[order[0]], sizes[order[1]], sizes[order[2]])
+    }
+}
+
 /// By what batch normalisation normalises in training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statistics {

@@ -124,6 +124,9 @@ cases! {
     mul_gate { <6x5x7> -> mul(id, avgpool(global) -> conv(3, 1x1) -> relu -> conv(6, 1x1) -> sigmoid) }
     mul_three { <3x2x2> -> mul(fc(7), fc(1, nobias), fc(7) -> tanh) }
     mul_itself { <3x5x7> -> mul(id, id) }
+    expand { <3x5x7> -> avgpool(5x1) -> expand(3x4x7) }
+    reshape { <3x4x7> -> reshape(2x6x7) -> tanh }
+    permute { <3x5x7> -> permute(hwc) -> tanh }
     sub { <3x7x5> -> sub(conv(5, 3x3, p1), conv(5, 1x1)) }
     sub_rows_and_columns { <3x7x5> -> sub(avgpool(7x1), avgpool(1x5)) }
     div { <3x5x7> -> div(conv(4, 1x1), conv(1, 3x3, p1) -> sigmoid) }

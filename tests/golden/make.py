@@ -179,6 +179,9 @@ def broadcast_cases():
 
     yield "mul_three", (3, 2, 2), mul, product
     yield "mul_itself", (3, 5, 7), named(), lambda x: x * x
+    yield "expand", (3, 5, 7), named(), lambda x: x.mean(2, keepdim=True).expand(-1, -1, 4, -1)
+    yield "reshape", (3, 4, 7), named(), lambda x: torch.tanh(x.reshape(-1, 2, 6, 7))
+    yield "permute", (3, 5, 7), named(), lambda x: torch.tanh(x.permute(0, 2, 3, 1))
     sub = named(conv1=nn.Conv2d(3, 5, 3, padding=1), conv2=nn.Conv2d(3, 5, 1))
     yield "sub", (3, 7, 5), sub, lambda x: sub["conv1"](x) - sub["conv2"](x)
     yield "sub_rows_and_columns", (3, 7, 5), named(), lambda x: x.mean(2, keepdim=True) - x.mean(3, keepdim=True)

@@ -41,7 +41,7 @@ cnn! {
         -> conv(5, 3x3)
         -> add(fc(6), fc(6) -> tanh);
 
-    /// Values of different shapes, joined element by element, each after what computes them in place.
+    /// Values of different shapes, joined element by element, and their shapes changed.
     pub Joins <4x7x5>
         -> stem = conv(4, 3x3, p1)
         -> mul(id, avgpool(global) -> conv(2, 1x1) -> tanh -> conv(4, 1x1) -> sigmoid)
@@ -50,6 +50,7 @@ cnn! {
         -> mul(stem -> tanh, id, stem -> conv(1, 1x1, nobias) -> sigmoid)
         -> div(id, rows -> conv(1, 1x1, nobias) -> sigmoid)
         -> sub(avgpool(7x1), rows) <4x7x5> -> conv(3, 2x2)
+        -> permute(wch) <4x3x6> -> tanh -> reshape(2x6x6) -> mul(id, avgpool(6x1) -> expand(2x6x6) -> sigmoid)
         -> flat = fc(6) -> sub(id, flat -> fc(1, nobias)) -> mul(fc(1, nobias), fc(5) -> sigmoid);
 
     /// Smooth activations in rows, where each may work in the memory of the one before.

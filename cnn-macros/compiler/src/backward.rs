@@ -1,6 +1,6 @@
 //! Reverse-mode differentiation: the schedule of the backward pass, and what the forward pass keeps for it.
 //!
-//! Gradients are tracked per value; a flattened value shares its map's. `add` hands its gradient on without a copy: its
+//! Gradients are tracked per value; a reshaped value shares that of what it was made from. `add` hands its gradient on without a copy: its
 //! branches then share one buffer, counted, and whoever has to change a shared buffer first takes a copy of its own.
 
 use crate::ir::{Act, Arith, Graph, Op, ValueId};
@@ -132,11 +132,11 @@ pub fn differentiate(graph: &Graph) -> Tape {
     Tape { saved, gradients: builder.gradients, steps: builder.steps, d_output, d_input }
 }
 
-/// For every value the one whose elements it shares: a flattened value is its map.
+/// For every value the one whose elements it shares: a reshaped value is what it was made from.
 pub fn roots(graph: &Graph) -> Vec<ValueId> {
     let mut roots: Vec<ValueId> = vec![0];
     for (index, node) in graph.nodes.iter().enumerate() {
-        roots.push(if node.op == Op::Flatten { roots[node.inputs[0]] } else { index + 1 });
+        roots.push(if node.op == Op::Reshape { roots[node.inputs[0]] } else { index + 1 });
     }
     roots
 }
@@ -163,7 +163,9 @@ fn saved(op: Op) -> Saved {
         Op::Arith(Arith::Mul | Arith::Div) => Saved::Inputs,
         Op::AvgPool { .. }
         | Op::Dropout { .. }
-        | Op::Flatten
+        | Op::Reshape
+        | Op::Expand
+        | Op::Permute(_)
         | Op::Add
         | Op::Concat
         | Op::Arith(Arith::Sub)
@@ -198,7 +200,7 @@ impl Builder<'_> {
     fn node(&mut self, node: usize) {
         let graph = self.graph;
         let op = graph.nodes[node].op;
-        if op == Op::Flatten {
+        if op == Op::Reshape {
             return;
         }
         // From here on this node holds the gradient in the place of its output.

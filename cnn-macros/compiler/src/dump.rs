@@ -124,7 +124,10 @@ fn canonical(op: Op) -> String {
             format!("lrn({size},{},{},{})", alpha.to_bits(), beta.to_bits(), k.to_bits())
         }
         Op::Dropout { rate } => format!("dropout({})", rate.to_bits()),
-        Op::Flatten => "flatten".into(),
+        // The shape stands behind it.
+        Op::Reshape => "flatten".into(),
+        Op::Expand => "expand".into(),
+        Op::Permute(order) => format!("permute({order:?})"),
         Op::Add => "add".into(),
         Op::Concat => "concat".into(),
         Op::Arith(Arith::Mul) => "mul".into(),

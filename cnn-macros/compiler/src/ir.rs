@@ -204,8 +204,12 @@ pub enum Op {
         /// Probability that a feature is dropped.
         rate: f32,
     },
-    /// Reads a feature map as a flat vector in CHW order.
-    Flatten,
+    /// Reads a value in CHW order as one of another shape and as many elements.
+    Reshape,
+    /// Repeats a value along axes of size 1.
+    Expand,
+    /// A map whose axes are these of the input's, 0 to 2 for channels, rows and columns.
+    Permute([usize; 3]),
     /// Sum of two or more values of one shape.
     Add,
     /// Joins two or more values along the channels.

@@ -1,7 +1,7 @@
 //! "Did you mean": the nearest known name.
 
 /// What a layer is called here, and what other tools call it.
-const FOREIGN: [(&str, &[&str]); 20] = [
+const FOREIGN: [(&str, &[&str]); 23] = [
     ("conv", &["conv1d", "conv2d", "convolution"]),
     ("dwconv", &["depthwise", "depthwise_conv", "depth_conv", "separable_conv"]),
     ("pool", &["max", "max_pool", "max_pool2d", "maxpool2d"]),
@@ -15,7 +15,10 @@ const FOREIGN: [(&str, &[&str]); 20] = [
     ("leaky_relu", &["leakyrelu", "lrelu", "prelu"]),
     ("hardswish", &["hswish", "hard_swish"]),
     ("silu", &["swish"]),
-    ("flatten", &["view", "reshape"]),
+    ("flatten", &["ravel"]),
+    ("reshape", &["view"]),
+    ("permute", &["transpose"]),
+    ("expand", &["broadcast", "broadcast_to", "tile"]),
     ("concat", &["cat", "join", "concatenate"]),
     ("add", &["sum", "plus", "merge"]),
     ("mul", &["multiply", "times", "product"]),

@@ -62,7 +62,7 @@ impl Builder {
     }
 
     pub fn flatten(&mut self, x: ValueId) -> ValueId {
-        self.push(Op::Flatten, &[x], Shape::Flat(self.graph.shape(x).len()))
+        self.push(Op::Reshape, &[x], Shape::Flat(self.graph.shape(x).len()))
     }
 
     pub fn add(&mut self, branches: &[ValueId]) -> ValueId {
@@ -95,7 +95,9 @@ fn kind(op: Op) -> &'static str {
         Op::BatchNorm { .. } => "bn",
         Op::Lrn { .. } => "lrn",
         Op::Dropout { .. } => "dropout",
-        Op::Flatten => "flatten",
+        Op::Reshape => "flatten",
+        Op::Expand => "expand",
+        Op::Permute(_) => "permute",
         Op::Add => "add",
         Op::Concat => "concat",
         Op::Arith(_) => "arith",

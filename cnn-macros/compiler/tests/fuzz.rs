@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use quote::quote;
 
 /// Pieces of the language and of what people may type instead.
-const PIECES: [&str; 66] = [
+const PIECES: [&str; 69] = [
     "->",
     "->",
     "->",
@@ -52,6 +52,9 @@ const PIECES: [&str; 66] = [
     "add",
     "concat",
     "mul",
+    "reshape",
+    "expand",
+    "hwc",
     "shortcut",
     "flatten",
     "upsample",
@@ -208,6 +211,8 @@ enum Random {
     Repeat(usize),
     Named,
     Gate { whole: bool },
+    Turn,
+    Stretch(usize),
     Block { out: usize, stride: usize },
 }
 
@@ -234,6 +239,8 @@ fn layer() -> impl Strategy<Value = Random> {
         (1..5_usize).prop_map(Random::Repeat),
         Just(Random::Named),
         any::<bool>().prop_map(|whole| Random::Gate { whole }),
+        Just(Random::Turn),
+        (1..4_usize).prop_map(Random::Stretch),
         (1..9_usize, 1..4_usize).prop_map(|(out, stride)| Random::Block { out, stride }),
     ]
 }
@@ -287,6 +294,8 @@ fn write(index: usize, layer: &Random, Map { c, h, w }: Map) -> Option<(String, 
         Random::Gate { whole: false } => {
             (format!("sub(avgpool({h}x1), div(id, conv(1, 1x1) -> sigmoid))"), Map { c, h, w })
         }
+        Random::Turn => (format!("permute(hwc) -> reshape({w}x{c}x{h}) -> permute(cwh)"), Map { c: w, h, w: c }),
+        Random::Stretch(rows) => (format!("avgpool({h}x1) -> expand({c}x{rows}x{w})"), Map { c, h: rows, w }),
         Random::Block { out, stride } => {
             let output = Map { c: out, h: slide(h, 3, stride, 1, 1)?, w: slide(w, 3, stride, 1, 1)? };
             (format!("unit({out}, s{stride})"), output)
@@ -342,7 +351,7 @@ proptest! {
         prop_assert_eq!(names.len(), count, "names are unique: {}", source);
         for (index, node) in graph.nodes.iter().enumerate() {
             prop_assert!(!node.inputs.is_empty() && node.inputs.iter().all(|input| *input <= index), "{}", source);
-            if let (&[input], false) = (&node.inputs[..], node.op == Op::Flatten) {
+            if let (&[input], false) = (&node.inputs[..], node.op == Op::Reshape) {
                 let (op, text) = alone(&node.text, graph.shape(input), node.op);
                 prop_assert_eq!((op, &text), (node.op, &node.text), "{}", source);
             }

@@ -183,10 +183,12 @@ impl Backward<'_> {
                 quote!(rt::arith::backward(&#d, frame.n, #input, #values, dy, dx, #write);)
             }
             Op::AvgPool { .. } => plain(quote!(avg_pool)),
+            Op::Expand => plain(quote!(expand)),
+            Op::Permute(_) => plain(quote!(permute)),
             Op::Pad(_) => plain(quote!(pad)),
             Op::Upsample { .. } => plain(quote!(upsample)),
             // The gradients of these are shared or copied.
-            Op::Flatten | Op::Add => quote!(),
+            Op::Reshape | Op::Add => quote!(),
         }
     }
 

@@ -106,6 +106,14 @@ fn describe(graph: &Graph, index: usize) -> Vec<(TokenStream, TokenStream)> {
             let arith = literal::arith(arith);
             one(quote!(Join), quote!(arith: #arith, inputs: [#a, #b]))
         }
+        Op::Expand => {
+            let ends = ends();
+            one(quote!(Expand), quote!(#ends))
+        }
+        Op::Permute(order) => {
+            let (input, order) = (literal::map(input.to_map()), literal::ints(&order));
+            one(quote!(Permute), quote!(input: #input, order: [#(#order),*]))
+        }
         Op::Pad(pad) => {
             let (input, pad) = (literal::map(input.to_map()), literal::ints(&pad));
             one(quote!(Pad), quote!(input: #input, pad: [#(#pad),*]))
@@ -115,7 +123,7 @@ fn describe(graph: &Graph, index: usize) -> Vec<(TokenStream, TokenStream)> {
             let resample = literal::resample(resample);
             one(quote!(Upsample), quote!(input: #input, scale: [#(#scale),*], resample: #resample))
         }
-        Op::Act(_) | Op::Dropout { .. } | Op::Flatten | Op::Add => Vec::new(),
+        Op::Act(_) | Op::Dropout { .. } | Op::Reshape | Op::Add => Vec::new(),
     }
 }
 

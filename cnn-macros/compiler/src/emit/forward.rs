@@ -156,9 +156,11 @@ impl Forward<'_> {
             Op::AvgPool { .. } => self.plain(quote!(avg_pool)),
             Op::Softmax { .. } => self.plain(quote!(softmax)),
             Op::Lrn { .. } => self.plain(quote!(lrn)),
+            Op::Expand => self.plain(quote!(expand)),
+            Op::Permute(_) => self.plain(quote!(permute)),
             Op::Pad(_) => self.plain(quote!(pad)),
             Op::Upsample { .. } => self.plain(quote!(upsample)),
-            Op::Flatten | Op::Add | Op::Concat | Op::Arith(_) => quote!(),
+            Op::Reshape | Op::Add | Op::Concat | Op::Arith(_) => quote!(),
         }
     }
 

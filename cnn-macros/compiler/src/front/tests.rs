@@ -153,6 +153,34 @@ fn joined_values_have_the_larger_size_of_each_axis() {
 }
 
 #[test]
+fn shapes_are_changed_without_layers_that_do_nothing() {
+    let graph = graph(
+        "A <2x4x6> -> reshape(2x4x6) -> expand(2x4x6) -> permute(chw) -> permute(whc) -> reshape(3x16x1) -> expand(3x16x5)
+         -> permute(cwh) -> reshape(240) -> reshape(240) -> flatten",
+    );
+    let expected = "permute2 [0] permute(whc) 6x4x2
+reshape2 [1] reshape(3x16x1) 3x16x1
+expand2 [2] expand(3x16x5) 3x16x5
+permute3 [3] permute(cwh) 3x5x16
+reshape3 [4] flatten 240";
+    assert_eq!(dump(&graph), expected);
+}
+
+/// A node's text is the layer again.
+#[test]
+fn texts_parse_back_to_the_same_nodes() {
+    let source = TEXTS.join(" -> ");
+    let graph = graph(&format!("A <2x4x6> -> {source}"));
+    let texts: Vec<&str> = graph.nodes.iter().map(|node| node.text.as_str()).collect();
+    let again = self::graph(&format!("A <2x4x6> -> {}", texts.join(" -> ")));
+    assert_eq!(dump(&graph), dump(&again));
+    let ops = |graph: &Graph| graph.nodes.iter().map(|node| node.op).collect::<Vec<_>>();
+    assert_eq!(ops(&graph), ops(&again));
+}
+
+const TEXTS: [&str; 3] = ["permute(whc)", "reshape(1x6x8)", "expand(4x6x8)"];
+
+#[test]
 fn a_network_is_a_step_of_another() {
     let source = "Stem <1x8x8> -> conv(4, 3x3) -> relu; Whole <1x16x16> -> pool(2) -> Stem -> eyes = Stem2 -> fc(2);
         Stem2 <4x6x6> -> relu -> add(id, conv(4, 1x1))";

@@ -9,6 +9,7 @@ use super::sizes::{Sizes, split_option, wrong_count};
 use super::text::either;
 use crate::diag::Site;
 use crate::infer::report::Report;
+use crate::ir::{Map, Shape};
 use crate::lower::eval::Value;
 use crate::lower::{Argument, Layer};
 use crate::suggest;
@@ -17,7 +18,8 @@ use crate::suggest;
 pub(crate) const LARGEST: usize = 1 << 31;
 
 /// Options without a size, and layers' own words.
-const WORDS: [&str; 7] = ["same", "valid", "bias", "nobias", "global", "nearest", "bilinear"];
+const WORDS: [&str; 13] =
+    ["same", "valid", "bias", "nobias", "global", "nearest", "bilinear", "chw", "cwh", "hcw", "hwc", "wch", "whc"];
 
 /// Whether a name would be read as an option.
 pub(crate) fn is_option_word(text: &str) -> bool {
@@ -289,6 +291,22 @@ impl<'c> Bound<'c> {
             other => return self.whole(other, name, least, arg.site).map(|size| Some([size; 2])),
         };
         Ok(Some([self.in_range(a, name, least, arg.site)?, self.in_range(b, name, least, arg.site)?]))
+    }
+
+    /// The shape of a map, or of a flat value; `Err` after an error, `Ok(None)` where it was not given.
+    pub(crate) fn shape(&self, name: &str) -> Result<Option<Shape>, ()> {
+        let Some(arg) = self.slot(name) else { return Ok(None) };
+        let size = |size: usize| self.in_range(size as i128, "a size of the shape", 1, arg.site);
+        match arg.value {
+            Value::Dims(&[c, h, w]) => Ok(Some(Shape::Map(Map { c: size(c)?, h: size(h)?, w: size(w)? }))),
+            Value::Dims(_) => {
+                let shown = show(arg.value);
+                let message = format!("a shape has three sizes, or one if it is flat, not `{shown}`: {}", self.usage());
+                self.fail(arg.site, message);
+                Err(())
+            }
+            other => self.whole(other, name, 1, arg.site).map(|features| Some(Shape::Flat(features))),
+        }
     }
 
     fn in_range(&self, value: i128, name: &str, least: usize, site: Site) -> Result<usize, ()> {

@@ -5,12 +5,14 @@ pub mod args;
 mod arith;
 mod conv;
 mod dropout;
+mod expand;
 mod fc;
-mod flatten;
 mod join;
 mod norm;
 mod pad;
+mod permute;
 mod pool;
+mod reshape;
 mod shortcut;
 pub(crate) mod sizes;
 mod softmax;
@@ -52,6 +54,9 @@ pub enum Kind {
     Lrn,
     Dropout,
     Flatten,
+    Reshape,
+    Expand,
+    Permute,
     Add,
     Concat,
     Mul,
@@ -63,7 +68,7 @@ pub enum Kind {
 }
 
 /// The layers' names. The first name of a kind is the one shown.
-pub const LAYERS: [(&str, Kind); 29] = [
+pub const LAYERS: [(&str, Kind); 32] = [
     ("conv", Kind::Conv),
     ("dwconv", Kind::DwConv),
     ("pool", Kind::Pool),
@@ -85,6 +90,9 @@ pub const LAYERS: [(&str, Kind); 29] = [
     ("lrn", Kind::Lrn),
     ("dropout", Kind::Dropout),
     ("flatten", Kind::Flatten),
+    ("reshape", Kind::Reshape),
+    ("expand", Kind::Expand),
+    ("permute", Kind::Permute),
     ("add", Kind::Add),
     ("concat", Kind::Concat),
     ("mul", Kind::Mul),
@@ -128,6 +136,9 @@ impl Kind {
             Kind::Bn => norm::BN,
             Kind::Lrn => norm::LRN,
             Kind::Dropout => dropout::SIGNATURE,
+            Kind::Reshape => reshape::SIGNATURE,
+            Kind::Expand => expand::SIGNATURE,
+            Kind::Permute => permute::SIGNATURE,
             Kind::Shortcut => shortcut::SIGNATURE,
             Kind::Pad => pad::SIGNATURE,
             Kind::Upsample => upsample::SIGNATURE,
@@ -210,7 +221,10 @@ pub(crate) fn infer(layer: &Layer<'_>, input: Option<Shape>, normalised: bool, r
         Kind::Bn => norm::bn(&cx),
         Kind::Lrn => norm::lrn(&cx),
         Kind::Dropout => dropout::infer(&cx),
-        Kind::Flatten => flatten::infer(&cx),
+        Kind::Flatten => reshape::flatten(&cx),
+        Kind::Reshape => reshape::infer(&cx),
+        Kind::Expand => expand::infer(&cx),
+        Kind::Permute => permute::infer(&cx),
         Kind::Shortcut => shortcut::infer(&cx),
         Kind::Pad => pad::infer(&cx),
         Kind::Upsample => upsample::infer(&cx),

@@ -87,7 +87,7 @@ pub fn assign(graph: &Graph, mode: Mode, saved: &[Saved]) -> Storage {
 
 fn is_alias(op: Op, mode: Mode) -> bool {
     match op {
-        Op::Flatten => true,
+        Op::Reshape => true,
         Op::Dropout { .. } => mode == Mode::Inference,
         _ => false,
     }

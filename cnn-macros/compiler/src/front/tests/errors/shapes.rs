@@ -156,3 +156,57 @@ fn each_mistake_is_marked_and_explained() {
         ),
     ]);
 }
+
+#[test]
+fn other_shapes_have_as_many_elements_or_grow_from_one() {
+    check(&[
+        (
+            "A <4x8x8> -> reshape",
+            "reshape",
+            "`reshape1`: the shape is missing: write for example `reshape(8x4x4)` or `reshape(128)`",
+        ),
+        (
+            "A <4x8x8> -> reshape(5x8x8)",
+            "5x8x8",
+            "`reshape1`: 4 * 8 * 8 = 256 elements cannot be read as 5 * 8 * 8 = 320 elements: write `reshape(4x8x8)`",
+        ),
+        (
+            "A <4x8x8> -> fc(10) -> reshape(2x2x2)",
+            "2x2x2",
+            "`reshape1`: 10 elements cannot be read as 2 * 2 * 2 = 8 elements: write `reshape(10)`",
+        ),
+        (
+            "A <4x8x8> -> reshape(4x64)",
+            "4x64",
+            "`reshape1`: a shape has three sizes, or one if it is flat, not `4x64`: write for example `reshape(8x4x4)` or `reshape(128)`",
+        ),
+        ("A <4x8x8> -> reshape(0x8x8)", "0x8x8", "`reshape1`: a size of the shape = 0: at least 1 is needed"),
+        (
+            "A <4x1x8> -> expand(5x8x8)",
+            "5x8x8",
+            "`expand1`: 4x1x8 cannot be repeated to 5x8x8: only an axis of size 1 grows: write `expand(4x8x8)`",
+        ),
+        (
+            "A <4x8x8> -> expand(4x16x8)",
+            "4x16x8",
+            "`expand1`: 4x8x8 cannot be repeated to 4x16x8: only an axis of size 1 grows: leave the layer out",
+        ),
+        (
+            "A <4x8x8> -> fc(4) -> expand(4x8x8)",
+            "4x8x8",
+            "`expand1`: 4 cannot be repeated to 4x8x8: only an axis of size 1 grows: write `reshape(4x1x1)` before it",
+        ),
+        (
+            "A <4x8x8> -> permute",
+            "permute",
+            "`permute1`: the order of the axes is missing: write `permute(cwh)`, `permute(hcw)`, `permute(hwc)`, `permute(wch)` or `permute(whc)`",
+        ),
+        ("A <4x8x8> -> permute(hwc, whc)", "whc", "`permute1`: two orders exclude each other: keep one"),
+        ("A <4x8x8> -> permute(nhwc)", "nhwc", "`permute1`: no option is called `nhwc`; did you mean `hwc`?"),
+        (
+            "A <4x8x8> -> flatten -> permute(hwc)",
+            "permute(hwc)",
+            "`permute1`: permute works on maps, and its input is flat, 256 features: move it before `flatten1` (layer 1), which flattened the map",
+        ),
+    ]);
+}

@@ -88,6 +88,8 @@ pub struct Pool {
     pub output: Map,
     /// Kernel, stride, dilation, padding.
     pub window: Window,
+    /// The part of the padding, next to the input, that counts in averages: top, left, bottom, right. A maximum ignores it.
+    pub counted: [usize; 4],
 }
 
 /// A fully connected layer. Weights are `[outputs, inputs]`.

@@ -140,7 +140,8 @@ pub fn same_on_any_threads(what: &str, f: impl Fn() -> Vec<f32> + Sync) -> Vec<f
     one
 }
 
-/// A pooling layer of `c` channels with padding `[top, left, bottom, right]`; the output follows from the rest.
+/// A pooling layer of `c` channels with padding `[top, left, bottom, right]`, all of which counts; the output follows from
+/// the rest.
 pub fn pool(
     [c, h, w]: [usize; 3],
     kernel: [usize; 2],
@@ -154,6 +155,7 @@ pub fn pool(
         input: Map::new(c, h, w),
         output: Map::new(c, outputs(0, h), outputs(1, w)),
         window: Window { kernel, stride, dilation, pad },
+        counted: pad,
     }
 }
 

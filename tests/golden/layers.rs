@@ -120,6 +120,10 @@ cases! {
     dwconv_four_sides { <3x11x7> -> dwconv(3x3, s2, p2x0x1x1) }
     max_pool_four_sides { <3x11x7> -> pool(3, s2, p1x0x0x1) }
     avg_pool_four_sides { <3x11x7> -> avgpool(3, s2, p0x1x1x0) }
+    max_pool_ceil { <3x12x7> -> pool(3, s2, p1, ceil) }
+    avg_pool_ceil { <3x12x7> -> avgpool(3, s2, p1x0, ceil) }
+    avg_pool_ceil_excludepad { <3x12x9> -> avgpool(3x4, s2x3, p1x2, ceil, excludepad) }
+    avg_pool_excludepad { <3x11x7> -> avgpool(3, s1, p1, excludepad) }
     pad_four_sides { <3x11x7> -> pad(0x1x2x3) }
     mul_gate { <6x5x7> -> mul(id, avgpool(global) -> conv(3, 1x1) -> relu -> conv(6, 1x1) -> sigmoid) }
     mul_three { <3x2x2> -> mul(fc(7), fc(1, nobias), fc(7) -> tanh) }

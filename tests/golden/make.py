@@ -162,6 +162,13 @@ def spatial_cases():
     yield "max_pool_four_sides", (3, 11, 7), named(pad=padded(1, 0, 0, 1, -torch.inf), step=pool)
     pool = nn.AvgPool2d(3, stride=2)
     yield "avg_pool_four_sides", (3, 11, 7), named(pad=padded(0, 1, 1, 0), step=pool)
+    pool = nn.MaxPool2d(3, stride=2, padding=1, ceil_mode=True)
+    yield "max_pool_ceil", (3, 12, 7), named(step=pool)
+    yield "avg_pool_ceil", (3, 12, 7), named(step=nn.AvgPool2d(3, stride=2, padding=(1, 0), ceil_mode=True))
+    pool = nn.AvgPool2d((3, 4), stride=(2, 3), padding=(1, 2), ceil_mode=True, count_include_pad=False)
+    yield "avg_pool_ceil_excludepad", (3, 12, 9), named(step=pool)
+    pool = nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)
+    yield "avg_pool_excludepad", (3, 11, 7), named(step=pool)
     yield "pad_four_sides", (3, 11, 7), named(step=padded(0, 1, 2, 3))
 
 

@@ -22,7 +22,7 @@ cnn! {
         -> conv(4, 3x3, p0x1x2x1) <4x9x7> -> tanh
         -> dwconv(3, s2x1, p1x0x0x2) <4x4x7>
         -> avgpool(3, s1x2, p1x0x0x1) <4x3x3>
-        -> pad(0x1x2x0) <4x5x4>
+        -> pad(0x1x2x0) <4x5x4> -> avgpool(2, s2, p1, ceil, excludepad) <4x3x3>
         -> fc(5);
 
     /// One value that every activation reads.

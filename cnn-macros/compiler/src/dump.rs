@@ -115,7 +115,8 @@ fn canonical(op: Op) -> String {
     match op {
         Op::Conv { window: w, groups, bias } => format!("conv({},{groups},{bias})", window(w)),
         Op::MaxPool { window: w } => format!("max_pool({})", window(w)),
-        Op::AvgPool { window: w } => format!("avg_pool({})", window(w)),
+        Op::AvgPool { window: w, counted } if counted == w.pad => format!("avg_pool({})", window(w)),
+        Op::AvgPool { window: w, counted } => format!("avg_pool({},{counted:?})", window(w)),
         Op::Fc { bias } => format!("fc({bias})"),
         Op::Act(act) => activation(act),
         Op::Softmax { log } => format!("softmax({log})"),

@@ -164,10 +164,13 @@ pub enum Op {
         /// Kernel, stride, dilation, padding.
         window: Window,
     },
-    /// Average pooling; padding counts as zeros in the average, as in PyTorch's default.
+    /// Average pooling over the input and the padding that counts, as zeros.
     AvgPool {
         /// Kernel, stride, dilation, padding.
         window: Window,
+        /// The part of the padding, next to the input, that counts: top, left, bottom, right. All of it in PyTorch's
+        /// default.
+        counted: [usize; 4],
     },
     /// Fully connected layer; a feature map is read in CHW order.
     Fc {

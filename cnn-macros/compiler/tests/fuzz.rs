@@ -88,7 +88,7 @@ const VALID: [&str; 4] = [
      R <3x32x32> -> conv(16, 3x3, p(3 / 2)) -> basic(16) * 3 -> basic(2 * 16, s2) -> avgpool(global) -> fc(10);",
     "U <2x16x16> -> left = conv(3, 3x3, same) -> pool(2) -> (conv(5, 3x3, same) -> tanh) * 2 -> upsample(2, bilinear)
      -> concat(id, left -> elu(alpha = 0.5)) -> dwconv(3x3, m2, d2) -> lrn(size = 3) -> softmax",
-    "<1x8x8> -> pad(1x2) -> pad(0x1x2x0) -> conv(4, 3, g1, p0x1x2x3, nobias) -> leaky_relu(0.2) -> maxpool(3, s2, p1) -> flatten -> log_softmax",
+    "<1x8x8> -> pad(1x2) -> pad(0x1x2x0) -> conv(4, 3, g1, p0x1x2x3, nobias) -> leaky_relu(0.2) -> maxpool(3, s2, p1, ceil) -> avgpool(2, s1, p1, excludepad) -> flatten -> log_softmax",
 ];
 
 /// Analyses and expands a source; sources that do not lex never reach a macro.
@@ -201,7 +201,7 @@ fn the_programs_to_be_damaged_are_whole() {
 #[derive(Clone, Debug)]
 enum Random {
     Conv { out: usize, kernel: [usize; 2], stride: usize, pad: usize, dilation: usize, same: bool },
-    Pool { kernel: usize, stride: usize, average: bool },
+    Pool { kernel: usize, stride: usize, average: bool, ceil: bool },
     Point(&'static str),
     Residual { out: usize, stride: usize },
     Concat { out: usize },
@@ -225,11 +225,8 @@ fn layer() -> impl Strategy<Value = Random> {
         (1..9_usize, [1..6_usize, 1..6_usize], 1..4_usize, 0..3_usize, 1..3_usize, any::<bool>()).prop_map(
             |(out, kernel, stride, pad, dilation, same)| Random::Conv { out, kernel, stride, pad, dilation, same }
         ),
-        (1..4_usize, 1..4_usize, any::<bool>()).prop_map(|(kernel, stride, average)| Random::Pool {
-            kernel,
-            stride,
-            average
-        }),
+        (1..4_usize, 1..4_usize, any::<bool>(), any::<bool>())
+            .prop_map(|(kernel, stride, average, ceil)| Random::Pool { kernel, stride, average, ceil }),
         prop::sample::select(points.to_vec()).prop_map(Random::Point),
         (1..9_usize, 1..3_usize).prop_map(|(out, stride)| Random::Residual { out, stride }),
         (1..9_usize).prop_map(|out| Random::Concat { out }),
@@ -267,7 +264,16 @@ fn write(index: usize, layer: &Random, Map { c, h, w }: Map) -> Option<(String, 
                 Map { c: out, h: slide(h, kh, stride, pad, dilation)?, w: slide(w, kw, stride, pad, dilation)? };
             (format!("conv({out}, {kh}x{kw}, d{dilation}, p{pad}, s{stride})"), output)
         }
-        Random::Pool { kernel, stride, average } => {
+        Random::Pool { kernel, stride, average, ceil: true } => {
+            let name = if average { "avgpool" } else { "pool" };
+            // A window that reaches past the input by a whole step has nothing new.
+            let count = |size: usize| {
+                let windows = (0..size).step_by(stride).take_while(|start| start + kernel < size + stride);
+                Some(windows.count()).filter(|count| *count > 0)
+            };
+            (format!("{name}({kernel}, s{stride}, ceil)"), Map { c, h: count(h)?, w: count(w)? })
+        }
+        Random::Pool { kernel, stride, average, ceil: false } => {
             let name = if average { "avgpool" } else { "pool" };
             let output = Map { c, h: slide(h, kernel, stride, 0, 1)?, w: slide(w, kernel, stride, 0, 1)? };
             (format!("{name}({kernel}, s{stride})"), output)

@@ -6,7 +6,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 use super::literal::{self, Names, float, int};
-use crate::ir::{Graph, Op, Shape};
+use crate::ir::{Graph, Op, Shape, Window};
 
 /// The descriptors of a network.
 #[derive(Debug, Default)]
@@ -82,10 +82,8 @@ fn describe(graph: &Graph, index: usize) -> Vec<(TokenStream, TokenStream)> {
             let (ends, window, groups) = (ends(), literal::window(window), int(groups));
             one(quote!(Conv), quote!(#ends, window: #window, groups: #groups))
         }
-        Op::MaxPool { window } | Op::AvgPool { window } => {
-            let (ends, window) = (ends(), literal::window(window));
-            one(quote!(Pool), quote!(#ends, window: #window))
-        }
+        Op::MaxPool { window } => pool(ends(), window, window.pad),
+        Op::AvgPool { window, counted } => pool(ends(), window, counted),
         Op::Fc { .. } => {
             let (inputs, outputs) = (int(input.len()), int(output.len()));
             one(quote!(Fc), quote!(inputs: #inputs, outputs: #outputs))
@@ -125,6 +123,11 @@ fn describe(graph: &Graph, index: usize) -> Vec<(TokenStream, TokenStream)> {
         }
         Op::Act(_) | Op::Dropout { .. } | Op::Reshape | Op::Add => Vec::new(),
     }
+}
+
+fn pool(ends: TokenStream, window: Window, counted: [usize; 4]) -> Vec<(TokenStream, TokenStream)> {
+    let (window, counted) = (literal::window(window), literal::ints(&counted));
+    vec![(quote!(Pool), quote!({ #ends, window: #window, counted: [#(#counted),*] }))]
 }
 
 fn batch_norm(input: Shape, eps: f32, momentum: f32) -> Vec<(TokenStream, TokenStream)> {

@@ -105,7 +105,7 @@ fn every_operation_is_emitted_in_all_three_passes() {
     let lrn = net.same(Op::Lrn { size: 3, alpha: 1e-4, beta: 0.75, k: 2.0 }, gelu);
     let dropped = net.same(Op::Dropout { rate: 0.5 }, lrn);
     let window = crate::ir::Window { kernel: [1; 2], stride: [1; 2], dilation: [1; 2], pad: [0; 4] };
-    let pooled = net.same(Op::AvgPool { window }, dropped);
+    let pooled = net.same(Op::AvgPool { window, counted: [0; 4] }, dropped);
     let max = net.max_pool(dropped, 1, 1);
     let joined = net.concat(&[pooled, max]);
     let padded = net.push(Op::Pad([1, 0, 0, 1]), &[joined], Shape::Map(Map { c: 8, h: 5, w: 5 }));

@@ -74,7 +74,7 @@ fn message(values: &[Value<'_>], value: usize, found: Shape, wanted: Shape) -> S
 fn window(op: Option<&Op>) -> Option<(Window, bool)> {
     match op? {
         Op::Conv { window, .. } => Some((*window, true)),
-        Op::MaxPool { window } | Op::AvgPool { window } => Some((*window, false)),
+        Op::MaxPool { window } | Op::AvgPool { window, .. } => Some((*window, false)),
         _ => None,
     }
 }

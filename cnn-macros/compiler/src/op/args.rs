@@ -18,8 +18,12 @@ use crate::suggest;
 pub(crate) const LARGEST: usize = 1 << 31;
 
 /// Options without a size, and layers' own words.
-const WORDS: [&str; 13] =
-    ["same", "valid", "bias", "nobias", "global", "nearest", "bilinear", "chw", "cwh", "hcw", "hwc", "wch", "whc"];
+#[rustfmt::skip] // a family a line
+const WORDS: &[&str] = &[
+    "same", "valid", "bias", "nobias", "global", "nearest", "bilinear",
+    "chw", "cwh", "hcw", "hwc", "wch", "whc",
+    "ceil", "excludepad",
+];
 
 /// Whether a name would be read as an option.
 pub(crate) fn is_option_word(text: &str) -> bool {

@@ -12,12 +12,16 @@ pub(super) const MAX: Signature = Signature {
     slots: &["kernel"],
     by_position: 1,
     letters: "spd",
-    words: &["same", "valid", "global"],
+    words: &["same", "valid", "global", "ceil"],
     arrow: false,
 };
 
 /// `avgpool(K, options)`, `avgpool(global)`.
-pub(super) const AVG: Signature = Signature { usage: "avgpool(2, s2) or avgpool(global)", ..MAX };
+pub(super) const AVG: Signature = Signature {
+    usage: "avgpool(2, s2) or avgpool(global)",
+    words: &["same", "valid", "global", "ceil", "excludepad"],
+    ..MAX
+};
 
 /// The training pass keeps the place of each maximum in its window as a `u16`.
 const LARGEST_WINDOW: usize = 1 << 16;
@@ -42,7 +46,20 @@ pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
         cx.report.shape(message);
         return Outcome::Failed(Some(output));
     }
-    finish(cx, window, output, format!("{}({}{})", cx.kind.label(), short(window.kernel), window_options(&window)))
+    let declared = match options.padding {
+        Padding::Explicit(pad) => pad,
+        Padding::Same => window.pad,
+    };
+    let counted = if cx.args.has("excludepad").is_some() { [0; 4] } else { declared };
+    let label = cx.kind.label();
+    let mut text = format!("{label}({}{}", short(window.kernel), window_options(&Window { pad: declared, ..window }));
+    if window.pad != declared {
+        text += ", ceil";
+    }
+    if counted != declared {
+        text += ", excludepad";
+    }
+    finish(cx, window, counted, output, text + ")")
 }
 
 fn global(cx: &Cx<'_>, site: crate::diag::Site) -> Outcome {
@@ -50,7 +67,8 @@ fn global(cx: &Cx<'_>, site: crate::diag::Site) -> Outcome {
     let letters = ['s', 'd'].into_iter().filter_map(|letter| cx.args.option(letter, 0).ok().flatten());
     let padding = cx.args.padding().ok().flatten().map(|(_, site)| site);
     let others = others.into_iter().chain(letters.map(|(_, site)| site)).chain(padding);
-    let others = others.chain(cx.args.has("same")).chain(cx.args.has("valid")).next();
+    let words = ["same", "valid", "ceil", "excludepad"].into_iter().filter_map(|word| cx.args.has(word));
+    let others = others.chain(words).next();
     if let Some(other) = others {
         let label = cx.kind.label();
         cx.report.option(other, format!("`global` takes the whole map as its window: write `{label}(global)`"));
@@ -66,12 +84,12 @@ fn global(cx: &Cx<'_>, site: crate::diag::Site) -> Outcome {
         cx.report.option(site, large_window(kernel));
         return Outcome::Failed(Some(output));
     }
-    finish(cx, window, output, format!("{}(global)", cx.kind.label()))
+    finish(cx, window, [0; 4], output, format!("{}(global)", cx.kind.label()))
 }
 
-fn finish(cx: &Cx<'_>, window: Window, output: Shape, text: String) -> Outcome {
+fn finish(cx: &Cx<'_>, window: Window, counted: [usize; 4], output: Shape, text: String) -> Outcome {
     if cx.kind == Kind::AvgPool {
-        return Outcome::node(Op::AvgPool { window }, output, text);
+        return Outcome::node(Op::AvgPool { window, counted }, output, text);
     }
     if window.kernel[0].saturating_mul(window.kernel[1]) > LARGEST_WINDOW {
         cx.report.shape_at(cx.args.slot("kernel").map(|arg| arg.site), large_window(window.kernel));

@@ -22,6 +22,8 @@ pub(super) struct Options {
     pub(super) dilation: [usize; 2],
     pub(super) padding: Padding,
     pub(super) padding_site: Option<Site>,
+    /// Whether a last window may begin inside the input and end behind its padding.
+    pub(super) ceil: bool,
 }
 
 /// Reads stride, dilation and padding. All of them are looked at before the first error ends it.
@@ -36,6 +38,7 @@ pub(super) fn options(cx: &Cx<'_>, kernel: Result<[usize; 2], ()>, stride: [usiz
         dilation: dilation?.map_or([1, 1], |(sizes, _)| sizes),
         padding,
         padding_site,
+        ceil: cx.args.has("ceil").is_some(),
     })
 }
 
@@ -67,8 +70,15 @@ fn axis(input: usize, options: &Options, axis: usize) -> Option<(usize, usize, u
     match options.padding {
         Padding::Explicit(pad) => {
             let (before, after) = (pad[axis], pad[axis + 2]);
-            let free = before.checked_add(after)?.checked_add(input)?.checked_sub(span)?;
-            Some((before, after, free / stride + 1))
+            let padded = before.checked_add(after)?.checked_add(input)?;
+            if !options.ceil {
+                return Some((before, after, padded.checked_sub(span)? / stride + 1));
+            }
+            let windows = padded.checked_add(stride)?.checked_sub(span).filter(|room| *room > 0)?.div_ceil(stride);
+            let last = (windows - 1).checked_mul(stride)?;
+            let (last, windows) =
+                if last >= before.checked_add(input)? { (last - stride, windows - 1) } else { (last, windows) };
+            Some((before, after + last.checked_add(span)?.saturating_sub(padded), windows))
         }
         Padding::Same => {
             let output = input.div_ceil(stride);
@@ -160,7 +170,7 @@ fn largest(room: usize, kernel: usize, dilation: usize, odd: bool) -> usize {
 pub(crate) fn padding_for(op: &Op, input: [usize; 2], output: [usize; 2]) -> Option<String> {
     let (window, pool) = match op {
         Op::Conv { window, .. } => (window, false),
-        Op::MaxPool { window } | Op::AvgPool { window } => (window, true),
+        Op::MaxPool { window } | Op::AvgPool { window, .. } => (window, true),
         _ => return None,
     };
     let mut pads = [0; 2];
@@ -182,7 +192,7 @@ mod tests {
 
     fn options_of(kernel: usize, stride: usize, dilation: usize, padding: Padding) -> Options {
         let (kernel, stride, dilation) = ([kernel; 2], [stride; 2], [dilation; 2]);
-        Options { kernel, stride, dilation, padding, padding_site: None }
+        Options { kernel, stride, dilation, padding, padding_site: None, ceil: false }
     }
 
     #[test]
@@ -199,6 +209,23 @@ mod tests {
         let options = options_of(3, 2, 1, Padding::Explicit([0, 1, 2, 3]));
         assert_eq!(axis(6, &options, 0), Some((0, 2, 3)));
         assert_eq!(axis(6, &options, 1), Some((1, 3, 4)));
+    }
+
+    #[test]
+    fn a_window_too_many_begins_on_the_input() {
+        let axis = |input, kernel, stride, pad| {
+            let padding = Padding::Explicit([pad; 4]);
+            axis(input, &Options { ceil: true, ..options_of(kernel, stride, 1, padding) }, 0)
+        };
+        assert_eq!(axis(112, 3, 2, 0), Some((0, 1, 56)));
+        assert_eq!(axis(7, 3, 2, 0), Some((0, 0, 3)));
+        assert_eq!(axis(8, 3, 4, 0), Some((0, 0, 2)));
+        assert_eq!(axis(9, 5, 4, 1), Some((1, 3, 3)));
+        assert_eq!((axis(2, 4, 2, 0), axis(2, 5, 2, 0)), (None, None));
+        // The third window would begin at the padding behind.
+        assert_eq!(axis(3, 2, 2, 1), Some((1, 1, 2)));
+        assert_eq!(axis(2, 3, 2, 0), Some((0, 1, 1)));
+        assert_eq!(axis(3, 1, 3, 0), Some((0, 0, 1)));
     }
 
     #[test]

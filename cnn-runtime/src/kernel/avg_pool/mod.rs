@@ -1,9 +1,12 @@
-//! Average pooling. Padding counts as zeros of full weight, as in PyTorch (`count_include_pad`): every window is
-//! divided by the kernel's size.
+//! Average pooling. Every window is divided by the number of its taps on the input and on the padding that counts: most
+//! often all, as in PyTorch (`count_include_pad`).
 
 pub mod reference;
 #[cfg(test)]
 mod tests;
+
+use std::iter::once;
+use std::ops::Range;
 
 use super::axis::{Axis, NARROW, check_pool};
 use super::lanes::sum;
@@ -50,14 +53,24 @@ pub fn backward(d: &Pool, n: usize, d_output: &[f32], d_input: &mut [f32], write
 struct Walk {
     rows: Axis,
     columns: Axis,
-    /// One over the kernel's size.
+    /// The same over the input and the padding that counts, unless that is all of it.
+    counted: Option<[Axis; 2]>,
+    /// What sums are multiplied by as they are written: one over the kernel's size, or 1 where means are made later.
     weight: f32,
 }
 
 impl Walk {
     fn new(d: &Pool) -> Self {
-        let [rows, columns] = Axis::both(&d.window, d.input, d.output);
-        Walk { rows, columns, weight: 1.0 / (rows.kernel * columns.kernel) as f32 }
+        let axes = Axis::both(&d.window, d.input, d.output);
+        let counted = [0, 1].map(|i| {
+            let (before, behind) = (d.counted[i], d.counted[i + 2]);
+            Axis { pad: axes[i].pad - before, inputs: before + axes[i].inputs + behind, ..axes[i] }
+        });
+        let [rows, columns] = axes;
+        if d.counted == d.window.pad {
+            return Walk { rows, columns, counted: None, weight: 1.0 / (rows.kernel * columns.kernel) as f32 };
+        }
+        Walk { rows, columns, counted: Some(counted), weight: 1.0 }
     }
 
     /// Whether the only window is the whole plane.
@@ -87,6 +100,11 @@ impl Walk {
                 ((3, _, 1), (3, 1, 1)) => self.common_row::<3, 1>(oh, input, out),
                 _ if self.columns.outputs < NARROW => self.windows(oh, 0, input, out),
                 _ => self.taps_row(oh, input, out),
+            }
+            if let Some(counted) = &self.counted {
+                for (span, weight) in weights(counted, oh) {
+                    out[span].iter_mut().for_each(|o| *o *= weight);
+                }
             }
         }
     }
@@ -155,40 +173,69 @@ impl Walk {
         for (oh, d_output) in d_output.chunks_exact(self.columns.outputs).enumerate() {
             for kh in self.rows.taps(oh) {
                 let row = &mut d_input[self.rows.at(oh, kh) * self.columns.inputs..][..self.columns.inputs];
-                self.spread_row(d_output, row);
+                match &self.counted {
+                    None if self.is_in_pairs() => self.spread_pairs(d_output, row),
+                    None => self.spread_row(0..d_output.len(), self.weight, d_output, row),
+                    Some(counted) => {
+                        for (span, weight) in weights(counted, oh) {
+                            self.spread_row(span, weight, d_output, row);
+                        }
+                    }
+                }
             }
         }
     }
 
-    /// Adds the shares of one row of outputs to one row of inputs.
+    /// Whether windows are pairs of columns.
     #[inline(always)]
-    fn spread_row(&self, d_output: &[f32], row: &mut [f32]) {
+    fn is_in_pairs(&self) -> bool {
+        let Axis { kernel, stride, dilation, pad, .. } = self.columns;
+        (kernel, stride, dilation, pad) == (2, 2, 1, 0)
+    }
+
+    /// As [`spread_row`](Walk::spread_row) for all outputs of a row, whose windows are pairs of columns.
+    #[inline(always)]
+    fn spread_pairs(&self, d_output: &[f32], row: &mut [f32]) {
         let columns = &self.columns;
-        if columns.kernel == 2 && columns.stride == 2 && columns.dilation == 1 && columns.pad == 0 {
-            for (pair, d) in row.as_chunks_mut::<2>().0.iter_mut().zip(d_output) {
-                let share = d * self.weight;
-                pair[0] += share;
-                pair[1] += share;
-            }
-            // An output that reaches into the padding on the right.
-            if columns.inputs % 2 == 1 && columns.outputs > columns.inputs / 2 {
-                row[columns.inputs - 1] += d_output[columns.outputs - 1] * self.weight;
-            }
-            return;
+        for (pair, d) in row.as_chunks_mut::<2>().0.iter_mut().zip(d_output) {
+            let share = d * self.weight;
+            pair[0] += share;
+            pair[1] += share;
         }
+        // An output that reaches into the padding on the right.
+        if columns.inputs % 2 == 1 && columns.outputs > columns.inputs / 2 {
+            row[columns.inputs - 1] += d_output[columns.outputs - 1] * self.weight;
+        }
+    }
+
+    /// Adds the shares of some outputs of a row to one row of inputs.
+    #[inline(always)]
+    fn spread_row(&self, outputs: Range<usize>, weight: f32, d_output: &[f32], row: &mut [f32]) {
+        let columns = &self.columns;
         for kw in 0..columns.kernel {
             let span = columns.outputs_of(kw);
+            let span = span.start.max(outputs.start)..span.end.min(outputs.end);
             if span.is_empty() {
                 continue;
             }
             let row = &mut row[columns.at(span.start, kw)..];
             let d_output = &d_output[span];
             match columns.stride {
-                1 => row.iter_mut().zip(d_output).for_each(|(x, d)| *x += d * self.weight),
-                stride => row.iter_mut().step_by(stride).zip(d_output).for_each(|(x, d)| *x += d * self.weight),
+                1 => row.iter_mut().zip(d_output).for_each(|(x, d)| *x += d * weight),
+                stride => row.iter_mut().step_by(stride).zip(d_output).for_each(|(x, d)| *x += d * weight),
             }
         }
     }
+}
+
+/// Stretches of a row of outputs, and one over the taps that count in each of their windows.
+#[inline(always)]
+fn weights([rows, columns]: &[Axis; 2], oh: usize) -> impl Iterator<Item = (Range<usize>, f32)> {
+    let (taps, inside) = (rows.taps(oh).len(), columns.whole());
+    let weight = move |columns: usize| 1.0 / (taps * columns).max(1) as f32;
+    let edges = (0..inside.start).chain(inside.end..columns.outputs);
+    let edges = edges.map(move |ow| (ow..ow + 1, weight(columns.taps(ow).len())));
+    edges.chain(once((inside, weight(columns.kernel))))
 }
 
 /// KxK windows at every `S`-th column of `rows`, which hold groups of `S` columns.

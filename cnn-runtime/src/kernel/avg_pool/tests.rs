@@ -5,6 +5,15 @@ use crate::testing::{
     assert_close, assert_same_bits, finite_differences, pool, pools, same_on_any_threads, set_and_add, uniform, widen,
 };
 
+/// Layers in which all padding counts, none does, and that on the top and left does.
+fn layers() -> Vec<Pool> {
+    let ways = |d: Pool| {
+        let [top, left, ..] = d.window.pad;
+        [d.window.pad, [0; 4], [top, left, 0, 0]].map(|counted| Pool { counted, ..d })
+    };
+    pools().into_iter().flat_map(ways).collect()
+}
+
 /// Runs [`forward`].
 fn run(d: &Pool, n: usize, x: &[f32]) -> Vec<f32> {
     let mut y = vec![f32::NAN; n * d.output.len()];
@@ -14,7 +23,7 @@ fn run(d: &Pool, n: usize, x: &[f32]) -> Vec<f32> {
 
 #[test]
 fn forward_agrees_with_the_definition() {
-    for d in pools() {
+    for d in layers() {
         for n in [1, 3] {
             let x = uniform(1, n * d.input.len());
             assert_close(&format!("{d:?}"), &run(&d, n, &x), &reference::forward(&d, n, &widen(&x)), 1e-6);
@@ -24,7 +33,7 @@ fn forward_agrees_with_the_definition() {
 
 #[test]
 fn backward_agrees_with_finite_differences() {
-    for d in pools() {
+    for d in layers() {
         for n in [1, 3] {
             let (x, d_output) = (uniform(3, n * d.input.len()), uniform(4, n * d.output.len()));
             let got =
@@ -44,10 +53,19 @@ fn padding_counts_as_zeros_of_full_weight() {
 }
 
 #[test]
+fn padding_that_does_not_count_is_left_out_of_the_mean() {
+    let d = Pool { counted: [0; 4], ..pool([1, 2, 2], [2, 2], [2, 2], [1, 1], [1; 4]) };
+    assert_eq!(run(&d, 1, &[4.0, 8.0, 12.0, 16.0]), [4.0, 8.0, 12.0, 16.0]);
+    let d = Pool { counted: [0, 1, 0, 0], ..d };
+    assert_eq!(run(&d, 1, &[4.0, 8.0, 12.0, 16.0]), [2.0, 8.0, 6.0, 16.0]);
+}
+
+#[test]
 fn a_large_batch_is_its_samples_on_any_threads() {
     for d in [
         pool([5, 31, 45], [2, 2], [2, 2], [1, 1], [0; 4]),
         pool([5, 31, 45], [3, 3], [1, 1], [1, 1], [1; 4]),
+        Pool { counted: [0; 4], ..pool([5, 31, 45], [3, 3], [1, 1], [1, 1], [1; 4]) },
         pool([5, 31, 45], [31, 45], [31, 45], [1, 1], [0; 4]),
     ] {
         let n = PARALLEL / d.input.len() + 2;

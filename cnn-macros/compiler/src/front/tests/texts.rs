@@ -26,3 +26,17 @@ fn padding_is_shown_side_by_side_where_opposite_sides_differ() {
         ("2x9x7", "pad(1x1x1x1)", "pad(1)", "2x11x9"),
     ]);
 }
+
+#[test]
+fn words_of_pools_are_shown_where_they_change_something() {
+    check(&[
+        ("2x9x7", "pool(3, s1, p1, ceil)", "pool(3, s1, p1)", "2x9x7"),
+        ("2x8x7", "pool(3, s2, ceil)", "pool(3, s2, ceil)", "2x4x3"),
+        ("2x2x2", "pool(3, s2, ceil)", "pool(3, s2, ceil)", "2x1x1"),
+        ("2x8x7", "avgpool(3, s2, p1x0, ceil)", "avgpool(3, s2, p1x0, ceil)", "2x5x3"),
+        ("2x8x7", "avgpool(3, s2, p0x0x1x1, excludepad)", "avgpool(3, s2, p0x0x1x1, excludepad)", "2x4x3"),
+        ("2x8x7", "avgpool(3, s2, same, excludepad, ceil)", "avgpool(3, s2, p0x1x1x1, excludepad)", "2x4x4"),
+        ("2x8x7", "avgpool(3, s2, excludepad, ceil)", "avgpool(3, s2, ceil)", "2x4x3"),
+        ("2x8x7", "avgpool(3, s2, p1, excludepad, ceil)", "avgpool(3, s2, p1, ceil, excludepad)", "2x5x4"),
+    ]);
+}

@@ -30,3 +30,30 @@ fn padding_of_four_sides() {
         ),
     ]);
 }
+
+#[test]
+fn words_of_pools() {
+    check(&[
+        (
+            "A <1x8x8> -> conv(6, 5x5, ceil)",
+            "ceil",
+            "`conv1`: no option is called `ceil`: write for example `conv(6, 5x5, s1, p2)`",
+        ),
+        (
+            "A <1x8x8> -> pool(2, excludepad)",
+            "excludepad",
+            "`pool1`: no option is called `excludepad`: write for example `pool(2, s2)` or `pool(global)`",
+        ),
+        (
+            "A <1x8x8> -> avgpool(global, excludepad)",
+            "excludepad",
+            "`avgpool1`: `global` takes the whole map as its window: write `avgpool(global)`",
+        ),
+        ("A <1x8x8> -> pool(2, ceil, ceil)", "ceil", "`pool1`: `ceil` is given twice, first at 1:22"),
+        (
+            "A <1x8x8> -> avgpool(11, s3, ceil)",
+            "11",
+            "`avgpool1`: 11x11 does not fit 8x8: use 8, `same`, `p2` or `global`",
+        ),
+    ]);
+}

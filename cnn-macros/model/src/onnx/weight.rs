@@ -62,7 +62,7 @@ impl Weight {
 
     /// The same numbers as a tensor of another shape.
     pub fn read_as(mut self, shape: Vec<usize>) -> Self {
-        debug_assert_eq!(self.shape.iter().product::<usize>(), shape.iter().product());
+        debug_assert_eq!(self.shape.iter().product::<usize>(), shape.iter().product::<usize>());
         self.shape = shape;
         self
     }

@@ -7,16 +7,32 @@
 //! The programs in `pass` are modules of this test: only a run of `cargo check` is left to trybuild, which does that
 //! for all files at once.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-const TOPICS: [&str; 6] = ["syntax", "names", "attributes", "shapes", "graph", "use"];
+use cnn_runtime::weights::{self, Tensor};
+
+const TOPICS: [&str; 7] = ["syntax", "names", "attributes", "shapes", "graph", "use", "weights"];
 
 #[test]
 fn mistakes_teach() {
+    write_weights();
     let cases = trybuild::TestCases::new();
     for topic in TOPICS {
         cases.compile_fail(format!("tests/ui/{topic}/*.rs"));
     }
+}
+
+/// The files that the programs in `weights` name. Cargo's folder for the files of tests is `../../../tmp` from where
+/// trybuild compiles them.
+fn write_weights() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let zeros = [0.0; 24];
+    let shapes: [(&str, &[usize]); 4] =
+        [("conv1.weight", &[2, 1, 3, 3]), ("conv1.bias", &[2]), ("fc1.weight", &[3, 8]), ("fc1.bias", &[3])];
+    let tensors = shapes.map(|(name, shape)| Tensor::floats(name, shape, &zeros[..shape.iter().product()]));
+    weights::write(folder.join("ui.safetensors"), &BTreeMap::new(), &tensors).expect("the file can be written");
+    std::fs::write(folder.join("ui.txt"), "No weights at all.").expect("the file can be written");
 }
 
 /// Makes a module and a test of each program in `pass`, and a test that none was forgotten.

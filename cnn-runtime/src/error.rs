@@ -120,6 +120,13 @@ pub enum Error {
         mismatch: Box<crate::weights::Mismatch>,
     },
 
+    /// A network that was declared without weights to embed.
+    #[error("{network} has no weights in this binary: declare it with `weights = \"file.safetensors\" embed`")]
+    NothingEmbedded {
+        /// The network's name.
+        network: &'static str,
+    },
+
     /// A setting outside its range.
     #[error("{option} is {found}, expected {expected}")]
     InvalidOption {

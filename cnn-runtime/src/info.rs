@@ -1,5 +1,7 @@
 //! What is known of a network at compile time: its layers, its tensors, and the plan of its arenas.
 
+use std::fmt;
+
 use crate::error::Error;
 use crate::layout::Layout;
 use crate::params::known;
@@ -176,7 +178,37 @@ pub struct NetInfo {
     pub mermaid: &'static str,
     /// A hash of the architecture, stable between builds: layers, options and shapes, not names of the struct.
     pub hash: u64,
+    /// The file of weights that is a part of the binary, if one was declared so.
+    pub weights: Option<Embedded>,
 }
+
+/// A file that is a part of the binary.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Embedded {
+    /// The file as the declaration names it.
+    pub path: &'static str,
+    /// Its bytes, the first of which stands at a multiple of 64.
+    pub bytes: &'static [u8],
+}
+
+impl Embedded {
+    /// The file at `path`, whose bytes these are.
+    pub const fn new(path: &'static str, bytes: &'static Aligned<[u8]>) -> Self {
+        Embedded { path, bytes: &bytes.0 }
+    }
+}
+
+/// The path and the length: there can be hundreds of megabytes.
+impl fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Embedded").field("path", &self.path).field("bytes", &self.bytes.len()).finish()
+    }
+}
+
+/// What stands at a multiple of 64 bytes: then the numbers in an embedded file are read where they are.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub struct Aligned<T: ?Sized>(pub T);
 
 /// The error on a layer that the network does not have.
 pub(crate) fn unknown_layer(network: &'static NetInfo, name: &str) -> Error {

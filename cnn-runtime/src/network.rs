@@ -14,7 +14,7 @@ use crate::inspect::Inspection;
 use crate::params::Params;
 use crate::pool;
 #[cfg(feature = "safetensors")]
-use crate::weights::{Loader, Saver};
+use crate::weights::{Loader, Saver, Weights};
 use crate::workspace::{TrainWorkspace, Workspace};
 
 /// A network: sizes and passes emitted by `cnn!`, and everything built on them.
@@ -103,6 +103,19 @@ pub trait Network: Sized + Send + Sync + 'static {
     #[cfg(feature = "safetensors")]
     fn load(&mut self, path: impl AsRef<Path>) -> Result<(), Error> {
         Loader::new().load(self, path).map(drop)
+    }
+
+    /// A network with the weights that its declaration embeds: `weights = "file.safetensors" embed`. The macro has
+    /// checked that they fit; their numbers are copied into the network, and nothing else of the file is.
+    ///
+    /// # Errors
+    /// [`Error::NothingEmbedded`] if the declaration embeds none.
+    #[cfg(feature = "safetensors")]
+    fn pretrained() -> Result<Self, Error> {
+        let embedded = Self::INFO.weights.ok_or(Error::NothingEmbedded { network: Self::INFO.name })?;
+        let mut network = Self::from_params(Params::zeroed());
+        Loader::new().apply(&mut network, &Weights::embedded(embedded)?)?;
+        Ok(network)
     }
 
     /// The names and shapes of all tensors, running statistics included, in the order of their layers.

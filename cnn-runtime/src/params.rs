@@ -26,9 +26,7 @@ pub struct Params<N> {
 impl<N: Network> Params<N> {
     /// Parameters as `init` starts them. The same seed gives the same values on any number of threads.
     pub fn new(init: Init, seed: u64) -> Self {
-        let values = Buffer::zeroed(N::INFO.param_floats);
-        let state = Buffer::zeroed(N::INFO.state_floats);
-        let mut params = Params { values, state, network: PhantomData };
+        let mut params = Self::zeroed();
         for tensor in N::INFO.tensors {
             let to = params.slice_mut(tensor);
             if tensor.layout == Layout::Plain {
@@ -40,6 +38,13 @@ impl<N: Network> Params<N> {
             }
         }
         params
+    }
+
+    /// Parameters of zero, for others to be written over all of them.
+    pub(crate) fn zeroed() -> Self {
+        let values = Buffer::zeroed(N::INFO.param_floats);
+        let state = Buffer::zeroed(N::INFO.state_floats);
+        Params { values, state, network: PhantomData }
     }
 
     /// A copy of the tensor `name`, as in `conv1.weight`.

@@ -61,6 +61,7 @@ static INFO: NetInfo = NetInfo {
     dot: "",
     mermaid: "",
     hash: 0,
+    weights: None,
 };
 
 fn layer(p: &[f32], input: &[f32], output: &mut [f32]) {

@@ -5,5 +5,6 @@ mod errors;
 mod inspect;
 #[path = "../nets/mod.rs"]
 mod nets;
+mod pretrained;
 mod stack;
 mod threads;

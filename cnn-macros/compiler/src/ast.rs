@@ -15,7 +15,7 @@ pub struct Program {
     pub calls: usize,
 }
 
-/// `pub Name <CxHxW> -> chain`, or `<CxHxW> chain` in the expression form.
+/// `pub Name <CxHxW> weights -> chain`, or `<CxHxW> weights chain` in the expression form.
 #[derive(Debug)]
 pub struct NetworkDef {
     /// Attributes and doc comments.
@@ -29,10 +29,23 @@ pub struct NetworkDef {
     /// The declared input shape; `None` where it was missing or unreadable, and not of three sizes where that is the
     /// mistake, which has been reported.
     pub input: Option<Dims>,
+    /// The file of its weights, if it names one.
+    pub weights: Option<Weights>,
     /// The layers.
     pub chain: Chain,
     /// Whether the parser reported an error inside this item.
     pub broken: bool,
+}
+
+/// `weights = "path" embed`.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    /// The file, relative to the user's crate.
+    pub path: String,
+    /// The literal.
+    pub site: Site,
+    /// Whether the file becomes a part of the binary.
+    pub embed: bool,
 }
 
 /// `block name(params) = chain`.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use proc_macro2::TokenStream;
 
-use crate::ast::{NetworkDef, Program};
+use crate::ast::{NetworkDef, Program, Weights};
 use crate::diag::Diagnostics;
 use crate::emit::TYPES;
 use crate::infer::cost::{MAX_ELEMENTS, elements};
@@ -30,6 +30,8 @@ pub struct Network {
     pub expression: bool,
     /// Shape of one input sample; after an error the best guess.
     pub input: ir::Map,
+    /// The file of its weights, if it names one.
+    pub weights: Option<Weights>,
     /// The checked graph; `None` after an error, when only a stub of the type is emitted.
     pub graph: Option<ir::Graph>,
     /// Shape of one output sample; after an error the best guess.
@@ -51,10 +53,10 @@ pub fn analyse(tokens: TokenStream) -> (Vec<Network>, Diagnostics) {
             continue;
         }
         let input = input.unwrap_or_else(|| guessed_input(&def));
-        let NetworkDef { attrs, vis, name, expression, .. } = def;
+        let NetworkDef { attrs, vis, name, expression, weights, .. } = def;
         let Inferred { graph, output } = inferred;
         let output = output.unwrap_or(Shape::Flat(1));
-        networks.push(Network { attrs, vis, name, expression, input, graph, output });
+        networks.push(Network { attrs, vis, name, expression, input, weights, graph, output });
     }
     (networks, diagnostics)
 }

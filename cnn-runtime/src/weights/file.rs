@@ -17,12 +17,14 @@ use super::safetensors;
 use super::values;
 use crate::buffer::Mapped;
 use crate::error::Error;
+use crate::info::Embedded;
 
-/// The bytes of a file: mapped, or in memory.
+/// The bytes of a file: mapped, in memory, or in the binary.
 #[derive(Clone)]
 pub(super) enum Bytes {
     Mapped(Arc<Mapped>),
     Memory(Arc<[u8]>),
+    Static(&'static [u8]),
 }
 
 impl Deref for Bytes {
@@ -32,6 +34,7 @@ impl Deref for Bytes {
         match self {
             Bytes::Mapped(mapped) => mapped,
             Bytes::Memory(bytes) => bytes,
+            Bytes::Static(bytes) => bytes,
         }
     }
 }
@@ -126,6 +129,19 @@ impl Weights {
     /// [`Error::Format`] if it is not what it has to be.
     pub fn from_bytes(bytes: impl Into<Arc<[u8]>>) -> Result<Self, Error> {
         Self::new(Bytes::Memory(bytes.into()), None)
+    }
+
+    /// Reads a file that is a part of the binary, without a copy of it.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if it is not what it has to be.
+    pub fn from_static(bytes: &'static [u8]) -> Result<Self, Error> {
+        Self::new(Bytes::Static(bytes), None)
+    }
+
+    /// Reads the file that a network was declared to embed.
+    pub(crate) fn embedded(file: Embedded) -> Result<Self, Error> {
+        Self::new(Bytes::Static(file.bytes), Some(file.path.into()))
     }
 
     fn new(bytes: Bytes, path: Option<PathBuf>) -> Result<Self, Error> {

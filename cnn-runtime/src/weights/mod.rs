@@ -10,6 +10,10 @@
 //! all of it is loaded, or the network stays as it is and one error lists every tensor that is missing, surplus or
 //! of another shape. [`Saver`] writes other names; [`Weights`] and [`write()`] are for any named tensors.
 //!
+//! `weights = "net.safetensors"` in a declaration makes [`cnn!`](crate::cnn) hold the file against it while it compiles;
+//! with `embed` behind it the file becomes a part of the binary, from which
+//! [`Network::pretrained`](crate::Network::pretrained) makes an instance.
+//!
 //! A state dict is saved from PyTorch by `safetensors.torch.save_file(model.state_dict(), path)`, and ours is loaded there
 //! by `model.load_state_dict(safetensors.torch.load_file(path))`.
 

@@ -3,8 +3,8 @@
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote;
 
-use super::Context;
 use super::literal::{int, ints};
+use super::{Context, weights};
 use crate::compile::Compiled;
 use crate::count::Cost;
 use crate::dump;
@@ -36,6 +36,7 @@ pub fn items(net: &Network, context: &Context<'_>) -> TokenStream {
     let consts = consts(net, context);
     let tensors = tensors(context);
     let text = name.to_string();
+    let weights = weights::info(net);
     let Map { c, h, w } = context.graph.input;
     let (input, output) = (ints(&[c, h, w]), ints(&context.graph.output().dims()));
     let layout = &context.compiled.layout;
@@ -59,6 +60,7 @@ pub fn items(net: &Network, context: &Context<'_>) -> TokenStream {
             dot: #name::DOT,
             mermaid: #name::MERMAID,
             hash: #name::HASH,
+            weights: #weights,
         };
     }
 }

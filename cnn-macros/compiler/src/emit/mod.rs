@@ -11,6 +11,7 @@ mod info;
 mod literal;
 mod slots;
 mod stub;
+mod weights;
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
@@ -27,7 +28,7 @@ use slots::Arena;
 const LAYERS_PER_FUNCTION: usize = 64;
 
 /// Names that the emitted block uses for itself.
-const RESERVED: [&str; 5] = ["INFO", "INFER", "TRAIN", "TENSORS", "INPUT"];
+const RESERVED: [&str; 6] = ["INFO", "INFER", "TRAIN", "TENSORS", "INPUT", "WEIGHTS"];
 
 /// Types, modules and variants that the emitted block names: a network of one of these names would hide them.
 pub const TYPES: [&str; 13] =
@@ -87,6 +88,7 @@ fn block(net: &Network, context: &Context<'_>) -> TokenStream {
     let slots = slots::modules(context);
     let plans = slots::plans(context);
     let info = info::items(net, context);
+    let weights = weights::item(net);
     let infer = passes(&INFER, &forward::steps(context, Arena::Infer));
     let train = passes(&TRAIN_FORWARD, &forward::steps(context, Arena::Train));
     let backward = passes(&TRAIN_BACKWARD, &backward::steps(context));
@@ -98,6 +100,7 @@ fn block(net: &Network, context: &Context<'_>) -> TokenStream {
         #(#descriptors)*
         #slots
         #plans
+        #weights
         #info
         #implementation
         #(#parts)*

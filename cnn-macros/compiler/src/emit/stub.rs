@@ -46,6 +46,7 @@ pub fn block(net: &Network) -> TokenStream {
             dot: "",
             mermaid: "",
             hash: 0,
+            weights: None,
         };
         impl #name {
             pub const INPUT: [usize; 3] = [#(#input),*];

@@ -13,6 +13,7 @@ fn net(graph: Option<Graph>) -> Network {
         expression: false,
         input: graph.as_ref().map_or(Map { c: 1, h: 2, w: 3 }, |graph| graph.input),
         output: graph.as_ref().map_or(Shape::Flat(3), Graph::output),
+        weights: None,
         graph,
     }
 }

@@ -86,9 +86,11 @@ impl Parser<'_> {
         before: usize,
     ) {
         let input = self.input(name, cursor);
+        let weights = self.weights(cursor);
         let arrow = cursor.eat_arrow().is_some() || self.false_arrow(cursor);
         if !arrow && input.is_some() && !cursor.at_end() && !cursor.is_punct(';') {
-            self.error(cursor.site(), format!("an arrow is missing between the input shape and {}", cursor.describe()));
+            let before = if weights.is_some() { "weights" } else { "input shape" };
+            self.error(cursor.site(), format!("an arrow is missing between the {before} and {}", cursor.describe()));
             if matches!(cursor.peek(), Some(Token::Punct(..))) {
                 cursor.take();
             }
@@ -104,7 +106,8 @@ impl Parser<'_> {
             self.body(cursor, before)
         };
         let broken = self.diagnostics.len() > before;
-        program.networks.push(NetworkDef { attrs, vis, name: name.clone(), expression: false, input, chain, broken });
+        let (name, expression) = (name.clone(), false);
+        program.networks.push(NetworkDef { attrs, vis, name, expression, input, weights, chain, broken });
     }
 
     /// The shape behind a network's name.
@@ -150,6 +153,7 @@ impl Parser<'_> {
     fn expression(&mut self, cursor: &mut Cursor<'_>, program: &mut Program, before: usize) {
         let site = cursor.site();
         let input = self.dims(cursor, &[3]);
+        let weights = self.weights(cursor);
         cursor.eat_arrow();
         let chain = self.chain(cursor, ';');
         if !program.networks.is_empty() {
@@ -157,8 +161,8 @@ impl Parser<'_> {
         }
         let broken = self.diagnostics.len() > before;
         let name = Ident::new("Net", Span::call_site());
-        let vis = syn::Visibility::Inherited;
-        program.networks.push(NetworkDef { attrs: Vec::new(), vis, name, expression: true, input, chain, broken });
+        let (attrs, vis, expression) = (Vec::new(), syn::Visibility::Inherited, true);
+        program.networks.push(NetworkDef { attrs, vis, name, expression, input, weights, chain, broken });
     }
 
     fn check_block_head(&mut self, attrs: &[syn::Attribute], vis: &syn::Visibility, start: Site) {

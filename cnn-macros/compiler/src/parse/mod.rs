@@ -8,6 +8,7 @@ mod item;
 mod literal;
 #[cfg(test)]
 mod tests;
+mod weights;
 
 use std::collections::HashSet;
 
@@ -40,21 +41,26 @@ fn block_names(tokens: &[Token]) -> HashSet<String> {
     heads.filter_map(|head| head.peek_at(1)).filter_map(Token::ident).map(Ident::to_string).collect()
 }
 
-/// Whether an item certainly begins here: `pub`, `block name`, or `Name <`sizes`> ->`.
+/// Whether an item certainly begins here: `pub`, `block name`, or `Name <`sizes`>` before an arrow or `weights =`.
 fn is_item_start(cursor: &Cursor<'_>) -> bool {
     let Some(ident) = cursor.ident() else { return false };
     ident == "pub"
         || (ident == "block" && matches!(cursor.peek_at(1), Some(Token::Ident(_))))
-        || matches!(
-            (cursor.peek_at(1), cursor.peek_at(2), cursor.peek_at(3), cursor.peek_at(4), cursor.peek_at(5)),
-            (
-                Some(Token::Punct('<', ..)),
-                Some(Token::Literal(..)),
-                Some(Token::Punct('>', ..)),
-                Some(Token::Punct('-', ..)),
-                Some(Token::Punct('>', ..))
-            ) if crate::op::Kind::named(&ident.to_string()).is_none()
-        )
+        || (crate::op::Kind::named(&ident.to_string()).is_none() && is_head(cursor))
+}
+
+/// Whether a shape stands behind the name here, and what follows the shape of a network behind it.
+fn is_head(cursor: &Cursor<'_>) -> bool {
+    let shape = matches!(
+        (cursor.peek_at(1), cursor.peek_at(2), cursor.peek_at(3)),
+        (Some(Token::Punct('<', ..)), Some(Token::Literal(..)), Some(Token::Punct('>', ..)))
+    );
+    let follows = match (cursor.peek_at(4), cursor.peek_at(5), cursor.peek_at(6)) {
+        (Some(Token::Punct('-', ..)), Some(Token::Punct('>', ..)), _) => true,
+        (Some(Token::Ident(word)), Some(Token::Punct('=', ..)), Some(Token::Literal(..))) => word == "weights",
+        _ => false,
+    };
+    shape && follows
 }
 
 /// The most networks of one invocation: each is a struct and a dozen items, whatever its layers are.

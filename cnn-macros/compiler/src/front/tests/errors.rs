@@ -10,6 +10,7 @@ mod several;
 mod shapes;
 mod spatial;
 mod syntax;
+mod weights;
 
 use super::analyse;
 use crate::diag::Diagnostic;

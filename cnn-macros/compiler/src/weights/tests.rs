@@ -1,0 +1,34 @@
+//! Networks beside files, as the macro finds them.
+
+#[cfg(feature = "safetensors")]
+mod safetensors;
+
+use std::fs;
+
+use tempfile::TempDir;
+
+/// A folder with one file in it.
+fn folder(name: &str, bytes: &[u8]) -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    fs::write(folder.path().join(name), bytes).expect("a file can be written");
+    folder
+}
+
+/// What is wrong, where each error stands and what it says.
+fn report(source: &str, bytes: &[u8]) -> Vec<(String, String)> {
+    let folder = folder("net.safetensors", bytes);
+    let errors = crate::checked(folder.path(), source.parse().expect("the source lexes")).1.into_vec();
+    let marked = |error: &crate::diag::Diagnostic| {
+        let (from, to) = (error.site.start.start().column, error.site.end.end().column);
+        (source[from..to].to_owned(), error.text())
+    };
+    errors.iter().map(marked).collect()
+}
+
+#[cfg(not(feature = "safetensors"))]
+#[test]
+fn the_feature_that_is_off_is_named() {
+    let errors = report("Net <1x4x4> weights = \"net.safetensors\" -> fc(3)", b"");
+    let text = "`net.safetensors`: safetensors files are read with cnn-runtime's feature `safetensors`, which is off";
+    assert_eq!(errors, [("\"net.safetensors\"".to_owned(), text.to_owned())]);
+}

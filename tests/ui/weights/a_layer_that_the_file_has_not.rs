@@ -1,0 +1,5 @@
+cnn_runtime::cnn! {
+    pub Net <1x4x4> weights = "../../../tmp/ui.safetensors" -> conv(2, 3x3, bias) -> bn -> fc(3)
+}
+
+fn main() {}

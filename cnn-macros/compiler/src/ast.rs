@@ -1,5 +1,7 @@
 //! What the user wrote, with a site for every part an error may point at.
 
+use std::path::PathBuf;
+
 use proc_macro2::Ident;
 
 use crate::diag::Site;
@@ -37,7 +39,7 @@ pub struct NetworkDef {
     pub broken: bool,
 }
 
-/// `weights = "path" embed`.
+/// `weights = "path" embed`, or `onnx "path" embed`.
 #[derive(Clone, Debug)]
 pub struct Weights {
     /// The file, relative to the user's crate.
@@ -46,6 +48,17 @@ pub struct Weights {
     pub site: Site,
     /// Whether the file becomes a part of the binary.
     pub embed: bool,
+    /// What was read of the file where the network itself comes from it.
+    pub model: Option<Model>,
+}
+
+/// What an ONNX model has beside its layers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// The tensors that its weights are made into: names and shapes.
+    pub tensors: Vec<(String, Vec<usize>)>,
+    /// Other files that it keeps tensors in.
+    pub beside: Vec<PathBuf>,
 }
 
 /// `block name(params) = chain`.

@@ -1,6 +1,7 @@
 //! The front end: from tokens to checked graphs.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use proc_macro2::TokenStream;
 
@@ -41,8 +42,13 @@ pub struct Network {
 /// Analyses the input of one invocation. Every network whose name could be read is returned, also after errors, so
 /// that its type still exists for the code around it; its graph is `None` where an error left it incomplete.
 pub fn analyse(tokens: TokenStream) -> (Vec<Network>, Diagnostics) {
+    analyse_in(Path::new(""), tokens)
+}
+
+/// As [`analyse`], with the folder that paths of models are relative to.
+pub fn analyse_in(folder: &Path, tokens: TokenStream) -> (Vec<Network>, Diagnostics) {
     let diagnostics = Diagnostics::new();
-    let mut program = parse::parse(tokens, &diagnostics);
+    let mut program = parse::parse(tokens, folder, &diagnostics);
     let analysed = analyse_program(&program, &diagnostics);
     let mut taken = HashSet::new();
     let mut networks = Vec::new();

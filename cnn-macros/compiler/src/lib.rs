@@ -63,7 +63,7 @@ pub fn expand_in(folder: &Path, input: TokenStream) -> TokenStream {
 
 /// The networks of an invocation, as far as each is right, and all that is not.
 fn checked(folder: &Path, input: TokenStream) -> (Vec<(Network, Option<Compiled>)>, Diagnostics) {
-    let (networks, diagnostics) = front::analyse(input);
+    let (networks, diagnostics) = front::analyse_in(folder, input);
     let check = |mut network: Network| {
         let compiled = compiled(&network, &diagnostics);
         let layout = compiled.as_ref().map(|compiled| &compiled.layout);

@@ -20,7 +20,11 @@ use crate::layout::Layout;
 pub fn check(network: &Network, layout: Option<&Layout>, folder: &Path, diagnostics: &Diagnostics) -> bool {
     let Some(weights) = &network.weights else { return true };
     let before = diagnostics.len();
-    match (file::read(&folder.join(&weights.path)), &network.graph, layout) {
+    let read = match &weights.model {
+        Some(model) => Ok(model.tensors.iter().map(file::Entry::of_model).collect()),
+        None => file::read(&folder.join(&weights.path)),
+    };
+    match (read, &network.graph, layout) {
         (Ok(tensors), Some(graph), Some(layout)) => {
             let name = network.name.to_string();
             fit::check(&fit::Pair { name: &name, graph, layout, weights, tensors: &tensors }, diagnostics);

@@ -13,6 +13,8 @@ use ndarray::ArrayD;
 
 #[cfg(feature = "npz")]
 use super::npz;
+#[cfg(feature = "onnx")]
+use super::onnx;
 use super::safetensors;
 use super::values;
 use crate::buffer::Mapped;
@@ -62,6 +64,9 @@ pub(super) enum Place {
     /// In a member of a zip archive.
     #[cfg(feature = "npz")]
     Member(npz::Member),
+    /// Made of an ONNX model's tensors.
+    #[cfg(feature = "onnx")]
+    Made(onnx::Made),
 }
 
 impl Entry {
@@ -145,7 +150,13 @@ impl Weights {
     }
 
     fn new(bytes: Bytes, path: Option<PathBuf>) -> Result<Self, Error> {
-        let read = if bytes.starts_with(b"PK") { read_npz(&bytes) } else { safetensors::read(&bytes) };
+        let read = match *bytes {
+            [b'P', b'K', ..] => read_npz(&bytes),
+            // The version of the format, a number of one byte, begins a model. A header of safetensors of just that many
+            // bytes has its brace at the end of its length.
+            [8, version, ..] if version != 0 && bytes.get(8) != Some(&b'{') => read_onnx(&bytes, path.as_deref()),
+            _ => safetensors::read(&bytes),
+        };
         let contents = match read {
             Ok(contents) => contents,
             Err(reason) => return Err(Error::Format { path, reason }),
@@ -205,6 +216,8 @@ impl Weights {
         }
         match &entry.place {
             Place::Plain(range) => Ok(values::floats(entry.dtype, &self.bytes[range.clone()])),
+            #[cfg(feature = "onnx")]
+            Place::Made(made) => made.floats().map(Cow::Owned).map_err(|reason| self.invalid(reason)),
             #[cfg(feature = "npz")]
             Place::Member(member) => npz::floats(&self.bytes, member, entry).map_err(|reason| self.invalid(reason)),
         }
@@ -233,6 +246,17 @@ impl Weights {
 #[cfg(feature = "npz")]
 fn read_npz(bytes: &Bytes) -> Result<Contents, String> {
     npz::read(bytes)
+}
+
+#[cfg(feature = "onnx")]
+fn read_onnx(bytes: &Bytes, path: Option<&Path>) -> Result<Contents, String> {
+    onnx::read(bytes.clone(), path)
+}
+
+#[cfg(not(feature = "onnx"))]
+fn read_onnx(_: &Bytes, _: Option<&Path>) -> Result<Contents, String> {
+    Err("expected a safetensors file, found what looks like an ONNX model; those are read with cnn-runtime's feature `onnx`"
+        .into())
 }
 
 #[cfg(not(feature = "npz"))]

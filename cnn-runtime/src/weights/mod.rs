@@ -23,6 +23,8 @@ mod loader;
 mod naming;
 #[cfg(feature = "npz")]
 mod npz;
+#[cfg(feature = "onnx")]
+mod onnx;
 mod report;
 mod safetensors;
 mod saver;

@@ -85,6 +85,9 @@ impl Parser<'_> {
         program: &mut Program,
         before: usize,
     ) {
+        if self.onnx(name, &attrs, &vis, cursor, program) {
+            return;
+        }
         let input = self.input(name, cursor);
         let weights = self.weights(cursor);
         let arrow = cursor.eat_arrow().is_some() || self.false_arrow(cursor);

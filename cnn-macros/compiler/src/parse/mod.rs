@@ -6,11 +6,13 @@ mod dims;
 mod expr;
 mod item;
 mod literal;
+mod onnx;
 #[cfg(test)]
 mod tests;
 mod weights;
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use proc_macro2::{Ident, Span, TokenStream};
 
@@ -18,8 +20,9 @@ use crate::ast::Program;
 use crate::diag::{Diagnostics, Site};
 use cursor::{Cursor, Token};
 
-/// Reads the input of one invocation. Items that could be read are returned even after errors.
-pub fn parse(tokens: TokenStream, diagnostics: &Diagnostics) -> Program {
+/// Reads the input of one invocation. Items that could be read are returned even after errors. Models are looked for in
+/// `folder`.
+pub fn parse(tokens: TokenStream, folder: &Path, diagnostics: &Diagnostics) -> Program {
     if let Some(site) = cursor::too_deep(&tokens) {
         diagnostics
             .error(site, format!("parentheses nest deeper than {}: name the inner part as a block", cursor::DEPTH));
@@ -28,7 +31,7 @@ pub fn parse(tokens: TokenStream, diagnostics: &Diagnostics) -> Program {
     let mut flat = Vec::new();
     cursor::flatten(tokens, &mut flat);
     let end = flat.last().map_or(Site::of(Span::call_site()), Token::site);
-    let mut parser = Parser { diagnostics, blocks: block_names(&flat), calls: 0 };
+    let mut parser = Parser { diagnostics, folder, blocks: block_names(&flat), calls: 0 };
     let mut program = Program::default();
     parser.items(Cursor::new(&flat, end), &mut program);
     program.calls = parser.calls;
@@ -68,6 +71,7 @@ const NETWORKS: usize = 1024;
 
 struct Parser<'d> {
     diagnostics: &'d Diagnostics,
+    folder: &'d Path,
     blocks: HashSet<String>,
     calls: usize,
 }

@@ -31,11 +31,11 @@ impl Parser<'_> {
         };
         cursor.take();
         let embed = self.embed(cursor);
-        Some(Weights { path, site, embed })
+        Some(Weights { path, site, embed, model: None })
     }
 
     /// Reads the word behind the path. Another one is reported, unless it is a step whose arrow is missing.
-    fn embed(&mut self, cursor: &mut Cursor<'_>) -> bool {
+    pub(super) fn embed(&mut self, cursor: &mut Cursor<'_>) -> bool {
         let Some(word) = cursor.ident().map(ToString::to_string) else { return false };
         let mut behind = *cursor;
         behind.take();

@@ -17,6 +17,13 @@ pub struct Entry {
     pub shape: Vec<usize>,
 }
 
+impl Entry {
+    /// A tensor that an ONNX model's weights are made into.
+    pub fn of_model((name, shape): &(String, Vec<usize>)) -> Self {
+        Entry { name: name.clone(), dtype: Dtype::F32, shape: shape.clone() }
+    }
+}
+
 /// The tensors of a file in its order.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! Model files, and the files beside them that hold tensors.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Component, Path, PathBuf};
@@ -40,16 +41,16 @@ impl Model {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let bytes = fs::read(path).map_err(|error| Error::new(error.to_string()))?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Model::decode(bytes.into(), Folder(Some(folder.to_owned())))
+        Model::read(bytes, path.parent())
     }
 
-    /// Reads a model from memory. It cannot have tensors in other files.
+    /// Reads a model from memory. Its tensors can stand in other files if it is known in which folder.
     ///
     /// # Errors
     /// If this is no ONNX model.
-    pub fn from_bytes(bytes: impl Into<Bytes>) -> Result<Self, Error> {
-        Model::decode(bytes.into(), Folder(None))
+    pub fn read(bytes: impl AsRef<[u8]> + Send + 'static, folder: Option<&Path>) -> Result<Self, Error> {
+        let here = |folder: &Path| if folder.as_os_str().is_empty() { Path::new(".").into() } else { folder.into() };
+        Model::decode(Bytes::from_owner(bytes), Folder(folder.map(here)))
     }
 
     fn decode(bytes: Bytes, folder: Folder) -> Result<Self, Error> {
@@ -69,9 +70,14 @@ impl Model {
         import(self)
     }
 
-    /// The message as it was read.
-    pub fn proto(&self) -> &ModelProto {
-        &self.proto
+    /// The other files that the model keeps tensors in, each once.
+    pub fn beside(&self) -> Vec<PathBuf> {
+        let tensors = self.proto.graph.iter().flat_map(|graph| &graph.initializer);
+        let entries = tensors.filter(|tensor| tensor.data_location == 1).flat_map(|tensor| &tensor.external_data);
+        let locations = entries.filter(|entry| entry.key == "location").map(|entry| Path::new(&entry.value));
+        let locations: BTreeSet<&Path> = locations.filter(|location| is_inside(location)).collect();
+        let path = |location| self.folder.0.as_ref().map(|folder| folder.join(location));
+        locations.into_iter().filter_map(path).collect()
     }
 }
 
@@ -84,9 +90,7 @@ impl Folder {
         let folder = folder.ok_or("its data stand in another file, and this model is not read from a folder")?;
         let place = |problem: &str| format!("its data stand in the file `{}`, {problem}", shown(location));
         let inside = Path::new(location);
-        if location.is_empty()
-            || inside.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
-        {
+        if !is_inside(inside) {
             return Err(place("which is not inside the model's folder"));
         }
         // A link could leave the folder where the name does not.
@@ -114,6 +118,12 @@ impl Folder {
             _ => Err(place(&format!("which has {size} bytes: {bytes} at {offset} are needed"))),
         }
     }
+}
+
+/// Whether a path leads nowhere but further in.
+fn is_inside(path: &Path) -> bool {
+    let further = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+    !path.as_os_str().is_empty() && path.components().all(further)
 }
 
 impl Stored {

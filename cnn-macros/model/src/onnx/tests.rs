@@ -101,7 +101,7 @@ impl Builder {
     }
 
     fn import(&self) -> Result<Imported, super::Error> {
-        Model::from_bytes(self.bytes())?.import()
+        Model::read(self.bytes(), None)?.import()
     }
 
     /// The text on one line, without the shape at its end.

@@ -23,9 +23,9 @@ fn model() -> Builder {
 #[test]
 fn truncated_files_are_errors() {
     let bytes = model().bytes();
-    assert!(Model::from_bytes(bytes.clone()).unwrap().import().is_ok());
+    assert!(Model::read(bytes.clone(), None).unwrap().import().is_ok());
     for length in 0..bytes.len() {
-        if let Ok(model) = Model::from_bytes(bytes[..length].to_vec()) {
+        if let Ok(model) = Model::read(bytes[..length].to_vec(), None) {
             assert!(model.import().is_err(), "{length} of {} bytes", bytes.len());
         }
     }
@@ -60,7 +60,7 @@ fn damaged_files_do_no_harm() {
                 }
             }
         }
-        if let Ok(network) = Model::from_bytes(bytes).and_then(|model| model.import()) {
+        if let Ok(network) = Model::read(bytes, None).and_then(|model| model.import()) {
             imported += 1;
             for tensor in &network.tensors {
                 let floats = tensor.floats().unwrap();

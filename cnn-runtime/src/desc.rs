@@ -290,3 +290,42 @@ pub enum Write {
     /// Add.
     Add,
 }
+
+/// What a layer computes, for those who read the graph rather than run it. Its tensors say what else it has: a bias.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LayerOp {
+    /// A convolution.
+    Conv(Conv),
+    /// Max pooling; padding never wins.
+    MaxPool(Pool),
+    /// Average pooling.
+    AvgPool(Pool),
+    /// A fully connected layer; a map is read in CHW order.
+    Fc(Fc),
+    /// An activation.
+    Act(Act),
+    /// Softmax or its logarithm.
+    Softmax(Softmax),
+    /// Batch normalisation.
+    BatchNorm(BatchNorm),
+    /// Local response normalisation.
+    Lrn(Lrn),
+    /// Dropout at this rate; the identity at inference.
+    Dropout(f32),
+    /// The value in CHW order as one of another shape.
+    Reshape,
+    /// Repetition along axes of size 1.
+    Expand(Expand),
+    /// Axes in another order.
+    Permute(Permute),
+    /// The sum of all inputs.
+    Add,
+    /// All inputs, one after the other along the channels.
+    Concat,
+    /// Two inputs joined element by element.
+    Join(Join),
+    /// Padding with zeros.
+    Pad(Pad),
+    /// A map enlarged by whole factors.
+    Upsample(Upsample),
+}

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::desc::LayerOp;
 use crate::error::Error;
 use crate::layout::Layout;
 use crate::params::known;
@@ -129,12 +130,14 @@ impl TensorInfo {
 }
 
 /// One layer of a network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerInfo {
     /// Unique name, the prefix of its tensors.
     pub name: &'static str,
     /// The layer as written, options spelled out.
     pub text: &'static str,
+    /// What it computes.
+    pub op: LayerOp,
     /// Indices of the layers it reads; `usize::MAX` is the input of the network.
     pub inputs: &'static [usize],
     /// Shape of one output sample: `[c, h, w]` or `[features]`.
@@ -146,7 +149,7 @@ pub struct LayerInfo {
 }
 
 /// All that is known of a network at compile time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NetInfo {
     /// The network's name.
     pub name: &'static str,

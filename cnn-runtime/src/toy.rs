@@ -1,6 +1,7 @@
 //! A network by hand, as the macro would write it: one fully connected layer from 1x2x3 to 3 with plain loops, and a
 //! running mean of what it has seen in training.
 
+use crate::desc::{Fc, LayerOp};
 use crate::frame::Frame;
 use crate::info::{ArenaPlan, LayerInfo, NetInfo, Role, Slot, TensorInfo};
 use crate::layout::Layout;
@@ -29,6 +30,7 @@ static INFO: NetInfo = NetInfo {
     layers: &[LayerInfo {
         name: "fc",
         text: "fc(3)",
+        op: LayerOp::Fc(Fc { inputs: IN, outputs: OUT }),
         inputs: &[usize::MAX],
         output: &[OUT],
         params: IN * OUT + OUT,

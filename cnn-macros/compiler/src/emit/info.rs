@@ -4,12 +4,13 @@ use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote;
 
 use super::literal::{int, ints};
+use super::op::op;
 use super::{Context, weights};
 use crate::compile::Compiled;
 use crate::count::Cost;
 use crate::dump;
 use crate::front::Network;
-use crate::ir::{Graph, Map, Node, Op, ValueId};
+use crate::ir::{Graph, Map, Op, ValueId};
 use crate::layout::{Role, Tensor};
 
 /// The summary table as a doc comment, to follow the user's own.
@@ -73,7 +74,7 @@ fn consts(net: &Network, context: &Context<'_>) -> TokenStream {
     let rank = int(output.len());
     let params = Literal::u64_unsuffixed(compiled.costs.total.params);
     let macs = Literal::u64_unsuffixed(compiled.costs.total.macs);
-    let layers = graph.nodes.iter().zip(&compiled.costs.layers).map(|(node, cost)| layer(node, *cost));
+    let layers = compiled.costs.layers.iter().enumerate().map(|(node, cost)| layer(context, node, *cost));
     let summary = summary(net, graph, compiled);
     let (dot, mermaid) = (dump::dot(&name.to_string(), graph), dump::mermaid(graph));
     let hash = Literal::u64_unsuffixed(dump::hash(graph));
@@ -111,8 +112,10 @@ fn consts(net: &Network, context: &Context<'_>) -> TokenStream {
     }
 }
 
-fn layer(node: &Node, cost: Cost) -> TokenStream {
-    let Node { name, text, .. } = node;
+fn layer(context: &Context<'_>, node: usize, cost: Cost) -> TokenStream {
+    let op = op(context, node);
+    let node = &context.graph.nodes[node];
+    let (name, text) = (&node.name, &node.text);
     let read = |&value: &ValueId| match value {
         0 => quote!(usize::MAX),
         node => {
@@ -127,6 +130,7 @@ fn layer(node: &Node, cost: Cost) -> TokenStream {
         rt::LayerInfo {
             name: #name,
             text: #text,
+            op: #op,
             inputs: &[#(#inputs),*],
             output: &[#(#output),*],
             params: #params,

@@ -9,6 +9,7 @@ mod descriptor;
 mod forward;
 mod info;
 mod literal;
+mod op;
 mod slots;
 mod stub;
 mod weights;

@@ -24,6 +24,8 @@ pub mod layout;
 pub mod loss;
 pub mod metrics;
 pub mod network;
+#[cfg(feature = "onnx")]
+mod onnx;
 pub mod optim;
 pub mod params;
 mod pool;

@@ -11,6 +11,8 @@ use crate::frame::Frame;
 use crate::info::{NetInfo, TensorInfo};
 use crate::init::Init;
 use crate::inspect::Inspection;
+#[cfg(feature = "onnx")]
+use crate::onnx;
 use crate::params::Params;
 use crate::pool;
 #[cfg(feature = "safetensors")]
@@ -91,6 +93,17 @@ pub trait Network: Sized + Send + Sync + 'static {
     #[cfg(feature = "safetensors")]
     fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         Saver::new().save(self, path)
+    }
+
+    /// Writes the network as an ONNX model, opset 20, which infers batches of any size: the layers of the declaration as
+    /// nodes of the same names, weights and running statistics inside. Dropout passes values through. The file is
+    /// written whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be written, or would have 2 GiB, which is more than a model may have.
+    #[cfg(feature = "onnx")]
+    fn export_onnx(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        onnx::export(self, path.as_ref())
     }
 
     /// Loads all tensors from a safetensors file or, with the feature `npz`, from NumPy's: under the network's own names,

@@ -45,7 +45,7 @@ impl<'a> Tensor<'a> {
     }
 
     /// The name it gets in the file.
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
@@ -61,13 +61,13 @@ impl<'a> Tensor<'a> {
     }
 
     /// Bytes that it takes in a file.
-    #[cfg(feature = "npz")]
-    pub(super) fn bytes(&self) -> usize {
+    #[cfg(any(feature = "npz", feature = "onnx"))]
+    pub(crate) fn bytes(&self) -> usize {
         self.shape.iter().product::<usize>() * self.dtype().bytes()
     }
 
     /// Writes the values in row-major order, little-endian.
-    pub(super) fn write_to(&self, file: &mut impl Write) -> io::Result<()> {
+    pub(crate) fn write_to(&self, file: &mut impl Write) -> io::Result<()> {
         match self.values {
             Values::Floats(values) => write_floats(file, values),
             Values::Stored(tensor, values) if tensor.layout == Layout::Plain => write_floats(file, values),

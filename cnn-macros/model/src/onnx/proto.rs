@@ -89,6 +89,9 @@ pub struct NodeProto {
     /// Attributes.
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<AttributeProto>,
+    /// What it is, for readers.
+    #[prost(string, tag = "6")]
+    pub doc_string: String,
     /// Set of operators; empty for ONNX's own.
     #[prost(string, tag = "7")]
     pub domain: String,

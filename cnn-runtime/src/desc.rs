@@ -79,6 +79,27 @@ impl Conv {
     }
 }
 
+/// A transposed 2-D convolution: the way back through the convolution from its output to its input. Weights are
+/// `[in_channels, out_channels / groups, kh, kw]`, as that convolution's OIHW.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvTranspose {
+    /// Shape of one input sample.
+    pub input: Map,
+    /// Shape of one output sample.
+    pub output: Map,
+    /// Kernel, stride, dilation, padding of the convolution.
+    pub window: Window,
+    /// Channel groups.
+    pub groups: usize,
+}
+
+impl ConvTranspose {
+    /// The convolution that leads from the output to the input.
+    pub const fn conv(&self) -> Conv {
+        Conv { input: self.output, output: self.input, window: self.window, groups: self.groups }
+    }
+}
+
 /// A pooling layer, maximum or average.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
@@ -296,6 +317,8 @@ pub enum Write {
 pub enum LayerOp {
     /// A convolution.
     Conv(Conv),
+    /// A transposed convolution.
+    ConvTranspose(ConvTranspose),
     /// Max pooling; padding never wins.
     MaxPool(Pool),
     /// Average pooling.

@@ -1,6 +1,6 @@
 //! How tensors stand in the buffers of parameters and gradients.
 
-use crate::desc::Conv;
+use crate::desc::{Conv, ConvTranspose};
 use crate::kernel::gemm::Blocks;
 
 /// The order of a tensor's floats in memory. Public edges show every tensor as a plain row-major array.
@@ -20,6 +20,11 @@ impl Layout {
     /// The layout in which a convolution reads its weights and writes their gradient.
     pub const fn of_conv(d: &Conv) -> Layout {
         if d.is_depthwise() { Layout::Plain } else { Layout::Blocks { groups: d.groups } }
+    }
+
+    /// The layout in which a transposed convolution reads its weights and writes their gradient.
+    pub const fn of_conv_transpose(d: &ConvTranspose) -> Layout {
+        Layout::of_conv(&d.conv())
     }
 
     /// Writes a row-major tensor with `rows` outermost elements to memory in this layout.

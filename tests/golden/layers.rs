@@ -124,6 +124,10 @@ cases! {
     avg_pool_ceil { <3x12x7> -> avgpool(3, s2, p1x0, ceil) }
     avg_pool_ceil_excludepad { <3x12x9> -> avgpool(3x4, s2x3, p1x2, ceil, excludepad) }
     avg_pool_excludepad { <3x11x7> -> avgpool(3, s1, p1, excludepad) }
+    conv_transpose { <5x5x7> -> conv_transpose(3, 3x3, s2, p1, o1) }
+    conv_transpose_dilated { <6x5x3> -> conv_transpose(9, 3x2, s1x2, p0x1, d2x3, g3) }
+    conv_transpose_depthwise { <5x3x5> -> conv_transpose(10, 4, s3, g5, nobias) }
+    conv_transpose_before_bn { <4x5x3> -> conv_transpose(6, 2x2, s2) -> bn }
     pad_four_sides { <3x11x7> -> pad(0x1x2x3) }
     mul_gate { <6x5x7> -> mul(id, avgpool(global) -> conv(3, 1x1) -> relu -> conv(6, 1x1) -> sigmoid) }
     mul_three { <3x2x2> -> mul(fc(7), fc(1, nobias), fc(7) -> tanh) }

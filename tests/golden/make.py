@@ -169,6 +169,14 @@ def spatial_cases():
     yield "avg_pool_ceil_excludepad", (3, 12, 9), named(step=pool)
     pool = nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)
     yield "avg_pool_excludepad", (3, 11, 7), named(step=pool)
+    conv = nn.ConvTranspose2d(5, 3, 3, stride=2, padding=1, output_padding=1)
+    yield "conv_transpose", (5, 5, 7), named(conv_transpose1=conv)
+    conv = nn.ConvTranspose2d(6, 9, (3, 2), stride=(1, 2), padding=(0, 1), dilation=(2, 3), groups=3)
+    yield "conv_transpose_dilated", (6, 5, 3), named(conv_transpose1=conv)
+    conv = nn.ConvTranspose2d(5, 10, 4, stride=3, groups=5, bias=False)
+    yield "conv_transpose_depthwise", (5, 3, 5), named(conv_transpose1=conv)
+    conv = nn.ConvTranspose2d(4, 6, 2, stride=2, bias=False)
+    yield "conv_transpose_before_bn", (4, 5, 3), named(conv_transpose1=conv, bn1=random_norm(6))
     yield "pad_four_sides", (3, 11, 7), named(step=padded(0, 1, 2, 3))
 
 

@@ -23,6 +23,8 @@ cnn! {
         -> dwconv(3, s2x1, p1x0x0x2) <4x4x7>
         -> avgpool(3, s1x2, p1x0x0x1) <4x3x3>
         -> pad(0x1x2x0) <4x5x4> -> avgpool(2, s2, p1, ceil, excludepad) <4x3x3>
+        -> add(conv_transpose(4, 3x2, s2, p1x0x0x1, o1x0), conv_transpose(4, 2x2, s2x1, g2, d2)) <4x7x5>
+        -> tanh -> conv_transpose(4, 3, s1x2, g4, nobias)
         -> fc(5);
 
     /// One value that every activation reads.

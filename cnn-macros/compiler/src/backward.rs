@@ -153,7 +153,7 @@ pub fn saves_output(act: Act) -> bool {
 
 fn saved(op: Op) -> Saved {
     match op {
-        Op::Conv { .. } | Op::Fc { .. } => Saved::Input,
+        Op::Conv { .. } | Op::ConvTranspose { .. } | Op::Fc { .. } => Saved::Input,
         Op::MaxPool { .. } => Saved::Argmax,
         Op::Act(act) if saves_output(act) => Saved::Output,
         Op::Act(_) => Saved::Input,
@@ -174,11 +174,16 @@ fn saved(op: Op) -> Saved {
     }
 }
 
+/// Whether a layer has weights, whose gradient is a step of its own.
+fn is_weighted(op: Op) -> bool {
+    matches!(op, Op::Conv { .. } | Op::ConvTranspose { .. } | Op::Fc { .. })
+}
+
 /// For every value whether a parameter stands before it.
 fn trainable(graph: &Graph) -> Vec<bool> {
     let mut trainable = vec![false];
     for node in &graph.nodes {
-        let own = matches!(node.op, Op::Conv { .. } | Op::Fc { .. } | Op::BatchNorm { .. });
+        let own = is_weighted(node.op) || matches!(node.op, Op::BatchNorm { .. });
         trainable.push(own || node.inputs.iter().any(|&input| trainable[input]));
     }
     trainable
@@ -205,7 +210,7 @@ impl Builder<'_> {
         }
         // From here on this node holds the gradient in the place of its output.
         let Some(d_output) = self.gradient[node + 1].take() else { return };
-        if matches!(op, Op::Conv { .. } | Op::Fc { .. }) {
+        if is_weighted(op) {
             self.steps.push(Step { node, task: Task::Params { d_output }, on_demand: false });
         }
         for input in 0..graph.nodes[node].inputs.len() {

@@ -114,6 +114,7 @@ fn canonical(op: Op) -> String {
     let window = |w: Window| format!("{:?},{:?},{:?},{:?}", w.kernel, w.stride, w.dilation, w.pad);
     match op {
         Op::Conv { window: w, groups, bias } => format!("conv({},{groups},{bias})", window(w)),
+        Op::ConvTranspose { window: w, groups, bias } => format!("conv_transpose({},{groups},{bias})", window(w)),
         Op::MaxPool { window: w } => format!("max_pool({})", window(w)),
         Op::AvgPool { window: w, counted } if counted == w.pad => format!("avg_pool({})", window(w)),
         Op::AvgPool { window: w, counted } => format!("avg_pool({},{counted:?})", window(w)),

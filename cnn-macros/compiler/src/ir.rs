@@ -159,6 +159,15 @@ pub enum Op {
         /// Whether a bias is added to each output channel.
         bias: bool,
     },
+    /// Transposed convolution: the way back through the convolution that turns the output's shape into the input's.
+    ConvTranspose {
+        /// Kernel, stride, dilation, padding of that convolution.
+        window: Window,
+        /// Channel groups.
+        groups: usize,
+        /// Whether a bias is added to each output channel.
+        bias: bool,
+    },
     /// Max pooling; padding never wins.
     MaxPool {
         /// Kernel, stride, dilation, padding.

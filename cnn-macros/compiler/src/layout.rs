@@ -48,7 +48,7 @@ pub struct Tensor {
     pub node: usize,
     /// What it is for.
     pub role: Role,
-    /// OIHW, `[out, in]` or `[channels]`.
+    /// OIHW (IOHW of a transposed convolution), `[out, in]` or `[channels]`.
     pub shape: Vec<usize>,
     /// First float inside its buffer.
     pub offset: usize,
@@ -126,6 +126,12 @@ fn tensors_of(graph: &Graph, node: usize) -> Vec<Parts> {
             let (ic, oc, [kh, kw]) = (input.to_map().c / groups, output.to_map().c, w.kernel);
             (vec![oc, ic, kh, kw], ic * kh * kw, oc / groups * kh * kw, bias)
         }
+        Op::ConvTranspose { window: w, groups, bias } => {
+            let (ic, oc, [kh, kw]) = (input.to_map().c, output.to_map().c / groups, w.kernel);
+            // Of the taps of a window, an output meets every `stride`-th.
+            let fan_in = (ic / groups * kh * kw).div_ceil(w.stride[0] * w.stride[1]);
+            (vec![ic, oc, kh, kw], fan_in, oc * kh * kw, bias)
+        }
         Op::Fc { bias } => (vec![output.len(), input.len()], input.len(), output.len(), bias),
         Op::BatchNorm { .. } => {
             let tensor = |role| (role, vec![output.to_map().c], 1, 1);
@@ -135,7 +141,7 @@ fn tensors_of(graph: &Graph, node: usize) -> Vec<Parts> {
     };
     let mut tensors = vec![(Role::Weight, shape, fan_in, fan_out)];
     if bias {
-        tensors.push((Role::Bias, vec![tensors[0].1[0]], fan_in, fan_out));
+        tensors.push((Role::Bias, vec![output.to_map().c], fan_in, fan_out));
     }
     tensors
 }

@@ -1,7 +1,7 @@
 //! "Did you mean": the nearest known name.
 
 /// What a layer is called here, and what other tools call it.
-const FOREIGN: [(&str, &[&str]); 23] = [
+const FOREIGN: [(&str, &[&str]); 24] = [
     ("conv", &["conv1d", "conv2d", "convolution"]),
     ("dwconv", &["depthwise", "depthwise_conv", "depth_conv", "separable_conv"]),
     ("pool", &["max", "max_pool", "max_pool2d", "maxpool2d"]),
@@ -25,7 +25,8 @@ const FOREIGN: [(&str, &[&str]); 23] = [
     ("sub", &["subtract", "minus", "difference"]),
     ("div", &["divide", "quotient"]),
     ("shortcut", &["skip", "residual"]),
-    ("upsample", &["resize", "interpolate", "deconv", "conv_transpose", "convtranspose2d"]),
+    ("upsample", &["resize", "interpolate"]),
+    ("conv_transpose", &["deconv", "deconvolution", "convtranspose", "convtranspose2d", "conv_transpose2d", "upconv"]),
     ("id", &["identity", "input"]),
     ("eps", &["epsilon"]),
 ];

@@ -87,6 +87,7 @@ impl Builder {
 fn kind(op: Op) -> &'static str {
     match op {
         Op::Conv { .. } => "conv",
+        Op::ConvTranspose { .. } => "conv_transpose",
         Op::MaxPool { .. } => "pool",
         Op::AvgPool { .. } => "avgpool",
         Op::Fc { .. } => "fc",

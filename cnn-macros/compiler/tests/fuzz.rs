@@ -86,7 +86,7 @@ const VALID: [&str; 4] = [
      -> fc(1176 -> 120) -> relu -> dropout(0.5) -> fc(10)",
     "block basic(c, s = 1) = add(conv(c, 3x3, s, p1) -> bn -> relu -> conv(c, 3x3, p1) -> bn, shortcut(c, s)) -> relu;
      R <3x32x32> -> conv(16, 3x3, p(3 / 2)) -> basic(16) * 3 -> basic(2 * 16, s2) -> avgpool(global) -> fc(10);",
-    "U <2x16x16> -> left = conv(3, 3x3, same) -> pool(2) -> (conv(5, 3x3, same) -> tanh) * 2 -> upsample(2, bilinear)
+    "U <2x16x16> -> left = conv(3, 3x3, same) -> pool(2) -> (conv(5, 3x3, same) -> tanh) * 2 -> conv_transpose(5, 2x2, s2, o0x0)
      -> concat(id, left -> elu(alpha = 0.5)) -> dwconv(3x3, m2, d2) -> lrn(size = 3) -> softmax",
     "<1x8x8> -> pad(1x2) -> pad(0x1x2x0) -> conv(4, 3, g1, p0x1x2x3, nobias) -> leaky_relu(0.2) -> maxpool(3, s2, p1, ceil) -> avgpool(2, s1, p1, excludepad) -> flatten -> log_softmax",
 ];
@@ -207,6 +207,7 @@ enum Random {
     Concat { out: usize },
     Upsample(usize),
     Pad([usize; 4]),
+    Transpose { out: usize, kernel: usize, stride: usize, extra: usize },
     Depthwise { multiplier: usize },
     Repeat(usize),
     Named,
@@ -232,6 +233,12 @@ fn layer() -> impl Strategy<Value = Random> {
         (1..9_usize).prop_map(|out| Random::Concat { out }),
         (1..3_usize).prop_map(Random::Upsample),
         [0..3_usize, 1..3_usize, 0..4_usize, 0..3_usize].prop_map(Random::Pad),
+        (1..9_usize, 1..4_usize, 1..3_usize, 0..3_usize).prop_map(|(out, kernel, stride, extra)| Random::Transpose {
+            out,
+            kernel,
+            stride,
+            extra
+        }),
         (1..3_usize).prop_map(|multiplier| Random::Depthwise { multiplier }),
         (1..5_usize).prop_map(Random::Repeat),
         Just(Random::Named),
@@ -288,6 +295,11 @@ fn write(index: usize, layer: &Random, Map { c, h, w }: Map) -> Option<(String, 
         Random::Pad([top, left, bottom, right]) => {
             (format!("pad({top}x{left}x{bottom}x{right})"), Map { c, h: top + h + bottom, w: left + w + right })
         }
+        Random::Transpose { out, kernel, stride, extra } => {
+            let spread = |size: usize| (0..size).map(|at| at * stride + kernel).max().unwrap_or(0) + extra;
+            let text = format!("conv_transpose({out}, {kernel}, s{stride}, o{extra})");
+            (text, Map { c: out, h: spread(h), w: spread(w) })
+        }
         Random::Depthwise { multiplier } => (format!("dwconv(1x1, m{multiplier})"), Map { c: c * multiplier, h, w }),
         Random::Repeat(times) => (format!("(conv({c}, 3x3, p1) -> tanh) * {times}"), Map { c, h, w }),
         Random::Named => {
@@ -313,7 +325,8 @@ fn write(index: usize, layer: &Random, Map { c, h, w }: Map) -> Option<(String, 
 fn alone(text: &str, input: Shape, op: Op) -> (Op, String) {
     let Map { c, h, w } = input.to_map();
     let (flatten, own) = if matches!(input, Shape::Flat(_)) { ("flatten -> ", 1) } else { ("", 0) };
-    let normalised = if matches!(op, Op::Conv { bias: false, .. }) { " -> bn" } else { "" };
+    let normalised =
+        if matches!(op, Op::Conv { bias: false, .. } | Op::ConvTranspose { bias: false, .. }) { " -> bn" } else { "" };
     let source = format!("A <{c}x{h}x{w}> -> {flatten}{text}{normalised}");
     let (networks, diagnostics) = analyse(source.parse().expect("lexes"));
     assert_eq!(diagnostics.into_vec().len(), 0, "{source}");

@@ -9,6 +9,7 @@ pub mod batch_norm;
 pub(crate) mod broadcast;
 pub mod concat;
 pub mod conv;
+pub mod conv_transpose;
 pub mod dropout;
 pub mod expand;
 pub mod fc;

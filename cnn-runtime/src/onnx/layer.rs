@@ -10,6 +10,7 @@ impl Layer<'_> {
         let input = self.input();
         match self.info.op {
             LayerOp::Conv(conv) => self.conv(&conv),
+            LayerOp::ConvTranspose(conv) => self.conv_transpose(&conv),
             LayerOp::MaxPool(pool) => self.max_pool(&pool),
             LayerOp::AvgPool(pool) => self.avg_pool(&pool),
             LayerOp::Fc(_) => self.fc(),

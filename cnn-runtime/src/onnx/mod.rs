@@ -9,6 +9,7 @@ mod file;
 mod graph;
 mod layer;
 mod pool;
+mod spatial;
 #[cfg(test)]
 mod tests;
 

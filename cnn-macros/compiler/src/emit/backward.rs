@@ -99,7 +99,11 @@ impl Backward<'_> {
     fn params(&self, d_output: GradId) -> TokenStream {
         let views = self.views(&[("x", self.input()), ("dy", self.gradient(d_output))]);
         let d = self.context.descriptors.get(self.step.node);
-        let module = if matches!(self.op(), Op::Fc { .. }) { quote!(fc) } else { quote!(conv) };
+        let module = match self.op() {
+            Op::Fc { .. } => quote!(fc),
+            Op::ConvTranspose { .. } => quote!(conv_transpose),
+            _ => quote!(conv),
+        };
         let weight = self.gradient_range(Role::Weight);
         if self.context.compiled.layout.range(self.step.node, Role::Bias).is_none() {
             return quote!(#views rt::#module::backward_weights(&#d, frame.n, x, dy, &mut g[#weight], None););
@@ -143,6 +147,10 @@ impl Backward<'_> {
             Op::Conv { .. } => {
                 let (d, weight) = (d(), self.context.tensor(node, Role::Weight));
                 quote!(rt::conv::backward_data(&#d, frame.n, #weight, dy, dx, scratch, #write);)
+            }
+            Op::ConvTranspose { .. } => {
+                let (d, weight) = (d(), self.context.tensor(node, Role::Weight));
+                quote!(rt::conv_transpose::backward_data(&#d, frame.n, #weight, dy, dx, #write);)
             }
             Op::Fc { .. } => {
                 let (d, weight) = (d(), self.context.tensor(node, Role::Weight));

@@ -82,6 +82,10 @@ fn describe(graph: &Graph, index: usize) -> Vec<(TokenStream, TokenStream)> {
             let (ends, window, groups) = (ends(), literal::window(window), int(groups));
             one(quote!(Conv), quote!(#ends, window: #window, groups: #groups))
         }
+        Op::ConvTranspose { window, groups, .. } => {
+            let (ends, window, groups) = (ends(), literal::window(window), int(groups));
+            one(quote!(ConvTranspose), quote!(#ends, window: #window, groups: #groups))
+        }
         Op::MaxPool { window } => pool(ends(), window, window.pad),
         Op::AvgPool { window, counted } => pool(ends(), window, counted),
         Op::Fc { .. } => {

@@ -119,6 +119,8 @@ impl Forward<'_> {
             _ => &["scale"],
         };
         views.extend(names.iter().copied().zip(saved.iter().copied()));
+        let scratch = self.context.plan(self.arena).forward_scratch[self.node];
+        views.extend(scratch.map(|scratch| ("scratch", scratch)));
         let views = self.views(&views);
         let call = self.call(op);
         quote!(#views #call)
@@ -130,6 +132,7 @@ impl Forward<'_> {
         let descriptor = || context.descriptors.get(node);
         match op {
             Op::Conv { bias, .. } => self.weighted(&quote!(conv), bias),
+            Op::ConvTranspose { bias, .. } => self.conv_transpose(bias),
             Op::Fc { bias } => self.weighted(&quote!(fc), bias),
             Op::MaxPool { .. } if train => {
                 let (d, argmax) = (descriptor(), context.argmax(node));
@@ -162,6 +165,13 @@ impl Forward<'_> {
             Op::Upsample { .. } => self.plain(quote!(upsample)),
             Op::Reshape | Op::Add | Op::Concat | Op::Arith(_) => quote!(),
         }
+    }
+
+    fn conv_transpose(&self, bias: bool) -> TokenStream {
+        let (d, weight) = (self.context.descriptors.get(self.node), self.context.tensor(self.node, Role::Weight));
+        let bias = bias.then(|| self.context.tensor(self.node, Role::Bias));
+        let bias = bias.map_or(quote!(None), |bias| quote!(Some(#bias)));
+        quote!(rt::conv_transpose::forward(&#d, frame.n, x, #weight, #bias, y, scratch);)
     }
 
     fn plain(&self, module: TokenStream) -> TokenStream {

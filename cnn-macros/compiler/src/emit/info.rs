@@ -145,12 +145,17 @@ fn tensors(context: &Context<'_>) -> Vec<TokenStream> {
         let shape = ints(&tensor.shape);
         let [offset, fan_in, fan_out] = [tensor.offset, tensor.fan_in, tensor.fan_out].map(int);
         let role = role(tensor.role);
-        let is_conv = matches!(context.graph.nodes[tensor.node].op, Op::Conv { .. });
-        let layout = if is_conv && tensor.role == Role::Weight {
-            let conv = context.descriptors.get(tensor.node);
-            quote!(of_conv(&#conv))
-        } else {
-            quote!(Plain)
+        let descriptor = || context.descriptors.get(tensor.node);
+        let layout = match (context.graph.nodes[tensor.node].op, tensor.role) {
+            (Op::Conv { .. }, Role::Weight) => {
+                let d = descriptor();
+                quote!(of_conv(&#d))
+            }
+            (Op::ConvTranspose { .. }, Role::Weight) => {
+                let d = descriptor();
+                quote!(of_conv_transpose(&#d))
+            }
+            _ => quote!(Plain),
         };
         quote! {
             rt::TensorInfo {

@@ -32,8 +32,22 @@ const LAYERS_PER_FUNCTION: usize = 64;
 const RESERVED: [&str; 6] = ["INFO", "INFER", "TRAIN", "TENSORS", "INPUT", "WEIGHTS"];
 
 /// Types, modules and variants that the emitted block names: a network of one of these names would hide them.
-pub const TYPES: [&str; 13] =
-    ["bool", "f32", "str", "u64", "usize", "None", "Some", "rt", "infer", "train", "grad", "saved", "scratch"];
+pub const TYPES: [&str; 14] = [
+    "bool",
+    "f32",
+    "str",
+    "u64",
+    "usize",
+    "None",
+    "Some",
+    "rt",
+    "infer",
+    "infer_scratch",
+    "train",
+    "grad",
+    "saved",
+    "scratch",
+];
 
 /// What every emitter reads.
 struct Context<'a> {

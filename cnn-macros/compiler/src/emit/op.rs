@@ -15,6 +15,7 @@ pub fn op(context: &Context<'_>, node: usize) -> TokenStream {
     };
     let op = match context.graph.nodes[node].op {
         Op::Conv { .. } => of(quote!(Conv)),
+        Op::ConvTranspose { .. } => of(quote!(ConvTranspose)),
         Op::MaxPool { .. } => of(quote!(MaxPool)),
         Op::AvgPool { .. } => of(quote!(AvgPool)),
         Op::Fc { .. } => of(quote!(Fc)),

@@ -43,6 +43,7 @@ impl Context<'_> {
             Purpose::Value(of) => ("train", value(of)),
             Purpose::Gradient(of) => ("grad", value(of)),
             Purpose::Saved { node, part } => ("saved", format_ident!("{}_{}", self.nodes[node], part.to_uppercase())),
+            Purpose::Scratch(node) if arena == Arena::Infer => ("infer_scratch", self.nodes[node].clone()),
             Purpose::Scratch(node) => ("scratch", self.nodes[node].clone()),
         }
     }
@@ -50,7 +51,7 @@ impl Context<'_> {
 
 /// The modules of slots, a constant per buffer.
 pub fn modules(context: &Context<'_>) -> TokenStream {
-    let modules = ["infer", "train", "grad", "saved", "scratch"].map(|module| {
+    let modules = ["infer", "infer_scratch", "train", "grad", "saved", "scratch"].map(|module| {
         let slots = [Arena::Infer, Arena::Train].into_iter().flat_map(|arena| slots_of(context, arena, module));
         let slots: Vec<TokenStream> = slots.collect();
         let module = format_ident!("{module}");

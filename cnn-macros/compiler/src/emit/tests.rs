@@ -110,13 +110,15 @@ fn every_operation_is_emitted_in_all_three_passes() {
     let max = net.max_pool(dropped, 1, 1);
     let joined = net.concat(&[pooled, max]);
     let padded = net.push(Op::Pad([1, 0, 0, 1]), &[joined], Shape::Map(Map { c: 8, h: 5, w: 5 }));
+    let window = crate::ir::Window { kernel: [1; 2], stride: [1; 2], dilation: [1; 2], pad: [0; 4] };
+    let padded = net.same(Op::ConvTranspose { window, groups: 2, bias: true }, padded);
     let large = Shape::Map(Map { c: 8, h: 10, w: 10 });
     let large = net.push(Op::Upsample { scale: [2; 2], resample: Resample::Bilinear }, &[padded], large);
     let summed = net.add(&[large, large, large]);
     let fc = net.fc(summed, 7);
     net.same(Op::Softmax { log: true }, fc);
     let expansion = expansion(net.graph());
-    let modules = "conv batch_norm act lrn dropout avg_pool max_pool concat pad upsample add fc softmax";
+    let modules = "conv conv_transpose batch_norm act lrn dropout avg_pool max_pool concat pad upsample add fc softmax";
     for module in modules.split(' ').filter(|&module| module != "add") {
         let both = ["::forward", "::backward"].map(|pass| expansion.matches(&format!("rt::{module}{pass}")).count());
         assert!(both[0] >= 1 && both[1] >= 1, "{module}: {both:?}");

@@ -36,6 +36,14 @@ pub fn cost(op: &Op, input: Shape, output: Shape) -> Option<Cost> {
             let per_group = channels(input) / *groups as u128;
             (per_group.checked_mul(kh)?.checked_mul(kw)?, *bias)
         }
+        Op::ConvTranspose { window, groups, bias } => {
+            // Every input goes into the window of each output channel of its group.
+            let [kh, kw] = window.kernel.map(|size| size as u128);
+            let products = (channels(output) / *groups as u128).checked_mul(kh)?.checked_mul(kw)?;
+            let params =
+                products.checked_mul(channels(input))?.checked_add(if *bias { channels(output) } else { 0 })?;
+            return Some(Cost { params, macs: u64::try_from(products.checked_mul(elements(input)?)?).ok()? });
+        }
         Op::Fc { bias } => (elements(input)?, *bias),
         Op::BatchNorm { .. } => return Some(Cost { params: 2 * channels(output), macs: 0 }),
         _ => return Some(Cost::default()),
@@ -60,6 +68,14 @@ mod tests {
         let op = Op::Conv { window, groups: 2, bias: false };
         let (input, output) = (Shape::Map(Map { c: 4, h: 7, w: 7 }), Shape::Map(Map { c: 6, h: 7, w: 7 }));
         assert_eq!(cost(&op, input, output), Some(Cost { params: 300, macs: 14_700 }));
+    }
+
+    #[test]
+    fn transposed_convolution_counts_what_each_input_is_spread_over() {
+        let window = Window { kernel: [2, 2], stride: [2, 2], dilation: [1, 1], pad: [0; 4] };
+        let op = Op::ConvTranspose { window, groups: 2, bias: true };
+        let (input, output) = (Shape::Map(Map { c: 8, h: 3, w: 5 }), Shape::Map(Map { c: 6, h: 6, w: 10 }));
+        assert_eq!(cost(&op, input, output), Some(Cost { params: 8 * 3 * 4 + 6, macs: 8 * 15 * 3 * 4 }));
     }
 
     #[test]

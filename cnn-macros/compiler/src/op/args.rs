@@ -27,7 +27,7 @@ const WORDS: &[&str] = &[
 
 /// Whether a name would be read as an option.
 pub(crate) fn is_option_word(text: &str) -> bool {
-    WORDS.contains(&text) || split_option(text).is_some_and(|(letter, ..)| "spdgm".contains(letter))
+    WORDS.contains(&text) || split_option(text).is_some_and(|(letter, ..)| "spdgmo".contains(letter))
 }
 
 /// What a layer takes.
@@ -138,7 +138,8 @@ impl<'c> Bound<'c> {
             (Value::Dims(_), _) if slots == ["out", "kernel"] => match value(1) {
                 Some(out @ Value::Int(_)) => {
                     let (out, kernel) = (show(out), show(arg.value));
-                    format!("the input channels are known and not written: write `conv({out}, {kernel})`")
+                    let label = self.signature.usage.split('(').next().unwrap_or_default();
+                    format!("the input channels are known and not written: write `{label}({out}, {kernel})`")
                 }
                 _ => self.usage(),
             },
@@ -424,6 +425,7 @@ fn letter_name(letter: char) -> &'static str {
         'p' => "padding",
         'd' => "dilation",
         'g' => "groups",
+        'o' => "output padding",
         _ => "the multiplier",
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn conv(cx: &Cx<'_>) -> Outcome {
 
 /// Whether there is a bias, and how the layer's text ends. Batch normalisation subtracts the mean of each channel, and
 /// any bias with it (Ioffe and Szegedy, 2015, section 3.2), so there is none before `bn` unless asked for.
-fn bias(cx: &Cx<'_>) -> Result<(bool, &'static str), ()> {
+pub(super) fn bias(cx: &Cx<'_>) -> Result<(bool, &'static str), ()> {
     let (with, without) = (cx.args.has("bias"), cx.args.has("nobias"));
     if let (Some(with), Some(without)) = (with, without) {
         let (first, second) = if with.key() < without.key() { (with, without) } else { (without, with) };
@@ -71,15 +71,17 @@ fn bias(cx: &Cx<'_>) -> Result<(bool, &'static str), ()> {
     Ok((bias, text))
 }
 
-fn out_and_kernel(cx: &Cx<'_>) -> (Result<usize, ()>, Result<[usize; 2], ()>) {
+/// What the layer's first two arguments say.
+pub(super) fn out_and_kernel(cx: &Cx<'_>) -> (Result<usize, ()>, Result<[usize; 2], ()>) {
     use crate::lower::eval::Value;
     if let (Some(first), None) = (cx.args.slot("out"), cx.args.slot("kernel"))
         && let Value::Dims(sizes) = first.value
     {
         let shown = sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
         if !cx.args.is_bad() {
+            let label = cx.kind.label();
             let message = format!(
-                "the number of output channels is missing: write it before the kernel, like `conv(6, {shown})`"
+                "the number of output channels is missing: write it before the kernel, like `{label}(6, {shown})`"
             );
             cx.report.option(first.site, message);
         }
@@ -89,7 +91,7 @@ fn out_and_kernel(cx: &Cx<'_>) -> (Result<usize, ()>, Result<[usize; 2], ()>) {
         .args
         .size("out", 1)
         .and_then(|out| out.ok_or_else(|| cx.args.missing("the number of output channels", None)));
-    let fix = out.ok().map(|out| format!("conv({out}, 3x3, p1)"));
+    let fix = out.ok().map(|out| format!("{}({out}, 3x3, p1)", cx.kind.label()));
     let kernel = cx.args.pair("kernel", 1).and_then(|kernel| kernel.ok_or_else(|| cx.args.missing("the kernel", fix)));
     (out, kernel)
 }
@@ -120,7 +122,7 @@ pub(super) fn dwconv(cx: &Cx<'_>) -> Outcome {
 }
 
 /// Says what is wrong where groups do not divide both channel counts, with the nearest ones that do.
-fn uneven_groups(groups: usize, input: usize, output: usize) -> Option<String> {
+pub(super) fn uneven_groups(groups: usize, input: usize, output: usize) -> Option<String> {
     let mut wrong = Vec::new();
     for (channels, what) in [(input, "input"), (output, "output")] {
         let (each, rest) = (channels / groups, channels % groups);

@@ -4,6 +4,7 @@ mod act;
 pub mod args;
 mod arith;
 mod conv;
+mod conv_transpose;
 mod dropout;
 mod expand;
 mod fc;
@@ -36,6 +37,7 @@ use args::{Bound, Signature};
 pub enum Kind {
     Conv,
     DwConv,
+    ConvTranspose,
     Pool,
     AvgPool,
     Fc,
@@ -68,9 +70,10 @@ pub enum Kind {
 }
 
 /// The layers' names. The first name of a kind is the one shown.
-pub const LAYERS: [(&str, Kind); 32] = [
+pub const LAYERS: [(&str, Kind); 33] = [
     ("conv", Kind::Conv),
     ("dwconv", Kind::DwConv),
+    ("conv_transpose", Kind::ConvTranspose),
     ("pool", Kind::Pool),
     ("maxpool", Kind::Pool),
     ("avgpool", Kind::AvgPool),
@@ -128,6 +131,7 @@ impl Kind {
         match self {
             Kind::Conv => conv::CONV,
             Kind::DwConv => conv::DWCONV,
+            Kind::ConvTranspose => conv_transpose::SIGNATURE,
             Kind::Pool => pool::MAX,
             Kind::AvgPool => pool::AVG,
             Kind::Fc => fc::SIGNATURE,
@@ -215,6 +219,7 @@ pub(crate) fn infer(layer: &Layer<'_>, input: Option<Shape>, normalised: bool, r
     match layer.kind {
         Kind::Conv => conv::conv(&cx),
         Kind::DwConv => conv::dwconv(&cx),
+        Kind::ConvTranspose => conv_transpose::infer(&cx),
         Kind::Pool | Kind::AvgPool => pool::infer(&cx),
         Kind::Fc => fc::infer(&cx),
         Kind::Softmax | Kind::LogSoftmax => softmax::infer(&cx),

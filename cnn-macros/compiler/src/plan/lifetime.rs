@@ -49,6 +49,7 @@ impl Lives {
             exec: storage.exec,
             fusions: storage.fusions,
             saved: vec![Vec::new(); graph.nodes.len()],
+            forward_scratch: vec![None; graph.nodes.len()],
             ..Plan::default()
         };
         Lives { plan }
@@ -80,6 +81,10 @@ impl Lives {
                 self.read(self.plan.value[input], index + 1);
             }
             self.read(self.plan.value[index + 1], index + 1);
+            if matches!(node.op, Op::ConvTranspose { .. }) {
+                let buffer = Buffer::new(Purpose::Scratch(index), weights(graph, index), true, index + 1);
+                self.plan.forward_scratch[index] = Some(self.add(buffer));
+            }
         }
     }
 
@@ -133,7 +138,7 @@ impl Lives {
                 let index = at - graph.nodes.len() - 2;
                 self.plan.scratch[index] = Some(self.add(buffer));
             }
-            (Saved::Input, Op::Fc { .. }) if is_data => {}
+            (Saved::Input, Op::ConvTranspose { .. } | Op::Fc { .. }) if is_data => {}
             (Saved::Input | Saved::Stats | Saved::Scale, _) => {
                 self.read(self.plan.value[graph.nodes[node].inputs[0]], at);
             }
@@ -148,9 +153,11 @@ impl Lives {
     }
 }
 
-/// Elements of a convolution's weights, as many as its backward pass borrows for a transposed copy.
+/// Elements of a convolution's weights, as many as its way back borrows for a rearranged copy.
 fn weights(graph: &Graph, node: usize) -> usize {
-    let Op::Conv { window, groups, .. } = graph.nodes[node].op else { return 0 };
+    let (Op::Conv { window, groups, .. } | Op::ConvTranspose { window, groups, .. }) = graph.nodes[node].op else {
+        return 0;
+    };
     let (ic, oc) = (graph.shape(graph.nodes[node].inputs[0]).to_map().c, graph.nodes[node].output.to_map().c);
     oc * (ic / groups) * window.kernel[0] * window.kernel[1]
 }

@@ -30,7 +30,7 @@ pub enum Purpose {
     },
     /// The gradient of a value, and those that later take its place.
     Gradient(ValueId),
-    /// Memory that a node's backward step borrows.
+    /// Memory that one of a node's steps borrows.
     Scratch(usize),
 }
 
@@ -72,6 +72,8 @@ pub struct Plan {
     pub saved: Vec<Vec<BufferId>>,
     /// The buffer of each gradient of the tape.
     pub gradients: Vec<BufferId>,
+    /// The memory that each node's forward step borrows.
+    pub forward_scratch: Vec<Option<BufferId>>,
     /// The memory that each step of the tape borrows.
     pub scratch: Vec<Option<BufferId>>,
     /// Floats per sample.

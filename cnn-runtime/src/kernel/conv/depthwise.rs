@@ -40,7 +40,17 @@ fn for_each_row(d: &Conv, mut row: impl FnMut(usize, Range<usize>, usize)) {
 }
 
 /// See [`super::forward`].
-pub(super) fn forward(isa: Isa, d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
+#[allow(clippy::too_many_arguments)] // the public function's, and the instruction set
+pub(super) fn forward(
+    isa: Isa,
+    d: &Conv,
+    n: usize,
+    input: &[f32],
+    weight: &[f32],
+    post: Post<'_>,
+    write: Write,
+    output: &mut [f32],
+) {
     let (plane, taps, multiplier) = (d.output.plane(), d.taps(), d.output.c / d.groups);
     let output = Shared::new(output);
     parallel::for_each(n * d.output.c, n * d.output.len() * taps, |index| {
@@ -50,6 +60,7 @@ pub(super) fn forward(isa: Isa, d: &Conv, n: usize, input: &[f32], weight: &[f32
             input: &input[(sample * d.input.c + oc / multiplier) * d.input.plane()..][..d.input.plane()],
             weight: &weight[oc * taps..][..taps],
             post,
+            write,
             channel: oc,
             first: index * plane,
             // SAFETY: one plane for each task.
@@ -63,6 +74,7 @@ struct Forward<'a> {
     input: &'a [f32],
     weight: &'a [f32],
     post: Post<'a>,
+    write: Write,
     channel: usize,
     /// Where the plane stands in the whole output.
     first: usize,
@@ -73,7 +85,9 @@ impl Kernel for Forward<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
         let stride = self.d.window.stride[1];
-        self.output.fill(0.0);
+        if self.write == Write::Set {
+            self.output.fill(0.0);
+        }
         for_each_row(self.d, |tap, outputs, from| {
             let weight = self.weight[tap];
             let outputs = &mut self.output[outputs];

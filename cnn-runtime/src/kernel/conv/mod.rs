@@ -15,7 +15,7 @@ mod tests;
 pub mod winograd;
 
 use self::im2col::Im2col;
-use crate::desc::{Conv, Write};
+use crate::desc::{Conv, Map, Write};
 use crate::dispatch::Isa;
 use crate::kernel::gemm::pack::Plain;
 use crate::kernel::gemm::sink::Columns;
@@ -45,7 +45,12 @@ pub fn forward(d: &Conv, n: usize, input: &[f32], weight: &[f32], bias: Option<&
 /// # Panics
 /// If a slice has another length.
 pub fn forward_then(d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
-    forward_on(Isa::active(), d, n, input, weight, post, output);
+    forward_on(Isa::active(), d, n, input, weight, post, Write::Set, output);
+}
+
+/// As [`forward`] without a bias, written or added to `output`.
+pub(super) fn accumulate(d: &Conv, n: usize, input: &[f32], weight: &[f32], output: &mut [f32], write: Write) {
+    forward_on(Isa::active(), d, n, input, weight, Post::new(), write, output);
 }
 
 /// As [`forward_then`], always by the product with the taps of the input: what [`winograd`] is measured against.
@@ -56,7 +61,7 @@ pub fn direct(d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Post<'_>,
     check(d, n, input, weight, output);
     post.check(d.output.c, output.len());
     if n > 0 {
-        direct_on(Isa::active(), d, n, input, weight, post, output);
+        direct_on(Isa::active(), d, n, input, weight, post, Write::Set, output);
     }
 }
 
@@ -93,31 +98,57 @@ pub fn backward_weights(
     backward_weights_on(Isa::active(), d, n, input, d_output, d_weight, d_bias);
 }
 
+/// The gradient by a bias of `outputs`, whose gradient is `d_output`: sums over the planes of `n` samples.
+pub(super) fn backward_bias(outputs: Map, n: usize, d_output: &[f32], d_bias: &mut [f32]) {
+    backward_weights::bias(Isa::active(), outputs, n, d_output, d_bias);
+}
+
 fn check(d: &Conv, n: usize, input: &[f32], weight: &[f32], output: &[f32]) {
     assert_eq!(input.len(), n * d.input.len(), "length of the input of {n} samples");
     assert_eq!(weight.len(), d.weight_len(), "length of the weights");
     assert_eq!(output.len(), n * d.output.len(), "length of the output of {n} samples");
 }
 
-fn forward_on(isa: Isa, d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
+/// What is added to has nothing else done to it: there, `post` is empty.
+#[allow(clippy::too_many_arguments)] // the public function's, and the instruction set
+fn forward_on(
+    isa: Isa,
+    d: &Conv,
+    n: usize,
+    input: &[f32],
+    weight: &[f32],
+    post: Post<'_>,
+    write: Write,
+    output: &mut [f32],
+) {
     check(d, n, input, weight, output);
     post.check(d.output.c, output.len());
     if n == 0 {
         return;
     }
     if d.is_depthwise() {
-        return depthwise::forward(isa, d, n, input, weight, post, output);
+        return depthwise::forward(isa, d, n, input, weight, post, write, output);
     }
     if small::applies(d) {
-        return small::forward(isa, d, n, input, weight, post, output);
+        return small::forward(isa, d, n, input, weight, post, write, output);
     }
-    if winograd::forward_once(isa, d, n, input, weight, post, output).is_none() {
-        direct_on(isa, d, n, input, weight, post, output);
+    if winograd::forward_once(isa, d, n, input, weight, post, write, output).is_none() {
+        direct_on(isa, d, n, input, weight, post, write, output);
     }
 }
 
 /// The forward pass as a product with the taps of the input.
-fn direct_on(isa: Isa, d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
+#[allow(clippy::too_many_arguments)] // the public function's, and the instruction set
+fn direct_on(
+    isa: Isa,
+    d: &Conv,
+    n: usize,
+    input: &[f32],
+    weight: &[f32],
+    post: Post<'_>,
+    write: Write,
+    output: &mut [f32],
+) {
     let (ocg, plane) = (d.output.c / d.groups, d.output.plane());
     let c = Shared::new(output);
     for group in 0..d.groups {
@@ -131,7 +162,7 @@ fn direct_on(isa: Isa, d: &Conv, n: usize, input: &[f32], weight: &[f32], post: 
             b: (),
             post,
             channel: channels.start,
-            write: Write::Set,
+            write,
             c,
             first: channels.start * plane,
             c_stride: plane,
@@ -181,7 +212,7 @@ fn backward_weights_on(
     check(d, n, input, d_weight, d_output);
     assert!(d_bias.as_ref().is_none_or(|bias| bias.len() == d.output.c), "one bias per output channel");
     if let Some(d_bias) = d_bias {
-        backward_weights::bias(isa, d, n, d_output, d_bias);
+        backward_weights::bias(isa, d.output, n, d_output, d_bias);
     }
     if n == 0 {
         d_weight.fill(0.0);

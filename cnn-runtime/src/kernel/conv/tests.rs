@@ -78,7 +78,7 @@ fn check_forward(isa: Isa, d: &Conv, n: usize) {
         let mut got = vec![f32::NAN; n * d.output.len()];
         let mut expected = vec![0.0; got.len()];
         let post = Post::from(bias);
-        forward_on(isa, d, n, &input, &packed(d, &weight), post, &mut got);
+        forward_on(isa, d, n, &input, &packed(d, &weight), post, Write::Set, &mut got);
         reference::forward(d, n, &widen(&input), &widen(&weight), bias.map(widen).as_deref(), &mut expected);
         assert_close(&format!("{n} x {d:?} on {isa:?}"), &got, &expected, tolerance(d.taps()));
     }
@@ -102,7 +102,7 @@ fn check_post(isa: Isa, d: &Conv, n: usize) {
         let (with_bias, with_norm, with_residual) = (index % 2 == 1, index % 3 == 0, index >= 2);
         let mut got = vec![f32::NAN; n * d.output.len()];
         let mut expected = vec![0.0; got.len()];
-        forward_on(isa, d, n, &input, &packed(d, &weight), post, &mut got);
+        forward_on(isa, d, n, &input, &packed(d, &weight), post, Write::Set, &mut got);
         let bias = with_bias.then(|| widen(&bias));
         reference::forward(d, n, &widen(&input), &widen(&weight), bias.as_deref(), &mut expected);
         for (at, y) in expected.iter_mut().enumerate() {
@@ -174,7 +174,7 @@ fn a_nan_passes_through_what_follows() {
     for d in shapes() {
         let (input, weight) = (vec![f32::NAN; d.input.len()], vec![1.0; d.weight_len()]);
         let mut output = vec![0.0; d.output.len()];
-        forward_on(Isa::active(), &d, 1, &input, &weight, Post::new().act(Act::Relu), &mut output);
+        forward_on(Isa::active(), &d, 1, &input, &weight, Post::new().act(Act::Relu), Write::Set, &mut output);
         let middle = d.output.plane() / 2;
         assert!(output[middle].is_nan(), "{d:?}");
     }

@@ -88,7 +88,7 @@ pub(super) fn blocks(info: &NetInfo) -> Vec<Block> {
 
 fn ink(word: &str) -> Ink {
     match word {
-        "conv" | "dwconv" => Ink::Conv,
+        "conv" | "dwconv" | "conv_transpose" => Ink::Conv,
         "fc" => Ink::Fc,
         "pool" | "avgpool" | "upsample" => Ink::Pool,
         "add" | "concat" => Ink::Join,
@@ -98,7 +98,20 @@ fn ink(word: &str) -> Ink {
 
 /// Whether layers of this name give each value another without moving it.
 fn only_changes_values(word: &str) -> bool {
-    !matches!(word, "conv" | "dwconv" | "fc" | "pool" | "avgpool" | "upsample" | "add" | "concat" | "pad" | "flatten")
+    !matches!(
+        word,
+        "conv"
+            | "dwconv"
+            | "conv_transpose"
+            | "fc"
+            | "pool"
+            | "avgpool"
+            | "upsample"
+            | "add"
+            | "concat"
+            | "pad"
+            | "flatten"
+    )
 }
 
 /// Leaves one copy of every step that is repeated often, and says which.

@@ -40,3 +40,20 @@ fn words_of_pools_are_shown_where_they_change_something() {
         ("2x8x7", "avgpool(3, s2, p1, excludepad, ceil)", "avgpool(3, s2, p1, ceil, excludepad)", "2x5x4"),
     ]);
 }
+
+#[test]
+fn transposed_convolutions_show_what_is_added_behind() {
+    check(&[
+        ("4x5x3", "conv_transpose(6, 2x2, s2)", "conv_transpose(6, 2x2, s2)", "6x10x6"),
+        ("4x5x3", "conv_transpose(6, 3, s2, p1, o1)", "conv_transpose(6, 3x3, s2, p1, o1)", "6x10x6"),
+        (
+            "4x5x3",
+            "conv_transpose(6, 3x2, s2x1, o1x0, d2x1, g2, p0x1x2x0, nobias)",
+            "conv_transpose(6, 3x2, s2x1, p0x1x2x0, d2x1, o1x0, g2, nobias)",
+            "6x12x3",
+        ),
+    ]);
+    let graph = graph("A <4x5x3> -> conv_transpose(6, 2x2, s2) -> bn");
+    assert_eq!(graph.nodes[0].text, "conv_transpose(6, 2x2, s2)");
+    assert!(matches!(graph.nodes[0].op, crate::ir::Op::ConvTranspose { bias: false, .. }));
+}

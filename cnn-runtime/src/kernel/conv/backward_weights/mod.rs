@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use self::tile::{MAX_GROUPS, Shape, Tile};
 use super::im2col::{Im2col, Stage};
-use crate::desc::Conv;
+use crate::desc::{Conv, Map};
 use crate::dispatch::Isa;
 use crate::kernel::gemm::Blocks;
 use crate::kernel::gemm::pack::{panels, transpose};
@@ -263,21 +263,21 @@ impl Task<'_> {
 }
 
 /// The gradient by the bias: the sum of each output channel's gradients.
-pub(super) fn bias(isa: Isa, d: &Conv, n: usize, d_output: &[f32], d_bias: &mut [f32]) {
+pub(super) fn bias(isa: Isa, outputs: Map, n: usize, d_output: &[f32], d_bias: &mut [f32]) {
     let sums = Shared::new(d_bias);
     // A sum costs about as much as the memory it reads, some multiply-accumulates for each value.
-    let parts = d.output.c.div_ceil(8);
+    let parts = outputs.c.div_ceil(8);
     parallel::for_each(parts, 4 * d_output.len(), |index| {
-        for oc in part(d.output.c, parts, 1, index) {
+        for oc in part(outputs.c, parts, 1, index) {
             // SAFETY: one value for each channel, and each channel in one task.
             let sum = unsafe { &mut *sums.at(oc) };
-            isa.run(ChannelSum { d, n, d_output, oc, sum });
+            isa.run(ChannelSum { outputs, n, d_output, oc, sum });
         }
     });
 }
 
 struct ChannelSum<'a> {
-    d: &'a Conv,
+    outputs: Map,
     n: usize,
     d_output: &'a [f32],
     oc: usize,
@@ -287,11 +287,11 @@ struct ChannelSum<'a> {
 impl Kernel for ChannelSum<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let plane = self.d.output.plane();
+        let plane = self.outputs.plane();
         let mut sums = [simd.splat(0.0); 4];
         let mut rest = 0.0;
         for sample in 0..self.n {
-            let map = &self.d_output[sample * self.d.output.len() + self.oc * plane..][..plane];
+            let map = &self.d_output[sample * self.outputs.len() + self.oc * plane..][..plane];
             let vectors = map.chunks_exact(S::LANES);
             rest += vectors.remainder().iter().sum::<f32>();
             for (i, vector) in vectors.enumerate() {

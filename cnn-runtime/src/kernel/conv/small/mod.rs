@@ -41,11 +41,21 @@ pub(super) fn applies(d: &Conv) -> bool {
 }
 
 /// See [`super::forward_then`]; the lengths are checked.
-pub(super) fn forward(isa: Isa, d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
+#[allow(clippy::too_many_arguments)] // the public function's, and the instruction set
+pub(super) fn forward(
+    isa: Isa,
+    d: &Conv,
+    n: usize,
+    input: &[f32],
+    weight: &[f32],
+    post: Post<'_>,
+    write: Write,
+    output: &mut [f32],
+) {
     let taps = Taps::of(d);
     let channels = d.output.c / d.groups;
     let weights = Weights { data: weight, rows: channels, taps: taps.len() };
-    Product { taps, n, groups: d.groups, channels, input, weights, post, add: false }.run(isa, output);
+    Product { taps, n, groups: d.groups, channels, input, weights, post, add: write == Write::Add }.run(isa, output);
 }
 
 /// Whether this is the way for the gradient by the input: it is gathered from the outputs, with as much padding as the

@@ -51,13 +51,13 @@ fn forward_agrees_with_the_reference() {
                 let tolerance = 1e-6 + 2e-6 * (d.taps() as f64).sqrt();
                 let what = format!("{n} x {d:?} on {isa:?}");
                 let mut got = vec![f32::NAN; residual.len()];
-                forward(isa, &d, n, &input, &packed(&d, &weight), Post::new().bias(&bias), &mut got);
+                forward(isa, &d, n, &input, &packed(&d, &weight), Post::new().bias(&bias), Write::Set, &mut got);
                 assert_close(&what, &got, &expected, tolerance);
                 for (y, &r) in expected.iter_mut().zip(&residual) {
                     *y = (*y + f64::from(r)).max(0.0);
                 }
                 let post = Post::new().bias(&bias).add(&residual).act(Act::Relu);
-                forward(isa, &d, n, &input, &packed(&d, &weight), post, &mut got);
+                forward(isa, &d, n, &input, &packed(&d, &weight), post, Write::Set, &mut got);
                 assert_close(&format!("with a residual, {what}"), &got, &expected, tolerance);
             }
         }

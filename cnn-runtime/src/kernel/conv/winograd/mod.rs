@@ -112,6 +112,7 @@ pub fn forward(d: &Conv, tile: Tile, n: usize, input: &[f32], u: &[f32], post: P
 }
 
 /// As [`super::forward`], transforming the weights on the way, or nothing where that is not the faster way.
+#[allow(clippy::too_many_arguments)] // the public function's, and the instruction set
 pub(super) fn forward_once(
     isa: Isa,
     d: &Conv,
@@ -119,11 +120,12 @@ pub(super) fn forward_once(
     input: &[f32],
     weight: &[f32],
     post: Post<'_>,
+    write: Write,
     output: &mut [f32],
 ) -> Option<()> {
     let tile = cost::best(d, n, Coming::Straight)?;
     let weights = Weights::forward(d.output.c, d.input.c, weight);
-    run(isa, d, tile, n, input, Left::Weights(weights), Finish { post, write: Write::Set }, output);
+    run(isa, d, tile, n, input, Left::Weights(weights), Finish { post, write }, output);
     Some(())
 }
 

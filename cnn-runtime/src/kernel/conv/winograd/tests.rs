@@ -128,7 +128,7 @@ fn what_follows_is_done_as_in_the_direct_way() {
     for isa in Isa::available() {
         for post in posts {
             let mut expected = vec![f32::NAN; n * d.output.len()];
-            conv::direct_on(isa, &d, n, &input, &packed(&d, &weight), post, &mut expected);
+            conv::direct_on(isa, &d, n, &input, &packed(&d, &weight), post, Write::Set, &mut expected);
             for tile in TILES {
                 let got = forward(isa, &d, tile, n, &input, &weight, post);
                 assert_close(&format!("{tile:?} on {isa:?}, {post:?}"), &got, &widen(&expected), 2e-5);
@@ -146,7 +146,7 @@ fn rounding_errors_stay_within_their_bounds() {
         let expected = reference_of(&d, 1, &input, &weight, None);
         for isa in Isa::available() {
             let mut direct = vec![0.0; d.output.len()];
-            conv::direct_on(isa, &d, 1, &input, &packed(&d, &weight), Post::new(), &mut direct);
+            conv::direct_on(isa, &d, 1, &input, &packed(&d, &weight), Post::new(), Write::Set, &mut direct);
             let errors = TILES.map(|tile| error(&forward(isa, &d, tile, 1, &input, &weight, Post::new()), &expected));
             let (direct, [f2, f4]) = (error(&direct, &expected), errors);
             let found = format!("direct {direct:.1e}, F2 {f2:.1e}, F4 {f4:.1e}: {channels} channels on {isa:?}");

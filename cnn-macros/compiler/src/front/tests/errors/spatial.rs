@@ -57,3 +57,39 @@ fn words_of_pools() {
         ),
     ]);
 }
+
+#[test]
+fn transposed_convolutions() {
+    check(&[
+        (
+            "A <1x8x8> -> conv_transpose(6)",
+            "conv_transpose(6)",
+            "`conv_transpose1`: the kernel is missing: write `conv_transpose(6, 3x3, p1)`",
+        ),
+        (
+            "A <1x8x8> -> conv_transpose(6, 2x2, s2, same)",
+            "same",
+            "`conv_transpose1`: no option is called `same`: write for example `conv_transpose(6, 2x2, s2)`",
+        ),
+        (
+            "A <1x1x1> -> conv_transpose(6, 4x4, p2)",
+            "p2",
+            "`conv_transpose1`: padding 2 leaves nothing of 4x4: use at most `p1`",
+        ),
+        (
+            "A <3x8x8> -> conv_transpose(6, 2x2, g2)",
+            "g2",
+            "`conv_transpose1`: 2 groups do not divide the 3 input channels (3 = 2 * 1 + 1): use `g1` or `g3`",
+        ),
+        (
+            "A <1x8x8> -> conv_transpose(6, 5, 3x3)",
+            "3x3",
+            "`conv_transpose1`: `3x3` is one number too many: the input channels are known and not written: write `conv_transpose(5, 3x3)`",
+        ),
+        (
+            "A <1x8x8> -> conv(6, 3x3, o1)",
+            "o1",
+            "`conv1`: no option `o1`, only `s`, `p`, `d` or `g`: write for example `conv(6, 5x5, s1, p2)`",
+        ),
+    ]);
+}

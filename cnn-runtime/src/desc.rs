@@ -172,6 +172,38 @@ pub enum Act {
     Tanh,
     /// `1 / (1 + exp(-x))`.
     Sigmoid,
+    /// `gamma * x` where positive, else `gamma * alpha * (exp(x) - 1)`.
+    Selu {
+        /// How far below zero it goes, in units of `gamma`.
+        alpha: f32,
+        /// Slope of the positive part.
+        gamma: f32,
+    },
+    /// `min(max(x, lo), hi)`; a bound that is not asked for is infinite.
+    Clip {
+        /// The least value.
+        lo: f32,
+        /// The greatest value.
+        hi: f32,
+    },
+    /// `max(0, min(1, alpha * x + beta))`.
+    HardSigmoid {
+        /// Slope between 0 and 1.
+        alpha: f32,
+        /// Value at zero.
+        beta: f32,
+    },
+    /// `x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2`, which is near `Gelu`.
+    GeluTanh,
+    /// `mul * x + add`.
+    Affine {
+        /// Factor.
+        mul: f32,
+        /// What is added then.
+        add: f32,
+    },
+    /// `1 / x`.
+    Reciprocal,
 }
 
 impl Act {
@@ -180,9 +212,11 @@ impl Act {
     pub const fn saves_output(self) -> bool {
         match self {
             Act::Relu | Act::Relu6 | Act::Tanh | Act::Sigmoid => true,
+            Act::Clip { .. } | Act::HardSigmoid { .. } | Act::Affine { .. } | Act::Reciprocal => true,
             Act::LeakyRelu(slope) => slope > 0.0,
             Act::Elu(alpha) => alpha > 0.0,
-            Act::Gelu | Act::Silu | Act::HardSwish => false,
+            Act::Selu { alpha, gamma } => alpha > 0.0 && gamma > 0.0,
+            Act::Gelu | Act::GeluTanh | Act::Silu | Act::HardSwish => false,
         }
     }
 }
@@ -294,6 +328,28 @@ impl Permute {
     }
 }
 
+/// What a pointwise layer does with the tensor that it trains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Apply {
+    /// Multiplies what is negative by it: PReLU (He et al. 2015, "Delving Deep into Rectifiers").
+    Slope,
+    /// Multiplies by it.
+    Scale,
+    /// Adds it.
+    Shift,
+}
+
+/// A pointwise layer with a trained tensor, which all samples share and which is repeated along axes of size 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trained {
+    /// What is done with the tensor.
+    pub apply: Apply,
+    /// Shape of one sample.
+    pub input: Map,
+    /// Shape of the tensor.
+    pub tensor: Map,
+}
+
 /// By what batch normalisation normalises in training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statistics {
@@ -327,6 +383,8 @@ pub enum LayerOp {
     Fc(Fc),
     /// An activation.
     Act(Act),
+    /// A pointwise layer with a trained tensor.
+    Trained(Trained),
     /// Softmax or its logarithm.
     Softmax(Softmax),
     /// Batch normalisation.

@@ -66,10 +66,12 @@ pub enum Role {
     Weight,
     /// A bias.
     Bias,
-    /// The scale of a normalisation (gamma).
+    /// What values are multiplied by, as in a normalisation (gamma).
     Scale,
-    /// The shift of a normalisation (beta).
+    /// What is added to values, as in a normalisation (beta).
     Shift,
+    /// The slopes of negative values.
+    Slope,
     /// A running mean: state, not trained.
     RunningMean,
     /// A running variance: state, not trained.

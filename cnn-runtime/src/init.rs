@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::info::{Role, TensorInfo};
 use crate::random;
 
-/// How weights start. Biases and shifts start at 0 and scales at 1, except that [`Init::PyTorch`] draws biases too.
+/// How weights start. Biases and shifts start at 0, scales at 1 and slopes at 0.25, except that [`Init::PyTorch`] draws biases too.
 ///
 /// `fan_in` is the number of values that feed one output, `fan_out` the number of outputs that one input feeds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +50,8 @@ impl Init {
             (Role::Weight | Role::Bias, Init::PyTorch) => Draw::Uniform { bound: fan_in.sqrt().recip() },
             (Role::Bias | Role::Shift | Role::RunningMean, _) => Draw::Constant(0.0),
             (Role::Scale | Role::RunningVar, _) => Draw::Constant(1.0),
+            // As He et al. 2015 start them, and PyTorch.
+            (Role::Slope, _) => Draw::Constant(0.25),
         }
     }
 
@@ -138,6 +140,7 @@ mod tests {
         assert!(filled(Init::PyTorch, Role::Bias, 0).iter().any(|&v| v != 0.0));
         assert!(filled(Init::PyTorch, Role::Scale, 0).iter().all(|&v| v == 1.0));
         assert!(filled(Init::HeNormal, Role::Shift, 0).iter().all(|&v| v == 0.0));
+        assert!(filled(Init::PyTorch, Role::Slope, 0).iter().all(|&v| v == 0.25));
         assert!(filled(Init::HeNormal, Role::RunningMean, 0).iter().all(|&v| v == 0.0));
         assert!(filled(Init::HeNormal, Role::RunningVar, 0).iter().all(|&v| v == 1.0));
     }

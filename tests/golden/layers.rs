@@ -107,6 +107,21 @@ cases! {
     hardswish { <3x5x7> -> hardswish }
     tanh { <3x5x7> -> tanh }
     sigmoid { <3x5x7> -> sigmoid }
+    selu { <3x5x7> -> selu }
+    clip { <3x5x7> -> clip(-1, 2.5) }
+    clip_above { <3x5x7> -> clip(hi = 0.5) }
+    hardsigmoid { <3x5x7> -> hardsigmoid }
+    hardsigmoid_options { <3x5x7> -> hardsigmoid(0.3, beta = 0.4) }
+    gelu_tanh { <3x5x7> -> gelu(tanh) }
+    affine { <3x5x7> -> affine(mul = -1.5, add = 0.25) }
+    reciprocal { <3x5x7> -> reciprocal }
+    prelu { <3x5x7> -> prelu }
+    prelu_shared { <3x5x7> -> prelu(shared) }
+    prelu_flat { <7x1x1> -> flatten -> prelu }
+    scale { <3x5x7> -> scale }
+    scale_shaped { <3x5x7> -> scale(1x5x1) }
+    shift { <3x5x7> -> tanh -> shift }
+    shift_shaped { <3x5x7> -> shift(3x1x7) -> tanh }
     softmax { <11x3x2> -> softmax }
     log_softmax { <11x3x2> -> log_softmax }
     softmax_flat { <13x1x1> -> flatten -> softmax }

@@ -59,6 +59,26 @@ class Function(nn.Module):
         return self.function(x)
 
 
+class Pointwise(nn.Module):
+    """A function of the input and of a parameter, which is viewed in a shape that broadcasts."""
+
+    def __init__(self, name, function, *shape, view=None):
+        super().__init__()
+        self.register_parameter(name, nn.Parameter(torch.zeros(shape)))
+        self.name, self.function, self.view = name, function, view or shape
+
+    def forward(self, x):
+        return self.function(x, getattr(self, self.name).view(self.view))
+
+
+def spread(layer):
+    """A layer whose parameters are random."""
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.uniform_(-0.5, 1.5)
+    return layer
+
+
 def same(kernel, stride):
     """TensorFlow's padding: the output is the input's size over the stride, rounded up; the odd row goes last."""
 
@@ -128,9 +148,24 @@ def pointwise_cases():
         "hardswish": nn.Hardswish(),
         "tanh": nn.Tanh(),
         "sigmoid": nn.Sigmoid(),
+        "selu": nn.SELU(),
+        "clip": Function(lambda x: x.clamp(-1, 2.5)),
+        "clip_above": Function(lambda x: x.clamp(max=0.5)),
+        "hardsigmoid": nn.Hardsigmoid(),
+        "hardsigmoid_options": Function(lambda x: (0.3 * x + 0.4).clamp(0, 1)),
+        "gelu_tanh": nn.GELU(approximate="tanh"),
+        "affine": Function(lambda x: -1.5 * x + 0.25),
+        "reciprocal": Function(lambda x: 1 / x),
     }
     for name, act in acts.items():
         yield name, (3, 5, 7), named(step=act)
+    yield "prelu", (3, 5, 7), named(prelu1=spread(nn.PReLU(3)))
+    yield "prelu_shared", (3, 5, 7), named(prelu1=spread(nn.PReLU()))
+    yield "prelu_flat", (7, 1, 1), named(step=nn.Flatten(), prelu1=spread(nn.PReLU(7)))
+    yield "scale", (3, 5, 7), named(scale1=spread(Pointwise("weight", torch.mul, 3, view=(3, 1, 1))))
+    yield "scale_shaped", (3, 5, 7), named(scale1=spread(Pointwise("weight", torch.mul, 1, 5, 1)))
+    yield "shift", (3, 5, 7), named(step=nn.Tanh(), shift1=spread(Pointwise("bias", torch.add, 3, view=(3, 1, 1))))
+    yield "shift_shaped", (3, 5, 7), named(shift1=spread(Pointwise("bias", torch.add, 3, 1, 7)), then=nn.Tanh())
     yield "softmax", (11, 3, 2), named(step=nn.Softmax(1))
     yield "log_softmax", (11, 3, 2), named(step=nn.LogSoftmax(1))
     yield "softmax_flat", (13, 1, 1), named(step=nn.Flatten(), then=nn.Softmax(1))

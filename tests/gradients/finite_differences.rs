@@ -12,7 +12,7 @@ use cnn_runtime::prelude::*;
 use cnn_runtime::testing::uniform;
 use ndarray::{Array4, ArrayD, ArrayView2};
 
-use crate::networks::{Fan, Joins, Kinks, Names, Norms, Readers, Residual, Row, Spatial, Windows};
+use crate::networks::{Fan, Joins, Kinks, Names, Norms, Readers, Residual, Row, Spatial, Tensors, Windows};
 use crate::random::{random, random_batch, random_network};
 
 /// Three: batch normalisation maps two samples to plus and minus one, whatever they are.
@@ -72,6 +72,11 @@ fn activations_with_kinks_in_rows() {
 #[test]
 fn joins_of_different_shapes() {
     check::<Joins>(&SMOOTH, weighted);
+}
+
+#[test]
+fn trained_tensors() {
+    check::<Tensors>(&KINKED, weighted);
 }
 
 #[test]

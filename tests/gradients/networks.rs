@@ -31,7 +31,9 @@ cnn! {
     pub Fan <3x5x7>
         -> conv(4, 3x3, p1)
         -> concat(relu, leaky_relu(slope = 0.1), relu6, elu(alpha = 0.7), gelu, silu, hardswish, tanh, sigmoid,
-            leaky_relu(slope = -0.3), elu(alpha = -0.5), softmax, log_softmax, id) <56x5x7>
+            leaky_relu(slope = -0.3), elu(alpha = -0.5), softmax, log_softmax, id, gelu(tanh),
+            affine(mul = -0.5, add = 0.1), sigmoid -> affine(add = 1) -> reciprocal, scale(1x5x7), shift(4x1x1))
+        <76x5x7>
         -> conv(5, 3x3) -> fc(6);
 
     /// One value that layers of every other kind read, and then one that two fully connected layers do: all but one
@@ -59,14 +61,20 @@ cnn! {
     pub Row <3x7x5>
         -> conv(5, 3x3, s2, p1) -> elu -> tanh -> silu
         -> conv(4, 1x1) -> gelu -> tanh -> elu
-        -> fc(11) -> silu -> gelu
+        -> fc(11) -> scale -> silu -> shift -> gelu(tanh) -> affine(mul = 0.8, add = 0.1)
         -> fc(7) -> silu -> sigmoid;
 
     /// Activations with kinks and maxima, in rows.
     pub Kinks <2x11x13>
         -> conv(5, 3x3) -> relu -> pool(3, s2) <5x4x5>
         -> conv(4, 3x3) -> leaky_relu(slope = 0.2) -> relu6 -> pool(2, s1, p1) <4x3x4>
-        -> fc(9) -> hardswish -> leaky_relu(slope = -0.3) -> fc(4);
+        -> fc(9) -> hardswish -> leaky_relu(slope = -0.3) -> clip(-0.1, hi = 0.7) -> fc(4);
+
+    /// Layers that train a tensor each, in rows.
+    pub Tensors <2x11x13>
+        -> conv(5, 3x3) -> prelu -> avgpool(3, s2) <5x4x5>
+        -> conv(4, 3x3, p1, nobias) -> selu -> scale(1x4x1) -> shift(4x4x5) -> scale -> shift
+        -> fc(9) -> prelu -> scale -> shift -> hardsigmoid -> fc(4) -> prelu(shared) -> scale(1);
 
     /// Values that later layers reach back to, twice and more.
     pub Names <3x11x9>

@@ -12,6 +12,7 @@ pub fn random_network<N: Network>() -> N {
         let noise = random(seed, tensor.shape) * 0.5;
         match tensor.role {
             Role::Bias | Role::Shift => net.set_tensor(name, noise.view()).unwrap(),
+            Role::Slope => net.set_tensor(name, (noise + 0.75).view()).unwrap(),
             Role::Scale => net.set_tensor(name, (noise + 1.0).view()).unwrap(),
             Role::Weight | Role::RunningMean | Role::RunningVar => {}
         }

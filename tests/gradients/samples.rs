@@ -4,7 +4,7 @@
 use cnn_runtime::prelude::*;
 use ndarray::{Array2, ArrayD, ArrayView2, ArrayView4, ArrayViewD, Axis, Slice};
 
-use crate::networks::{Fan, Joins, Kinks, Names, Row, Windows};
+use crate::networks::{Fan, Joins, Kinks, Names, Row, Tensors, Windows};
 use crate::random::{random, random_batch, random_network};
 
 const SAMPLES: usize = 5;
@@ -33,6 +33,11 @@ fn activations_in_rows() {
 #[test]
 fn joins_of_different_shapes() {
     check::<Joins>();
+}
+
+#[test]
+fn trained_tensors() {
+    check::<Tensors>();
 }
 
 #[test]

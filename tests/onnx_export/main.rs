@@ -65,6 +65,8 @@ cnn! {
         -> conv(6, 3x3) -> lrn(size = 3) -> bn(eps = 1e-3)
         -> concat(
             relu6, leaky_relu(0.2), elu(0.7), gelu, silu, hardswish, tanh, sigmoid, softmax, log_softmax,
+            selu(1.5, 0.9), clip(-1, 2), clip(lo = -0.5), clip(hi = 0.5), hardsigmoid, gelu(tanh), affine(2, 0.5),
+            sigmoid -> reciprocal, prelu, prelu(shared), scale, scale(1x1x6), shift, shift(6x7x1),
             add(id, relu, conv(6, 1x1))
         );
 
@@ -73,7 +75,7 @@ cnn! {
         -> mul(id, avgpool(global) -> conv(6, 1x1) -> sigmoid) -> sub(id, conv(6, 8x5) -> expand(6x1x5))
         -> div(id, conv(1, 1x1) -> sigmoid) -> permute(hwc) -> reshape(5x16x3) -> permute(whc)
         -> flatten -> fc(12) -> add(reshape(3x2x2) -> conv(3, 1x1) -> reshape(12), dropout(0.3)) -> sub(id, fc(1))
-        -> bn -> concat(softmax, log_softmax, elu, fc(1)) -> reshape(37x1x1)
+        -> prelu -> scale -> shift(1) -> bn -> concat(softmax, log_softmax, elu, fc(1)) -> reshape(37x1x1)
 }
 
 /// A network in which no bias and no statistic is as it starts.

@@ -3,7 +3,7 @@
 //! Gradients are tracked per value; a reshaped value shares that of what it was made from. `add` hands its gradient on without a copy: its
 //! branches then share one buffer, counted, and whoever has to change a shared buffer first takes a copy of its own.
 
-use crate::ir::{Act, Arith, Graph, Op, ValueId};
+use crate::ir::{Act, Apply, Arith, Graph, Op, ValueId};
 
 /// Index of a gradient buffer of a [`Tape`].
 pub type GradId = usize;
@@ -39,7 +39,7 @@ pub enum Write {
 /// What a step of the backward pass does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// The gradients of a convolution's or a fully connected layer's parameters.
+    /// The gradients of a layer's parameters, by themselves.
     Params {
         /// Gradient of the node's output.
         d_output: GradId,
@@ -145,9 +145,11 @@ pub fn roots(graph: &Graph) -> Vec<ValueId> {
 pub fn saves_output(act: Act) -> bool {
     match act {
         Act::Relu | Act::Relu6 | Act::Tanh | Act::Sigmoid => true,
+        Act::Clip { .. } | Act::HardSigmoid { .. } | Act::Affine { .. } | Act::Reciprocal => true,
         Act::LeakyRelu(slope) => slope > 0.0,
         Act::Elu(alpha) => alpha > 0.0,
-        Act::Gelu | Act::Silu | Act::HardSwish => false,
+        Act::Selu { alpha, gamma } => alpha > 0.0 && gamma > 0.0,
+        Act::Gelu | Act::GeluTanh | Act::Silu | Act::HardSwish => false,
     }
 }
 
@@ -157,6 +159,8 @@ fn saved(op: Op) -> Saved {
         Op::MaxPool { .. } => Saved::Argmax,
         Op::Act(act) if saves_output(act) => Saved::Output,
         Op::Act(_) => Saved::Input,
+        Op::Trained { apply: Apply::Slope | Apply::Scale, .. } => Saved::Input,
+        Op::Trained { apply: Apply::Shift, .. } => Saved::Nothing,
         Op::Softmax { .. } => Saved::Output,
         Op::BatchNorm { .. } => Saved::Stats,
         Op::Lrn { .. } => Saved::Scale,
@@ -174,9 +178,9 @@ fn saved(op: Op) -> Saved {
     }
 }
 
-/// Whether a layer has weights, whose gradient is a step of its own.
+/// Whether a layer has parameters whose gradient is a step of its own.
 fn is_weighted(op: Op) -> bool {
-    matches!(op, Op::Conv { .. } | Op::ConvTranspose { .. } | Op::Fc { .. })
+    matches!(op, Op::Conv { .. } | Op::ConvTranspose { .. } | Op::Fc { .. } | Op::Trained { .. })
 }
 
 /// For every value whether a parameter stands before it.
@@ -216,8 +220,8 @@ impl Builder<'_> {
         for input in 0..graph.nodes[node].inputs.len() {
             let value = self.roots[graph.nodes[node].inputs[input]];
             match op {
-                Op::Add => self.hand_over(node, d_output, value),
-                Op::Act(_) | Op::Dropout { .. } if self.may_change(d_output, value) => {
+                Op::Add | Op::Trained { apply: Apply::Shift, .. } => self.hand_over(node, d_output, value),
+                Op::Act(_) | Op::Trained { .. } | Op::Dropout { .. } if self.may_change(d_output, value) => {
                     self.push(node, value, Task::InPlace { d: d_output });
                     self.gradient[value] = Some(d_output);
                     return;

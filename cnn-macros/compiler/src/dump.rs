@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::count::Costs;
-use crate::ir::{Arith, Graph, Op, Window};
+use crate::ir::{Apply, Arith, Graph, Op, Window};
 use crate::layout::Layout;
 use crate::plan::Plan;
 
@@ -120,6 +120,14 @@ fn canonical(op: Op) -> String {
         Op::AvgPool { window: w, counted } => format!("avg_pool({},{counted:?})", window(w)),
         Op::Fc { bias } => format!("fc({bias})"),
         Op::Act(act) => activation(act),
+        Op::Trained { apply, tensor } => {
+            let name = match apply {
+                Apply::Slope => "prelu",
+                Apply::Scale => "scale",
+                Apply::Shift => "shift",
+            };
+            format!("{name}({:?})", tensor.dims())
+        }
         Op::Softmax { log } => format!("softmax({log})"),
         Op::BatchNorm { eps, momentum } => format!("bn({},{})", eps.to_bits(), momentum.to_bits()),
         Op::Lrn { size, alpha, beta, k } => {
@@ -158,6 +166,12 @@ fn activation(act: crate::ir::Act) -> String {
         Act::HardSwish => "hardswish".into(),
         Act::Tanh => "tanh".into(),
         Act::Sigmoid => "sigmoid".into(),
+        Act::Selu { alpha, gamma } => format!("selu({},{})", alpha.to_bits(), gamma.to_bits()),
+        Act::Clip { lo, hi } => format!("clip({},{})", lo.to_bits(), hi.to_bits()),
+        Act::HardSigmoid { alpha, beta } => format!("hardsigmoid({},{})", alpha.to_bits(), beta.to_bits()),
+        Act::GeluTanh => "gelu(tanh)".into(),
+        Act::Affine { mul, add } => format!("affine({},{})", mul.to_bits(), add.to_bits()),
+        Act::Reciprocal => "reciprocal".into(),
     }
 }
 

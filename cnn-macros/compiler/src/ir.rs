@@ -125,6 +125,38 @@ pub enum Act {
     Tanh,
     /// `1 / (1 + exp(-x))`.
     Sigmoid,
+    /// `gamma * x` where positive, else `gamma * alpha * (exp(x) - 1)`.
+    Selu {
+        /// How far below zero it goes, in units of `gamma`.
+        alpha: f32,
+        /// Slope of the positive part.
+        gamma: f32,
+    },
+    /// `min(max(x, lo), hi)`; a bound that is not asked for is infinite.
+    Clip {
+        /// The least value.
+        lo: f32,
+        /// The greatest value.
+        hi: f32,
+    },
+    /// `max(0, min(1, alpha * x + beta))`.
+    HardSigmoid {
+        /// Slope between 0 and 1.
+        alpha: f32,
+        /// Value at zero.
+        beta: f32,
+    },
+    /// `x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2`, which is near `Gelu`.
+    GeluTanh,
+    /// `mul * x + add`.
+    Affine {
+        /// Factor.
+        mul: f32,
+        /// What is added then.
+        add: f32,
+    },
+    /// `1 / x`.
+    Reciprocal,
 }
 
 /// How `upsample` fills new pixels.
@@ -145,6 +177,17 @@ pub enum Arith {
     Sub,
     /// The first divided by the second.
     Div,
+}
+
+/// What a pointwise layer does with the tensor that it trains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Apply {
+    /// Multiplies what is negative by it.
+    Slope,
+    /// Multiplies by it.
+    Scale,
+    /// Adds it.
+    Shift,
 }
 
 /// What a node computes. Input and output shapes stand in the [`Node`].
@@ -188,6 +231,13 @@ pub enum Op {
     },
     /// A pointwise activation.
     Act(Act),
+    /// A pointwise layer with a trained tensor, which is repeated along axes of size 1.
+    Trained {
+        /// What is done with the tensor.
+        apply: Apply,
+        /// The tensor's shape; flat for one value per channel of a map, or one for all.
+        tensor: Shape,
+    },
     /// Softmax over channels (over all features of a flat value).
     Softmax {
         /// Whether its logarithm is the result.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::ir::{Graph, Op};
+use crate::ir::{Apply, Graph, Op};
 
 /// Tensors start at multiples of this many floats: 64 bytes, a cache line and an AVX-512 register.
 pub const ALIGN: usize = 16;
@@ -14,10 +14,12 @@ pub enum Role {
     Weight,
     /// A bias.
     Bias,
-    /// The scale of a normalisation.
+    /// What values are multiplied by, as in a normalisation.
     Scale,
-    /// The shift of a normalisation.
+    /// What is added to values, as in a normalisation.
     Shift,
+    /// The slopes of negative values.
+    Slope,
     /// A running mean: state.
     RunningMean,
     /// A running variance: state.
@@ -28,7 +30,7 @@ impl Role {
     /// The part of a tensor's name after the layer's.
     pub fn suffix(self) -> &'static str {
         match self {
-            Role::Weight | Role::Scale => "weight",
+            Role::Weight | Role::Scale | Role::Slope => "weight",
             Role::Bias | Role::Shift => "bias",
             Role::RunningMean => "running_mean",
             Role::RunningVar => "running_var",
@@ -48,7 +50,7 @@ pub struct Tensor {
     pub node: usize,
     /// What it is for.
     pub role: Role,
-    /// OIHW (IOHW of a transposed convolution), `[out, in]` or `[channels]`.
+    /// OIHW (IOHW of a transposed convolution), `[out, in]`, `[channels]`, or as it was written.
     pub shape: Vec<usize>,
     /// First float inside its buffer.
     pub offset: usize,
@@ -136,6 +138,14 @@ fn tensors_of(graph: &Graph, node: usize) -> Vec<Parts> {
         Op::BatchNorm { .. } => {
             let tensor = |role| (role, vec![output.to_map().c], 1, 1);
             return [Role::Scale, Role::Shift, Role::RunningMean, Role::RunningVar].map(tensor).to_vec();
+        }
+        Op::Trained { apply, tensor } => {
+            let role = match apply {
+                Apply::Slope => Role::Slope,
+                Apply::Scale => Role::Scale,
+                Apply::Shift => Role::Shift,
+            };
+            return vec![(role, tensor.dims(), 1, 1)];
         }
         _ => return Vec::new(),
     };

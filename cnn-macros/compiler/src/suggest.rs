@@ -1,7 +1,7 @@
 //! "Did you mean": the nearest known name.
 
 /// What a layer is called here, and what other tools call it.
-const FOREIGN: [(&str, &[&str]); 24] = [
+const FOREIGN: [(&str, &[&str]); 27] = [
     ("conv", &["conv1d", "conv2d", "convolution"]),
     ("dwconv", &["depthwise", "depthwise_conv", "depth_conv", "separable_conv"]),
     ("pool", &["max", "max_pool", "max_pool2d", "maxpool2d"]),
@@ -12,9 +12,12 @@ const FOREIGN: [(&str, &[&str]); 24] = [
     ("fc", &["linear", "dense", "fully_connected", "full"]),
     ("bn", &["batchnorm", "batch_norm", "batchnorm2d"]),
     ("lrn", &["local_response_norm", "norm"]),
-    ("leaky_relu", &["leakyrelu", "lrelu", "prelu"]),
+    ("leaky_relu", &["leakyrelu", "lrelu"]),
     ("hardswish", &["hswish", "hard_swish"]),
     ("silu", &["swish"]),
+    ("hardsigmoid", &["hsigmoid", "hard_sigmoid"]),
+    ("clip", &["clamp", "hardtanh"]),
+    ("reciprocal", &["inverse"]),
     ("flatten", &["ravel"]),
     ("reshape", &["view"]),
     ("permute", &["transpose"]),
@@ -101,7 +104,7 @@ mod tests {
         assert_eq!(nearest("cnov", layers), Some("conv"));
         assert_eq!(nearest("Linear", layers), Some("fc"));
         assert_eq!(nearest("BatchNorm", layers), Some("bn"));
-        assert_eq!(nearest("prelu", layers), Some("leaky_relu"));
+        assert_eq!(nearest("lrelu", layers), Some("leaky_relu"));
         assert_eq!(nearest("transformer", layers), None);
         assert_eq!(nearest("b", layers), None);
         assert_eq!(did_you_mean("relux", layers), "; did you mean `relu`?");

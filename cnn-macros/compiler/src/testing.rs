@@ -92,6 +92,7 @@ fn kind(op: Op) -> &'static str {
         Op::AvgPool { .. } => "avgpool",
         Op::Fc { .. } => "fc",
         Op::Act(_) => "act",
+        Op::Trained { .. } => "trained",
         Op::Softmax { .. } => "softmax",
         Op::BatchNorm { .. } => "bn",
         Op::Lrn { .. } => "lrn",

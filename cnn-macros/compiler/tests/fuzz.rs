@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use quote::quote;
 
 /// Pieces of the language and of what people may type instead.
-const PIECES: [&str; 69] = [
+const PIECES: [&str; 71] = [
     "->",
     "->",
     "->",
@@ -55,6 +55,8 @@ const PIECES: [&str; 69] = [
     "reshape",
     "expand",
     "hwc",
+    "scale",
+    "clip",
     "shortcut",
     "flatten",
     "upsample",
@@ -221,7 +223,26 @@ enum Random {
 const BLOCK: &str = "block unit(c, s = 1, k = 3) = conv(c, k, s, p(k / 2)) -> bn -> relu; ";
 
 fn layer() -> impl Strategy<Value = Random> {
-    let points = ["relu", "bn", "tanh", "lrn", "dropout(0.25)", "hardswish", "softmax", "id", "leaky_relu(0.1)"];
+    let points = [
+        "relu",
+        "bn",
+        "tanh",
+        "lrn",
+        "dropout(0.25)",
+        "hardswish",
+        "softmax",
+        "id",
+        "leaky_relu(0.1)",
+        "selu",
+        "clip(lo = -1)",
+        "hardsigmoid",
+        "gelu(tanh)",
+        "affine(2, add = 0.1)",
+        "prelu",
+        "prelu(shared)",
+        "scale",
+        "shift(1x1x1)",
+    ];
     prop_oneof![
         (1..9_usize, [1..6_usize, 1..6_usize], 1..4_usize, 0..3_usize, 1..3_usize, any::<bool>()).prop_map(
             |(out, kernel, stride, pad, dilation, same)| Random::Conv { out, kernel, stride, pad, dilation, same }

@@ -35,7 +35,6 @@ impl Operand {
     }
 
     /// A tensor that all samples share.
-    #[cfg_attr(not(test), expect(dead_code))]
     pub(crate) fn shared(map: Map) -> Self {
         Operand { map, batched: false }
     }
@@ -106,7 +105,7 @@ impl Walk {
     /// Calls `f(elements of the first value, where they start in the others)` for each run of elements `range` of the
     /// first value, which is repeated along no axis.
     #[inline(always)]
-    pub(crate) fn runs(&self, range: Range<usize>, mut f: impl FnMut(Range<usize>, [usize; 2])) {
+    fn runs(&self, range: Range<usize>, mut f: impl FnMut(Range<usize>, [usize; 2])) {
         if range.is_empty() {
             return;
         }
@@ -123,7 +122,7 @@ impl Walk {
 
     /// What the second and the third value hold along a run of `len` elements from places that [`runs`](Self::runs) gave.
     #[inline(always)]
-    pub(crate) fn along<'a>(&self, values: [&'a [f32]; 2], at: [usize; 2], len: usize) -> [Along<'a>; 2] {
+    fn along<'a>(&self, values: [&'a [f32]; 2], at: [usize; 2], len: usize) -> [Along<'a>; 2] {
         let [a, b] = values;
         [Along::new(a, at[0], self.run.steps[1], len), Along::new(b, at[1], self.run.steps[2], len)]
     }
@@ -197,23 +196,13 @@ fn map_at<const ADD: bool>(
     output: &mut [f32],
     f: impl Fn(usize, f32, f32) -> f32 + Sync,
 ) {
-    let work = output.len();
-    each(output, CHUNK, work, |piece, output| {
-        let start = piece * CHUNK;
-        wide(
-            #[inline(always)]
-            || {
-                walk.runs(
-                    start..start + output.len(),
-                    #[inline(always)]
-                    |range, at| {
-                        let values = walk.along(values, at, range.len());
-                        row::<ADD>(&mut output[range.start - start..range.end - start], range.start, values, &f);
-                    },
-                );
-            },
-        );
-    });
+    for_runs(
+        walk,
+        values,
+        output,
+        #[inline(always)]
+        |range, output, values| row::<ADD>(output, range.start, values, &f),
+    );
 }
 
 /// One run of [`map_at`] from place `start` on.
@@ -228,6 +217,48 @@ fn row<const ADD: bool>(output: &mut [f32], start: usize, values: [Along<'_>; 2]
         [Along::All(a), Along::Each(b)] => output.zip(b).for_each(|((y, at), &b)| put::<ADD>(y, f(at, a, b))),
         [Along::All(a), Along::All(b)] => output.for_each(|(y, at)| put::<ADD>(y, f(at, a, b))),
     }
+}
+
+/// Sets `f(io, b)` for each element of the walk's first value, in place; the second and the third are both `b`.
+pub(crate) fn map_inplace(walk: &Walk, io: &mut [f32], b: &[f32], f: impl Fn(f32, f32) -> f32 + Sync) {
+    for_runs(
+        walk,
+        [b, b],
+        io,
+        #[inline(always)]
+        |_, io, [_, b]| match b {
+            Along::Each(b) => io.iter_mut().zip(b).for_each(|(x, &b)| *x = f(*x, b)),
+            Along::All(b) => io.iter_mut().for_each(|x| *x = f(*x, b)),
+        },
+    );
+}
+
+/// Calls `f(elements, run of the output, what the others hold along it)` for each run of the walk's first value. `f` is
+/// always inlined (`#[inline(always)]`), or it keeps the base instruction set.
+pub(crate) fn for_runs(
+    walk: &Walk,
+    values: [&[f32]; 2],
+    output: &mut [f32],
+    f: impl Fn(Range<usize>, &mut [f32], [Along<'_>; 2]) + Sync,
+) {
+    let work = output.len();
+    each(output, CHUNK, work, |piece, output| {
+        let start = piece * CHUNK;
+        wide(
+            #[inline(always)]
+            || {
+                walk.runs(
+                    start..start + output.len(),
+                    #[inline(always)]
+                    |range, at| {
+                        let values = walk.along(values, at, range.len());
+                        let run = range.start - start..range.end - start;
+                        f(range, &mut output[run], values);
+                    },
+                );
+            },
+        );
+    });
 }
 
 /// Sets or adds, for each element of the target, `finish` of its index and of the sum of `f(a, b)` over the axes along

@@ -26,5 +26,6 @@ pub mod post;
 pub mod scalar;
 pub(crate) mod scratch;
 pub mod softmax;
+pub mod trained;
 pub mod upsample;
 pub(crate) mod wide;

@@ -72,12 +72,13 @@ impl<'a> Post<'a> {
     /// Activates.
     ///
     /// # Panics
-    /// If the activation is not a clamp: neither `Relu` nor `Relu6`.
+    /// If the activation is not a clamp: neither `Relu` nor `Relu6` nor `Clip`.
     #[must_use]
     pub fn act(mut self, act: Act) -> Self {
         self.clamp = match act {
             Act::Relu => (0.0, f32::INFINITY),
             Act::Relu6 => (0.0, 6.0),
+            Act::Clip { lo, hi } => (lo, hi),
             other => panic!("{other:?} is not a clamp"),
         };
         self

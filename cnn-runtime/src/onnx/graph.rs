@@ -105,6 +105,13 @@ impl Layer<'_> {
         self.graph.weights.iter().any(|(tensor, _)| tensor.name == name).then_some(name)
     }
 
+    /// Gives one of the layer's tensors another shape in the file.
+    pub fn view(&mut self, part: &str, shape: Vec<usize>) {
+        let name = format!("{}.{part}", self.info.name);
+        let tensor = self.graph.weights.iter_mut().find(|(tensor, _)| tensor.name == name);
+        tensor.into_iter().for_each(|(_, own)| own.clone_from(&shape));
+    }
+
     /// The node's inputs followed by those of the layer's tensors that there are.
     pub fn with_tensors(&self, input: String, parts: &[&str]) -> Vec<String> {
         std::iter::once(input).chain(parts.iter().filter_map(|part| self.tensor(part))).collect()

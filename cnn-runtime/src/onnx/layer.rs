@@ -2,7 +2,7 @@
 
 use super::attribute::{float, int, ints, text};
 use super::graph::Layer;
-use crate::desc::{Act, Arith, BatchNorm, Conv, LayerOp, Lrn, Resample, Upsample};
+use crate::desc::{Act, Apply, Arith, BatchNorm, Conv, LayerOp, Lrn, Map, Resample, Trained, Upsample};
 
 impl Layer<'_> {
     /// Puts the layer's nodes into the graph.
@@ -15,6 +15,7 @@ impl Layer<'_> {
             LayerOp::AvgPool(pool) => self.avg_pool(&pool),
             LayerOp::Fc(_) => self.fc(),
             LayerOp::Act(act) => self.act(act),
+            LayerOp::Trained(trained) => self.trained(&trained),
             LayerOp::Softmax(softmax) => {
                 self.node(if softmax.log { "LogSoftmax" } else { "Softmax" }, &[input], [int("axis", 1)]);
             }
@@ -91,7 +92,40 @@ impl Layer<'_> {
             Act::HardSwish => self.node("HardSwish", &[x], []),
             Act::Tanh => self.node("Tanh", &[x], []),
             Act::Sigmoid => self.node("Sigmoid", &[x], []),
+            Act::Selu { alpha, gamma } => self.node("Selu", &[x], [float("alpha", alpha), float("gamma", gamma)]),
+            Act::Clip { lo, hi } => {
+                // An input that is left out has no name.
+                let bound = |(part, bound): (&str, f32)| {
+                    if bound.is_finite() { self.float(part, bound) } else { String::new() }
+                };
+                let [min, max] = [("min", lo), ("max", hi)].map(bound);
+                self.node("Clip", &[x, min, max], []);
+            }
+            Act::HardSigmoid { alpha, beta } => {
+                self.node("HardSigmoid", &[x], [float("alpha", alpha), float("beta", beta)]);
+            }
+            Act::GeluTanh => self.node("Gelu", &[x], [text("approximate", "tanh")]),
+            Act::Affine { mul, add } => {
+                let (mul, add) = (self.float("mul", mul), self.float("add", add));
+                let product = self.part("product", "Mul", &[x, mul], []);
+                self.node("Add", &[product, add], []);
+            }
+            Act::Reciprocal => self.node("Reciprocal", &[x], []),
         }
+    }
+
+    /// The last axes of the tensor are matched with those of the value.
+    fn trained(&mut self, trained: &Trained) {
+        let (op, part) = match trained.apply {
+            Apply::Slope => ("PRelu", "weight"),
+            Apply::Scale => ("Mul", "weight"),
+            Apply::Shift => ("Add", "bias"),
+        };
+        let Map { c, h, w } = trained.tensor;
+        let shape = if self.is_map() { vec![c, h, w] } else { vec![c] };
+        self.view(part, shape);
+        let inputs = self.with_tensors(self.input(), &[part]);
+        self.node(op, &inputs, []);
     }
 
     /// The momentum is the weight of what was there before, not of the newest batch.

@@ -7,7 +7,7 @@ use super::Context;
 use super::forward::range;
 use super::literal::{self, int};
 use super::slots::Arena;
-use crate::backward::{GradId, Step, Task, Write, saves_output};
+use crate::backward::{GradId, Saved, Step, Task, Write, saves_output};
 use crate::ir::{Arith, Op};
 use crate::layout::Role;
 use crate::plan::storage::BufferId;
@@ -97,6 +97,9 @@ impl Backward<'_> {
     }
 
     fn params(&self, d_output: GradId) -> TokenStream {
+        if matches!(self.op(), Op::Trained { .. }) {
+            return self.trained_params(d_output);
+        }
         let views = self.views(&[("x", self.input()), ("dy", self.gradient(d_output))]);
         let d = self.context.descriptors.get(self.step.node);
         let module = match self.op() {
@@ -116,6 +119,17 @@ impl Backward<'_> {
         }
     }
 
+    fn trained_params(&self, d_output: GradId) -> TokenStream {
+        let node = self.step.node;
+        let (d, tensor) = (self.context.descriptors.get(node), self.context.only_range(node));
+        let (views, x) = match self.context.compiled.tape.saved[node] {
+            Saved::Input => (vec![("x", self.input())], quote!(x)),
+            _ => (Vec::new(), quote!(&[])),
+        };
+        let views = self.views(&[views, vec![("dy", self.gradient(d_output))]].concat());
+        quote!(#views rt::trained::backward_tensor(&#d, frame.n, #x, dy, &mut g[#tensor]);)
+    }
+
     /// What the kernel reads beside the gradients, by the names that [`Backward::data`] uses.
     fn data_views(&self, d_output: GradId, d_input: GradId) -> Vec<(&'static str, BufferId)> {
         let (node, train) = (self.step.node, &self.context.compiled.train);
@@ -127,6 +141,7 @@ impl Backward<'_> {
             Op::Arith(Arith::Sub) => Vec::new(),
             Op::Arith(_) if self.input_at(0) == self.input_at(1) => vec![("a", self.input())],
             Op::Arith(_) => vec![("a", self.input_at(0)), ("b", self.input_at(1))],
+            Op::Trained { .. } => vec![("x", self.input())],
             Op::Act(act) if !saves_output(act) => vec![("x", self.input())],
             Op::Act(_) | Op::Softmax { .. } => vec![("y", self.value(node + 1))],
             _ => Vec::new(),
@@ -172,6 +187,10 @@ impl Backward<'_> {
             Op::Lrn { .. } => {
                 let d = d();
                 quote!(rt::lrn::backward(&#d, frame.n, x, scale, dy, dx, #write);)
+            }
+            Op::Trained { .. } => {
+                let (d, tensor) = (d(), self.context.only_tensor(node));
+                quote!(rt::trained::backward(&#d, frame.n, x, #tensor, dy, dx, #write);)
             }
             Op::Dropout { rate } => {
                 let rate_and_key = self.context.dropout(node, rate);
@@ -220,6 +239,11 @@ impl Backward<'_> {
                 let views = self.views(&[saved, d]);
                 let (act, saved) = (literal::act(act), quote::format_ident!("{}", saved.0));
                 quote!(#views rt::act::backward_inplace(#act, #saved, d);)
+            }
+            Op::Trained { .. } => {
+                let views = self.views(&[("x", self.input()), d]);
+                let (descriptor, tensor) = (self.context.descriptors.get(node), self.context.only_tensor(node));
+                quote!(#views rt::trained::backward_inplace(&#descriptor, frame.n, x, #tensor, d);)
             }
             Op::Dropout { rate } => {
                 let (views, rate_and_key) = (self.views(&[d]), self.context.dropout(node, rate));

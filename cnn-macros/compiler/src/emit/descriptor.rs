@@ -92,6 +92,11 @@ fn describe(graph: &Graph, index: usize) -> Vec<(TokenStream, TokenStream)> {
             let (inputs, outputs) = (int(input.len()), int(output.len()));
             one(quote!(Fc), quote!(inputs: #inputs, outputs: #outputs))
         }
+        Op::Trained { apply, tensor } => {
+            let [input, tensor] = [input, tensor].map(|shape| literal::map(shape.to_map()));
+            let apply = literal::apply(apply);
+            one(quote!(Trained), quote!(apply: #apply, input: #input, tensor: #tensor))
+        }
         Op::Softmax { log } => {
             let map = literal::map(input.to_map());
             one(quote!(Softmax), quote!(map: #map, log: #log))

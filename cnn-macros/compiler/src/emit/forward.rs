@@ -9,7 +9,7 @@ use super::Context;
 use super::literal::{self, float, int};
 use super::slots::Arena;
 use crate::ir::{Op, ValueId};
-use crate::layout::Role;
+use crate::layout::{Role, Tensor};
 use crate::plan::fuse::Fusion;
 use crate::plan::storage::{BufferId, Exec};
 
@@ -31,6 +31,17 @@ impl Context<'_> {
     pub fn tensor(&self, node: usize, role: Role) -> TokenStream {
         let range = range(self.compiled.layout.range(node, role).unwrap_or_default());
         if role.is_state() { quote!(&s[#range]) } else { quote!(&p[#range]) }
+    }
+
+    /// The tensor of a node that has one.
+    pub fn only_tensor(&self, node: usize) -> TokenStream {
+        let range = self.only_range(node);
+        quote!(&p[#range])
+    }
+
+    /// Where the tensor of a node that has one stands.
+    pub fn only_range(&self, node: usize) -> TokenStream {
+        range(self.compiled.layout.of_node(node).first().map(Tensor::range).unwrap_or_default())
     }
 
     /// The index that mixes a layer into dropout's key, and its rate.
@@ -151,6 +162,10 @@ impl Forward<'_> {
                 let act = literal::act(act);
                 quote!(rt::act::forward(#act, x, y);)
             }
+            Op::Trained { .. } => {
+                let (d, tensor) = (descriptor(), context.only_tensor(node));
+                quote!(rt::trained::forward(&#d, frame.n, x, #tensor, y);)
+            }
             Op::Dropout { rate } => {
                 let rate_and_key = context.dropout(node, rate);
                 quote!(rt::dropout::forward(#rate_and_key, x, y);)
@@ -242,6 +257,10 @@ impl Forward<'_> {
             Op::Act(act) => {
                 let act = literal::act(act);
                 quote!(rt::act::forward_inplace(#act, x);)
+            }
+            Op::Trained { .. } => {
+                let (d, tensor) = (self.context.descriptors.get(self.node), self.context.only_tensor(self.node));
+                quote!(rt::trained::forward_inplace(&#d, frame.n, x, #tensor);)
             }
             Op::Dropout { rate } => {
                 let rate_and_key = self.context.dropout(self.node, rate);

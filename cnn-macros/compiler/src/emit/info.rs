@@ -178,6 +178,7 @@ fn role(role: Role) -> Ident {
         Role::Bias => "Bias",
         Role::Scale => "Scale",
         Role::Shift => "Shift",
+        Role::Slope => "Slope",
         Role::RunningMean => "RunningMean",
         Role::RunningVar => "RunningVar",
     };

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{format_ident, quote};
 
-use crate::ir::{Act, Arith, Map, Resample, Window};
+use crate::ir::{Act, Apply, Arith, Map, Resample, Window};
 
 /// Integers without a suffix.
 pub fn int(value: usize) -> Literal {
@@ -62,6 +62,24 @@ pub fn act(act: Act) -> TokenStream {
         Act::HardSwish => quote!(rt::Act::HardSwish),
         Act::Tanh => quote!(rt::Act::Tanh),
         Act::Sigmoid => quote!(rt::Act::Sigmoid),
+        Act::Selu { alpha, gamma } => {
+            let [alpha, gamma] = [alpha, gamma].map(float);
+            quote!(rt::Act::Selu { alpha: #alpha, gamma: #gamma })
+        }
+        Act::Clip { lo, hi } => {
+            let [lo, hi] = [lo, hi].map(float);
+            quote!(rt::Act::Clip { lo: #lo, hi: #hi })
+        }
+        Act::HardSigmoid { alpha, beta } => {
+            let [alpha, beta] = [alpha, beta].map(float);
+            quote!(rt::Act::HardSigmoid { alpha: #alpha, beta: #beta })
+        }
+        Act::GeluTanh => quote!(rt::Act::GeluTanh),
+        Act::Affine { mul, add } => {
+            let [mul, add] = [mul, add].map(float);
+            quote!(rt::Act::Affine { mul: #mul, add: #add })
+        }
+        Act::Reciprocal => quote!(rt::Act::Reciprocal),
     }
 }
 
@@ -70,6 +88,14 @@ pub fn arith(arith: Arith) -> TokenStream {
         Arith::Mul => quote!(rt::Arith::Mul),
         Arith::Sub => quote!(rt::Arith::Sub),
         Arith::Div => quote!(rt::Arith::Div),
+    }
+}
+
+pub fn apply(apply: Apply) -> TokenStream {
+    match apply {
+        Apply::Slope => quote!(rt::Apply::Slope),
+        Apply::Scale => quote!(rt::Apply::Scale),
+        Apply::Shift => quote!(rt::Apply::Shift),
     }
 }
 

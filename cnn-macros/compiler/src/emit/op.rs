@@ -23,6 +23,7 @@ pub fn op(context: &Context<'_>, node: usize) -> TokenStream {
             let act = literal::act(act);
             quote!(Act(#act))
         }
+        Op::Trained { .. } => of(quote!(Trained)),
         Op::Softmax { .. } => of(quote!(Softmax)),
         Op::BatchNorm { .. } => of(quote!(BatchNorm)),
         Op::Lrn { .. } => of(quote!(Lrn)),

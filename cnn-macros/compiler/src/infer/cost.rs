@@ -46,6 +46,7 @@ pub fn cost(op: &Op, input: Shape, output: Shape) -> Option<Cost> {
         }
         Op::Fc { bias } => (elements(input)?, *bias),
         Op::BatchNorm { .. } => return Some(Cost { params: 2 * channels(output), macs: 0 }),
+        Op::Trained { tensor, .. } => return Some(Cost { params: elements(*tensor)?, macs: 0 }),
         _ => return Some(Cost::default()),
     };
     let weights = taps.checked_mul(channels(output))?;

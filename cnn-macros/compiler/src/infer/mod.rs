@@ -137,7 +137,8 @@ impl<'i> Inference<'i> {
         }
         match outcome {
             Outcome::Node(built) => self.node(built, layer, None),
-            Outcome::Pair([(conv, before), (bn, after)]) => {
+            Outcome::Pair(pair) => {
+                let [(conv, before), (bn, after)] = *pair;
                 let (id, output, op) = (self.nodes.len(), bn.output, bn.op);
                 self.add_node(conv, layer, Some(before), self.ids(layer));
                 let id = self.add_node(bn, layer, Some(after), vec![id + 1]);

@@ -119,7 +119,7 @@ impl<'c> Report<'c> {
                     let padding = padding_for(&op, [map.h, map.w], [wanted.h, wanted.w])?;
                     return this.layer.map(|layer| format!("give `{}` the padding `{padding}`", layer.name));
                 }
-                Some(Op::Act(_) | Op::BatchNorm { .. } | Op::Lrn { .. } | Op::Dropout { .. }) => {}
+                Some(Op::Act(_) | Op::Trained { .. } | Op::BatchNorm { .. } | Op::Lrn { .. } | Op::Dropout { .. }) => {}
                 _ => return None,
             }
         }
@@ -145,7 +145,14 @@ impl<'c> Report<'c> {
                 }
                 Some(Op::Conv { window, .. }) => windows.push(window),
                 None if this.layer.is_none() => {}
-                Some(Op::Act(_) | Op::BatchNorm { .. } | Op::Lrn { .. } | Op::Dropout { .. } | Op::Softmax { .. }) => {}
+                Some(
+                    Op::Act(_)
+                    | Op::Trained { .. }
+                    | Op::BatchNorm { .. }
+                    | Op::Lrn { .. }
+                    | Op::Dropout { .. }
+                    | Op::Softmax { .. },
+                ) => {}
                 _ => return None,
             }
         }

@@ -22,7 +22,7 @@ pub(crate) const LARGEST: usize = 1 << 31;
 const WORDS: &[&str] = &[
     "same", "valid", "bias", "nobias", "global", "nearest", "bilinear",
     "chw", "cwh", "hcw", "hwc", "wch", "whc",
-    "ceil", "excludepad",
+    "ceil", "excludepad", "shared",
 ];
 
 /// Whether a name would be read as an option.
@@ -389,7 +389,8 @@ impl<'c> Bound<'c> {
             _ => return self.whole(arg.value, name, 0, arg.site).map(|_| 0.0),
         };
         if check(value) && (value as f32).is_finite() && check(f64::from(value as f32)) {
-            return Ok(value as f32);
+            // Not -0, which has the bits of another number.
+            return Ok(value as f32 + 0.0);
         }
         self.fail(arg.site, format!("{name} = {}: it must be {range}", decimal(value)));
         Err(())

@@ -20,6 +20,7 @@ mod softmax;
 #[cfg(test)]
 mod tests;
 mod text;
+mod trained;
 mod upsample;
 mod window;
 
@@ -50,6 +51,14 @@ pub enum Kind {
     HardSwish,
     Tanh,
     Sigmoid,
+    Selu,
+    Clip,
+    HardSigmoid,
+    Affine,
+    Reciprocal,
+    Prelu,
+    Scale,
+    Shift,
     Softmax,
     LogSoftmax,
     Bn,
@@ -70,7 +79,7 @@ pub enum Kind {
 }
 
 /// The layers' names. The first name of a kind is the one shown.
-pub const LAYERS: [(&str, Kind); 33] = [
+pub const LAYERS: [(&str, Kind); 41] = [
     ("conv", Kind::Conv),
     ("dwconv", Kind::DwConv),
     ("conv_transpose", Kind::ConvTranspose),
@@ -87,6 +96,14 @@ pub const LAYERS: [(&str, Kind); 33] = [
     ("hardswish", Kind::HardSwish),
     ("tanh", Kind::Tanh),
     ("sigmoid", Kind::Sigmoid),
+    ("selu", Kind::Selu),
+    ("clip", Kind::Clip),
+    ("hardsigmoid", Kind::HardSigmoid),
+    ("affine", Kind::Affine),
+    ("reciprocal", Kind::Reciprocal),
+    ("prelu", Kind::Prelu),
+    ("scale", Kind::Scale),
+    ("shift", Kind::Shift),
     ("softmax", Kind::Softmax),
     ("log_softmax", Kind::LogSoftmax),
     ("bn", Kind::Bn),
@@ -137,6 +154,14 @@ impl Kind {
             Kind::Fc => fc::SIGNATURE,
             Kind::LeakyRelu => act::LEAKY_RELU,
             Kind::Elu => act::ELU,
+            Kind::Selu => act::SELU,
+            Kind::Clip => act::CLIP,
+            Kind::HardSigmoid => act::HARDSIGMOID,
+            Kind::Affine => act::AFFINE,
+            Kind::Gelu => act::GELU,
+            Kind::Prelu => trained::PRELU,
+            Kind::Scale => trained::SCALE,
+            Kind::Shift => trained::SHIFT,
             Kind::Bn => norm::BN,
             Kind::Lrn => norm::LRN,
             Kind::Dropout => dropout::SIGNATURE,
@@ -167,7 +192,7 @@ pub(crate) enum Outcome {
     /// Nothing: the output is the input.
     Same,
     /// Two nodes in a row, with the last parts of their names.
-    Pair([(Built, &'static str); 2]),
+    Pair(Box<[(Built, &'static str); 2]>),
     /// Nodes of two inputs in a row: the first joins the first two branches, each other the one before and the next branch.
     Fold(Vec<Built>),
     /// An error has been reported, or the input is unknown. The output's shape, where it is certain nevertheless.
@@ -222,6 +247,7 @@ pub(crate) fn infer(layer: &Layer<'_>, input: Option<Shape>, normalised: bool, r
         Kind::ConvTranspose => conv_transpose::infer(&cx),
         Kind::Pool | Kind::AvgPool => pool::infer(&cx),
         Kind::Fc => fc::infer(&cx),
+        Kind::Prelu | Kind::Scale | Kind::Shift => trained::infer(&cx),
         Kind::Softmax | Kind::LogSoftmax => softmax::infer(&cx),
         Kind::Bn => norm::bn(&cx),
         Kind::Lrn => norm::lrn(&cx),

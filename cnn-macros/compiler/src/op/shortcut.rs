@@ -30,5 +30,5 @@ pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
     let output = Shape::Map(output);
     let conv = Built { op: Op::Conv { window, groups: 1, bias: false }, output, text };
     let bn = Built { op: Op::BatchNorm { eps: 1e-5, momentum: 0.1 }, output, text: "bn".into() };
-    Outcome::Pair([(conv, "conv"), (bn, "bn")])
+    Outcome::Pair(Box::new([(conv, "conv"), (bn, "bn")]))
 }

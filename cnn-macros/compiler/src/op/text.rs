@@ -54,6 +54,14 @@ pub(crate) fn window_options(window: &Window) -> String {
     text
 }
 
+/// A number that the language reads as the same one: the shortest, with an exponent where digits would fill the line.
+pub(crate) fn number(value: f32) -> String {
+    let plain = value.to_string();
+    let short = if plain.len() > 12 { format!("{value:?}") } else { plain };
+    // The language reads numbers in double precision first, which may round to a neighbour.
+    if short.parse::<f64>().is_ok_and(|read| read as f32 == value) { short } else { format!("{:?}", f64::from(value)) }
+}
+
 /// A list for a sentence: `a`, `a or b`, `a, b or c`.
 pub(crate) fn either(options: &[String]) -> String {
     match options {
@@ -74,6 +82,12 @@ mod tests {
         assert_eq!(either(&["a".into(), "b".into(), "c".into()]), "a, b or c");
         assert_eq!(short([2, 2]), "2");
         assert_eq!(short([2, 1]), "2x1");
+    }
+
+    #[test]
+    fn numbers_read_back() {
+        let texts = [2.0, -0.5, 0.1, 1.0 / 3.0, 1e30, -1e-30, 16_777_216.0, f32::MAX, 1e-45].map(number);
+        assert_eq!(texts, ["2", "-0.5", "0.1", "0.33333334", "1e30", "-1e-30", "16777216", "3.4028235e38", "1e-45"]);
     }
 
     #[test]

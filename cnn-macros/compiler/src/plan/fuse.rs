@@ -87,7 +87,7 @@ fn addend(graph: &Graph, sum: usize, node: usize) -> Option<ValueId> {
 
 /// Whether a layer cuts values off below, and perhaps above.
 fn is_clamp(op: Op) -> bool {
-    matches!(op, Op::Act(act @ (Act::Relu | Act::Relu6)) if saves_output(act))
+    matches!(op, Op::Act(act @ (Act::Relu | Act::Relu6 | Act::Clip { .. })) if saves_output(act))
 }
 
 #[cfg(test)]
@@ -119,9 +119,10 @@ mod tests {
         let x = net.relu(x);
         let x = net.fc(x, 7);
         let x = net.act(x, Act::Gelu);
-        net.fc(x, 5);
-        assert_eq!(self::found(net.graph(), Mode::Training).owner, [0, 0, 2, 3, 4]);
-        assert_eq!(self::found(net.graph(), Mode::Inference).owner, [0, 0, 2, 3, 4]);
+        let x = net.fc(x, 5);
+        net.act(x, Act::Clip { lo: -1.0, hi: f32::INFINITY });
+        assert_eq!(self::found(net.graph(), Mode::Training).owner, [0, 0, 2, 3, 4, 4]);
+        assert_eq!(self::found(net.graph(), Mode::Inference).owner, [0, 0, 2, 3, 4, 4]);
     }
 
     #[test]

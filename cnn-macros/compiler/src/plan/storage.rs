@@ -95,7 +95,7 @@ fn is_alias(op: Op, mode: Mode) -> bool {
 
 fn works_in_place(op: Op, mode: Mode) -> bool {
     match op {
-        Op::Add | Op::Arith(_) | Op::Dropout { .. } => true,
+        Op::Add | Op::Arith(_) | Op::Trained { .. } | Op::Dropout { .. } => true,
         Op::Act(act) => mode == Mode::Inference || saves_output(act),
         Op::BatchNorm { .. } => mode == Mode::Inference,
         _ => false,

@@ -22,9 +22,9 @@ trait Pointwise: Copy + Sync {
 
 /// Implements [`Pointwise`] for a struct: the closures' `self` is the first identifier.
 macro_rules! pointwise {
-    ($name:ident $(($field:ty))?, |$this:ident, $x:ident| $value:expr, |$saved:ident, $d:ident| $gradient:expr) => {
+    ($name:ident $(($($field:ty),+))?, |$this:ident, $x:ident| $value:expr, |$saved:ident, $d:ident| $gradient:expr) => {
         #[derive(Clone, Copy)]
-        struct $name$(($field))?;
+        struct $name$(($($field),+))?;
 
         impl Pointwise for $name {
             #[inline(always)]
@@ -74,6 +74,42 @@ pointwise!(HardSwish, |_a, x| x * Relu6.value(x + 3.0) * (1.0 / 6.0), |x, d| {
 pointwise!(Tanh, |_a, x| tanh(x), |y, d| d * (1.0 - y * y));
 pointwise!(Sigmoid, |_a, x| sigmoid(x), |y, d| d * (y * (1.0 - y)));
 
+pointwise!(Selu(f32, f32), |a, x| if x > 0.0 { a.1 * x } else { a.0 * a.1 * exp_m1(x) }, |saved, d| {
+    // As for `Elu`: where both are positive the output is saved, else the input.
+    let depth = a.0 * a.1;
+    let slope = if a.0 > 0.0 && a.1 > 0.0 { saved + depth } else { depth * exp(saved) };
+    if saved > 0.0 { d * a.1 } else { d * slope }
+});
+pointwise!(
+    Clip(f32, f32),
+    |a, x| {
+        let x = if x < a.0 { a.0 } else { x };
+        if x > a.1 { a.1 } else { x }
+    },
+    |y, d| if y <= a.0 || y >= a.1 { 0.0 } else { d }
+);
+pointwise!(HardSigmoid(f32, f32), |a, x| Clip(0.0, 1.0).value(a.0 * x + a.1), |y, d| if y <= 0.0 || y >= 1.0 {
+    0.0
+} else {
+    d * a.0
+});
+pointwise!(GeluTanh, |_a, x| 0.5 * x * (1.0 + tanh(inner(x).0)), |x, d| {
+    // Beyond, the derivative is 0 or 1; the powers would overflow.
+    let x = Clip(-10.0, 10.0).value(x);
+    let (u, slope) = inner(x);
+    let t = tanh(u);
+    d * (0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * slope)
+});
+pointwise!(Affine(f32, f32), |a, x| a.0 * x + a.1, |_y, d| d * a.0);
+pointwise!(Reciprocal, |_a, x| 1.0 / x, |y, d| -d * (y * y));
+
+/// What `GeluTanh` takes the hyperbolic tangent of, and its derivative.
+#[inline(always)]
+fn inner(x: f32) -> (f32, f32) {
+    const ROOT: f32 = 0.797_884_6; // of 2 / pi
+    (ROOT * (x + 0.044_715 * (x * x * x)), ROOT * (1.0 + 0.134_145 * (x * x)))
+}
+
 /// Evaluates the body with the [`Pointwise`] of an [`Act`].
 macro_rules! with {
     ($act:expr, |$f:ident| $body:expr) => {
@@ -112,6 +148,30 @@ macro_rules! with {
             }
             Act::Sigmoid => {
                 let $f = Sigmoid;
+                $body
+            }
+            Act::Selu { alpha, gamma } => {
+                let $f = Selu(alpha, gamma);
+                $body
+            }
+            Act::Clip { lo, hi } => {
+                let $f = Clip(lo, hi);
+                $body
+            }
+            Act::HardSigmoid { alpha, beta } => {
+                let $f = HardSigmoid(alpha, beta);
+                $body
+            }
+            Act::GeluTanh => {
+                let $f = GeluTanh;
+                $body
+            }
+            Act::Affine { mul, add } => {
+                let $f = Affine(mul, add);
+                $body
+            }
+            Act::Reciprocal => {
+                let $f = Reciprocal;
                 $body
             }
         }

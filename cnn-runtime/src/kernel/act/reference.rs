@@ -31,6 +31,18 @@ pub fn value(a: Act, x: f64) -> f64 {
         Act::HardSwish => x * (x + 3.0).clamp(0.0, 6.0) / 6.0,
         Act::Tanh => x.tanh(),
         Act::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+        Act::Selu { alpha, gamma } => {
+            let below = f64::from(alpha) * x.exp_m1();
+            f64::from(gamma) * if x > 0.0 { x } else { below }
+        }
+        Act::Clip { lo, hi } => x.max(f64::from(lo)).min(f64::from(hi)),
+        Act::HardSigmoid { alpha, beta } => (f64::from(alpha) * x + f64::from(beta)).clamp(0.0, 1.0),
+        Act::GeluTanh => {
+            let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3));
+            0.5 * x * (1.0 + inner.tanh())
+        }
+        Act::Affine { mul, add } => f64::from(mul) * x + f64::from(add),
+        Act::Reciprocal => 1.0 / x,
     }
 }
 

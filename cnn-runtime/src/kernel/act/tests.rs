@@ -5,7 +5,7 @@ use crate::testing::{
     assert_close, assert_same_bits, finite_differences, same_on_any_threads, set_and_add, uniform, widen,
 };
 
-const ALL: [Act; 13] = [
+const ALL: [Act; 22] = [
     Act::Relu,
     Act::LeakyRelu(0.01),
     Act::LeakyRelu(0.0),
@@ -19,6 +19,15 @@ const ALL: [Act; 13] = [
     Act::HardSwish,
     Act::Tanh,
     Act::Sigmoid,
+    Act::Selu { alpha: 1.6732632, gamma: 1.050701 },
+    Act::Selu { alpha: -0.4, gamma: 1.3 },
+    Act::Selu { alpha: 0.4, gamma: -1.3 },
+    Act::Clip { lo: -3.0, hi: 6.0 },
+    Act::Clip { lo: f32::NEG_INFINITY, hi: 3.0 },
+    Act::Clip { lo: -3.0, hi: f32::INFINITY },
+    Act::HardSigmoid { alpha: 1.0 / 6.0, beta: 0.5 },
+    Act::GeluTanh,
+    Act::Affine { mul: -1.5, add: 0.25 },
 ];
 
 /// Values in `[-7, 7)` that keep away from the kinks at -3, 0, 3 and 6.
@@ -97,6 +106,24 @@ fn nan_passes_and_extremes_saturate() {
     assert_eq!(io, [0.0, 1e30]);
     forward_inplace(Act::Relu6, &mut io);
     assert_eq!(io, [0.0, 6.0]);
+    let mut io = [-1e30, 1e30];
+    let mut d = [1.0, 1.0];
+    backward_inplace(Act::GeluTanh, &io, &mut d);
+    assert_eq!(d, [0.0, 1.0]);
+    forward_inplace(Act::GeluTanh, &mut io);
+    assert_eq!(io, [0.0, 1e30]);
+}
+
+#[test]
+fn the_reciprocal_away_from_zero() {
+    let x: Vec<f32> = uniform(7, 61).iter().map(|v| if *v < 0.0 { v - 0.5 } else { v + 0.5 }).collect();
+    let mut y = vec![f32::NAN; 61];
+    forward(Act::Reciprocal, &x, &mut y);
+    assert_close("reciprocal", &y, &reference::forward(Act::Reciprocal, &widen(&x)), 2e-7);
+    let d_output = uniform(8, 61);
+    let got = set_and_add("reciprocal", 61, |d_input, write| backward(Act::Reciprocal, &y, &d_output, d_input, write));
+    let expected = finite_differences(&widen(&x), &widen(&d_output), 1e-3, |x| reference::forward(Act::Reciprocal, x));
+    assert_close("gradient of reciprocal", &got, &expected, 2e-6);
 }
 
 #[test]

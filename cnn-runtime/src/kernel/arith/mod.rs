@@ -5,9 +5,7 @@ pub mod reference;
 #[cfg(test)]
 mod tests;
 
-use super::broadcast::{Along, Operand, Walk, map, reduce};
-use super::pieces::{CHUNK, each};
-use super::wide::wide;
+use super::broadcast::{Operand, Walk, map, map_inplace, reduce};
 use crate::desc::{Arith, Join, Map, Write};
 
 /// `output = a * b`, `a - b` or `a / b`.
@@ -34,11 +32,11 @@ pub fn forward_inplace(d: &Join, n: usize, which: usize, io: &mut [f32], other: 
     check(d, n, lens, io.len());
     let walk = Walk::new(n, [d.inputs[which], d.inputs[1 - which], d.inputs[1 - which]].map(Operand::of_samples));
     match (d.arith, which) {
-        (Arith::Mul, _) => inplace(&walk, io, other, |x, other| x * other),
-        (Arith::Sub, 0) => inplace(&walk, io, other, |x, other| x - other),
-        (Arith::Sub, _) => inplace(&walk, io, other, |x, other| other - x),
-        (Arith::Div, 0) => inplace(&walk, io, other, |x, other| x / other),
-        (Arith::Div, _) => inplace(&walk, io, other, |x, other| other / x),
+        (Arith::Mul, _) => map_inplace(&walk, io, other, |x, other| x * other),
+        (Arith::Sub, 0) => map_inplace(&walk, io, other, |x, other| x - other),
+        (Arith::Sub, _) => map_inplace(&walk, io, other, |x, other| other - x),
+        (Arith::Div, 0) => map_inplace(&walk, io, other, |x, other| x / other),
+        (Arith::Div, _) => map_inplace(&walk, io, other, |x, other| other / x),
     }
 }
 
@@ -71,31 +69,6 @@ pub fn backward(
 fn check(d: &Join, n: usize, inputs: [usize; 2], output: usize) {
     assert_eq!(inputs, d.inputs.map(|map| n * map.len()), "join: inputs of {n} samples");
     assert_eq!(output, n * d.output().len(), "join: output of {n} samples");
-}
-
-/// Sets `f(io, other)` for each element of `io`.
-fn inplace(walk: &Walk, io: &mut [f32], other: &[f32], f: impl Fn(f32, f32) -> f32 + Sync) {
-    let len = io.len();
-    each(io, CHUNK, len, |piece, io| {
-        let start = piece * CHUNK;
-        wide(
-            #[inline(always)]
-            || {
-                walk.runs(
-                    start..start + io.len(),
-                    #[inline(always)]
-                    |range, at| {
-                        let [other, _] = walk.along([other, other], at, range.len());
-                        let io = &mut io[range.start - start..range.end - start];
-                        match other {
-                            Along::Each(other) => io.iter_mut().zip(other).for_each(|(x, &other)| *x = f(*x, other)),
-                            Along::All(other) => io.iter_mut().for_each(|x| *x = f(*x, other)),
-                        }
-                    },
-                );
-            },
-        );
-    });
 }
 
 /// [`backward`] of one way to write.

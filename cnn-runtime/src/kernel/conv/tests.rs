@@ -94,7 +94,7 @@ fn check_post(isa: Isa, d: &Conv, n: usize) {
     let norm = BatchNorm { channels: c, plane, eps: 1e-3, momentum: 0.1 };
     let posts = [
         Post::new().norm(&norm, &scale, &shift, &mean, &var),
-        Post::new().bias(&bias).act(Act::Relu6),
+        Post::new().bias(&bias).act(Act::Clip { lo: -0.5, hi: 0.75 }),
         Post::new().add(&residual).act(Act::Relu),
         Post::new().bias(&bias).norm(&norm, &scale, &shift, &mean, &var).add(&residual).act(Act::Relu),
     ];
@@ -115,7 +115,7 @@ fn check_post(isa: Isa, d: &Conv, n: usize) {
             *y += if with_residual { f64::from(residual[at]) } else { 0.0 };
             *y = match index {
                 0 => *y,
-                1 => y.clamp(0.0, 6.0),
+                1 => y.clamp(-0.5, 0.75),
                 _ => y.max(0.0),
             };
         }

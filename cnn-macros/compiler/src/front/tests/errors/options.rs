@@ -165,6 +165,49 @@ fn each_mistake_is_marked_and_explained() {
             "beta",
             "`elu1`: no option is called `beta`: write for example `elu` or `elu(alpha = 0.5)`",
         ),
+        (
+            "A <1x28x28> -> clip",
+            "clip",
+            "`clip1`: a bound is missing: write for example `clip(0, 6)`, `clip(lo = 0)` or `clip(hi = 6)`",
+        ),
+        ("A <1x28x28> -> clip(3, -1)", "-1", "`clip1`: lo = 3 is above hi = -1: write `clip(-1, 3)`"),
+        ("A <1x28x28> -> clip(hi = 1e39)", "hi = 1e39", "`clip1`: hi = 1e39: it must be a finite number"),
+        (
+            "A <1x28x28> -> selu(beta = 1)",
+            "beta",
+            "`selu1`: no option is called `beta`: write for example `selu` or `selu(alpha = 1.67, gamma = 1.05)`",
+        ),
+        (
+            "A <1x28x28> -> hardsigmoid(0.2, 0.5, 1)",
+            "1",
+            "`hardsigmoid1`: `1` is one number too many: write for example `hardsigmoid` or `hardsigmoid(alpha = 0.2, beta = 0.5)`",
+        ),
+        ("A <1x28x28> -> gelu(tan)", "tan", "`gelu1`: no option is called `tan`; did you mean `tanh`?"),
+        (
+            "A <1x28x28> -> reciprocal(2)",
+            "2",
+            "`reciprocal1`: `2` is one number too many: write `reciprocal`, it takes no arguments",
+        ),
+        (
+            "A <1x28x28> -> prelu(0.25)",
+            "0.25",
+            "`prelu1`: `0.25` is one number too many: write for example `prelu` or `prelu(shared)`",
+        ),
+        (
+            "A <3x28x28> -> scale(3)",
+            "3",
+            "`scale1`: a tensor 3 cannot be repeated to 3x28x28: write `scale` for one number per channel",
+        ),
+        (
+            "A <3x28x28> -> shift(2x1x28)",
+            "2x1x28",
+            "`shift1`: a tensor 2x1x28 cannot be repeated to 3x28x28: along each axis it has the input's size or 1: write `shift(3x1x28)`",
+        ),
+        (
+            "A <3x28x28> -> fc(7) -> shift(8)",
+            "8",
+            "`shift1`: a tensor 8 cannot be repeated to 7: along each axis it has the input's size or 1: write `shift(7)`",
+        ),
         ("A <1x28x28> -> upsample(0)", "0", "`upsample1`: scale = 0: at least 1 is needed"),
         (
             "A <1x28x28> -> upsample(2, linear)",

@@ -84,13 +84,13 @@ impl Layer<'_> {
 
     /// A constant of one float.
     pub fn float(&mut self, part: &str, value: f32) -> String {
-        self.constant(part, &[], data_type::FLOAT, value.to_le_bytes().to_vec())
+        self.floats(part, &[], &[value])
     }
 
-    /// A constant list of floats.
-    pub fn floats(&mut self, part: &str, values: &[f32]) -> String {
+    /// Constant floats.
+    pub fn floats(&mut self, part: &str, shape: &[usize], values: &[f32]) -> String {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        self.constant(part, &[values.len()], data_type::FLOAT, bytes)
+        self.constant(part, shape, data_type::FLOAT, bytes)
     }
 
     /// A constant list of whole numbers.

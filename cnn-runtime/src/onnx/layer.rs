@@ -156,7 +156,7 @@ impl Layer<'_> {
 
     fn upsample(&mut self, upsample: &Upsample) {
         let [vertical, horizontal] = upsample.scale.map(|scale| scale as f32);
-        let scales = self.floats("scales", &[1.0, 1.0, vertical, horizontal]);
+        let scales = self.floats("scales", &[4], &[1.0, 1.0, vertical, horizontal]);
         let inputs = [self.input(), String::new(), scales];
         match upsample.resample {
             Resample::Nearest => self.node(

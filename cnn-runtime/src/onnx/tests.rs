@@ -115,9 +115,13 @@ fn padding_counts_in_an_average_as_it_was_declared() {
     assert_eq!((pads("avgpool1"), included("avgpool1")), (&[1; 4][..], Some(1)));
     assert_eq!((pads("avgpool2"), included("avgpool2")), (&[1; 4][..], Some(0)));
     assert_eq!((pads("avgpool3"), included("avgpool3")), (&[0, 0, 1, 1][..], Some(0)));
-    // A row that counts on every side, and one more behind that does not.
-    assert_eq!((pads("avgpool4"), included("avgpool4")), (&[0, 0, 1, 1][..], Some(0)));
-    assert_eq!(node(&graph, "avgpool4").input, ["avgpool4/padded"]);
+    // A row that counts on every side, and one more behind that does not: the last windows grow by 4 / 3.
+    assert_eq!(node(&graph, "avgpool4").input, ["avgpool4/mean", "avgpool4/growth"]);
+    assert_eq!(pads("avgpool4/mean"), [0; 4]);
+    let growth = initializer(&graph, "avgpool4/growth");
+    let values = growth.raw_data.as_ref().unwrap().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes));
+    let values: Vec<f32> = values.collect();
+    assert_eq!((&growth.dims[..], values[0], values[24]), (&[5, 5][..], 1.0, 16.0 / 9.0));
 }
 
 #[test]

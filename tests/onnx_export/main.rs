@@ -58,7 +58,8 @@ cnn! {
             pool(3, s2, p1), pool(3, s2, ceil), pool(3, s2, p1x0x0x1), avgpool(3, s2, p1),
             avgpool(3, s2, p1, excludepad), avgpool(3, s2, p1, ceil) -> pool(2, s1),
             avgpool(2, s2, p1, ceil, excludepad) -> pool(2, s1),
-            avgpool(2, d3, same, excludepad) -> pool(2), pool(2, d3, same) -> pool(2), avgpool(2, d3, same) -> pool(2),
+            avgpool(2, s1, d3, same, excludepad) -> pool(2), pool(2, s1, d3, same) -> pool(2),
+            avgpool(2, s1, d3, same) -> pool(2),
             conv_transpose(6, 3x4, s2x3, p1x0x1x2, d2x1, o1x2, g3) -> avgpool(4x7, s5x6)
         ) -> add(id, pool(3, s1, p2, d2), avgpool(3, s1, p1)) -> pool(global) -> fc(7);
 

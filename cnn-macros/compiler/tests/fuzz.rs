@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use quote::quote;
 
 /// Pieces of the language and of what people may type instead.
-const PIECES: [&str; 71] = [
+const PIECES: [&str; 74] = [
     "->",
     "->",
     "->",
@@ -80,6 +80,9 @@ const PIECES: [&str; 71] = [
     "18446744073709551615",
     "99999",
     "\"text\"",
+    "weights",
+    "\"net.safetensors\"",
+    "embed",
 ];
 
 /// Programs that use every part of the language, to be damaged.

@@ -3,6 +3,10 @@
 //! Kernels are ordinary functions over these, compiled once inside this crate, so that a network adds a call per layer
 //! to the user's build and no monomorphised copy of a kernel.
 
+mod resize;
+
+pub use resize::{Coordinates, Resize, Rounding, Sampling};
+
 /// Channels, height and width of a feature map. A flat vector of `n` features is `n x 1 x 1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Map {
@@ -109,7 +113,8 @@ pub struct Pool {
     pub output: Map,
     /// Kernel, stride, dilation, padding.
     pub window: Window,
-    /// The part of the padding, next to the input, that counts in averages: top, left, bottom, right. A maximum ignores it.
+    /// The part of the padding, next to the input, that counts in averages: top, left, bottom, right. Maxima
+    /// ignore it.
     pub counted: [usize; 4],
 }
 
@@ -230,13 +235,26 @@ pub struct Softmax {
     pub log: bool,
 }
 
-/// Zero padding around a map.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What stands in padding.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fill {
+    /// One value.
+    Constant(f32),
+    /// The map mirrored at its outer pixels, which are not repeated.
+    Reflect,
+    /// The nearest pixel.
+    Edge,
+}
+
+/// Padding around a map.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pad {
     /// Shape of one input sample.
     pub input: Map,
     /// Rows and columns added: top, left, bottom, right.
     pub pad: [usize; 4],
+    /// What they hold. Reflected ones are fewer than the map's own on each side.
+    pub fill: Fill,
 }
 
 /// How `upsample` fills new pixels.
@@ -405,8 +423,10 @@ pub enum LayerOp {
     Concat,
     /// Two inputs joined element by element.
     Join(Join),
-    /// Padding with zeros.
+    /// Padding.
     Pad(Pad),
     /// A map enlarged by whole factors.
     Upsample(Upsample),
+    /// A map of another size.
+    Resize(Resize),
 }

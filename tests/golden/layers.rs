@@ -143,7 +143,21 @@ cases! {
     conv_transpose_dilated { <6x5x3> -> conv_transpose(9, 3x2, s1x2, p0x1, d2x3, g3) }
     conv_transpose_depthwise { <5x3x5> -> conv_transpose(10, 4, s3, g5, nobias) }
     conv_transpose_before_bn { <4x5x3> -> conv_transpose(6, 2x2, s2) -> bn }
+    resize_nearest { <3x11x7> -> resize(7x4, asymmetric, floor) }
+    resize_nearest_exact { <3x11x7> -> resize(7x4, round_prefer_ceil) }
+    resize_bilinear { <3x11x7> -> resize(17x4, bilinear) }
+    resize_align_corners { <3x11x7> -> resize(5x13, bilinear, align_corners) }
+    resize_halves_down { <3x11x7> -> resize(22x14) }
+    resize_halves_up { <3x12x8> -> resize(6x4, round_prefer_ceil) }
+    resize_one_row { <3x11x7> -> resize(1x5, bilinear, pytorch_half_pixel) }
+    resize_asymmetric { <3x11x7> -> resize(4x9, bilinear, asymmetric) }
+    resize_scale { <3x11x7> -> resize(6x4, bilinear, scale_h = 0.6, scale_w = 0.6) }
+    resize_scale_corners { <3x11x7> -> resize(6x4, bilinear, align_corners, scale_h = 0.6, scale_w = 0.6) }
+    resize_scale_ceil { <3x11x7> -> resize(6x4, asymmetric, ceil, scale_h = 0.6, scale_w = 0.6) }
     pad_four_sides { <3x11x7> -> pad(0x1x2x3) }
+    pad_value { <3x11x7> -> pad(0x1x2x3, value = -2.5) }
+    pad_reflect { <3x5x7> -> pad(1x6x4x0, reflect) }
+    pad_edge { <3x5x7> -> pad(1x9x2x0, edge) }
     mul_gate { <6x5x7> -> mul(id, avgpool(global) -> conv(3, 1x1) -> relu -> conv(6, 1x1) -> sigmoid) }
     mul_three { <3x2x2> -> mul(fc(7), fc(1, nobias), fc(7) -> tanh) }
     mul_itself { <3x5x7> -> mul(id, id) }

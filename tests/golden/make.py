@@ -3,7 +3,7 @@
 
     python3 make.py [--mnist FOLDER]
 
-Needs torch, numpy and safetensors; the tests need none of them. Tensors have the names that `cnn!` gives them.
+Needs torch, numpy, onnx and safetensors; the tests need none of them. Tensors have the names that `cnn!` gives them.
 
 layers.safetensors    per case: `CASE/input`, parameters, `CASE/output` in training, `CASE/infer` where inference differs,
                       the given `CASE/d_output`, `CASE/d_input` and `CASE/d_NAME` of each parameter, `CASE/after_NAME` of
@@ -23,8 +23,10 @@ import gzip
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 import torch.nn.functional as F
+from onnx.reference import ReferenceEvaluator
 from safetensors.torch import save_file
 from torch import nn
 
@@ -188,6 +190,21 @@ def padded(top, left, bottom, right, value=0.0):
     return Function(lambda x: F.pad(x, (left, right, top, bottom), value=value))
 
 
+def onnx_resize(sizes, outputs, scale=None, **attributes):
+    """ONNX's own resizing as two matrices: what it makes of the unit vectors of each axis."""
+
+    def axis(inputs, outputs):
+        names = ["x", "", "", "size"] if scale is None else ["x", "", "scale"]
+        feeds = {"size": np.array([outputs])} if scale is None else {"scale": np.array([scale], np.float32)}
+        node = onnx.helper.make_node("Resize", names, ["y"], axes=[1], **attributes)
+        (matrix,) = ReferenceEvaluator(node).run(None, feeds | {"x": np.eye(inputs, dtype=np.float32)})
+        assert matrix.shape == (inputs, outputs)
+        return torch.from_numpy(matrix)
+
+    rows, columns = (axis(*pair) for pair in zip(sizes, outputs))
+    return Function(lambda x: torch.einsum("nchw,hr,wk->ncrk", x, rows.to(x), columns.to(x)))
+
+
 def spatial_cases():
     conv = nn.Conv2d(3, 5, 3, stride=(1, 2))
     yield "conv_four_sides", (3, 7, 11), named(pad=padded(0, 1, 2, 3), conv1=conv)
@@ -212,7 +229,30 @@ def spatial_cases():
     yield "conv_transpose_depthwise", (5, 3, 5), named(conv_transpose1=conv)
     conv = nn.ConvTranspose2d(4, 6, 2, stride=2, bias=False)
     yield "conv_transpose_before_bn", (4, 5, 3), named(conv_transpose1=conv, bn1=random_norm(6))
+    for name, size, options in [
+        ("nearest", (7, 4), {"mode": "nearest"}),
+        ("nearest_exact", (7, 4), {"mode": "nearest-exact"}),
+        ("bilinear", (17, 4), {"mode": "bilinear", "align_corners": False}),
+        ("align_corners", (5, 13), {"mode": "bilinear", "align_corners": True}),
+    ]:
+        yield f"resize_{name}", (3, 11, 7), named(step=nn.Upsample(size, **options))
+    sizes, rounding = (11, 7), {"mode": "nearest", "coordinate_transformation_mode": "half_pixel"}
+    for name, step in {
+        "halves_down": onnx_resize(sizes, (22, 14), **rounding, nearest_mode="round_prefer_floor"),
+        "halves_up": onnx_resize((12, 8), (6, 4), **rounding, nearest_mode="round_prefer_ceil"),
+        "one_row": onnx_resize(sizes, (1, 5), mode="linear", coordinate_transformation_mode="pytorch_half_pixel"),
+        "asymmetric": onnx_resize(sizes, (4, 9), mode="linear", coordinate_transformation_mode="asymmetric"),
+        "scale": onnx_resize(sizes, (6, 4), 0.6, mode="linear"),
+        "scale_corners": onnx_resize(sizes, (6, 4), 0.6, mode="linear", coordinate_transformation_mode="align_corners"),
+        "scale_ceil": onnx_resize(
+            sizes, (6, 4), 0.6, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="ceil"
+        ),
+    }.items():
+        yield f"resize_{name}", (3, 12, 8) if name == "halves_up" else (3, 11, 7), named(step=step)
     yield "pad_four_sides", (3, 11, 7), named(step=padded(0, 1, 2, 3))
+    yield "pad_value", (3, 11, 7), named(step=padded(0, 1, 2, 3, value=-2.5))
+    yield "pad_reflect", (3, 5, 7), named(step=nn.ReflectionPad2d((6, 0, 1, 4)))
+    yield "pad_edge", (3, 5, 7), named(step=nn.ReplicationPad2d((9, 0, 1, 2)))
 
 
 def broadcast_cases():

@@ -25,6 +25,9 @@ cnn! {
         -> pad(0x1x2x0) <4x5x4> -> avgpool(2, s2, p1, ceil, excludepad) <4x3x3>
         -> add(conv_transpose(4, 3x2, s2, p1x0x0x1, o1x0), conv_transpose(4, 2x2, s2x1, g2, d2)) <4x7x5>
         -> tanh -> conv_transpose(4, 3, s1x2, g4, nobias)
+        -> tanh -> concat(resize(7x4, bilinear), resize(7x4, align_corners, ceil), resize(7x4, asymmetric, bilinear, scale_h = 0.6))
+        -> conv(3, 3x3)
+        -> pad(1, reflect) -> conv(2, 3x3) -> pad(0x3x1x0, edge) -> tanh -> pad(1, value = 0.5) -> conv(2, 3x3, s2)
         -> fc(5);
 
     /// One value that every activation reads.

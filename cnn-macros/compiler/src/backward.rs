@@ -173,8 +173,9 @@ fn saved(op: Op) -> Saved {
         | Op::Add
         | Op::Concat
         | Op::Arith(Arith::Sub)
-        | Op::Pad(_)
-        | Op::Upsample { .. } => Saved::Nothing,
+        | Op::Pad { .. }
+        | Op::Upsample { .. }
+        | Op::Resize { .. } => Saved::Nothing,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::count::Costs;
-use crate::ir::{Apply, Arith, Graph, Op, Window};
+use crate::ir::{Apply, Arith, Fill, Graph, Op, Window};
 use crate::layout::Layout;
 use crate::plan::Plan;
 
@@ -143,7 +143,17 @@ fn canonical(op: Op) -> String {
         Op::Arith(Arith::Mul) => "mul".into(),
         Op::Arith(Arith::Sub) => "sub".into(),
         Op::Arith(Arith::Div) => "div".into(),
-        Op::Pad(pad) => format!("pad({pad:?})"),
+        Op::Pad { pad, fill: Fill::Constant(0.0) } => format!("pad({pad:?})"),
+        Op::Pad { pad, fill: Fill::Constant(value) } => format!("pad({pad:?},{})", value.to_bits()),
+        Op::Pad { pad, fill: Fill::Reflect } => format!("pad({pad:?},reflect)"),
+        Op::Pad { pad, fill: Fill::Edge } => format!("pad({pad:?},edge)"),
+        Op::Resize { sampling, coordinates, scale } => {
+            let how = match sampling {
+                crate::ir::Sampling::Nearest(rounding) => rounding.word(),
+                crate::ir::Sampling::Bilinear => "bilinear",
+            };
+            format!("resize({how},{},{:?})", coordinates.word(), scale.map(|scale| scale.map(f32::to_bits)))
+        }
         Op::Upsample { scale, resample } => {
             let how = match resample {
                 crate::ir::Resample::Nearest => "nearest",

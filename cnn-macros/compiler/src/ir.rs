@@ -190,6 +190,83 @@ pub enum Apply {
     Shift,
 }
 
+/// What stands in padding.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fill {
+    /// One value.
+    Constant(f32),
+    /// The map mirrored at its outer pixels, which are not repeated.
+    Reflect,
+    /// The nearest pixel.
+    Edge,
+}
+
+/// How the place of a resized pixel follows from its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Coordinates {
+    /// Centres of pixels stand at halves: `(o + 0.5) / scale - 0.5`.
+    HalfPixel,
+    /// `o / scale`.
+    Asymmetric,
+    /// The outer pixels' centres stay where they are: `o * (inputs - 1) / (outputs - 1)`.
+    AlignCorners,
+    /// As [`HalfPixel`](Coordinates::HalfPixel), but the first pixel where there is one output.
+    PytorchHalfPixel,
+}
+
+/// Which pixel is the nearest to a place between two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rounding {
+    /// The nearer one, of two equally near ones the first.
+    PreferFloor,
+    /// The nearer one, of two equally near ones the second.
+    PreferCeil,
+    /// The first.
+    Floor,
+    /// The second.
+    Ceil,
+}
+
+/// How `resize` makes a pixel of those around its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sampling {
+    /// One of them.
+    Nearest(Rounding),
+    /// All of them, by their distances in both directions.
+    Bilinear,
+}
+
+impl Coordinates {
+    /// All of them.
+    pub const ALL: [Coordinates; 4] =
+        [Coordinates::HalfPixel, Coordinates::Asymmetric, Coordinates::AlignCorners, Coordinates::PytorchHalfPixel];
+
+    /// What users and ONNX call it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Coordinates::HalfPixel => "half_pixel",
+            Coordinates::Asymmetric => "asymmetric",
+            Coordinates::AlignCorners => "align_corners",
+            Coordinates::PytorchHalfPixel => "pytorch_half_pixel",
+        }
+    }
+}
+
+impl Rounding {
+    /// All of them.
+    pub const ALL: [Rounding; 4] = [Rounding::PreferFloor, Rounding::PreferCeil, Rounding::Floor, Rounding::Ceil];
+
+    /// What users and ONNX call it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Rounding::PreferFloor => "round_prefer_floor",
+            Rounding::PreferCeil => "round_prefer_ceil",
+            Rounding::Floor => "floor",
+            Rounding::Ceil => "ceil",
+        }
+    }
+}
+
 /// What a node computes. Input and output shapes stand in the [`Node`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Op {
@@ -278,14 +355,28 @@ pub enum Op {
     Concat,
     /// Joins two values element by element; along an axis where only one has size 1, that one is repeated.
     Arith(Arith),
-    /// Zero padding: top, left, bottom, right.
-    Pad([usize; 4]),
+    /// Padding.
+    Pad {
+        /// Rows and columns added: top, left, bottom, right.
+        pad: [usize; 4],
+        /// What they hold.
+        fill: Fill,
+    },
     /// Enlarges a map by whole factors (vertical, horizontal).
     Upsample {
         /// Vertical and horizontal factor.
         scale: [usize; 2],
         /// How new pixels are filled.
         resample: Resample,
+    },
+    /// A map of another size, larger or smaller; ONNX's `Resize`.
+    Resize {
+        /// How pixels are made.
+        sampling: Sampling,
+        /// Of which.
+        coordinates: Coordinates,
+        /// Outputs by inputs, vertically and horizontally, where that is not what the sizes say.
+        scale: [Option<f32>; 2],
     },
 }
 

@@ -151,7 +151,7 @@ impl<'p> Resolver<'p> {
             if self.is_reserved(&param.name) {
                 continue;
             }
-            if crate::op::args::is_option_word(&text) {
+            if crate::op::sizes::is_option_word(&text) {
                 self.error(
                     site,
                     format!("`{text}` is how an option is written: choose another name for the parameter"),

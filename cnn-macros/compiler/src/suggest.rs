@@ -28,7 +28,7 @@ const FOREIGN: [(&str, &[&str]); 27] = [
     ("sub", &["subtract", "minus", "difference"]),
     ("div", &["divide", "quotient"]),
     ("shortcut", &["skip", "residual"]),
-    ("upsample", &["resize", "interpolate"]),
+    ("resize", &["interpolate", "scale", "rescale"]),
     ("conv_transpose", &["deconv", "deconvolution", "convtranspose", "convtranspose2d", "conv_transpose2d", "upconv"]),
     ("id", &["identity", "input"]),
     ("eps", &["epsilon"]),

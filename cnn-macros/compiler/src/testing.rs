@@ -103,8 +103,9 @@ fn kind(op: Op) -> &'static str {
         Op::Add => "add",
         Op::Concat => "concat",
         Op::Arith(_) => "arith",
-        Op::Pad(_) => "pad",
+        Op::Pad { .. } => "pad",
         Op::Upsample { .. } => "upsample",
+        Op::Resize { .. } => "resize",
     }
 }
 

@@ -92,8 +92,8 @@ const VALID: [&str; 4] = [
     "block basic(c, s = 1) = add(conv(c, 3x3, s, p1) -> bn -> relu -> conv(c, 3x3, p1) -> bn, shortcut(c, s)) -> relu;
      R <3x32x32> -> conv(16, 3x3, p(3 / 2)) -> basic(16) * 3 -> basic(2 * 16, s2) -> avgpool(global) -> fc(10);",
     "U <2x16x16> -> left = conv(3, 3x3, same) -> pool(2) -> (conv(5, 3x3, same) -> tanh) * 2 -> conv_transpose(5, 2x2, s2, o0x0)
-     -> concat(id, left -> elu(alpha = 0.5)) -> dwconv(3x3, m2, d2) -> lrn(size = 3) -> softmax",
-    "<1x8x8> -> pad(1x2) -> pad(0x1x2x0) -> conv(4, 3, g1, p0x1x2x3, nobias) -> leaky_relu(0.2) -> maxpool(3, s2, p1, ceil) -> avgpool(2, s1, p1, excludepad) -> flatten -> log_softmax",
+     -> concat(id, left -> elu(alpha = 0.5)) -> dwconv(3x3, m2, d2) -> lrn(size = 3) -> resize(3x5, asymmetric, floor, scale_w = 0.7) -> softmax",
+    "<1x8x8> -> pad(1x2) -> pad(0x1x2x0, reflect) -> pad(1, edge) -> pad(1, value = 0.5) -> conv(4, 3, g1, p0x1x2x3, nobias) -> leaky_relu(0.2) -> maxpool(3, s2, p1, ceil) -> avgpool(2, s1, p1, excludepad) -> flatten -> log_softmax",
 ];
 
 /// Analyses and expands a source; sources that do not lex never reach a macro.
@@ -211,6 +211,7 @@ enum Random {
     Residual { out: usize, stride: usize },
     Concat { out: usize },
     Upsample(usize),
+    Resize([usize; 2], &'static str),
     Pad([usize; 4]),
     Transpose { out: usize, kernel: usize, stride: usize, extra: usize },
     Depthwise { multiplier: usize },
@@ -256,6 +257,8 @@ fn layer() -> impl Strategy<Value = Random> {
         (1..9_usize, 1..3_usize).prop_map(|(out, stride)| Random::Residual { out, stride }),
         (1..9_usize).prop_map(|out| Random::Concat { out }),
         (1..3_usize).prop_map(Random::Upsample),
+        ([1..12_usize, 1..12_usize], prop::sample::select(vec!["bilinear", "floor", "align_corners", "scale_h = 0.3"]))
+            .prop_map(|(size, word)| Random::Resize(size, word)),
         [0..3_usize, 1..3_usize, 0..4_usize, 0..3_usize].prop_map(Random::Pad),
         (1..9_usize, 1..4_usize, 1..3_usize, 0..3_usize).prop_map(|(out, kernel, stride, extra)| Random::Transpose {
             out,
@@ -316,6 +319,9 @@ fn write(index: usize, layer: &Random, Map { c, h, w }: Map) -> Option<(String, 
         }
         Random::Concat { out } => (format!("concat(id, conv({out}, 1x1))"), Map { c: c + out, h, w }),
         Random::Upsample(scale) => (format!("upsample({scale})"), Map { c, h: scale * h, w: scale * w }),
+        Random::Resize([rows, columns], word) => {
+            (format!("resize({rows}x{columns}, {word})"), Map { c, h: rows, w: columns })
+        }
         Random::Pad([top, left, bottom, right]) => {
             (format!("pad({top}x{left}x{bottom}x{right})"), Map { c, h: top + h + bottom, w: left + w + right })
         }

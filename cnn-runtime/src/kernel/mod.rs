@@ -23,6 +23,7 @@ mod parallel;
 pub mod permute;
 pub(crate) mod pieces;
 pub mod post;
+pub mod resize;
 pub mod scalar;
 pub(crate) mod scratch;
 pub mod softmax;

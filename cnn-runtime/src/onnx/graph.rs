@@ -66,7 +66,12 @@ impl Layer<'_> {
 
     /// The node that makes the layer's value.
     pub fn node<const N: usize>(&mut self, op: &str, inputs: &[String], attributes: [AttributeProto; N]) {
-        self.push(op, self.info.name.to_owned(), inputs, attributes.into());
+        self.node_with(op, inputs, attributes.into());
+    }
+
+    /// As [`node`](Layer::node), with attributes whose number varies.
+    pub fn node_with(&mut self, op: &str, inputs: &[String], attributes: Vec<AttributeProto>) {
+        self.push(op, self.info.name.to_owned(), inputs, attributes);
     }
 
     /// A node that makes a value for another of the same layer; returns that value's name.

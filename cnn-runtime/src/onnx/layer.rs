@@ -40,10 +40,8 @@ impl Layer<'_> {
             }
             LayerOp::Concat => self.node("Concat", &self.inputs.clone(), [int("axis", 1)]),
             LayerOp::Join(join) => self.node(operator(join.arith), &self.inputs.clone(), []),
-            LayerOp::Pad(pad) => {
-                let padded = self.ints("pads", &around(pad.pad));
-                self.node("Pad", &[input, padded], []);
-            }
+            LayerOp::Pad(pad) => self.pad(&pad),
+            LayerOp::Resize(resize) => self.resize(&resize),
             LayerOp::Upsample(upsample) => self.upsample(&upsample),
         }
     }

@@ -1,8 +1,9 @@
-//! Transposed convolution.
+//! Transposed convolution, padding, and maps of another size.
 
-use super::attribute::{int, ints};
+use super::attribute::{int, ints, text};
 use super::graph::Layer;
-use crate::desc::ConvTranspose;
+use super::layer::around;
+use crate::desc::{ConvTranspose, Fill, Pad, Resize, Sampling};
 
 impl Layer<'_> {
     pub(super) fn conv_transpose(&mut self, d: &ConvTranspose) {
@@ -27,4 +28,43 @@ impl Layer<'_> {
             ],
         );
     }
+    pub(super) fn pad(&mut self, d: &Pad) {
+        let mut inputs = vec![self.input(), self.ints("pads", &around(d.pad))];
+        let mode = match d.fill {
+            Fill::Constant(0.0) => return self.node("Pad", &inputs, []),
+            Fill::Constant(value) => {
+                inputs.push(self.float("value", value));
+                "constant"
+            }
+            Fill::Reflect => "reflect",
+            Fill::Edge => "edge",
+        };
+        self.node("Pad", &inputs, [text("mode", mode)]);
+    }
+
+    /// Given sizes, ONNX takes its scales from them; so it has either.
+    pub(super) fn resize(&mut self, d: &Resize) {
+        let sizes = [(d.input.h, d.output.h), (d.input.w, d.output.w)];
+        let mut inputs = vec![self.input(), String::new()];
+        if d.scale == [None; 2] {
+            inputs.extend([String::new(), self.ints("sizes", &sizes.map(|(_, output)| output))]);
+        } else {
+            let scales = [0, 1].map(|axis| d.scale[axis].unwrap_or_else(|| ratio(sizes[axis])));
+            inputs.push(self.floats("scales", &scales));
+        }
+        let mut attributes = vec![text("coordinate_transformation_mode", d.coordinates.word()), ints("axes", &[2, 3])];
+        match d.sampling {
+            Sampling::Nearest(rounding) => {
+                attributes.extend([text("mode", "nearest"), text("nearest_mode", rounding.word())]);
+            }
+            Sampling::Bilinear => attributes.push(text("mode", "linear")),
+        }
+        self.node_with("Resize", &inputs, attributes);
+    }
+}
+
+/// The scale that makes so many outputs, rounded down, of so many inputs.
+fn ratio((inputs, outputs): (usize, usize)) -> f32 {
+    let scale = outputs as f32 / inputs as f32;
+    if ((scale * inputs as f32) as usize) < outputs { scale.next_up() } else { scale }
 }

@@ -21,7 +21,11 @@ cnn! {
         -> concat(
             pool(3, s2, p1), pool(9) -> upsample(5), avgpool(3, s2, p1), avgpool(3, s2, p1, excludepad),
             avgpool(2, ceil), avgpool(4, s2, p1, ceil)
-        )
+        );
+
+    Spatial <4x5x3>
+        -> conv_transpose(6, 3x2, s2, p1, o1x0, g2) -> pad(1, edge) -> pad(0x1x2x0, value = 0.5)
+        -> resize(7x5, bilinear, align_corners) -> resize(4x3, asymmetric, ceil, scale_h = 0.6)
 }
 
 /// A network whose numbers are all different, as a file.
@@ -122,6 +126,21 @@ fn padding_counts_in_an_average_as_it_was_declared() {
     let values = growth.raw_data.as_ref().unwrap().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes));
     let values: Vec<f32> = values.collect();
     assert_eq!((&growth.dims[..], values[0], values[24]), (&[5, 5][..], 1.0, 16.0 / 9.0));
+}
+
+#[test]
+fn layers_that_move_pixels_have_onnx_s_arguments() {
+    let graph = graph::<Spatial>();
+    let conv = node(&graph, "conv_transpose1");
+    assert_eq!(conv.op_type, "ConvTranspose");
+    assert_eq!((attribute(conv, "output_padding").ints.as_slice(), attribute(conv, "group").i), (&[1, 0][..], Some(2)));
+    assert_eq!(initializer(&graph, "conv_transpose1.weight").dims, [4, 3, 3, 2]);
+    assert_eq!(attribute(node(&graph, "pad1"), "mode").s.as_deref(), Some(&b"edge"[..]));
+    assert_eq!(node(&graph, "pad2").input[2], "pad2/value");
+    let [sized, scaled] = ["resize1", "resize2"].map(|name| node(&graph, name));
+    assert_eq!(sized.input[1..], ["", "", "resize1/sizes"]);
+    assert_eq!(scaled.input[1..], ["", "resize2/scales"]);
+    assert_eq!(attribute(scaled, "nearest_mode").s.as_deref(), Some(&b"ceil"[..]));
 }
 
 #[test]

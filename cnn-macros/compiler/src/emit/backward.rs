@@ -212,8 +212,9 @@ impl Backward<'_> {
             Op::AvgPool { .. } => plain(quote!(avg_pool)),
             Op::Expand => plain(quote!(expand)),
             Op::Permute(_) => plain(quote!(permute)),
-            Op::Pad(_) => plain(quote!(pad)),
+            Op::Pad { .. } => plain(quote!(pad)),
             Op::Upsample { .. } => plain(quote!(upsample)),
+            Op::Resize { .. } => plain(quote!(resize)),
             // The gradients of these are shared or copied.
             Op::Reshape | Op::Add => quote!(),
         }

@@ -121,9 +121,17 @@ fn describe(graph: &Graph, index: usize) -> Vec<(TokenStream, TokenStream)> {
             let (input, order) = (literal::map(input.to_map()), literal::ints(&order));
             one(quote!(Permute), quote!(input: #input, order: [#(#order),*]))
         }
-        Op::Pad(pad) => {
+        Op::Pad { pad, fill } => {
+            let fill = literal::fill(fill);
             let (input, pad) = (literal::map(input.to_map()), literal::ints(&pad));
-            one(quote!(Pad), quote!(input: #input, pad: [#(#pad),*]))
+            one(quote!(Pad), quote!(input: #input, pad: [#(#pad),*], fill: #fill))
+        }
+        Op::Resize { sampling, coordinates, scale } => {
+            let (ends, sampling, coordinates) =
+                (ends(), literal::sampling(sampling), literal::coordinates(coordinates));
+            let scale = scale.map(|scale| scale.map(float).map_or(quote!(None), |scale| quote!(Some(#scale))));
+            let scale = quote!([#(#scale),*]);
+            one(quote!(Resize), quote!(#ends, sampling: #sampling, coordinates: #coordinates, scale: #scale))
         }
         Op::Upsample { scale, resample } => {
             let (input, scale) = (literal::map(input.to_map()), literal::ints(&scale));

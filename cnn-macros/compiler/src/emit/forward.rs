@@ -176,8 +176,9 @@ impl Forward<'_> {
             Op::Lrn { .. } => self.plain(quote!(lrn)),
             Op::Expand => self.plain(quote!(expand)),
             Op::Permute(_) => self.plain(quote!(permute)),
-            Op::Pad(_) => self.plain(quote!(pad)),
+            Op::Pad { .. } => self.plain(quote!(pad)),
             Op::Upsample { .. } => self.plain(quote!(upsample)),
+            Op::Resize { .. } => self.plain(quote!(resize)),
             Op::Reshape | Op::Add | Op::Concat | Op::Arith(_) => quote!(),
         }
     }

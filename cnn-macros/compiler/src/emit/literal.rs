@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{format_ident, quote};
 
-use crate::ir::{Act, Apply, Arith, Map, Resample, Window};
+use crate::ir::{Act, Apply, Arith, Coordinates, Fill, Map, Resample, Rounding, Sampling, Window};
 
 /// Integers without a suffix.
 pub fn int(value: usize) -> Literal {
@@ -96,6 +96,36 @@ pub fn apply(apply: Apply) -> TokenStream {
         Apply::Slope => quote!(rt::Apply::Slope),
         Apply::Scale => quote!(rt::Apply::Scale),
         Apply::Shift => quote!(rt::Apply::Shift),
+    }
+}
+
+pub fn fill(fill: Fill) -> TokenStream {
+    match fill {
+        Fill::Constant(value) => {
+            let value = float(value);
+            quote!(rt::Fill::Constant(#value))
+        }
+        Fill::Reflect => quote!(rt::Fill::Reflect),
+        Fill::Edge => quote!(rt::Fill::Edge),
+    }
+}
+
+pub fn sampling(sampling: Sampling) -> TokenStream {
+    match sampling {
+        Sampling::Nearest(Rounding::PreferFloor) => quote!(rt::Sampling::Nearest(rt::Rounding::PreferFloor)),
+        Sampling::Nearest(Rounding::PreferCeil) => quote!(rt::Sampling::Nearest(rt::Rounding::PreferCeil)),
+        Sampling::Nearest(Rounding::Floor) => quote!(rt::Sampling::Nearest(rt::Rounding::Floor)),
+        Sampling::Nearest(Rounding::Ceil) => quote!(rt::Sampling::Nearest(rt::Rounding::Ceil)),
+        Sampling::Bilinear => quote!(rt::Sampling::Bilinear),
+    }
+}
+
+pub fn coordinates(coordinates: Coordinates) -> TokenStream {
+    match coordinates {
+        Coordinates::HalfPixel => quote!(rt::Coordinates::HalfPixel),
+        Coordinates::Asymmetric => quote!(rt::Coordinates::Asymmetric),
+        Coordinates::AlignCorners => quote!(rt::Coordinates::AlignCorners),
+        Coordinates::PytorchHalfPixel => quote!(rt::Coordinates::PytorchHalfPixel),
     }
 }
 

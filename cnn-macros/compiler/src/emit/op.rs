@@ -37,8 +37,9 @@ pub fn op(context: &Context<'_>, node: usize) -> TokenStream {
         Op::Add => quote!(Add),
         Op::Concat => quote!(Concat),
         Op::Arith(_) => of(quote!(Join)),
-        Op::Pad(_) => of(quote!(Pad)),
+        Op::Pad { .. } => of(quote!(Pad)),
         Op::Upsample { .. } => of(quote!(Upsample)),
+        Op::Resize { .. } => of(quote!(Resize)),
     };
     quote!(rt::LayerOp::#op)
 }

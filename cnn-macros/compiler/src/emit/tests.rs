@@ -109,7 +109,13 @@ fn every_operation_is_emitted_in_all_three_passes() {
     let pooled = net.same(Op::AvgPool { window, counted: [0; 4] }, dropped);
     let max = net.max_pool(dropped, 1, 1);
     let joined = net.concat(&[pooled, max]);
-    let padded = net.push(Op::Pad([1, 0, 0, 1]), &[joined], Shape::Map(Map { c: 8, h: 5, w: 5 }));
+    let padded = net.push(
+        Op::Pad { pad: [1, 0, 0, 1], fill: crate::ir::Fill::Edge },
+        &[joined],
+        Shape::Map(Map { c: 8, h: 5, w: 5 }),
+    );
+    let (sampling, coordinates) = (crate::ir::Sampling::Bilinear, crate::ir::Coordinates::AlignCorners);
+    let padded = net.same(Op::Resize { sampling, coordinates, scale: [None, Some(0.6)] }, padded);
     let window = crate::ir::Window { kernel: [1; 2], stride: [1; 2], dilation: [1; 2], pad: [0; 4] };
     let padded = net.same(Op::ConvTranspose { window, groups: 2, bias: true }, padded);
     let large = Shape::Map(Map { c: 8, h: 10, w: 10 });
@@ -118,7 +124,8 @@ fn every_operation_is_emitted_in_all_three_passes() {
     let fc = net.fc(summed, 7);
     net.same(Op::Softmax { log: true }, fc);
     let expansion = expansion(net.graph());
-    let modules = "conv conv_transpose batch_norm act lrn dropout avg_pool max_pool concat pad upsample add fc softmax";
+    let modules =
+        "conv conv_transpose resize batch_norm act lrn dropout avg_pool max_pool concat pad upsample add fc softmax";
     for module in modules.split(' ').filter(|&module| module != "add") {
         let both = ["::forward", "::backward"].map(|pass| expansion.matches(&format!("rt::{module}{pass}")).count());
         assert!(both[0] >= 1 && both[1] >= 1, "{module}: {both:?}");

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use proc_macro2::Ident;
 
 use super::Kind;
-use super::sizes::{Sizes, split_option, wrong_count};
+use super::sizes::{Sizes, wrong_count};
 use super::text::either;
 use crate::diag::Site;
 use crate::infer::report::Report;
@@ -16,19 +16,6 @@ use crate::suggest;
 
 /// The largest size that can be written as an option; every sum and product of two of them fits in an `i128`.
 pub(crate) const LARGEST: usize = 1 << 31;
-
-/// Options without a size, and layers' own words.
-#[rustfmt::skip] // a family a line
-const WORDS: &[&str] = &[
-    "same", "valid", "bias", "nobias", "global", "nearest", "bilinear",
-    "chw", "cwh", "hcw", "hwc", "wch", "whc",
-    "ceil", "excludepad", "shared",
-];
-
-/// Whether a name would be read as an option.
-pub(crate) fn is_option_word(text: &str) -> bool {
-    WORDS.contains(&text) || split_option(text).is_some_and(|(letter, ..)| "spdgmo".contains(letter))
-}
 
 /// What a layer takes.
 #[derive(Clone, Copy, Debug)]
@@ -440,15 +427,5 @@ fn show(value: Value<'_>) -> String {
         Value::Letter { letter, sizes } => format!("{letter}{sizes}"),
         Value::Word(word) => word.to_string(),
         Value::Unknown => "?".into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn options_are_no_names() {
-        assert!(is_option_word("same") && is_option_word("g4") && !is_option_word("c1") && !is_option_word("k"));
     }
 }

@@ -14,6 +14,7 @@ mod pad;
 mod permute;
 mod pool;
 mod reshape;
+mod resize;
 mod shortcut;
 pub(crate) mod sizes;
 mod softmax;
@@ -76,10 +77,11 @@ pub enum Kind {
     Shortcut,
     Pad,
     Upsample,
+    Resize,
 }
 
 /// The layers' names. The first name of a kind is the one shown.
-pub const LAYERS: [(&str, Kind); 41] = [
+pub const LAYERS: [(&str, Kind); 42] = [
     ("conv", Kind::Conv),
     ("dwconv", Kind::DwConv),
     ("conv_transpose", Kind::ConvTranspose),
@@ -121,6 +123,7 @@ pub const LAYERS: [(&str, Kind); 41] = [
     ("shortcut", Kind::Shortcut),
     ("pad", Kind::Pad),
     ("upsample", Kind::Upsample),
+    ("resize", Kind::Resize),
 ];
 
 impl Kind {
@@ -171,6 +174,7 @@ impl Kind {
             Kind::Shortcut => shortcut::SIGNATURE,
             Kind::Pad => pad::SIGNATURE,
             Kind::Upsample => upsample::SIGNATURE,
+            Kind::Resize => resize::SIGNATURE,
             _ => Signature { usage: self.label(), slots: &[], by_position: 0, letters: "", words: &[], arrow: false },
         }
     }
@@ -259,6 +263,7 @@ pub(crate) fn infer(layer: &Layer<'_>, input: Option<Shape>, normalised: bool, r
         Kind::Shortcut => shortcut::infer(&cx),
         Kind::Pad => pad::infer(&cx),
         Kind::Upsample => upsample::infer(&cx),
+        Kind::Resize => resize::infer(&cx),
         _ => act::infer(&cx),
     }
 }

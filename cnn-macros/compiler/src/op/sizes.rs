@@ -1,6 +1,17 @@
-//! Options with sizes: `s2`, `p1x2`, `p0x1x2x3`.
+//! How options are written: with sizes, `s2`, `p1x2`, `p0x1x2x3`, or as words.
 
 use std::fmt;
+
+/// Options without a size, and layers' own words.
+#[rustfmt::skip] // a family a line
+const WORDS: &[&str] = &[
+    "same", "valid", "bias", "nobias", "global", "nearest", "bilinear",
+    "chw", "cwh", "hcw", "hwc", "wch", "whc",
+    "ceil", "excludepad", "shared",
+    "half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel",
+    "round_prefer_floor", "round_prefer_ceil", "floor",
+    "reflect", "edge",
+];
 
 /// The sizes of an option: one for all, two for rows and columns, or four for top, left, bottom and right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +78,11 @@ pub(crate) fn split_option(text: &str) -> Option<(char, Sizes)> {
     Some((letter, Sizes::new(&sizes)?))
 }
 
+/// Whether a name would be read as an option.
+pub(crate) fn is_option_word(text: &str) -> bool {
+    WORDS.contains(&text) || split_option(text).is_some_and(|(letter, ..)| "spdgmo".contains(letter))
+}
+
 /// What is wrong with `s1x2x3`, which no option is: that of `letter`, whose meaning is `name`.
 pub(crate) fn wrong_count(text: &str, letter: char, name: &str) -> Option<String> {
     let (_, sizes) = split(text).filter(|(own, sizes)| *own == letter && Sizes::new(sizes).is_none())?;
@@ -117,5 +133,10 @@ mod tests {
         );
         assert_eq!(wrong_count("s1x2x3", 's', "stride").as_deref(), Some("stride of 3 sizes: write `s1x2`"));
         assert_eq!(wrong_count("p1x2", 'p', "padding"), None);
+    }
+
+    #[test]
+    fn options_are_no_names() {
+        assert!(is_option_word("same") && is_option_word("g4") && !is_option_word("c1") && !is_option_word("k"));
     }
 }

@@ -90,7 +90,7 @@ fn ink(word: &str) -> Ink {
     match word {
         "conv" | "dwconv" | "conv_transpose" => Ink::Conv,
         "fc" => Ink::Fc,
-        "pool" | "avgpool" | "upsample" => Ink::Pool,
+        "pool" | "avgpool" | "upsample" | "resize" => Ink::Pool,
         "add" | "concat" => Ink::Join,
         _ => Ink::Other,
     }
@@ -107,6 +107,7 @@ fn only_changes_values(word: &str) -> bool {
             | "pool"
             | "avgpool"
             | "upsample"
+            | "resize"
             | "add"
             | "concat"
             | "pad"

@@ -57,3 +57,28 @@ fn transposed_convolutions_show_what_is_added_behind() {
     assert_eq!(graph.nodes[0].text, "conv_transpose(6, 2x2, s2)");
     assert!(matches!(graph.nodes[0].op, crate::ir::Op::ConvTranspose { bias: false, .. }));
 }
+
+#[test]
+fn resized_maps_show_all_that_is_not_the_default() {
+    check(&[
+        ("2x9x7", "resize(5)", "resize(5x5, nearest)", "2x5x5"),
+        ("2x9x7", "resize(5x11, half_pixel, bilinear)", "resize(5x11, bilinear)", "2x5x11"),
+        ("2x9x7", "resize(5x11, floor, asymmetric)", "resize(5x11, nearest, asymmetric, floor)", "2x5x11"),
+        (
+            "2x9x7",
+            "resize(5x4, align_corners, bilinear, scale_w = 0.6)",
+            "resize(5x4, bilinear, align_corners, scale_w=0.6)",
+            "2x5x4",
+        ),
+    ]);
+}
+
+#[test]
+fn padding_shows_what_it_holds_unless_that_is_zeros() {
+    check(&[
+        ("2x9x7", "pad(1, value = 0)", "pad(1)", "2x11x9"),
+        ("2x9x7", "pad(1x2, value = -2.5)", "pad(1x2, value=-2.5)", "2x11x11"),
+        ("2x9x7", "pad(edge, 10)", "pad(10, edge)", "2x29x27"),
+        ("2x9x7", "pad(8x0x0x6, reflect)", "pad(8x0x0x6, reflect)", "2x17x13"),
+    ]);
+}

@@ -20,7 +20,7 @@ fn each_mistake_is_marked_and_explained() {
         (
             "A <1x28x28> -> transformer(3)",
             "transformer",
-            "no layer or block is called `transformer`: the layers are conv, dwconv, conv_transpose, pool, maxpool, avgpool, fc, relu, leaky_relu, relu6, elu, gelu, silu, hardswish, tanh, sigmoid, selu, clip, hardsigmoid, affine, reciprocal, prelu, scale, shift, softmax, log_softmax, bn, lrn, dropout, flatten, reshape, expand, permute, add, concat, mul, sub, div, shortcut, pad, upsample",
+            "no layer or block is called `transformer`: the layers are conv, dwconv, conv_transpose, pool, maxpool, avgpool, fc, relu, leaky_relu, relu6, elu, gelu, silu, hardswish, tanh, sigmoid, selu, clip, hardsigmoid, affine, reciprocal, prelu, scale, shift, softmax, log_softmax, bn, lrn, dropout, flatten, reshape, expand, permute, add, concat, mul, sub, div, shortcut, pad, upsample, resize",
         ),
         (
             "A <4x8x8> -> skip1 = relu -> add(id, skip2) -> add(id, skip1)",

@@ -93,3 +93,51 @@ fn transposed_convolutions() {
         ),
     ]);
 }
+
+#[test]
+fn resized_maps() {
+    check(&[
+        (
+            "A <1x8x8> -> resize(bilinear)",
+            "resize(bilinear)",
+            "`resize1`: the size is missing: write for example `resize(224x224, bilinear)`",
+        ),
+        ("A <1x8x8> -> resize(0x5)", "0x5", "`resize1`: size = 0: at least 1 is needed"),
+        (
+            "A <1x8x8> -> resize(5x5, asymmetric, half_pixel)",
+            "half_pixel",
+            "`resize1`: `asymmetric` and `half_pixel` exclude each other: keep one",
+        ),
+        (
+            "A <1x8x8> -> resize(5x5, floor, bilinear)",
+            "floor",
+            "`resize1`: `floor` says how `nearest` rounds: remove it, or `bilinear`",
+        ),
+        ("A <1x8x8> -> resize(5x5, scale_h = 0)", "scale_h = 0", "`resize1`: scale_h = 0: it must be positive"),
+        (
+            "A <1x8x8> -> flatten -> resize(5x5)",
+            "resize(5x5)",
+            "`resize1`: resize works on maps, and its input is flat, 64 features: move it before `flatten1` (layer 1), which flattened the map",
+        ),
+    ]);
+}
+
+#[test]
+fn what_padding_holds() {
+    check(&[
+        (
+            "A <1x4x9> -> pad(4, reflect)",
+            "4",
+            "`pad1`: padding 4 reflects more than there is beside the outer pixels of 4x9: use at most 3x8, or `edge`",
+        ),
+        (
+            "A <1x1x1> -> pad(1, reflect)",
+            "1",
+            "`pad1`: padding 1 reflects more than there is beside the outer pixels of 1x1: use `edge`",
+        ),
+        ("A <1x8x8> -> pad(1, edge, reflect)", "reflect", "`pad1`: `edge` and `reflect` exclude each other: keep one"),
+        ("A <1x8x8> -> pad(1, value = 2, edge)", "edge", "`pad1`: `value` and `edge` exclude each other: keep one"),
+        ("A <1x8x8> -> pad(1, value = 1e300)", "value = 1e300", "`pad1`: value = 1e300: it must be a finite number"),
+        ("A <1x8x8> -> pad(1, 2)", "2", "`pad1`: `2` is one number too many: write for example `pad(1)` or `pad(1x2)`"),
+    ]);
+}

@@ -63,6 +63,16 @@ cnn! {
             conv_transpose(6, 3x4, s2x3, p1x0x1x2, d2x1, o1x2, g3) -> avgpool(4x7, s5x6)
         ) -> add(id, pool(3, s1, p2, d2), avgpool(3, s1, p1)) -> pool(global) -> fc(7);
 
+    /// Maps of other sizes, and of other surroundings.
+    Resized <3x11x9>
+        -> concat(
+            pad(2x1x0x3, value = -1.5), pad(2x1x0x3, reflect), pad(2x1x0x3, edge), resize(13x13),
+            resize(13x13, asymmetric, floor), resize(13x13, align_corners, ceil),
+            resize(13x13, pytorch_half_pixel, round_prefer_ceil), resize(13x13, bilinear),
+            resize(13x13, bilinear, asymmetric), resize(13x13, bilinear, align_corners),
+            resize(13x13, bilinear, scale_h = 1.2), resize(5x4, bilinear) -> resize(13x13, bilinear, pytorch_half_pixel)
+        );
+
     /// Layers that look at one element, or at one position.
     Pointwise <5x9x8>
         -> conv(6, 3x3) -> lrn(size = 3) -> bn(eps = 1e-3)
@@ -126,6 +136,7 @@ fn exports() {
     leave::<Branches>(folder);
     leave::<UNet>(folder);
     leave::<Windows>(folder);
+    leave::<Resized>(folder);
     leave::<Pointwise>(folder);
     leave::<Shapes>(folder);
 }

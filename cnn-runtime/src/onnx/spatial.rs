@@ -28,6 +28,7 @@ impl Layer<'_> {
             ],
         );
     }
+
     pub(super) fn pad(&mut self, d: &Pad) {
         let mut inputs = vec![self.input(), self.ints("pads", &around(d.pad))];
         let mode = match d.fill {
@@ -50,7 +51,7 @@ impl Layer<'_> {
             inputs.extend([String::new(), self.ints("sizes", &sizes.map(|(_, output)| output))]);
         } else {
             let scales = [0, 1].map(|axis| d.scale[axis].unwrap_or_else(|| ratio(sizes[axis])));
-            inputs.push(self.floats("scales", &scales));
+            inputs.push(self.floats("scales", &[2], &scales));
         }
         let mut attributes = vec![text("coordinate_transformation_mode", d.coordinates.word()), ints("axes", &[2, 3])];
         match d.sampling {

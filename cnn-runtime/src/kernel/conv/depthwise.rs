@@ -81,24 +81,115 @@ struct Forward<'a> {
     output: &'a mut [f32],
 }
 
+/// Taps in a row at most for which vectors of outputs are summed.
+const MOST_TAPS: usize = 16;
+
 impl Kernel for Forward<'_> {
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let stride = self.d.window.stride[1];
+    fn run<S: Simd>(mut self, simd: S) {
+        match self.d.window.stride[1] {
+            _ if self.d.window.kernel[1] > MOST_TAPS => self.by_taps(),
+            // Constants, so that each gets loops of its own.
+            1 => self.by_vectors::<S, 1>(simd),
+            2 => self.by_vectors::<S, 2>(simd),
+            _ => self.by_taps(),
+        }
+        self.post.finish_channel(self.channel, self.first, self.output);
+    }
+}
+
+/// What a vector of outputs reads at a tap: the lanes that are inside of the row, and how far from its beginning the first
+/// lane is; columns before the row wrap round.
+#[derive(Clone, Copy, Default)]
+struct Lanes {
+    from: usize,
+    to: usize,
+    start: usize,
+}
+
+impl Forward<'_> {
+    /// A tap at a time over whole rows.
+    #[inline(always)]
+    fn by_taps(&mut self) {
         if self.write == Write::Set {
             self.output.fill(0.0);
         }
         for_each_row(self.d, |tap, outputs, from| {
+            let inputs = self.input[from..].iter().step_by(self.d.window.stride[1]);
             let weight = self.weight[tap];
-            let outputs = &mut self.output[outputs];
-            let inputs = &self.input[from..];
-            if stride == 1 {
-                outputs.iter_mut().zip(inputs).for_each(|(y, x)| *y += weight * x);
-            } else {
-                outputs.iter_mut().zip(inputs.iter().step_by(stride)).for_each(|(y, x)| *y += weight * x);
-            }
+            self.output[outputs].iter_mut().zip(inputs).for_each(|(y, x)| *y += weight * x);
         });
-        self.post.finish_channel(self.channel, self.first, self.output);
+    }
+
+    /// A vector of outputs at a time, whose sum over all taps stays in a register.
+    #[inline(always)]
+    fn by_vectors<S: Simd, const STRIDE: usize>(&mut self, simd: S) {
+        let Conv { input: map, window, .. } = self.d;
+        let [height, width] = [self.d.output.h, self.d.output.w];
+        let taps = window.kernel[1];
+        for first in (0..width).step_by(S::LANES) {
+            let lanes = S::LANES.min(width - first);
+            let mut reads = [Lanes::default(); MOST_TAPS];
+            for (kw, read) in reads[..taps].iter_mut().enumerate() {
+                let begin = first * STRIDE + kw * window.dilation[1];
+                let from = window.pad[1].saturating_sub(begin).div_ceil(STRIDE).min(lanes);
+                let to = (map.w + window.pad[1]).saturating_sub(begin).div_ceil(STRIDE).clamp(from, lanes);
+                *read = Lanes { from, to, start: begin.wrapping_sub(window.pad[1]) };
+            }
+            let reads = &reads[..taps];
+            let whole = STRIDE == 1 && reads.iter().all(|read| read.to - read.from == S::LANES);
+            for oh in 0..height {
+                let outputs = self.output[oh * width + first..][..lanes].as_mut_ptr();
+                // SAFETY: there are as many outputs as lanes.
+                let before = match self.write {
+                    Write::Set => simd.splat(0.0),
+                    Write::Add => unsafe { simd.load_part(outputs, 0, lanes) },
+                };
+                let sum = match whole {
+                    true => self.sum(simd, oh, reads, before, |row, read| {
+                        // SAFETY: all lanes stand in the row.
+                        unsafe { simd.load(row.wrapping_add(read.start)) }
+                    }),
+                    false => self.sum(simd, oh, reads, before, |row, read| {
+                        let start = row.wrapping_add(read.start);
+                        // SAFETY: the lanes `from..to` stand in the row.
+                        unsafe {
+                            match STRIDE {
+                                1 => simd.load_part(start, read.from, read.to),
+                                _ => simd.load_apart(start, read.from, read.to),
+                            }
+                        }
+                    }),
+                };
+                // SAFETY: there are as many outputs as lanes.
+                unsafe { simd.store_part(outputs, sum, 0, lanes) };
+            }
+        }
+    }
+
+    /// A vector of sums in row `oh`, on top of `sum`; `load` reads a row's inputs at a tap.
+    #[inline(always)]
+    fn sum<S: Simd>(
+        &self,
+        simd: S,
+        oh: usize,
+        reads: &[Lanes],
+        mut sum: S::V,
+        load: impl Fn(*const f32, Lanes) -> S::V,
+    ) -> S::V {
+        let Conv { input: map, window, .. } = self.d;
+        for (kh, weights) in self.weight.chunks_exact(reads.len()).enumerate() {
+            // Rows before the map wrap round to numbers far behind it.
+            let ih = (oh * window.stride[0] + kh * window.dilation[0]).wrapping_sub(window.pad[0]);
+            if ih >= map.h {
+                continue;
+            }
+            let row = self.input[ih * map.w..][..map.w].as_ptr();
+            for (&weight, &read) in weights.iter().zip(reads) {
+                sum = simd.mul_add(load(row, read), simd.splat(weight), sum);
+            }
+        }
+        sum
     }
 }
 

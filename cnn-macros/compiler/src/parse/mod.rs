@@ -71,6 +71,7 @@ const NETWORKS: usize = 1024;
 
 struct Parser<'d> {
     diagnostics: &'d Diagnostics,
+    #[cfg_attr(not(feature = "onnx"), expect(dead_code, reason = "only models are read from it"))]
     folder: &'d Path,
     blocks: HashSet<String>,
     calls: usize,

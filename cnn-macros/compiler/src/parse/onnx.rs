@@ -3,9 +3,16 @@
 use proc_macro2::{Group, Ident, Span, TokenStream};
 
 use super::Parser;
-use super::cursor::{Cursor, Token, flatten};
+use super::cursor::{Cursor, Token};
 use crate::ast::{Chain, Model, NetworkDef, Program, Weights};
 use crate::diag::Site;
+
+/// The file of a model, as it is written.
+struct File {
+    path: String,
+    span: Span,
+    embed: bool,
+}
 
 impl Parser<'_> {
     /// Reads `= onnx "path" embed` behind a network's name, if that stands here, and the model.
@@ -17,22 +24,57 @@ impl Parser<'_> {
         cursor: &mut Cursor<'_>,
         program: &mut Program,
     ) -> bool {
-        let is_onnx = matches!(cursor.peek_at(1), Some(Token::Ident(word)) if word == "onnx");
-        if !cursor.is_punct('=') || !is_onnx {
+        let is_file = match cursor.peek_at(1) {
+            Some(Token::Ident(word)) => word == "onnx",
+            Some(Token::Literal(..)) => true,
+            _ => false,
+        };
+        if !cursor.is_punct('=') || !is_file {
             return false;
         }
+        let (attrs, vis, expression, start) = (attrs.to_vec(), vis.clone(), false, Site::of(name.span()));
+        let read = self.file(name, cursor).and_then(|file| match self.model(&file) {
+            Ok((tokens, model)) => Some((file, tokens, model)),
+            Err(problems) => {
+                problems.into_iter().for_each(|problem| self.error(Site::of(file.span), problem));
+                None
+            }
+        });
+        let before = self.diagnostics.len();
+        let (input, weights, chain) = match read {
+            Some((File { path, span, embed }, tokens, model)) => {
+                let mut text = Cursor::new(&tokens, Site::of(span));
+                let input = self.dims(&mut text, &[3]);
+                text.eat_arrow();
+                let chain = self.chain(&mut text, '\0');
+                (input, Some(Weights { path, site: Site::of(span), embed, model: Some(model) }), chain)
+            }
+            // The type exists all the same.
+            None => (None, None, Chain { steps: Vec::new(), site: start, broken: true }),
+        };
+        let broken = chain.broken || self.diagnostics.len() > before;
+        let name = name.clone();
+        program.networks.push(NetworkDef { attrs, vis, name, expression, input, weights, chain, broken });
+        true
+    }
+
+    /// Reads what stands behind the name of a network from a file; what is no such file is reported.
+    fn file(&mut self, name: &Ident, cursor: &mut Cursor<'_>) -> Option<File> {
         cursor.take();
         let word = cursor.site();
-        cursor.take();
+        let says_onnx = cursor.ident().is_some();
+        if says_onnx {
+            cursor.take();
+        }
         let path = match cursor.peek() {
             Some(Token::Literal(text, _)) => syn::parse_str::<syn::LitStr>(text).ok().map(|literal| literal.value()),
             _ => None,
         };
-        let site = if cursor.at_end() { word } else { cursor.site() };
-        let Some(path) = path.filter(|path| !path.is_empty()) else {
-            self.error(site, format!("expected the name of a file in quotes: `{name} = onnx \"model.onnx\"`"));
+        let Some(path) = path.filter(|path| says_onnx && !path.is_empty()) else {
+            let site = if cursor.at_end() { word } else { cursor.site() };
+            self.error(site, format!("a network from a file is written `{name} = onnx \"model.onnx\"`"));
             cursor.skip_until(|cursor| cursor.is_punct(';'));
-            return true;
+            return None;
         };
         let span = cursor.site().start;
         cursor.take();
@@ -43,51 +85,37 @@ impl Parser<'_> {
             self.error(cursor.site(), message);
             cursor.skip_until(|cursor| cursor.is_punct(';'));
         }
-        let before = self.diagnostics.len();
-        let read = self.model(&path, span, embed);
-        let (tokens, model) = match read {
-            Ok((tokens, model)) => (tokens, Some(model)),
-            Err(problems) => {
-                problems.into_iter().for_each(|problem| self.error(site, problem));
-                (Vec::new(), None)
-            }
-        };
-        let mut text = Cursor::new(&tokens, Site::of(span));
-        let input = if model.is_some() { self.dims(&mut text, &[3]) } else { None };
-        text.eat_arrow();
-        let chain = match &model {
-            Some(_) => self.chain(&mut text, '\0'),
-            None => Chain { steps: Vec::new(), site, broken: true },
-        };
-        let broken = model.is_none() || self.diagnostics.len() > before;
-        let weights = model.map(|model| Weights { path, site, embed, model: Some(model) });
-        let (attrs, vis, name) = (attrs.to_vec(), vis.clone(), name.clone());
-        program.networks.push(NetworkDef { attrs, vis, name, expression: false, input, weights, chain, broken });
-        true
+        Some(File { path, span, embed })
     }
 
     /// The tokens of a model's text, all of which stand at `span`, and what else it has.
     #[cfg(feature = "onnx")]
-    fn model(&self, path: &str, span: Span, embed: bool) -> Result<(Vec<Token>, Model), Vec<String>> {
+    fn model(&self, file: &File) -> Result<(Vec<Token>, Model), Vec<String>> {
+        let File { path, span, embed } = file;
         let named = |problem: &String| format!("`{path}`: {problem}");
         let problems = |error: cnn_model::onnx::Error| error.problems().iter().map(named).collect::<Vec<_>>();
-        let model = cnn_model::onnx::Model::open(self.folder.join(path)).map_err(problems)?;
+        let place_of_file = self.folder.join(path);
+        if !place_of_file.is_file() {
+            let problem = "there is no such file; the path is relative to the folder of `Cargo.toml`";
+            return Err(vec![named(&problem.into())]);
+        }
+        let model = cnn_model::onnx::Model::open(place_of_file).map_err(problems)?;
         let beside = model.beside();
-        if let (true, Some(first)) = (embed, beside.first()) {
+        if let (true, Some(first)) = (*embed, beside.first()) {
             let first = first.display();
             return Err(vec![format!("`{path}`: it keeps tensors in `{first}`: embedding needs a model of one file")]);
         }
         let imported = model.import().map_err(problems)?;
         let text: TokenStream = imported.text.parse().map_err(|_| vec![named(&"its text is no Rust".into())])?;
         let mut tokens = Vec::new();
-        flatten(text, &mut tokens);
-        place(&mut tokens, span);
+        super::cursor::flatten(text, &mut tokens);
+        place(&mut tokens, *span);
         let tensors = imported.tensors.iter().map(|tensor| (tensor.name.clone(), tensor.shape().to_vec()));
         Ok((tokens, Model { tensors: tensors.collect(), beside }))
     }
 
     #[cfg(not(feature = "onnx"))]
-    fn model(&self, _: &str, _: Span, _: bool) -> Result<(Vec<Token>, Model), Vec<String>> {
+    fn model(&self, _: &File) -> Result<(Vec<Token>, Model), Vec<String>> {
         Err(vec!["ONNX models are read with cnn-runtime's feature `onnx`, which is off".into()])
     }
 }

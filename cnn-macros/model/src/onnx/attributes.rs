@@ -3,9 +3,9 @@
 use std::cell::Cell;
 
 use super::constant::Constant;
-use super::error::shown;
 use super::file::Folder;
 use super::proto::{AttributeProto, attribute_type};
+use crate::stranger::Shown;
 
 /// The attributes of a node. Those that nobody asked for are an error in the end: they could change what it computes.
 pub(super) struct Attributes<'a> {
@@ -64,9 +64,8 @@ impl<'a> Attributes<'a> {
         let Some(attribute) = self.find(name, attribute_type::STRING)? else { return Ok(known[0]) };
         let text = String::from_utf8_lossy(attribute.s.as_deref().unwrap_or_default()).into_owned();
         let word = known.iter().find(|word| **word == text);
-        word.copied().ok_or_else(|| {
-            format!("its attribute `{name}` is `{}`: {} can be imported", shown(&text), known.join(", "))
-        })
+        word.copied()
+            .ok_or_else(|| format!("its attribute `{name}` is {}: {} can be imported", Shown(&text), known.join(", ")))
     }
 
     /// A tensor.
@@ -92,7 +91,7 @@ impl<'a> Attributes<'a> {
                 return Err("its attributes are those of a function around it, which is not supported".into());
             }
             if !read.get() {
-                return Err(format!("its attribute `{}` is not supported", shown(&attribute.name)));
+                return Err(format!("its attribute {} is not supported", Shown(&attribute.name)));
             }
         }
         Ok(())

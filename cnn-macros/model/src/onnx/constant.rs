@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::error::{shown, sizes};
+use super::error::sizes;
 use super::file::{Folder, Stored};
 use super::proto::{TensorProto, data_type};
+use crate::stranger::Shown;
 
 /// A tensor of at most this many elements can be made up by a model, without bytes of its own in the file.
-pub(super) const MOST_MADE_UP: usize = 1 << 24;
+pub(super) const MOST_MADE_UP: usize = 1 << 22;
 
 /// A tensor whose value is known.
 #[derive(Clone, Debug)]
@@ -231,5 +232,5 @@ fn ints(tensor: &TensorProto, folder: &Folder, bytes: usize, len: usize) -> Resu
 
 /// How a tensor is called in a message.
 pub(super) fn called(name: &str) -> String {
-    format!("tensor `{}`", shown(name))
+    format!("tensor {}", Shown(name))
 }

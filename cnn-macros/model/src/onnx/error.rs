@@ -41,16 +41,9 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// A text of a file as it may be shown: without control characters, and not too long.
-pub(super) fn shown(text: &str) -> String {
-    const LONGEST: usize = 80;
-    let clean = text.chars().take(LONGEST).map(|ch| if ch.is_control() { '?' } else { ch });
-    let cut = if text.chars().nth(LONGEST).is_some() { "..." } else { "" };
-    format!("{}{cut}", clean.collect::<String>())
-}
-
 /// Sizes as they are shown: `[1, 3, 224]`.
 pub(super) fn sizes<T: fmt::Display>(sizes: &[T]) -> String {
-    let sizes: Vec<String> = sizes.iter().map(T::to_string).collect();
-    format!("[{}]", sizes.join(", "))
+    const AXES: usize = 16;
+    let shown: Vec<String> = sizes.iter().take(AXES).map(T::to_string).collect();
+    format!("[{}{}]", shown.join(", "), if sizes.len() > AXES { ", .." } else { "" })
 }

@@ -9,9 +9,10 @@ use prost::Message as _;
 use prost::bytes::Bytes;
 
 use super::budget;
-use super::error::{Error, shown};
+use super::error::Error;
 use super::import::{Imported, import};
 use super::proto::{ModelProto, TensorProto};
+use crate::stranger::Shown;
 
 /// A model that has been read, but not looked at. Its tensors' bytes are those of the file, not copies.
 #[derive(Clone, Debug)]
@@ -88,7 +89,7 @@ impl Folder {
         let location = value("location").ok_or("its data stand in another file, which is not named")?;
         let folder = self.0.as_deref();
         let folder = folder.ok_or("its data stand in another file, and this model is not read from a folder")?;
-        let place = |problem: &str| format!("its data stand in the file `{}`, {problem}", shown(location));
+        let place = |problem: &str| format!("its data stand in the file {}, {problem}", Shown(location));
         let inside = Path::new(location);
         if !is_inside(inside) {
             return Err(place("which is not inside the model's folder"));
@@ -100,7 +101,7 @@ impl Folder {
             return Err(place("which is a link that leaves the model's folder"));
         }
         let number = |key: &str| match value(key) {
-            Some(text) => text.parse::<u64>().map(Some).map_err(|_| place(&format!("at {key} `{}`", shown(text)))),
+            Some(text) => text.parse::<u64>().map(Some).map_err(|_| place(&format!("at {key} {}", Shown(text)))),
             None => Ok(None),
         };
         let offset = number("offset")?.unwrap_or(0);

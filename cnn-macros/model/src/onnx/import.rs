@@ -4,16 +4,20 @@ use std::collections::{HashMap, HashSet};
 
 use super::attributes::Attributes;
 use super::constant::{Constant, Int, called};
-use super::error::{Error, shown, sizes};
+use super::error::{Error, sizes};
 use super::file::{Folder, Model};
 use super::net::{Net, Shape, ValueId, elements};
 use super::ops;
 use super::print;
 use super::proto::{GraphProto, NodeProto, ValueInfoProto, data_type};
 use super::weight::Weight;
+use crate::stranger::Shown;
 
 /// The versions of ONNX's operators whose meaning is known here. Before version 7 sums did not broadcast as they do now.
 const OPSETS: std::ops::RangeInclusive<i64> = 7..=28;
+
+/// Elements of all constants that are computed of others, beside as many as the file has itself.
+const MOST_COMPUTED: usize = 1 << 24;
 
 /// A model as a network in the language of `cnn!`, with its weights.
 #[derive(Clone, Debug)]
@@ -86,6 +90,8 @@ pub(super) struct Importer<'a> {
     pub opset: i64,
     pub batch: Batch,
     pub net: Net,
+    /// Elements that constants may still have which are computed of others.
+    left: usize,
     values: HashMap<&'a str, Value>,
     /// How often each value is read.
     readers: HashMap<&'a str, usize>,
@@ -101,8 +107,15 @@ pub(super) fn import(model: &Model) -> Result<Imported, Error> {
     // The language declares maps: `784` features come as `784x1x1`.
     let declared = Shape::Map(input.map());
     let net = Net { input: declared, layers: Vec::new(), origin: String::new() };
-    let mut importer =
-        Importer { folder: &model.folder, opset, batch, net, values: HashMap::new(), readers: readers(graph) };
+    let mut importer = Importer {
+        folder: &model.folder,
+        opset,
+        batch,
+        net,
+        left: MOST_COMPUTED,
+        values: HashMap::new(),
+        readers: readers(graph),
+    };
     let mut problems = importer.initializers(graph, name);
     importer.values.insert(name, Value::Live(Live { value: 0, dims }));
     for (index, node) in graph.node.iter().enumerate() {
@@ -125,9 +138,22 @@ pub(super) fn import(model: &Model) -> Result<Imported, Error> {
 
 /// How a node is called in a message.
 fn describe(index: usize, node: &NodeProto, opset: i64) -> String {
-    let name = if node.name.is_empty() { format!("number {}", index + 1) } else { format!("`{}`", shown(&node.name)) };
-    let domain = if is_standard(&node.domain) { String::new() } else { format!("{}::", shown(&node.domain)) };
-    format!("node {name} ({domain}{}, opset {opset})", shown(&node.op_type))
+    let name = if node.name.is_empty() { format!("number {}", index + 1) } else { Shown(&node.name).to_string() };
+    let domain = if is_standard(&node.domain) { String::new() } else { format!("{}::", word(&node.domain)) };
+    format!("node {name} ({domain}{}, opset {opset})", word(&node.op_type))
+}
+
+/// The first of several names.
+fn list<'n>(mut names: impl Iterator<Item = &'n str>) -> String {
+    const MOST: usize = 8;
+    let shown: Vec<String> = names.by_ref().take(MOST).map(|name| Shown(name).to_string()).collect();
+    format!("[{}{}]", shown.join(", "), if names.next().is_some() { ", .." } else { "" })
+}
+
+/// The name of an operator or of a set of them, in quotes only where it is none.
+fn word(text: &str) -> String {
+    let is_word = text.len() <= 40 && text.chars().all(|ch| ch.is_ascii_alphanumeric() || "._".contains(ch));
+    if is_word { text.into() } else { Shown(text).to_string() }
 }
 
 /// Whether a set of operators is ONNX's own.
@@ -162,11 +188,11 @@ fn input(graph: &GraphProto) -> Result<(&str, Batch, Vec<usize>), String> {
         [input] => input,
         [] => return Err("the model has no input".into()),
         _ => {
-            let names: Vec<String> = inputs.iter().map(|input| format!("`{}`", shown(&input.name))).collect();
-            return Err(format!("the model has the inputs {}: a network has one", names.join(", ")));
+            let names = list(inputs.iter().map(|input| &input.name[..]));
+            return Err(format!("the model has the inputs {names}: a network has one"));
         }
     };
-    let (batch, dims) = input_shape(input).map_err(|problem| format!("input `{}`: {problem}", shown(&input.name)))?;
+    let (batch, dims) = input_shape(input).map_err(|problem| format!("input {}: {problem}", Shown(&input.name)))?;
     Ok((&input.name, batch, dims))
 }
 
@@ -203,15 +229,28 @@ impl<'a> Importer<'a> {
             if !self.readers.contains_key(tensor.name.as_str()) {
                 continue;
             }
-            let value = Constant::read(tensor, self.folder).map(Value::Constant).unwrap_or_else(|problem| {
-                problems.push(format!("{}: {problem}", called(&tensor.name)));
-                Value::Broken
-            });
+            let value = match Constant::read(tensor, self.folder) {
+                Ok(constant) => {
+                    self.left = self.left.saturating_add(constant.len());
+                    Value::Constant(constant)
+                }
+                Err(problem) => {
+                    problems.push(format!("{}: {problem}", called(&tensor.name)));
+                    Value::Broken
+                }
+            };
             if tensor.name == input || self.values.insert(&tensor.name, value).is_some() {
                 problems.push(format!("{}: it is defined twice", called(&tensor.name)));
             }
         }
         problems
+    }
+
+    /// Takes note of a computed constant of this many elements.
+    pub fn spend(&mut self, elements: usize) -> Result<(), String> {
+        let left = self.left.checked_sub(elements);
+        self.left = left.ok_or("the model computes too large constants: fold them before it is exported")?;
+        Ok(())
     }
 
     fn node(&mut self, index: usize, node: &'a NodeProto) -> Result<(), String> {
@@ -223,12 +262,12 @@ impl<'a> Importer<'a> {
             match self.values.get(name.as_str()) {
                 Some(Value::Broken) => broken = true,
                 Some(_) => {}
-                None => return Err(format!("it reads `{}`, which nothing before it makes", shown(name))),
+                None => return Err(format!("it reads {}, which nothing before it makes", Shown(name))),
             }
         }
         for name in node.output.iter().filter(|name| !name.is_empty()) {
             if self.values.contains_key(name.as_str()) {
-                return Err(format!("it makes `{}`, which something before it makes", shown(name)));
+                return Err(format!("it makes {}, which something before it makes", Shown(name)));
             }
         }
         // What follows a problem is none of its own.
@@ -239,7 +278,7 @@ impl<'a> Importer<'a> {
             self.values.insert(first, value);
         }
         match outputs.find(|name| self.readers.contains_key(name.as_str())) {
-            Some(name) => Err(format!("its further output `{}` is read, which is not supported", shown(name))),
+            Some(name) => Err(format!("its further output {} is read, which is not supported", Shown(name))),
             None => Ok(()),
         }
     }
@@ -262,8 +301,8 @@ impl<'a> Importer<'a> {
         let output = match &graph.output[..] {
             [output] => output,
             outputs => {
-                let names: Vec<String> = outputs.iter().map(|output| format!("`{}`", shown(&output.name))).collect();
-                return Err(format!("the model has the outputs [{}]: a network has one", names.join(", ")));
+                let names = list(outputs.iter().map(|output| &output.name[..]));
+                return Err(format!("the model has the outputs {names}: a network has one"));
             }
         };
         match self.values.get(output.name.as_str()).cloned() {
@@ -277,7 +316,7 @@ impl<'a> Importer<'a> {
             }
             Some(Value::Constant(_)) => Err("the model's output does not depend on its input".into()),
             Some(Value::Broken) => Ok(None),
-            None => Err(format!("nothing makes the model's output `{}`", shown(&output.name))),
+            None => Err(format!("nothing makes the model's output {}", Shown(&output.name))),
         }
     }
 }
@@ -328,8 +367,8 @@ impl Node<'_, '_> {
         match self.value(index)? {
             Value::Constant(constant) => Ok(Some(constant.clone())),
             _ => {
-                let name = shown(&self.proto.input[index]);
-                Err(format!("its input {} (`{name}`) depends on the network's input: a constant is needed", index + 1))
+                let name = Shown(&self.proto.input[index]);
+                Err(format!("its input {} ({name}) depends on the network's input: a constant is needed", index + 1))
             }
         }
     }

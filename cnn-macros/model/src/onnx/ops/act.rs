@@ -7,7 +7,7 @@ use crate::onnx::import::{Live, Node, Value};
 use crate::onnx::net::Shape;
 use crate::onnx::weight::Weight;
 
-/// Slope and offset of the hard sigmoid inside of hard swish.
+/// Slope and offset of the hard sigmoid, as the language and hard swish have it.
 const HARD_SWISH: [f32; 2] = [1.0 / 6.0, 0.5];
 
 pub(super) fn apply(node: &mut Node<'_, '_>) -> Result<Value, String> {
@@ -35,9 +35,20 @@ pub(super) fn apply(node: &mut Node<'_, '_>) -> Result<Value, String> {
         "Clip" => return clip(node),
         _ => return prelu(node),
     };
-    let args = args.into_iter().map(number).collect();
+    let args = if is_default(kind, &args) { vec![] } else { args.into_iter().map(number).collect() };
     let value = node.net().pointwise(kind, args, x.value);
     live(value, x.dims)
+}
+
+/// Whether these are the numbers that the language takes where none are written.
+fn is_default(kind: &str, numbers: &[f32]) -> bool {
+    match kind {
+        "leaky_relu" => numbers == [0.01],
+        "elu" => numbers == [1.0],
+        "selu" => numbers == [1.673_263_2, 1.050_701],
+        "hardsigmoid" => numbers == HARD_SWISH,
+        _ => false,
+    }
 }
 
 /// `mul * x + add`, or `x` itself where that is the same.
@@ -135,11 +146,10 @@ fn slopes(node: &mut Node<'_, '_>, x: &Live, slope: &Constant, aligned: &[usize]
 /// The function that `value` is of `input` where the product of the two has a name of its own: `silu`, `hardswish`.
 pub(super) fn gate(node: &mut Node<'_, '_>, input: usize, value: usize) -> Option<&'static str> {
     let layer = &node.net().layers[value.checked_sub(1)?];
-    let arguments = || layer.args.iter().map(|arg| arg.parse().ok()).collect::<Option<Vec<f32>>>();
     match layer.kind {
         _ if layer.inputs != [input] => None,
         "sigmoid" => Some("silu"),
-        "hardsigmoid" if arguments()? == HARD_SWISH => Some("hardswish"),
+        "hardsigmoid" if layer.args.is_empty() => Some("hardswish"),
         _ => None,
     }
 }

@@ -190,14 +190,15 @@ fn transpose(node: &Node<'_, '_>) -> Result<Constant, String> {
 fn concat(node: &Node<'_, '_>) -> Result<Constant, String> {
     let parts = (0..node.proto.input.len()).map(|index| node.needed(index)).collect::<Result<Vec<_>, _>>()?;
     node.attributes.ignore(&["axis"]);
-    let mut ints = Vec::new();
-    for part in &parts {
-        if part.dims.len() != 1 {
-            return Err("it joins constants that are no lists".into());
-        }
-        ints.extend_from_slice(part.to_ints()?);
+    if parts.iter().any(|part| part.dims.len() != 1) {
+        return Err("it joins constants that are no lists".into());
     }
-    Ok(Constant::ints(ints))
+    if parts.iter().all(Constant::is_float) {
+        let floats = parts.iter().map(Constant::to_floats).collect::<Result<Vec<_>, _>>()?.concat();
+        return Ok(Constant::floats(vec![floats.len()], floats));
+    }
+    let ints = parts.iter().map(Constant::to_ints).collect::<Result<Vec<_>, _>>()?;
+    Ok(Constant::ints(ints.concat()))
 }
 
 /// The place of an index that may count from the end.
@@ -247,14 +248,12 @@ fn broadcast(a: &[usize], b: &[usize]) -> Option<(Vec<usize>, [Vec<usize>; 2])> 
     let rank = a.len().max(b.len());
     let padded = |dims: &[usize]| [vec![1; rank - dims.len()], dims.to_vec()].concat();
     let both = [padded(a), padded(b)];
-    let mut dims = Vec::with_capacity(rank);
-    for axis in 0..rank {
-        dims.push(match (both[0][axis], both[1][axis]) {
-            (a, b) if a == b => a,
-            (1, size) | (size, 1) => size,
-            _ => return None,
-        });
-    }
+    let joint = both[0].iter().zip(&both[1]).map(|sizes| match sizes {
+        (a, b) if a == b => Some(*a),
+        (1, size) | (size, 1) => Some(*size),
+        _ => None,
+    });
+    let dims = joint.collect::<Option<Vec<_>>>()?;
     let steps = both.map(|own| {
         let steps = strides(&own);
         (0..rank).map(|axis| if own[axis] == 1 { 0 } else { steps[axis] }).collect()

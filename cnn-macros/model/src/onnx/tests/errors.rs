@@ -78,7 +78,7 @@ fn shapes_that_do_not_fit_are_said_with_both() {
 fn one_input_and_one_output_of_fixed_sizes_are_needed() {
     let mut net = Builder::new(&[0, 3, 5, 7]).node("Add", "x z", "y", []);
     net.graph().input.push(value("z", &[0, 3, 5, 7]));
-    assert_eq!(net.problem(), "the model has the inputs `x`, `z`: a network has one");
+    assert_eq!(net.problem(), "the model has the inputs [`x`, `z`]: a network has one");
     let net = Builder::new(&[0, 3, 0, 7]).node("Relu", "x", "y", []);
     assert!(net.problem().contains("its axis 2 has no fixed size"));
 }

@@ -106,6 +106,13 @@ fn claims_of_gigabytes_are_held_against_the_file() {
         .node("ConstantOfShape", "shape", "c", [])
         .node("Add", "x c", "y", []);
     assert!(net.problem().contains("makes up more than"));
+    // Many constants of which none is too large.
+    let mut net = Builder::new(&[0, 3, 9, 9]).ints("shape", &[1 << 21]);
+    for index in 0..9 {
+        net = net.node("ConstantOfShape", "shape", &format!("c{index}"), []);
+    }
+    let net = net.node("Relu", "x", "y", []);
+    assert!(net.problem().ends_with("the model computes too large constants: fold them before it is exported"));
 }
 
 #[test]

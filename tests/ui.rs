@@ -12,7 +12,7 @@ use std::path::Path;
 
 use cnn_runtime::weights::{self, Tensor};
 
-const TOPICS: [&str; 7] = ["syntax", "names", "attributes", "shapes", "graph", "use", "weights"];
+const TOPICS: [&str; 8] = ["syntax", "names", "attributes", "shapes", "graph", "use", "weights", "onnx"];
 
 #[test]
 fn mistakes_teach() {
@@ -23,7 +23,7 @@ fn mistakes_teach() {
     }
 }
 
-/// The files that the programs in `weights` name. Cargo's folder for the files of tests is `../../../tmp` from where
+/// The files that the programs in `weights` and `onnx` name. Cargo's folder for the files of tests is `../../../tmp` from where
 /// trybuild compiles them.
 fn write_weights() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -33,6 +33,9 @@ fn write_weights() {
     let tensors = shapes.map(|(name, shape)| Tensor::floats(name, shape, &zeros[..shape.iter().product()]));
     weights::write(folder.join("ui.safetensors"), &BTreeMap::new(), &tensors).expect("the file can be written");
     std::fs::write(folder.join("ui.txt"), "No weights at all.").expect("the file can be written");
+    for model in ["einsum.onnx", "traced.onnx"] {
+        std::fs::copy(Path::new("tests/onnx").join(model), folder.join(model)).expect("the file can be copied");
+    }
 }
 
 /// Makes a module and a test of each program in `pass`, and a test that none was forgotten.

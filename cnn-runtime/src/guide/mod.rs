@@ -17,6 +17,7 @@
 //! | [10. Overfitting](ch10_overfitting) | learned by heart, and what helps |
 //! | [11. ResNet](ch11_resnet) | 152 layers |
 //! | [12. From here](ch12_from_here) | weights, checkpoints, reports, PyTorch |
+//! | 13. From PyTorch to a program | `ch13_onnx`, with the feature `onnx`: models as ONNX files, both ways |
 //!
 //! You need to know some Rust and no mathematics beyond sums. To follow along, put `cnn-runtime` into a project of your
 //! own; every block of code goes into a `main` that returns `Result<(), Error>`.
@@ -50,3 +51,5 @@ chapter!(ch09_alexnet);
 chapter!(ch10_overfitting);
 chapter!(ch11_resnet);
 chapter!(ch12_from_here, report);
+#[cfg(feature = "onnx")]
+chapter!(ch13_onnx);

@@ -1,0 +1,5 @@
+cnn_runtime::cnn! {
+    pub Net = "../../../tmp/einsum.onnx";
+}
+
+fn main() {}

@@ -1,0 +1,5 @@
+cnn_runtime::cnn! {
+    pub Net = onnx "../../../tmp/ui.txt";
+}
+
+fn main() {}

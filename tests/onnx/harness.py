@@ -1,5 +1,6 @@
 """What the proofs of this folder share: crates that are made of models, built and run."""
 
+import os
 import re
 import subprocess
 import time
@@ -9,6 +10,8 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "target" / "onnx"
+# Dependencies are built once for all of them.
+BUILT = WORK / "target"
 
 MANIFEST = """[package]
 name = "{name}"
@@ -103,8 +106,20 @@ fn main() {{
 def build(folder, *arguments):
     """Builds a crate; returns the seconds that it took."""
     start = time.time()
-    subprocess.run(["cargo", "build", "--quiet", "--release", *arguments], cwd=folder, check=True)
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(BUILT)}
+    subprocess.run(["cargo", "build", "--quiet", "--release", *arguments], cwd=folder, env=environment, check=True)
     return time.time() - start
+
+
+def run(folder, program, name, **environment):
+    """Runs a network of a program on the numbers that were saved for it."""
+    return subprocess.run(
+        [BUILT / "release" / program, name],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
 
 
 def save(folder, name, array):

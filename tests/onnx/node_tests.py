@@ -69,9 +69,8 @@ def main():
             failures.append(f"{case.name}: the import ended with {run.returncode}: {run.stderr.strip()}")
     (folder / "src" / "main.rs").write_text(harness.program(runnable))
     harness.build(folder)
-    binary = folder / "target" / "release" / "node-tests"
     for name, (operator, output, case) in runnable.items():
-        run = subprocess.run([binary, name], cwd=folder, capture_output=True, text=True)
+        run = harness.run(folder, "node-tests", name)
         found = harness.load(folder, name)
         problem = run.stdout.strip() or run.stderr.strip()
         if found is None or run.returncode != 0:

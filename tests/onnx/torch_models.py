@@ -13,9 +13,7 @@ medians of rounds in turns.
 
 import contextlib
 import io
-import os
 import statistics
-import subprocess
 import sys
 import time
 import warnings
@@ -115,12 +113,9 @@ def main():
     print(f"{'model':24} {'difference':>10} {'compiled':>9} {'ours':>9} {'ONNX Runtime':>13} {'ratio':>6}")
     for name, (logits, images) in expected.items():
         compiled = harness.build(folder, "--bin", name)
-        environment = {**os.environ, "RAYON_NUM_THREADS": "1", "SECONDS_TO_TIME": str(SECONDS)}
         ours, theirs = [], []
         for _ in range(ROUNDS):
-            run = subprocess.run(
-                [folder / "target" / "release" / name, name], cwd=folder, env=environment, capture_output=True, text=True
-            )
+            run = harness.run(folder, name, name, RAYON_NUM_THREADS="1", SECONDS_TO_TIME=str(SECONDS))
             found = harness.load(folder, name)
             if run.returncode != 0 or found is None or found.size != logits.size:
                 sys.exit(f"{name}: {run.stdout}{run.stderr}")

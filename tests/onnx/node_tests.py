@@ -77,7 +77,7 @@ def main():
             problem = f"ended with {run.returncode}: {problem}"
         elif found.size != output.size:
             problem = f"{found.size} numbers, expected {output.size}"
-        elif not np.allclose(found, output.ravel(), rtol=case.rtol, atol=max(case.atol, 1e-6)):
+        elif not np.allclose(found, output.ravel(), rtol=case.rtol, atol=case.atol):
             problem = f"differs by {np.abs(found - output.ravel()).max()}"
         table[operator]["failed" if problem else "passed"] += 1
         if problem:

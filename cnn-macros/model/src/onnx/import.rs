@@ -309,8 +309,8 @@ impl<'a> Importer<'a> {
             Some(Value::Live(live)) => {
                 let shape = Shape::of(&live.dims);
                 match self.net.view(live.value, shape) {
-                    // A network has a layer at least.
-                    0 => Ok(Some(self.net.add("reshape", vec![shape.to_string()], vec![0], shape))),
+                    // A network computes something: `1 * x + 0` at least.
+                    0 => Ok(Some(self.net.add("affine", vec![], vec![0], shape))),
                     value => Ok(Some(value)),
                 }
             }

@@ -64,8 +64,24 @@ impl Layer<'_> {
     }
 }
 
-/// The scale that makes so many outputs, rounded down, of so many inputs.
+/// The scale that makes so many outputs, rounded down, of so many inputs: also for readers that multiply in `f64`.
 fn ratio((inputs, outputs): (usize, usize)) -> f32 {
     let scale = outputs as f32 / inputs as f32;
-    if ((scale * inputs as f32) as usize) < outputs { scale.next_up() } else { scale }
+    if f64::from(scale) * (inputs as f64) < outputs as f64 { scale.next_up() } else { scale }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scales_make_the_sizes_that_they_are_of() {
+        for inputs in 1..200 {
+            for outputs in 1..200 {
+                let scale = ratio((inputs, outputs));
+                assert_eq!((scale * inputs as f32) as usize, outputs, "{inputs}");
+                assert_eq!((f64::from(scale) * inputs as f64) as usize, outputs, "{inputs}");
+            }
+        }
+    }
 }

@@ -45,7 +45,10 @@ fn valid(net: &Net) -> Vec<Vec<u8>> {
     };
     let stored = saved(Naming::Own, "net.npz");
     let deflated = deflated(&stored);
-    let files = vec![saved(Naming::Own, "net"), saved(Naming::Torchvision, "net"), stored, deflated];
+    let model = folder.path().join("net.onnx");
+    net.export_onnx(&model).unwrap();
+    let model = std::fs::read(model).unwrap();
+    let files = vec![saved(Naming::Own, "net"), saved(Naming::Torchvision, "net"), stored, deflated, model];
     for file in &files {
         let mut loaded = Net::new(2);
         load(&mut loaded, file).unwrap();

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use cnn_model::onnx::Model;
 use cnn_runtime::prelude::*;
 use cnn_runtime::weights::Weights;
 use ndarray::{Array4, Axis, Ix2, Ix4};
@@ -75,6 +76,22 @@ fn the_printed_source_is_the_same_network() {
     assert_eq!(Written::HASH, Traced::HASH);
     assert_eq!(Written::SUMMARY.replace("Written", "Traced"), Traced::SUMMARY);
     check(&loaded::<Written>("traced.onnx"));
+}
+
+#[test]
+fn what_is_exported_comes_back_the_same() {
+    let text = |path: &Path| Model::open(path).unwrap().import().unwrap().text;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("again.onnx");
+    let net = loaded::<Traced>("traced.onnx");
+    net.export_onnx(&path).unwrap();
+    // Rounding up is written as the padding that it comes to.
+    let expected = text(&Path::new(FOLDER).join("traced.onnx")).replace("pool(4, ceil)", "pool(4, p0x0x2x2)");
+    assert_eq!(text(&path), expected);
+    let mut again = Written::new(5);
+    again.load(&path).unwrap();
+    assert_eq!(again.params().values(), net.params().values());
+    assert_eq!(again.params().state(), net.params().state());
 }
 
 #[test]

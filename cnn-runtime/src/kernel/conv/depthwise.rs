@@ -140,9 +140,9 @@ impl Forward<'_> {
             let whole = STRIDE == 1 && reads.iter().all(|read| read.to - read.from == S::LANES);
             for oh in 0..height {
                 let outputs = self.output[oh * width + first..][..lanes].as_mut_ptr();
-                // SAFETY: there are as many outputs as lanes.
                 let before = match self.write {
                     Write::Set => simd.splat(0.0),
+                    // SAFETY: there are as many outputs as lanes.
                     Write::Add => unsafe { simd.load_part(outputs, 0, lanes) },
                 };
                 let sum = match whole {

@@ -107,7 +107,8 @@ pub trait Network: Sized + Send + Sync + 'static {
     }
 
     /// Loads all tensors from a safetensors file or, with the feature `npz`, from NumPy's: under the network's own names,
-    /// or under those that PyTorch has for the same layers. If anything is wrong, the network stays as it is.
+    /// or under those that PyTorch has for the same layers. With the feature `onnx`, also from the ONNX model that the
+    /// network was made of, or was exported to. If anything is wrong, the network stays as it is.
     /// [`Loader`] has rules for files that do not fit exactly.
     ///
     /// # Errors
@@ -118,7 +119,8 @@ pub trait Network: Sized + Send + Sync + 'static {
         Loader::new().load(self, path).map(drop)
     }
 
-    /// A network with the weights that its declaration embeds: `weights = "file.safetensors" embed`. The macro has
+    /// A network with the weights that its declaration embeds: `weights = "file.safetensors" embed`, or
+    /// `onnx "model.onnx" embed`. The macro has
     /// checked that they fit; their numbers are copied into the network, and nothing else of the file is.
     ///
     /// # Errors

@@ -93,7 +93,8 @@ pub(super) struct Contents {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// A file of named tensors: safetensors or, with the feature `npz`, NumPy's npz, told by its first bytes.
+/// A file of named tensors, told by its first bytes: safetensors, with the feature `npz` NumPy's npz, or with the feature
+/// `onnx` an ONNX model, whose tensors have the names that a network made of it gives them.
 ///
 /// The file is mapped into memory, so that opening it reads its header only, and reading a tensor copies it once. While
 /// it is open no program may change it in place; replacing it by another file, as this crate does, is fine. Nothing in a

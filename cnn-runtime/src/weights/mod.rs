@@ -1,4 +1,4 @@
-//! Weights in files: safetensors and, with the feature `npz`, NumPy's npz.
+//! Weights in files: safetensors, with the feature `npz` NumPy's npz, and with the feature `onnx` those of ONNX models.
 //!
 //! [`Network::save`](crate::Network::save) and [`Network::load`](crate::Network::load) are for the common case: what one
 //! wrote the other reads, and `load` also reads PyTorch's state dicts of networks declared alike. Layouts at this edge

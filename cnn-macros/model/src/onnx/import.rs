@@ -125,15 +125,13 @@ pub(super) fn import(model: &Model) -> Result<Imported, Error> {
             importer.values.extend(broken);
         }
     }
-    let output = importer.output(graph);
-    match output {
-        Ok(Some(output)) if problems.is_empty() => print::print(&importer.net, output),
-        Ok(_) => Err(Error::check(problems).err().unwrap_or_else(|| Error::new("the model computes nothing"))),
-        Err(problem) => {
-            problems.push(problem);
-            Err(Error::check(problems).err().unwrap_or_else(|| Error::new("the model computes nothing")))
-        }
-    }
+    let output = importer.output(graph).unwrap_or_else(|problem| {
+        problems.push(problem);
+        None
+    });
+    Error::check(problems)?;
+    let output = output.ok_or_else(|| Error::new("the model computes nothing"))?;
+    print::print(&importer.net, output)
 }
 
 /// How a node is called in a message.

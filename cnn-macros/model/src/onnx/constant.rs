@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::error::sizes;
 use super::file::{Folder, Stored};
 use super::proto::{TensorProto, data_type};
+use crate::Dtype;
 use crate::stranger::Shown;
 
 /// A tensor of at most this many elements can be made up by a model, without bytes of its own in the file.
@@ -23,20 +24,11 @@ pub(super) struct Constant {
 #[derive(Clone, Debug)]
 pub(super) enum Elements {
     /// Numbers that stand in a file and have not been looked at.
-    Stored(FloatType, Stored),
+    Stored(Dtype, Stored),
     /// Numbers.
     Floats(Arc<[f32]>),
     /// Whole numbers: shapes and axes.
     Ints(Vec<Int>),
-}
-
-/// How numbers are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FloatType {
-    F16,
-    Bf16,
-    F32,
-    F64,
 }
 
 /// A whole number of a shape.
@@ -46,42 +38,6 @@ pub(super) enum Int {
     Known(i64),
     /// The number of samples, which is not known.
     Batch,
-}
-
-impl FloatType {
-    fn bytes(self) -> usize {
-        match self {
-            FloatType::F16 | FloatType::Bf16 => 2,
-            FloatType::F32 => 4,
-            FloatType::F64 => 8,
-        }
-    }
-
-    fn read(self, bytes: &[u8]) -> Vec<f32> {
-        // Chunks are of exactly the length that the conversions take.
-        fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-            bytes.as_chunks::<N>().0.iter().map(|chunk| number(*chunk)).collect()
-        }
-        match self {
-            FloatType::F16 => each(bytes, |chunk| from_f16(u16::from_le_bytes(chunk))),
-            FloatType::Bf16 => each(bytes, |chunk| f32::from_bits(u32::from(u16::from_le_bytes(chunk)) << 16)),
-            FloatType::F32 => each(bytes, f32::from_le_bytes),
-            #[allow(clippy::cast_possible_truncation, reason = "networks compute in f32")]
-            FloatType::F64 => each(bytes, |chunk| f64::from_le_bytes(chunk) as f32),
-        }
-    }
-}
-
-/// A number of half precision (IEEE 754, binary16).
-fn from_f16(bits: u16) -> f32 {
-    let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
-    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f32::from(bits & 1023));
-    sign * match exponent {
-        0 => fraction * (-24_f32).exp2(),
-        31 if fraction == 0.0 => f32::INFINITY,
-        31 => f32::NAN,
-        _ => (1024.0 + fraction) * ((exponent - 25) as f32).exp2(),
-    }
 }
 
 impl Constant {
@@ -101,10 +57,10 @@ impl Constant {
         let dims = dims.map_err(|_| format!("it has the impossible shape {}", sizes(&tensor.dims)))?;
         let len = len(&dims).ok_or_else(|| format!("its shape {} is too large", sizes(&dims)))?;
         let elements = match tensor.data_type {
-            data_type::FLOAT => floats(tensor, folder, FloatType::F32, len)?,
-            data_type::DOUBLE => floats(tensor, folder, FloatType::F64, len)?,
-            data_type::FLOAT16 => floats(tensor, folder, FloatType::F16, len)?,
-            data_type::BFLOAT16 => floats(tensor, folder, FloatType::Bf16, len)?,
+            data_type::FLOAT => floats(tensor, folder, Dtype::F32, len)?,
+            data_type::DOUBLE => floats(tensor, folder, Dtype::F64, len)?,
+            data_type::FLOAT16 => floats(tensor, folder, Dtype::F16, len)?,
+            data_type::BFLOAT16 => floats(tensor, folder, Dtype::Bf16, len)?,
             data_type::INT64 => Elements::Ints(ints(tensor, folder, 8, len)?),
             data_type::INT32 => Elements::Ints(ints(tensor, folder, 4, len)?),
             data_type::BOOL => Elements::Ints(ints(tensor, folder, 1, len)?),
@@ -127,7 +83,7 @@ impl Constant {
     pub fn to_floats(&self) -> Result<Arc<[f32]>, String> {
         match &self.elements {
             Elements::Floats(floats) => Ok(floats.clone()),
-            Elements::Stored(kind, stored) => Ok(kind.read(&stored.read()?).into()),
+            Elements::Stored(kind, stored) => Ok(kind.floats(&stored.read()?).into()),
             Elements::Ints(ints) => {
                 let known = ints.iter().map(|int| int.known().map(|int| int as f32)).collect::<Option<Vec<_>>>();
                 known.map(Into::into).ok_or_else(|| DEPENDS_ON_BATCH.into())
@@ -193,16 +149,16 @@ fn stored(tensor: &TensorProto, folder: &Folder, bytes: usize) -> Result<Option<
     }
 }
 
-fn floats(tensor: &TensorProto, folder: &Folder, kind: FloatType, len: usize) -> Result<Elements, String> {
+fn floats(tensor: &TensorProto, folder: &Folder, kind: Dtype, len: usize) -> Result<Elements, String> {
     if let Some(stored) = stored(tensor, folder, len * kind.bytes())? {
         return Ok(Elements::Stored(kind, stored));
     }
     let halves = || tensor.int32_data.iter().map(|&bits| (bits as u16).to_le_bytes()).collect::<Vec<_>>().concat();
     let floats = match kind {
-        FloatType::F32 => tensor.float_data.clone(),
+        Dtype::F32 => tensor.float_data.clone(),
         #[allow(clippy::cast_possible_truncation, reason = "networks compute in f32")]
-        FloatType::F64 => tensor.double_data.iter().map(|&number| number as f32).collect(),
-        FloatType::F16 | FloatType::Bf16 => kind.read(&halves()),
+        Dtype::F64 => tensor.double_data.iter().map(|&number| number as f32).collect(),
+        _ => kind.floats(&halves()),
     };
     if floats.len() == len {
         Ok(Elements::Floats(floats.into()))

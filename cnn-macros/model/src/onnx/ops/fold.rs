@@ -1,5 +1,6 @@
 //! What is computed of constants alone, before the network runs.
 
+use super::order::permutation;
 use crate::onnx::constant::{Constant, Elements, Int, MOST_MADE_UP, len};
 use crate::onnx::error::sizes;
 use crate::onnx::import::{Node, position};
@@ -170,16 +171,7 @@ fn picked(constant: &Constant, dims: Vec<usize>, places: impl Iterator<Item = us
 
 fn transpose(node: &Node<'_, '_>) -> Result<Constant, String> {
     let constant = node.needed(0)?;
-    let rank = constant.dims.len();
-    let order = match node.attributes.ints("perm")? {
-        Some(order) => order.iter().map(|&axis| position(axis, rank)).collect::<Result<Vec<_>, _>>()?,
-        None => (0..rank).rev().collect(),
-    };
-    let mut sorted = order.clone();
-    sorted.sort_unstable();
-    if !sorted.into_iter().eq(0..rank) {
-        return Err(format!("its order {} is none of {rank} axes", sizes(&order)));
-    }
+    let order = permutation(node, constant.dims.len())?;
     let old = strides(&constant.dims);
     let dims: Vec<usize> = order.iter().map(|&axis| constant.dims[axis]).collect();
     let steps: Vec<usize> = order.iter().map(|&axis| old[axis]).collect();

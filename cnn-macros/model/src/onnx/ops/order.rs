@@ -37,9 +37,8 @@ pub(super) fn reordered(net: &mut Net, x: &Live, order: &[usize]) -> Result<Live
     Ok(Live { value: net.permute(value, places), dims })
 }
 
-pub(super) fn transpose(node: &mut Node<'_, '_>) -> Result<Value, String> {
-    let x = node.live(0)?;
-    let rank = node.rank(&x);
+/// The order of the axes that a node asks for: the reverse unless it says so.
+pub(super) fn permutation(node: &Node<'_, '_>, rank: usize) -> Result<Vec<usize>, String> {
     let order = match node.attributes.ints("perm")? {
         Some(order) => order.iter().map(|&axis| position(axis, rank)).collect::<Result<Vec<_>, _>>()?,
         None => (0..rank).rev().collect(),
@@ -49,6 +48,12 @@ pub(super) fn transpose(node: &mut Node<'_, '_>) -> Result<Value, String> {
     if !sorted.into_iter().eq(0..rank) {
         return Err(format!("its order {} is none of {rank} axes", sizes(&order)));
     }
+    Ok(order)
+}
+
+pub(super) fn transpose(node: &mut Node<'_, '_>) -> Result<Value, String> {
+    let x = node.live(0)?;
+    let order = permutation(node, node.rank(&x))?;
     let samples = usize::from(node.is_batched());
     if samples == 1 && order[0] != 0 {
         return Err("it moves the axis of samples, which a network keeps apart".into());

@@ -47,13 +47,9 @@ pub(super) fn softmax(node: &mut Node<'_, '_>, kind: &'static str) -> Result<Val
     let axis = node.attributes.int("axis")?.unwrap_or(if rows { 1 } else { -1 });
     let axis = node.axis(&x, axis)?;
     // Before version 13 all axes from this one on counted as one.
-    let dims = if rows {
-        let (before, after) = x.dims.split_at(axis);
-        vec![before.iter().product(), after.iter().product(), 1]
-    } else {
-        let (before, after) = x.dims.split_at(axis);
-        vec![before.iter().product(), after[0], after[1..].iter().product()]
-    };
+    let end = if rows { x.dims.len() } else { axis + 1 };
+    let dims: Vec<usize> =
+        [&x.dims[..axis], &x.dims[axis..end], &x.dims[end..]].iter().map(|dims| dims.iter().product()).collect();
     let value = match (&dims[..], &x.dims[..]) {
         (&[1, size, 1], _) => {
             let value = node.net().view(x.value, Shape::Flat(size));

@@ -64,6 +64,8 @@ pub struct Conv {
     pub window: Window,
     /// Channel groups.
     pub groups: usize,
+    /// Whether every product is computed, where Winograd's way would save some and round more.
+    pub direct: bool,
 }
 
 impl Conv {
@@ -95,12 +97,14 @@ pub struct ConvTranspose {
     pub window: Window,
     /// Channel groups.
     pub groups: usize,
+    /// Whether every product is computed, where Winograd's way would save some and round more.
+    pub direct: bool,
 }
 
 impl ConvTranspose {
     /// The convolution that leads from the output to the input.
     pub const fn conv(&self) -> Conv {
-        Conv { input: self.output, output: self.input, window: self.window, groups: self.groups }
+        Conv { input: self.output, output: self.input, window: self.window, groups: self.groups, direct: self.direct }
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Program {
     pub calls: usize,
 }
 
-/// `pub Name <CxHxW> weights -> chain`, or `<CxHxW> weights chain` in the expression form.
+/// `pub Name <CxHxW> weights direct -> chain`, or `<CxHxW> weights direct chain` in the expression form.
 #[derive(Debug)]
 pub struct NetworkDef {
     /// Attributes and doc comments.
@@ -33,6 +33,8 @@ pub struct NetworkDef {
     pub input: Option<Dims>,
     /// The file of its weights, if it names one.
     pub weights: Option<Weights>,
+    /// Whether `direct` stands before its layers: none of them is to be computed by Winograd's way.
+    pub direct: bool,
     /// The layers.
     pub chain: Chain,
     /// Whether the parser reported an error inside this item.

@@ -100,7 +100,7 @@ fn label(name: &str, text: &str) -> String {
 }
 
 /// A hash of the architecture: FNV-1a over a text of operations, options, edges and shapes. Names do not count, and
-/// nothing that changes between builds does.
+/// nothing that changes between builds does; nor does `direct`, with which the same is computed in another way.
 pub fn hash(graph: &Graph) -> u64 {
     let mut text = graph.input.to_string();
     for node in &graph.nodes {
@@ -113,8 +113,8 @@ pub fn hash(graph: &Graph) -> u64 {
 fn canonical(op: Op) -> String {
     let window = |w: Window| format!("{:?},{:?},{:?},{:?}", w.kernel, w.stride, w.dilation, w.pad);
     match op {
-        Op::Conv { window: w, groups, bias } => format!("conv({},{groups},{bias})", window(w)),
-        Op::ConvTranspose { window: w, groups, bias } => format!("conv_transpose({},{groups},{bias})", window(w)),
+        Op::Conv { window: w, groups, bias, .. } => format!("conv({},{groups},{bias})", window(w)),
+        Op::ConvTranspose { window: w, groups, bias, .. } => format!("conv_transpose({},{groups},{bias})", window(w)),
         Op::MaxPool { window: w } => format!("max_pool({})", window(w)),
         Op::AvgPool { window: w, counted } if counted == w.pad => format!("avg_pool({})", window(w)),
         Op::AvgPool { window: w, counted } => format!("avg_pool({},{counted:?})", window(w)),

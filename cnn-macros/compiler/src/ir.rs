@@ -278,6 +278,8 @@ pub enum Op {
         groups: usize,
         /// Whether a bias is added to each output channel.
         bias: bool,
+        /// Whether every product is computed, where Winograd's way would save some and round more.
+        direct: bool,
     },
     /// Transposed convolution: the way back through the convolution that turns the output's shape into the input's.
     ConvTranspose {
@@ -287,6 +289,8 @@ pub enum Op {
         groups: usize,
         /// Whether a bias is added to each output channel.
         bias: bool,
+        /// Whether every product is computed, where Winograd's way would save some and round more.
+        direct: bool,
     },
     /// Max pooling; padding never wins.
     MaxPool {

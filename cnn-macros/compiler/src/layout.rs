@@ -124,11 +124,11 @@ fn tensors_of(graph: &Graph, node: usize) -> Vec<Parts> {
     let Some(&input) = node.inputs.first() else { return Vec::new() };
     let (input, output) = (graph.shape(input), node.output);
     let (shape, fan_in, fan_out, bias) = match node.op {
-        Op::Conv { window: w, groups, bias } => {
+        Op::Conv { window: w, groups, bias, .. } => {
             let (ic, oc, [kh, kw]) = (input.to_map().c / groups, output.to_map().c, w.kernel);
             (vec![oc, ic, kh, kw], ic * kh * kw, oc / groups * kh * kw, bias)
         }
-        Op::ConvTranspose { window: w, groups, bias } => {
+        Op::ConvTranspose { window: w, groups, bias, .. } => {
             let (ic, oc, [kh, kw]) = (input.to_map().c, output.to_map().c / groups, w.kernel);
             // Of the taps of a window, an output meets every `stride`-th.
             let fan_in = (ic / groups * kh * kw).div_ceil(w.stride[0] * w.stride[1]);

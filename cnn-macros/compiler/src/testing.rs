@@ -31,7 +31,7 @@ impl Builder {
     pub fn conv(&mut self, x: ValueId, c: usize, kernel: usize, stride: usize, pad: usize, groups: usize) -> ValueId {
         let window = Window { kernel: [kernel; 2], stride: [stride; 2], dilation: [1; 2], pad: [pad; 4] };
         let output = self.slide(x, c, window);
-        self.push(Op::Conv { window, groups, bias: true }, &[x], output)
+        self.push(Op::Conv { window, groups, bias: true, direct: false }, &[x], output)
     }
 
     pub fn max_pool(&mut self, x: ValueId, kernel: usize, stride: usize) -> ValueId {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use quote::quote;
 
 /// Pieces of the language and of what people may type instead.
-const PIECES: [&str; 74] = [
+const PIECES: [&str; 75] = [
     "->",
     "->",
     "->",
@@ -83,6 +83,7 @@ const PIECES: [&str; 74] = [
     "weights",
     "\"net.safetensors\"",
     "embed",
+    "direct",
 ];
 
 /// Programs that use every part of the language, to be damaged.
@@ -91,9 +92,9 @@ const VALID: [&str; 4] = [
      -> fc(1176 -> 120) -> relu -> dropout(0.5) -> fc(10)",
     "block basic(c, s = 1) = add(conv(c, 3x3, s, p1) -> bn -> relu -> conv(c, 3x3, p1) -> bn, shortcut(c, s)) -> relu;
      R <3x32x32> -> conv(16, 3x3, p(3 / 2)) -> basic(16) * 3 -> basic(2 * 16, s2) -> avgpool(global) -> fc(10);",
-    "U <2x16x16> -> left = conv(3, 3x3, same) -> pool(2) -> (conv(5, 3x3, same) -> tanh) * 2 -> conv_transpose(5, 2x2, s2, o0x0)
+    "U <2x16x16> direct -> left = conv(3, 3x3, same) -> pool(2) -> (conv(5, 3x3, same) -> tanh) * 2 -> conv_transpose(5, 2x2, s2, o0x0)
      -> concat(id, left -> elu(alpha = 0.5)) -> dwconv(3x3, m2, d2) -> lrn(size = 3) -> resize(3x5, asymmetric, floor, scale_w = 0.7) -> softmax",
-    "<1x8x8> -> pad(1x2) -> pad(0x1x2x0, reflect) -> pad(1, edge) -> pad(1, value = 0.5) -> conv(4, 3, g1, p0x1x2x3, nobias) -> leaky_relu(0.2) -> maxpool(3, s2, p1, ceil) -> avgpool(2, s1, p1, excludepad) -> flatten -> log_softmax",
+    "<1x8x8> -> pad(1x2) -> pad(0x1x2x0, reflect) -> pad(1, edge) -> pad(1, value = 0.5) -> conv(4, 3, g1, p0x1x2x3, direct, nobias) -> leaky_relu(0.2) -> maxpool(3, s2, p1, ceil) -> avgpool(2, s1, p1, excludepad) -> flatten -> log_softmax",
 ];
 
 /// Analyses and expands a source; sources that do not lex never reach a macro.

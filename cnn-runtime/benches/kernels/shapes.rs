@@ -165,6 +165,7 @@ fn conv((_, channels, size, out, kernel, stride, pad, groups): ConvRow) -> Conv 
         output: Map::new(out, outputs, outputs),
         window: Window { kernel: [kernel; 2], stride: [stride; 2], dilation: [1, 1], pad: [pad; 4] },
         groups,
+        direct: false,
     }
 }
 

@@ -8,7 +8,7 @@ cnn! {
         -> dwconv(3x3, same, m2, nobias) -> relu6 -> maxpool(3, s2, p1) -> leaky_relu(0.1)
         -> concat(conv(4, 1x1) -> elu, id -> gelu) -> lrn(size = 3) -> avgpool(2) -> silu
         -> add(conv(6, 3x3, p1) -> hardswish, shortcut(6)) -> upsample(2x1, bilinear) -> dropout(0.25)
-        -> conv_transpose(6, 2x2, s2) -> resize(11x4, bilinear) -> pad(0x1x1x1, reflect)
+        -> conv_transpose(6, 2x2, s2, direct) -> resize(11x4, bilinear) -> pad(0x1x1x1, reflect)
         -> pool(2, valid) -> prelu -> mul(id, avgpool(global) -> hardsigmoid) -> sub(id, scale(6x1x1) -> gelu(tanh))
         -> div(id, clip(0.5, 2)) -> shift -> permute(hwc) -> permute(whc) -> selu -> affine(mul = 0.5) -> prelu(shared)
         -> add(id, avgpool(global) -> affine(add = 2) -> reciprocal -> expand(6x3x6)) -> reshape(27x2x2) -> flatten -> fc(20) -> tanh -> fc(12, nobias) -> sigmoid -> bn -> softmax -> log_softmax

@@ -78,13 +78,9 @@ fn describe(graph: &Graph, index: usize) -> Vec<(TokenStream, TokenStream)> {
         quote!(input: #input, output: #output)
     };
     match node.op {
-        Op::Conv { window, groups, .. } => {
-            let (ends, window, groups) = (ends(), literal::window(window), int(groups));
-            one(quote!(Conv), quote!(#ends, window: #window, groups: #groups))
-        }
-        Op::ConvTranspose { window, groups, .. } => {
-            let (ends, window, groups) = (ends(), literal::window(window), int(groups));
-            one(quote!(ConvTranspose), quote!(#ends, window: #window, groups: #groups))
+        Op::Conv { window, groups, direct, .. } => one(quote!(Conv), conv(ends(), window, groups, direct)),
+        Op::ConvTranspose { window, groups, direct, .. } => {
+            one(quote!(ConvTranspose), conv(ends(), window, groups, direct))
         }
         Op::MaxPool { window } => pool(ends(), window, window.pad),
         Op::AvgPool { window, counted } => pool(ends(), window, counted),
@@ -140,6 +136,11 @@ fn describe(graph: &Graph, index: usize) -> Vec<(TokenStream, TokenStream)> {
         }
         Op::Act(_) | Op::Dropout { .. } | Op::Reshape | Op::Add => Vec::new(),
     }
+}
+
+fn conv(ends: TokenStream, window: Window, groups: usize, direct: bool) -> TokenStream {
+    let (window, groups) = (literal::window(window), int(groups));
+    quote!(#ends, window: #window, groups: #groups, direct: #direct)
 }
 
 fn pool(ends: TokenStream, window: Window, counted: [usize; 4]) -> Vec<(TokenStream, TokenStream)> {

@@ -117,7 +117,7 @@ fn every_operation_is_emitted_in_all_three_passes() {
     let (sampling, coordinates) = (crate::ir::Sampling::Bilinear, crate::ir::Coordinates::AlignCorners);
     let padded = net.same(Op::Resize { sampling, coordinates, scale: [None, Some(0.6)] }, padded);
     let window = crate::ir::Window { kernel: [1; 2], stride: [1; 2], dilation: [1; 2], pad: [0; 4] };
-    let padded = net.same(Op::ConvTranspose { window, groups: 2, bias: true }, padded);
+    let padded = net.same(Op::ConvTranspose { window, groups: 2, bias: true, direct: false }, padded);
     let large = Shape::Map(Map { c: 8, h: 10, w: 10 });
     let large = net.push(Op::Upsample { scale: [2; 2], resample: Resample::Bilinear }, &[padded], large);
     let summed = net.add(&[large, large, large]);

@@ -38,6 +38,36 @@ const LENET5: &str = "/// LeNet-5 for 28x28 grey digits.
         -> pool(2, s2)                   <16x5x5>
         -> fc(120) -> relu -> fc(84) -> relu -> fc(10)";
 
+/// Of each convolution of the last network, whether it is direct.
+fn direct(source: &str) -> Vec<bool> {
+    let of = |op: &Op| match *op {
+        Op::Conv { direct, .. } | Op::ConvTranspose { direct, .. } => Some(direct),
+        _ => None,
+    };
+    graph(source).nodes.iter().filter_map(|node| of(&node.op)).collect()
+}
+
+#[test]
+fn a_direct_network_has_direct_layers_wherever_they_stand() {
+    let (block, inner) = ("block two(c) = conv(c, 3x3) -> conv_transpose(c, 3x3)", "I <1x8x8> -> conv(1, 3x3, p1)");
+    let outer = "-> I -> two(2) -> shortcut(3) -> dwconv(3x3)";
+    let direct_of = |inner: &str, outer: &str| direct(&format!("{block}; {inner}; O <1x8x8> {outer}"));
+    assert_eq!(direct_of(inner, outer), [false; 5]);
+    // A depthwise convolution is direct anyway.
+    assert_eq!(direct_of(inner, &format!("direct {outer}")), [true, true, true, true, false]);
+    let inner = inner.replace("->", "direct ->");
+    assert_eq!(direct_of(&inner, outer), [true, false, false, false, false]);
+    assert_eq!(direct("<1x8x8> weights = \"a\" embed direct conv(2, 3x3)"), [true]);
+    assert_eq!(direct("block b(way) = conv(2, 3x3, way); <1x8x8> b(direct)"), [true]);
+}
+
+#[test]
+fn a_direct_network_is_the_same_architecture() {
+    let hash =
+        |head: &str| crate::dump::hash(&graph(&format!("A <1x8x8> {head} conv(2, 3x3) -> conv_transpose(3, 3x3)")));
+    assert_eq!(hash("direct ->"), hash("->"));
+}
+
 #[test]
 fn lenet5_is_flat_and_named() {
     let network = networks(LENET5).pop().expect("one network");

@@ -31,12 +31,12 @@ pub fn cost(op: &Op, input: Shape, output: Shape) -> Option<Cost> {
         Shape::Flat(features) => features as u128,
     };
     let (taps, bias) = match op {
-        Op::Conv { window, groups, bias } => {
+        Op::Conv { window, groups, bias, .. } => {
             let [kh, kw] = window.kernel.map(|size| size as u128);
             let per_group = channels(input) / *groups as u128;
             (per_group.checked_mul(kh)?.checked_mul(kw)?, *bias)
         }
-        Op::ConvTranspose { window, groups, bias } => {
+        Op::ConvTranspose { window, groups, bias, .. } => {
             // Every input goes into the window of each output channel of its group.
             let [kh, kw] = window.kernel.map(|size| size as u128);
             let products = (channels(output) / *groups as u128).checked_mul(kh)?.checked_mul(kw)?;
@@ -63,10 +63,10 @@ mod tests {
     #[test]
     fn convolution_counts_weights_and_products() {
         let window = Window { kernel: [5, 5], stride: [1, 1], dilation: [1, 1], pad: [2; 4] };
-        let op = Op::Conv { window, groups: 1, bias: true };
+        let op = Op::Conv { window, groups: 1, bias: true, direct: false };
         let (input, output) = (Shape::Map(Map { c: 1, h: 28, w: 28 }), Shape::Map(Map { c: 6, h: 28, w: 28 }));
         assert_eq!(cost(&op, input, output), Some(Cost { params: 156, macs: 117_600 }));
-        let op = Op::Conv { window, groups: 2, bias: false };
+        let op = Op::Conv { window, groups: 2, bias: false, direct: false };
         let (input, output) = (Shape::Map(Map { c: 4, h: 7, w: 7 }), Shape::Map(Map { c: 6, h: 7, w: 7 }));
         assert_eq!(cost(&op, input, output), Some(Cost { params: 300, macs: 14_700 }));
     }
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn transposed_convolution_counts_what_each_input_is_spread_over() {
         let window = Window { kernel: [2, 2], stride: [2, 2], dilation: [1, 1], pad: [0; 4] };
-        let op = Op::ConvTranspose { window, groups: 2, bias: true };
+        let op = Op::ConvTranspose { window, groups: 2, bias: true, direct: false };
         let (input, output) = (Shape::Map(Map { c: 8, h: 3, w: 5 }), Shape::Map(Map { c: 6, h: 6, w: 10 }));
         assert_eq!(cost(&op, input, output), Some(Cost { params: 8 * 3 * 4 + 6, macs: 8 * 15 * 3 * 4 }));
     }

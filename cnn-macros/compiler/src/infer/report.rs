@@ -87,6 +87,11 @@ impl<'c> Report<'c> {
         self.lowered.frames[self.layer.frame].params.iter().map(|param| param.to_string()).collect()
     }
 
+    /// Whether a network around the layer says `direct`.
+    pub(crate) fn direct(&self) -> bool {
+        self.lowered.frames[self.layer.frame].direct
+    }
+
     /// The shapes from the network's input to a value.
     pub(crate) fn trail(&self, value: usize) -> String {
         if self.mute || self.diagnostics.len() >= SHOWN {

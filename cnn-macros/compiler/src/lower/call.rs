@@ -15,7 +15,8 @@ impl<'a> Unfolding<'_, 'a> {
         let Some((env, params)) = self.bind(call, block, index, frame) else {
             return self.broken();
         };
-        let inner = Frame { caller: Some((frame, call.site)), what: "block", name: &block.name, params, env };
+        let direct = self.frames[frame].direct;
+        let inner = Frame { caller: Some((frame, call.site)), what: "block", name: &block.name, params, direct, env };
         self.is_broken |= block.broken;
         self.unfold(inner, &block.chain, prefixed, input)
     }
@@ -33,7 +34,8 @@ impl<'a> Unfolding<'_, 'a> {
         self.values += 1;
         self.is_broken |= network.broken;
         let (name, params, env) = (&network.name, Vec::new(), Env::default());
-        let inner = Frame { caller: Some((frame, call.site)), what: "network", name, params, env };
+        let direct = self.frames[frame].direct || network.direct;
+        let inner = Frame { caller: Some((frame, call.site)), what: "network", name, params, direct, env };
         self.unfold(inner, &network.chain, prefixed, self.values)
     }
 
@@ -100,7 +102,8 @@ impl<'a> Unfolding<'_, 'a> {
         // A number stays a number here, whatever the parameter's name. Defaults may use the parameters before them, so
         // they are evaluated inside the block.
         let params = block.params.iter().map(|param| &param.name).collect();
-        self.frames.push(Frame { caller: Some((frame, call.site)), what: "block", name: &block.name, params, env });
+        let (name, direct) = (&block.name, self.frames[frame].direct);
+        self.frames.push(Frame { caller: Some((frame, call.site)), what: "block", name, params, direct, env });
         let inside = self.frames.len() - 1;
         for (slot, param) in block.params.iter().enumerate() {
             if slots[slot].is_none()

@@ -135,6 +135,8 @@ pub struct Frame<'a> {
     pub name: &'a Ident,
     /// Its parameters' names.
     pub params: Vec<&'a Ident>,
+    /// Whether it, or one that it stands in, is a network that says `direct`.
+    pub direct: bool,
     env: eval::Env<'a>,
 }
 
@@ -171,8 +173,8 @@ impl<'a> Lowerer<'a> {
 
     /// Lowers a network. Errors, also those of a limit, leave [`Instr::Broken`] behind.
     pub fn network(&mut self, network: &'a NetworkDef) -> Lowered<'a> {
-        let frame =
-            Frame { caller: None, what: "network", name: &network.name, params: Vec::new(), env: eval::Env::default() };
+        let (name, params, direct, env) = (&network.name, Vec::new(), network.direct, eval::Env::default());
+        let frame = Frame { caller: None, what: "network", name, params, direct, env };
         let mut unfolding = Unfolding {
             naming: Naming::new(),
             instrs: Vec::new(),

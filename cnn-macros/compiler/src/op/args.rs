@@ -224,6 +224,10 @@ impl<'c> Bound<'c> {
         if let Some(message) = named.and_then(|letter| wrong_count(text, letter, letter_name(letter))) {
             return self.fail(site, message);
         }
+        if text == "direct" {
+            let message = "`direct` has no meaning here: only `conv` and `conv_transpose` ever save products";
+            return self.fail(site, message);
+        }
         let hint = match (suggest::did_you_mean(text, known), named) {
             (_, Some(letter)) => format!(": write `{letter}{digits}`"),
             (hint, _) if !hint.is_empty() => hint,

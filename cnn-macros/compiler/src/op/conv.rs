@@ -11,7 +11,7 @@ pub(super) const CONV: Signature = Signature {
     slots: &["out", "kernel"],
     by_position: 2,
     letters: "spdg",
-    words: &["same", "valid", "bias", "nobias"],
+    words: &["same", "valid", "bias", "nobias", "direct"],
     arrow: false,
 };
 
@@ -47,8 +47,9 @@ pub(super) fn conv(cx: &Cx<'_>) -> Outcome {
     if count != 1 {
         text += &format!(", g{count}");
     }
-    text += bias_text;
-    Outcome::node(Op::Conv { window, groups: count, bias }, output, text)
+    let (direct, direct_text) = direct(cx);
+    text = text + direct_text + bias_text;
+    Outcome::node(Op::Conv { window, groups: count, bias, direct }, output, text)
 }
 
 /// Whether there is a bias, and how the layer's text ends. Batch normalisation subtracts the mean of each channel, and
@@ -69,6 +70,12 @@ pub(super) fn bias(cx: &Cx<'_>) -> Result<(bool, &'static str), ()> {
         _ => ")",
     };
     Ok((bias, text))
+}
+
+/// Whether every product is to be computed, as the layer or its network says, and how the layer's text shows it.
+pub(super) fn direct(cx: &Cx<'_>) -> (bool, &'static str) {
+    let direct = cx.direct || cx.args.has("direct").is_some();
+    (direct, if direct { ", direct" } else { "" })
 }
 
 /// What the layer's first two arguments say.
@@ -118,7 +125,7 @@ pub(super) fn dwconv(cx: &Cx<'_>) -> Outcome {
         text += &format!(", m{times}");
     }
     text += bias_text;
-    Outcome::node(Op::Conv { window, groups: map.c, bias }, Shape::Map(Map { c: out, h, w }), text)
+    Outcome::node(Op::Conv { window, groups: map.c, bias, direct: false }, Shape::Map(Map { c: out, h, w }), text)
 }
 
 /// Says what is wrong where groups do not divide both channel counts, with the nearest ones that do.

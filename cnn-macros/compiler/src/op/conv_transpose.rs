@@ -1,7 +1,7 @@
 //! Transposed convolution.
 
 use super::args::Signature;
-use super::conv::{bias, out_and_kernel, uneven_groups};
+use super::conv::{bias, direct, out_and_kernel, uneven_groups};
 use super::text::{full, short, sides, window_options};
 use super::window::{Options, Padding, options, span};
 use super::{Cx, Outcome};
@@ -13,7 +13,7 @@ pub(super) const SIGNATURE: Signature = Signature {
     slots: &["out", "kernel"],
     by_position: 2,
     letters: "spdgo",
-    words: &["bias", "nobias"],
+    words: &["bias", "nobias", "direct"],
     arrow: false,
 };
 
@@ -52,7 +52,8 @@ pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
     if count != 1 {
         text += &format!(", g{count}");
     }
-    Outcome::node(Op::ConvTranspose { window, groups: count, bias }, output, text + bias_text)
+    let (direct, direct_text) = direct(cx);
+    Outcome::node(Op::ConvTranspose { window, groups: count, bias, direct }, output, text + direct_text + bias_text)
 }
 
 /// Rows or columns before padding is taken away.

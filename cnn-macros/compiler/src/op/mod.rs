@@ -219,6 +219,8 @@ pub(crate) struct Cx<'c> {
     pub(crate) input: Option<Shape>,
     /// Whether batch normalisation alone reads what it makes.
     pub(crate) normalised: bool,
+    /// Whether its network says `direct`.
+    pub(crate) direct: bool,
     /// Where errors go.
     pub(crate) report: &'c Report<'c>,
 }
@@ -244,7 +246,7 @@ impl Cx<'_> {
 /// Applies the rule of a layer with one input.
 pub(crate) fn infer(layer: &Layer<'_>, input: Option<Shape>, normalised: bool, report: &Report<'_>) -> Outcome {
     let args = Bound::new(layer, layer.kind.signature(), report);
-    let cx = Cx { kind: layer.kind, args, input, normalised, report };
+    let cx = Cx { kind: layer.kind, args, input, normalised, direct: report.direct(), report };
     match layer.kind {
         Kind::Conv => conv::conv(&cx),
         Kind::DwConv => conv::dwconv(&cx),

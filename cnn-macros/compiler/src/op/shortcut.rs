@@ -2,6 +2,7 @@
 //! changes.
 
 use super::args::Signature;
+use super::conv::direct;
 use super::text::window_options;
 use super::{Built, Cx, Outcome};
 use crate::ir::{Map, Op, Shape, Window};
@@ -26,9 +27,10 @@ pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
         return Outcome::Same;
     }
     let window = Window { kernel: [1, 1], stride, dilation: [1, 1], pad: [0; 4] };
-    let text = format!("conv({c}, 1x1{})", window_options(&window));
+    let (direct, direct_text) = direct(cx);
+    let text = format!("conv({c}, 1x1{}{direct_text})", window_options(&window));
     let output = Shape::Map(output);
-    let conv = Built { op: Op::Conv { window, groups: 1, bias: false }, output, text };
+    let conv = Built { op: Op::Conv { window, groups: 1, bias: false, direct }, output, text };
     let bn = Built { op: Op::BatchNorm { eps: 1e-5, momentum: 0.1 }, output, text: "bn".into() };
     Outcome::Pair(Box::new([(conv, "conv"), (bn, "bn")]))
 }

@@ -5,7 +5,7 @@ use std::fmt;
 /// Options without a size, and layers' own words.
 #[rustfmt::skip] // a family a line
 const WORDS: &[&str] = &[
-    "same", "valid", "bias", "nobias", "global", "nearest", "bilinear",
+    "same", "valid", "bias", "nobias", "direct", "global", "nearest", "bilinear",
     "chw", "cwh", "hcw", "hwc", "wch", "whc",
     "ceil", "excludepad", "shared",
     "half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel",

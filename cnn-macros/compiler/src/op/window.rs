@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn the_padding_for_an_annotation_gives_it() {
         let window = Window { kernel: [5, 5], stride: [1, 1], dilation: [1, 1], pad: [0; 4] };
-        let conv = |window| Op::Conv { window, groups: 1, bias: true };
+        let conv = |window| Op::Conv { window, groups: 1, bias: true, direct: false };
         assert_eq!(padding_for(&conv(window), [28, 28], [28, 28]), Some("p2".into()));
         assert_eq!(padding_for(&conv(window), [28, 28], [27, 27]), None);
         assert_eq!(padding_for(&conv(window), [28, 28], [32, 30]), Some("p4x3".into()));

@@ -90,10 +90,15 @@ impl Parser<'_> {
         }
         let input = self.input(name, cursor);
         let weights = self.weights(cursor);
+        let direct = self.direct(cursor);
         let arrow = cursor.eat_arrow().is_some() || self.false_arrow(cursor);
         if !arrow && input.is_some() && !cursor.at_end() && !cursor.is_punct(';') {
-            let before = if weights.is_some() { "weights" } else { "input shape" };
-            self.error(cursor.site(), format!("an arrow is missing between the {before} and {}", cursor.describe()));
+            let before = match &weights {
+                _ if direct => "`direct`",
+                Some(_) => "the weights",
+                None => "the input shape",
+            };
+            self.error(cursor.site(), format!("an arrow is missing between {before} and {}", cursor.describe()));
             if matches!(cursor.peek(), Some(Token::Punct(..))) {
                 cursor.take();
             }
@@ -110,7 +115,7 @@ impl Parser<'_> {
         };
         let broken = self.diagnostics.len() > before;
         let (name, expression) = (name.clone(), false);
-        program.networks.push(NetworkDef { attrs, vis, name, expression, input, weights, chain, broken });
+        program.networks.push(NetworkDef { attrs, vis, name, expression, input, weights, direct, chain, broken });
     }
 
     /// The shape behind a network's name.
@@ -157,6 +162,7 @@ impl Parser<'_> {
         let site = cursor.site();
         let input = self.dims(cursor, &[3]);
         let weights = self.weights(cursor);
+        let direct = self.direct(cursor);
         cursor.eat_arrow();
         let chain = self.chain(cursor, ';');
         if !program.networks.is_empty() {
@@ -165,7 +171,7 @@ impl Parser<'_> {
         let broken = self.diagnostics.len() > before;
         let name = Ident::new("Net", Span::call_site());
         let (attrs, vis, expression) = (Vec::new(), syn::Visibility::Inherited, true);
-        program.networks.push(NetworkDef { attrs, vis, name, expression, input, weights, chain, broken });
+        program.networks.push(NetworkDef { attrs, vis, name, expression, input, weights, direct, chain, broken });
     }
 
     fn check_block_head(&mut self, attrs: &[syn::Attribute], vis: &syn::Visibility, start: Site) {

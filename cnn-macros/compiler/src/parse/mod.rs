@@ -3,6 +3,7 @@
 mod chain;
 pub mod cursor;
 mod dims;
+mod direct;
 mod expr;
 mod item;
 mod literal;
@@ -44,7 +45,8 @@ fn block_names(tokens: &[Token]) -> HashSet<String> {
     heads.filter_map(|head| head.peek_at(1)).filter_map(Token::ident).map(Ident::to_string).collect()
 }
 
-/// Whether an item certainly begins here: `pub`, `block name`, or `Name <`sizes`>` before an arrow or `weights =`.
+/// Whether an item certainly begins here: `pub`, `block name`, or `Name <`sizes`>` before an arrow, `direct` or
+/// `weights =`.
 fn is_item_start(cursor: &Cursor<'_>) -> bool {
     let Some(ident) = cursor.ident() else { return false };
     ident == "pub"
@@ -60,6 +62,7 @@ fn is_head(cursor: &Cursor<'_>) -> bool {
     );
     let follows = match (cursor.peek_at(4), cursor.peek_at(5), cursor.peek_at(6)) {
         (Some(Token::Punct('-', ..)), Some(Token::Punct('>', ..)), _) => true,
+        (Some(Token::Ident(word)), Some(Token::Punct('-', ..)), Some(Token::Punct('>', ..))) => word == direct::DIRECT,
         (Some(Token::Ident(word)), Some(Token::Punct('=', ..)), Some(Token::Literal(..))) => word == "weights",
         _ => false,
     };

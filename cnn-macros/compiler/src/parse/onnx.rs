@@ -12,10 +12,11 @@ struct File {
     path: String,
     span: Span,
     embed: bool,
+    direct: bool,
 }
 
 impl Parser<'_> {
-    /// Reads `= onnx "path" embed` behind a network's name, if that stands here, and the model.
+    /// Reads `= onnx "path" embed direct` behind a network's name, if that stands here, and the model.
     pub(super) fn onnx(
         &mut self,
         name: &Ident,
@@ -41,20 +42,20 @@ impl Parser<'_> {
             }
         });
         let before = self.diagnostics.len();
-        let (input, weights, chain) = match read {
-            Some((File { path, span, embed }, tokens, model)) => {
+        let (input, weights, direct, chain) = match read {
+            Some((File { path, span, embed, direct }, tokens, model)) => {
                 let mut text = Cursor::new(&tokens, Site::of(span));
                 let input = self.dims(&mut text, &[3]);
                 text.eat_arrow();
                 let chain = self.chain(&mut text, '\0');
-                (input, Some(Weights { path, site: Site::of(span), embed, model: Some(model) }), chain)
+                (input, Some(Weights { path, site: Site::of(span), embed, model: Some(model) }), direct, chain)
             }
             // The type exists all the same.
-            None => (None, None, Chain { steps: Vec::new(), site: start, broken: true }),
+            None => (None, None, false, Chain { steps: Vec::new(), site: start, broken: true }),
         };
         let broken = chain.broken || self.diagnostics.len() > before;
         let name = name.clone();
-        program.networks.push(NetworkDef { attrs, vis, name, expression, input, weights, chain, broken });
+        program.networks.push(NetworkDef { attrs, vis, name, expression, input, weights, direct, chain, broken });
         true
     }
 
@@ -79,19 +80,21 @@ impl Parser<'_> {
         let span = cursor.site().start;
         cursor.take();
         let embed = self.embed(cursor);
+        let direct = self.direct(cursor);
         if !cursor.at_end() && !cursor.is_punct(';') {
             let found = cursor.describe();
-            let message = format!("a model is the whole network: expected `;` or `embed` behind it, found {found}");
+            let message =
+                format!("a model is the whole network: expected `;`, `embed` or `direct` behind it, found {found}");
             self.error(cursor.site(), message);
             cursor.skip_until(|cursor| cursor.is_punct(';'));
         }
-        Some(File { path, span, embed })
+        Some(File { path, span, embed, direct })
     }
 
     /// The tokens of a model's text, all of which stand at `span`, and what else it has.
     #[cfg(feature = "onnx")]
     fn model(&self, file: &File) -> Result<(Vec<Token>, Model), Vec<String>> {
-        let File { path, span, embed } = file;
+        let File { path, span, embed, .. } = file;
         let named = |problem: &String| format!("`{path}`: {problem}");
         let problems = |error: cnn_model::onnx::Error| error.problems().iter().map(named).collect::<Vec<_>>();
         let place_of_file = self.folder.join(path);

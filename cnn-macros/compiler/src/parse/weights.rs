@@ -2,6 +2,7 @@
 
 use super::Parser;
 use super::cursor::{Cursor, Token, shorten};
+use super::direct::DIRECT;
 use crate::ast::Weights;
 use crate::op::Kind;
 use crate::suggest::did_you_mean;
@@ -40,7 +41,8 @@ impl Parser<'_> {
         let mut behind = *cursor;
         behind.take();
         let embed = word == EMBED;
-        let other = !embed && behind.is_arrow() && Kind::named(&word).is_none() && !self.blocks.contains(&word);
+        let own = embed || word == DIRECT;
+        let other = !own && behind.is_arrow() && Kind::named(&word).is_none() && !self.blocks.contains(&word);
         if other {
             let hint = did_you_mean(&word, [EMBED]);
             let word = shorten(&word);

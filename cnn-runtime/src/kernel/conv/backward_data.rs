@@ -189,7 +189,13 @@ mod tests {
         {
             let output = (size + 2 * pad - dilation * (kernel - 1) - 1) / stride + 1;
             let window = Window { kernel: [kernel; 2], stride: [stride; 2], dilation: [dilation; 2], pad: [pad; 4] };
-            let d = Conv { input: Map::new(1, size, size), output: Map::new(1, output, output), window, groups: 1 };
+            let d = Conv {
+                input: Map::new(1, size, size),
+                output: Map::new(1, output, output),
+                window,
+                groups: 1,
+                direct: false,
+            };
             let phases: Vec<_> = (0..stride).map(|remainder| phase(&d, 0, remainder)).collect();
             assert_eq!(phases.iter().map(|p| p.inputs).sum::<usize>(), size);
             for (remainder, p) in phases.iter().enumerate() {

@@ -18,7 +18,7 @@ fn conv(input: [usize; 3], out: usize, window: Window, groups: usize) -> Option<
         Some(padded.checked_sub(reach)? / window.stride[axis] + 1)
     };
     let output = Map::new(out, size(0, h)?, size(1, w)?);
-    Some(Conv { input: Map::new(c, h, w), output, window, groups })
+    Some(Conv { input: Map::new(c, h, w), output, window, groups, direct: false })
 }
 
 /// OIHW weights as the kernels take them.

@@ -9,7 +9,13 @@ fn layer([c, h, w]: [usize; 3], out: usize, window: Window, extra: [usize; 2], g
         let span = (window.kernel[i] - 1) * window.dilation[i] + 1;
         (size - 1) * window.stride[i] + span + extra[i] - window.pad[i] - window.pad[i + 2]
     };
-    ConvTranspose { input: Map::new(c, h, w), output: Map::new(out, size(0, h), size(1, w)), window, groups }
+    ConvTranspose {
+        input: Map::new(c, h, w),
+        output: Map::new(out, size(0, h), size(1, w)),
+        window,
+        groups,
+        direct: false,
+    }
 }
 
 /// Tiny, prime, strided, padded on one side and by more than a kernel, dilated, grouped, depthwise, with rows behind;

@@ -3,6 +3,7 @@
 
 mod annotations;
 mod blocks;
+mod direct;
 mod joins;
 mod names;
 mod options;

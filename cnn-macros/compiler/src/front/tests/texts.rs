@@ -59,6 +59,15 @@ fn transposed_convolutions_show_what_is_added_behind() {
 }
 
 #[test]
+fn convolutions_show_that_they_are_direct() {
+    check(&[
+        ("4x9x7", "conv(3, direct, 3x3, p1)", "conv(3, 3x3, s1, p1, direct)", "3x9x7"),
+        ("4x9x7", "conv(2, 3x3, nobias, direct, g2)", "conv(2, 3x3, s1, g2, direct, nobias)", "2x7x5"),
+        ("4x5x3", "conv_transpose(6, 3x3, o0, direct)", "conv_transpose(6, 3x3, s1, direct)", "6x7x5"),
+    ]);
+}
+
+#[test]
 fn resized_maps_show_all_that_is_not_the_default() {
     check(&[
         ("2x9x7", "resize(5)", "resize(5x5, nearest)", "2x5x5"),

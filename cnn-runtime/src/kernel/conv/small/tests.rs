@@ -18,7 +18,7 @@ fn conv(
 ) -> Conv {
     let size = |axis: usize, size: usize| size + pad[axis] + pad[axis + 2] - (kernel[axis] - 1) * dilation[axis];
     let window = Window { kernel, stride: [1, 1], dilation, pad };
-    Conv { input: Map::new(c, h, w), output: Map::new(out, size(0, h), size(1, w)), window, groups }
+    Conv { input: Map::new(c, h, w), output: Map::new(out, size(0, h), size(1, w)), window, groups, direct: false }
 }
 
 /// Each count of rows of a tile, several blocks, maps narrower and wider than vectors, chunks of lines, dilation,

@@ -66,8 +66,8 @@ impl Tile {
         }
     }
 
-    /// Whether tiles of this size can compute the convolution at all: 3 x 3 at stride 1, neither dilated nor in groups,
-    /// padded by at most two, with outputs wider than 4 for `F4` and than 6 for `F2`.
+    /// Whether tiles of this size can compute the convolution at all, and may: 3 x 3 at stride 1, neither dilated nor in
+    /// groups, not [`direct`](Conv::direct), padded by at most two, with outputs wider than 4 for `F4` and than 6 for `F2`.
     pub const fn fits(self, d: &Conv) -> bool {
         let Window { kernel, stride, dilation, pad } = d.window;
         let [kh, kw] = kernel;
@@ -78,7 +78,7 @@ impl Tile {
             Tile::F2 => d.output.w > 6,
             Tile::F4 => d.output.w > 4,
         };
-        kh == 3 && kw == 3 && one && padded && wide
+        kh == 3 && kw == 3 && one && padded && wide && !d.direct
     }
 }
 
@@ -153,7 +153,7 @@ fn turned(d: &Conv) -> Option<Conv> {
     for (back, &pad) in pad.iter_mut().zip(&d.window.pad) {
         *back = 2_usize.checked_sub(pad)?;
     }
-    Some(Conv { input: d.output, output: d.input, window: Window { pad, ..d.window }, groups: d.groups })
+    Some(Conv { input: d.output, output: d.input, window: Window { pad, ..d.window }, ..*d })
 }
 
 fn transform_on(isa: Isa, tile: Tile, weights: Weights<'_>, u: &mut [f32]) {

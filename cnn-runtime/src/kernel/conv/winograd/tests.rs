@@ -4,20 +4,20 @@ use super::layout::Layout;
 use super::output::Finish;
 use super::points::{F2, F4, Points};
 use super::weights::Weights;
-use super::{Left, Tile, run, transform_on, transformed_len, turned};
+use super::{Left, Tile, applies, run, transform_on, transformed_len, turned};
 use crate::desc::{Act, BatchNorm, Conv, Map, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::conv::tests::packed;
 use crate::kernel::conv::{self, reference};
 use crate::kernel::post::Post;
-use crate::testing::{assert_close, same_on_any_threads, uniform, widen};
+use crate::testing::{assert_close, assert_same_bits, same_on_any_threads, uniform, widen};
 
 const TILES: [Tile; 2] = [Tile::F2, Tile::F4];
 
 fn conv([c, h, w]: [usize; 3], out: usize, pad: [usize; 4]) -> Conv {
     let output = Map::new(out, h + pad[0] + pad[2] - 2, w + pad[1] + pad[3] - 2);
     let window = Window { kernel: [3, 3], stride: [1, 1], dilation: [1, 1], pad };
-    Conv { input: Map::new(c, h, w), output, window, groups: 1 }
+    Conv { input: Map::new(c, h, w), output, window, groups: 1, direct: false }
 }
 
 /// Prime, odd and tiny maps, lines of one tile and more, narrower and wider than a vector, padded unevenly.
@@ -152,6 +152,36 @@ fn rounding_errors_stay_within_their_bounds() {
             let found = format!("direct {direct:.1e}, F2 {f2:.1e}, F4 {f4:.1e}: {channels} channels on {isa:?}");
             println!("{found}");
             assert!(f2 < 2e-6 && f4 < 6e-6, "{found}");
+        }
+    }
+}
+
+/// The same sums in another order: what `direct` asks for is the direct way to the last bit, and this way is not.
+#[test]
+fn direct_convolutions_go_the_direct_way() {
+    let (saving, n) = (conv([64, 16, 16], 48, [1; 4]), 2);
+    let direct = Conv { direct: true, ..saving };
+    assert!(applies(&saving, n).is_some() && applies(&direct, n).is_none());
+    let (input, weight) = (uniform(1, n * saving.input.len()), packed(&saving, &uniform(2, saving.weight_len())));
+    let d_output = uniform(3, n * saving.output.len());
+    for isa in Isa::available() {
+        let passes = |d: &Conv| {
+            let (mut output, mut d_input) = (vec![f32::NAN; d_output.len()], vec![f32::NAN; input.len()]);
+            conv::forward_on(isa, d, n, &input, &weight, Post::new(), Write::Set, &mut output);
+            let scratch = &mut vec![f32::NAN; weight.len()];
+            conv::backward_data_on(isa, d, n, &weight, &d_output, &mut d_input, scratch, Write::Set);
+            [output, d_input]
+        };
+        let mut expected = [vec![f32::NAN; d_output.len()], vec![f32::NAN; input.len()]];
+        let [output, d_input] = &mut expected;
+        conv::direct_on(isa, &saving, n, &input, &weight, Post::new(), Write::Set, output);
+        let scratch = &mut vec![f32::NAN; weight.len()];
+        conv::backward_data::run(isa, &saving, n, &weight, &d_output, d_input, scratch, Write::Set);
+        for ((got, saved), expected) in passes(&direct).iter().zip(&passes(&saving)).zip(&expected) {
+            assert_same_bits(&format!("direct on {isa:?}"), got, expected);
+            assert_ne!(saved, expected, "Winograd's way on {isa:?}");
+            let difference = error(saved, &widen(expected));
+            assert!(difference < 1e-5, "{difference:e} on {isa:?}");
         }
     }
 }

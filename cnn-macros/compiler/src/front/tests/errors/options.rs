@@ -58,6 +58,13 @@ fn each_mistake_is_marked_and_explained() {
             "`conv1`: the padding is given twice, first at 1:29: keep one of the two",
         ),
         ("A <1x28x28> -> conv(6, 5x5, same, same)", "same", "`conv1`: `same` is given twice, first at 1:29"),
+        ("A <1x28x28> -> conv(6, 5x5, direct, direct)", "direct", "`conv1`: `direct` is given twice, first at 1:29"),
+        ("A <1x28x28> -> conv(6, 5x5, dirct)", "dirct", "`conv1`: no option is called `dirct`; did you mean `direct`?"),
+        (
+            "A <1x28x28> -> dwconv(3x3, direct)",
+            "direct",
+            "`dwconv1`: `direct` has no meaning here: only `conv` and `conv_transpose` ever save products",
+        ),
         ("A <1x28x28> -> conv(6, 5x5, 3)", "3", "`conv1`: `3` is one number too many: a stride is written `s3`"),
         (
             "A <1x28x28> -> conv(6, 5x5x5)",

@@ -1,0 +1,5 @@
+cnn_runtime::cnn! {
+    pub Net <3x32x32> dircet -> conv(64, 3x3, p1) -> fc(10)
+}
+
+fn main() {}

@@ -116,14 +116,8 @@ impl<'a> Post<'a> {
         })
     }
 
-    /// What becomes of the product `value` for a channel's output that stands at `at` in the whole output.
-    #[inline(always)]
-    pub(crate) fn finished(&self, value: f32, channel: usize, at: usize) -> f32 {
-        let (factor, offset) = self.affine(channel);
-        self.clamped(value * factor + offset + self.residual.map_or(0.0, |residual| residual[at]))
-    }
-
-    /// As [`finished`](Post::finished) for consecutive outputs of one channel, the first of them at `first`.
+    /// Finishes consecutive outputs of one channel, which hold its products, the first of them at `first` in the whole
+    /// output.
     #[inline(always)]
     pub(crate) fn finish_channel(&self, channel: usize, first: usize, outputs: &mut [f32]) {
         let (factor, offset) = self.affine(channel);

@@ -132,6 +132,21 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// `p` is valid for writing `LANES` floats; no alignment is asked for.
     unsafe fn store(self, p: *mut f32, v: Self::V);
 
+    /// Writes `LANES` floats past the caches, where the processor can: for more than they hold. Other threads see it after
+    /// a [`Simd::fence`] of this one.
+    ///
+    /// # Safety
+    /// `p` is valid for writing `LANES` floats, and a multiple of as many bytes as they take up.
+    #[inline(always)]
+    unsafe fn stream(self, p: *mut f32, v: Self::V) {
+        // SAFETY: the caller's promise.
+        unsafe { self.store(p, v) };
+    }
+
+    /// Ends what was written by [`Simd::stream`].
+    #[inline(always)]
+    fn fence(self) {}
+
     /// The sum of all lanes, added up pairwise in a fixed order.
     #[inline(always)]
     fn sum(self, v: Self::V) -> f32 {

@@ -1,9 +1,10 @@
 //! AVX-512 and AVX2 with FMA.
 
 use std::arch::x86_64::{
-    __m256, __m512, _MM_HINT_T0, _mm_prefetch, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps,
-    _mm256_min_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
-    _mm512_max_ps, _mm512_min_ps, _mm512_set1_ps, _mm512_storeu_ps, _mm512_sub_ps,
+    __m256, __m512, _MM_HINT_T0, _mm_prefetch, _mm_sfence, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
+    _mm256_max_ps, _mm256_min_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm256_stream_ps, _mm256_sub_ps, _mm512_add_ps,
+    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_min_ps, _mm512_set1_ps, _mm512_storeu_ps, _mm512_stream_ps,
+    _mm512_sub_ps,
 };
 
 use super::{Kernel, Simd};
@@ -11,7 +12,7 @@ use super::{Kernel, Simd};
 macro_rules! token {
     ($(#[$doc:meta])* $token:ident, [$($feature:tt),+], $enable:literal, $vector:ty, lanes: $lanes:literal, rows: $rows:literal,
      $splat:ident, $fmadd:ident, $add:ident, $max:ident, $min:ident, $load:ident, $store:ident,
-     $sub:ident, $parts:ident) => {
+     $sub:ident, $stream:ident, $parts:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy)]
         pub(crate) struct $token(());
@@ -119,6 +120,19 @@ macro_rules! token {
             }
 
             #[inline(always)]
+            unsafe fn stream(self, p: *mut f32, v: Self::V) {
+                // SAFETY: the token proves that the instruction is present; the caller that `p` may be written, and where
+                // it stands.
+                unsafe { $stream(p, v) }
+            }
+
+            #[inline(always)]
+            fn fence(self) {
+                // SAFETY: all processors of this architecture have it.
+                unsafe { _mm_sfence() }
+            }
+
+            #[inline(always)]
             unsafe fn load(self, p: *const f32) -> Self::V {
                 // SAFETY: the token proves that the instruction is present; the caller that `p` may be read.
                 unsafe { $load(p) }
@@ -138,7 +152,7 @@ token! {
     Avx512, ["avx512f", "avx512vl", "avx512dq", "avx512bw", "avx2", "fma"], "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma",
     __m512, lanes: 16, rows: 14,
     _mm512_set1_ps, _mm512_fmadd_ps, _mm512_add_ps, _mm512_max_ps, _mm512_min_ps, _mm512_loadu_ps, _mm512_storeu_ps,
-    _mm512_sub_ps, parts512
+    _mm512_sub_ps, _mm512_stream_ps, parts512
 }
 
 token! {
@@ -146,7 +160,7 @@ token! {
     Avx2, ["avx2", "fma"], "avx2,fma",
     __m256, lanes: 8, rows: 6,
     _mm256_set1_ps, _mm256_fmadd_ps, _mm256_add_ps, _mm256_max_ps, _mm256_min_ps, _mm256_loadu_ps, _mm256_storeu_ps,
-    _mm256_sub_ps, parts256
+    _mm256_sub_ps, _mm256_stream_ps, parts256
 }
 
 /// Shuffles and parts of 512-bit vectors, for [`Avx512`] alone: its token vouches for the instructions.

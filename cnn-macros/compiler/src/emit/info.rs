@@ -155,6 +155,10 @@ fn tensors(context: &Context<'_>) -> Vec<TokenStream> {
                 let d = descriptor();
                 quote!(of_conv_transpose(&#d))
             }
+            (Op::Fc { .. }, Role::Weight) => {
+                let d = descriptor();
+                quote!(of_fc(&#d))
+            }
             _ => quote!(Plain),
         };
         quote! {

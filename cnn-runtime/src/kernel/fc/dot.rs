@@ -1,152 +1,152 @@
-//! A few samples: memory is the bound, so each weight is read once, in order, for up to four samples at a time.
+//! The gradient by the input of a few samples: vectors of outputs, as the weights stand in memory, times the gradients of
+//! each sample. Memory is the bound, so the weights are read once, nearly in order.
 
-#![allow(clippy::needless_range_loop)] // rows and samples of the tile are counted as in the formula
+#![allow(clippy::needless_range_loop)] // inputs and samples of the tile are counted as in the formula
 
-use crate::desc::Fc;
+use std::ops::Range;
+
+use super::panels::Panels;
+use crate::desc::{Fc, Write};
 use crate::dispatch::Isa;
-use crate::kernel::parallel::{self, Shared};
-use crate::kernel::post::Post;
+use crate::kernel::parallel::{self, Shared, part};
 use crate::simd::{Kernel, Simd};
 
-/// Most samples for which this beats the blocked product.
-pub(super) const MAX_SAMPLES: usize = 8;
-/// Outputs of a task.
-const BLOCK: usize = 32;
+/// Inputs of a task, roughly.
+const INPUTS: usize = 512;
+/// Panels of weights whose products are added up in registers, for each sample of a tile.
+const TOGETHER: usize = 4;
+/// Floats of a vector's worth of sums, each as a vector of parts.
+const SQUARE: usize = 16 * 16;
 
-/// See [`super::forward`].
-pub(super) fn forward(isa: Isa, d: &Fc, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
-    let output = Shared::new(output);
-    parallel::for_each(d.outputs.div_ceil(BLOCK), n * weight.len(), |block| {
-        let rows = block * BLOCK..((block + 1) * BLOCK).min(d.outputs);
-        isa.run(Block { d, n, input, weight, post, rows, output });
+/// See [`super::backward_data`]; the lengths are checked.
+pub(super) fn run(isa: Isa, d: &Fc, n: usize, weight: &[f32], d_output: &[f32], d_input: &mut [f32], write: Write) {
+    let d_input = Shared::new(d_input);
+    let parts = d.inputs.div_ceil(INPUTS);
+    parallel::for_each(parts, n * weight.len(), |index| {
+        let inputs = part(d.inputs, parts, 16, index);
+        isa.run(Task { d, n, weight, d_output, inputs, d_input, write });
     });
 }
 
-struct Block<'a> {
+/// The gradients by a range of inputs.
+struct Task<'a> {
     d: &'a Fc,
     n: usize,
-    input: &'a [f32],
     weight: &'a [f32],
-    post: Post<'a>,
-    rows: std::ops::Range<usize>,
-    output: Shared,
+    d_output: &'a [f32],
+    inputs: Range<usize>,
+    d_input: Shared,
+    write: Write,
 }
 
-/// Samples that are worked on together.
-const SAMPLES: usize = 4;
-/// Floats of a vector's worth of rows, each as a vector of partial sums.
-const SQUARE: usize = 16 * 16;
-
-impl Kernel for Block<'_> {
+impl Kernel for Task<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let mut lanes = [[0.0; SQUARE]; SAMPLES];
-        for row in self.rows.clone().step_by(S::LANES) {
-            let rows = row..self.rows.end.min(row + S::LANES);
-            for sample in (0..self.n).step_by(SAMPLES) {
-                match self.n - sample {
-                    1 => self.square::<S, 1>(simd, rows.clone(), sample, &mut lanes),
-                    2 => self.square::<S, 2>(simd, rows.clone(), sample, &mut lanes),
-                    3 => self.square::<S, 3>(simd, rows.clone(), sample, &mut lanes),
-                    _ => self.square::<S, 4>(simd, rows.clone(), sample, &mut lanes),
-                }
-            }
+        let mut parts = [0.0; 2 * SQUARE];
+        let wide = S::LANES == 16;
+        match self.n {
+            1 if wide => self.samples::<S, 16, 1>(simd, &mut parts),
+            1 => self.samples::<S, 8, 1>(simd, &mut parts),
+            2 if wide => self.samples::<S, 8, 2>(simd, &mut parts),
+            2 => self.samples::<S, 4, 2>(simd, &mut parts),
+            3 if wide => self.samples::<S, 5, 3>(simd, &mut parts),
+            3 => self.samples::<S, 2, 3>(simd, &mut parts),
+            _ if wide => self.samples::<S, 6, 4>(simd, &mut parts),
+            _ => self.samples::<S, 2, 4>(simd, &mut parts),
         }
     }
 }
 
-impl Block<'_> {
-    /// The outputs of at most a vector of `rows` of `N` samples.
+impl Task<'_> {
+    /// All inputs, `R` at a time, by all samples, `N` at a time. `parts` is working memory.
     #[inline(always)]
-    fn square<S: Simd, const N: usize>(
-        &self,
-        simd: S,
-        rows: std::ops::Range<usize>,
-        sample: usize,
-        lanes: &mut [[f32; SQUARE]; SAMPLES],
-    ) {
-        let mut row = rows.start;
-        while row < rows.end {
-            // As many rows at once as cover the latency of a multiply-add and leave their sums in registers.
-            let most = match (N, S::LANES) {
-                (1, _) => 8,
-                (2, _) | (_, 16) => 4,
-                _ => 2,
-            };
-            let at = row - rows.start;
-            row += match rows.end - row {
-                8.. if most == 8 => self.dots::<S, 8, N>(simd, row, sample, at, lanes),
-                4.. if most >= 4 => self.dots::<S, 4, N>(simd, row, sample, at, lanes),
-                2.. => self.dots::<S, 2, N>(simd, row, sample, at, lanes),
-                _ => self.dots::<S, 1, N>(simd, row, sample, at, lanes),
-            };
-        }
-        for (s, lanes) in lanes.iter().enumerate().take(N) {
-            let mut sums = [0.0; 16];
-            // SAFETY: the square and its columns are as long as a square of vectors, `sums` as a vector.
-            unsafe { simd.store(sums.as_mut_ptr(), columns(simd, lanes)) };
-            for (r, &sum) in rows.clone().zip(&sums) {
-                let at = (sample + s) * self.d.outputs + r;
-                // SAFETY: the output has `outputs` floats for each sample, and these rows are this task's alone.
-                unsafe { *self.output.at(at) = self.post.finished(sum, r, at) };
+    fn samples<S: Simd, const R: usize, const N: usize>(&self, simd: S, parts: &mut [f32; 2 * SQUARE]) {
+        let panels = Panels::new(self.d.inputs, self.d.outputs);
+        let most = TOGETHER * N;
+        for first in (0..panels.count()).step_by(most) {
+            let together = first..panels.count().min(first + most);
+            let mut input = self.inputs.start;
+            while input < self.inputs.end {
+                let rows = if self.inputs.end - input >= R { R } else { 1 };
+                for sample in (0..self.n).step_by(N) {
+                    // The last samples may have been had already: nothing is added twice.
+                    let count = N.min(self.n - sample);
+                    if rows == R && count == N {
+                        self.tile::<S, R, N>(simd, &together, input, sample, parts);
+                    } else {
+                        for (input, sample) in
+                            (input..input + rows).flat_map(|i| (sample..sample + count).map(move |s| (i, s)))
+                        {
+                            self.tile::<S, 1, 1>(simd, &together, input, sample, parts);
+                        }
+                    }
+                }
+                input += rows;
             }
         }
     }
 
-    /// Leaves the products of the rows `row..row + R` with the samples `sample..sample + N` as vectors whose lanes are to
-    /// be added up, from row `at` of each sample's square on. Returns `R`.
+    /// Writes or adds what some panels hand to `R` inputs of `N` samples.
     #[inline(always)]
-    fn dots<S: Simd, const R: usize, const N: usize>(
+    fn tile<S: Simd, const R: usize, const N: usize>(
         &self,
         simd: S,
-        row: usize,
+        together: &Range<usize>,
+        input: usize,
         sample: usize,
-        at: usize,
-        lanes: &mut [[f32; SQUARE]; SAMPLES],
-    ) -> usize {
-        let length = self.d.inputs;
-        let weights = self.weight[row * length..(row + R) * length].as_ptr();
-        let inputs = self.input[sample * length..(sample + N) * length].as_ptr();
-        let mut sums = [[simd.splat(0.0); N]; R];
-        let whole = length / S::LANES * S::LANES;
-        for i in (0..whole).step_by(S::LANES) {
-            for s in 0..N {
-                // SAFETY: `i` and the vector behind it are below `length`.
-                let x = unsafe { simd.load(inputs.add(s * length + i)) };
-                for r in 0..R {
-                    // SAFETY: as above.
-                    sums[r][s] = simd.mul_add(unsafe { simd.load(weights.add(r * length + i)) }, x, sums[r][s]);
-                }
-            }
-        }
-        if whole < length {
-            for s in 0..N {
-                // SAFETY: no more is read than is left of a row.
-                let x = unsafe { simd.load_part(inputs.add(s * length + whole), 0, length - whole) };
-                for r in 0..R {
-                    // SAFETY: as above.
-                    let weight = unsafe { simd.load_part(weights.add(r * length + whole), 0, length - whole) };
-                    sums[r][s] = simd.mul_add(weight, x, sums[r][s]);
+        parts: &mut [f32; 2 * SQUARE],
+    ) {
+        let Task { d, weight, d_output, d_input, write, .. } = *self;
+        let panels = Panels::new(d.inputs, d.outputs);
+        let mut sums = [[simd.splat(0.0); R]; N];
+        for index in together.clone() {
+            let outputs = panels.outputs(index);
+            let width = outputs.len();
+            let weights = weight[panels.start(index) + input * width..][..R * width].as_ptr();
+            let gradients = d_output[sample * d.outputs + outputs.start..].as_ptr();
+            for o in (0..width).step_by(S::LANES) {
+                let count = (width - o).min(S::LANES);
+                // SAFETY: the weights of `R` inputs and the gradients of `N` samples by these outputs.
+                let read = |from: *const f32| unsafe {
+                    if count == S::LANES { simd.load(from) } else { simd.load_part(from, 0, count) }
+                };
+                for s in 0..N {
+                    let gradient = read(gradients.wrapping_add(s * d.outputs + o));
+                    for r in 0..R {
+                        let weight = read(weights.wrapping_add(r * width + o));
+                        sums[s][r] = simd.mul_add(weight, gradient, sums[s][r]);
+                    }
                 }
             }
         }
         for s in 0..N {
             for r in 0..R {
-                let vector = &mut lanes[s][(at + r) * S::LANES..][..S::LANES];
+                let vector = &mut parts[(s * R + r) * S::LANES..][..S::LANES];
                 // SAFETY: just cut to a vector's length.
-                unsafe { simd.store(vector.as_mut_ptr(), sums[r][s]) };
+                unsafe { simd.store(vector.as_mut_ptr(), sums[s][r]) };
             }
         }
-        R
+        let add = together.start > 0 || write == Write::Add;
+        for first in (0..R * N).step_by(S::LANES) {
+            let mut totals = [0.0; 16];
+            // SAFETY: there is a square from each vector on; `totals` is as long as a vector.
+            unsafe { simd.store(totals.as_mut_ptr(), columns(simd, &parts[first * S::LANES..])) };
+            for (at, &total) in (first..R * N).zip(totals.iter().take(S::LANES)) {
+                // SAFETY: these samples have these inputs, which are this task's alone.
+                let to = unsafe { &mut *d_input.at((sample + at / R) * d.inputs + input + at % R) };
+                *to = if add { *to + total } else { total };
+            }
+        }
     }
 }
 
 /// The sum of the lanes of each of `LANES` vectors, in pairs.
 #[inline(always)]
-fn columns<S: Simd>(simd: S, vectors: &[f32; SQUARE]) -> S::V {
+fn columns<S: Simd>(simd: S, vectors: &[f32]) -> S::V {
+    let vectors = &vectors[..S::LANES * S::LANES];
     let mut turned = [0.0; SQUARE];
     let mut sums = [simd.splat(0.0); 16];
-    // SAFETY: both squares have sixteen rows of as many floats, and no vector is longer.
+    // SAFETY: both squares have as many vectors as a vector has lanes.
     unsafe {
         simd.transpose((vectors.as_ptr(), S::LANES), (turned.as_mut_ptr(), S::LANES));
         for i in 0..S::LANES {

@@ -1,19 +1,22 @@
-//! Fully connected layers: `output = weight * input + bias`, weights `[outputs, inputs]`.
+//! Fully connected layers: `output = weight * input + bias`.
+//!
+//! Weights and their gradients stand in memory as [`Layout::of_fc`](crate::layout::Layout::of_fc) says, not as
+//! `[outputs, inputs]`: every pass over a batch reads or writes them once, in order.
 
 #![allow(unsafe_code)] // writes tiles of shared outputs from several threads
 
+mod backward_data;
+mod backward_weights;
 mod dot;
+mod forward;
+pub(crate) mod panels;
 pub mod reference;
-mod spread;
 #[cfg(test)]
 mod tests;
+mod tile;
 
 use crate::desc::{Fc, Write};
 use crate::dispatch::Isa;
-use crate::kernel::gemm::pack::{Plain, Transposed};
-use crate::kernel::gemm::sink::Columns;
-use crate::kernel::gemm::{Gemm, Left};
-use crate::kernel::parallel::Shared;
 use crate::kernel::post::Post;
 
 /// Applies the layer to `n` samples: `input` is `[n, inputs]`, `output` is `[n, outputs]`.
@@ -64,51 +67,16 @@ fn check(d: &Fc, n: usize, input: &[f32], weight: &[f32], output: &[f32]) {
 fn forward_on(isa: Isa, d: &Fc, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
     check(d, n, input, weight, output);
     post.check(d.outputs, output.len());
-    if n <= dot::MAX_SAMPLES {
-        return dot::forward(isa, d, n, input, weight, post, output);
-    }
-    let gemm = Gemm {
-        m: d.outputs,
-        n,
-        k: d.inputs,
-        a: Left::Rows { data: weight, row: d.inputs, step: 1 },
-        b: Transposed { data: input, column: d.inputs },
-        post,
-        channel: 0,
-        write: Write::Set,
-        c: Shared::new(output),
-        first: 0,
-        c_stride: 1,
-        columns: Columns { grid: [1, n], sample: 0, y: 0, x: d.outputs },
-    };
-    // SAFETY: rows are outputs, columns samples, each pair one float of the output.
-    unsafe { gemm.run(isa) };
+    forward::run(isa, d, n, input, weight, post, output);
 }
 
 fn backward_data_on(isa: Isa, d: &Fc, n: usize, weight: &[f32], d_output: &[f32], d_input: &mut [f32], write: Write) {
     check(d, n, d_input, weight, d_output);
-    if n == 0 {
-        return;
+    if n >= backward_data::MIN_SAMPLES {
+        backward_data::run(isa, d, n, weight, d_output, d_input, write);
+    } else {
+        dot::run(isa, d, n, weight, d_output, d_input, write);
     }
-    if n <= spread::MAX_SAMPLES {
-        return spread::run(isa, d, n, weight, d_output, d_input, write);
-    }
-    let gemm = Gemm {
-        m: n,
-        n: d.inputs,
-        k: d.outputs,
-        a: Left::Rows { data: d_output, row: d.outputs, step: 1 },
-        b: Plain { data: weight, row: d.inputs, columns: Columns::plain(d.inputs) },
-        post: Post::new(),
-        channel: 0,
-        write,
-        c: Shared::new(d_input),
-        first: 0,
-        c_stride: d.inputs,
-        columns: Columns::plain(d.inputs),
-    };
-    // SAFETY: rows are samples, columns inputs, each pair one float of the gradient.
-    unsafe { gemm.run(isa) };
 }
 
 fn backward_weights_on(
@@ -128,20 +96,5 @@ fn backward_weights_on(
             d_bias.iter_mut().zip(sample).for_each(|(sum, g)| *sum += g);
         }
     }
-    let gemm = Gemm {
-        m: d.outputs,
-        n: d.inputs,
-        k: n,
-        a: Left::Rows { data: d_output, row: 1, step: d.outputs },
-        b: Plain { data: input, row: d.inputs, columns: Columns::plain(d.inputs) },
-        post: Post::new(),
-        channel: 0,
-        write: Write::Set,
-        c: Shared::new(d_weight),
-        first: 0,
-        c_stride: d.inputs,
-        columns: Columns::plain(d.inputs),
-    };
-    // SAFETY: rows are outputs, columns inputs, each pair one weight.
-    unsafe { gemm.run(isa) };
+    backward_weights::run(isa, d, n, input, d_output, d_weight);
 }

@@ -1,26 +1,44 @@
 //! The fast paths against the reference, on every instruction set of the machine.
 
 use super::{backward_data, backward_data_on, backward_weights, backward_weights_on, forward, forward_on, reference};
+use crate::buffer::Buffer;
 use crate::desc::{Act, Fc, Write};
 use crate::dispatch::Isa;
 use crate::kernel::post::Post;
+use crate::layout::Layout;
 use crate::testing::{assert_close, finite_differences, same_on_any_threads, uniform, widen};
 
-const SHAPES: [Fc; 6] = [
+const SHAPES: [Fc; 8] = [
     Fc { inputs: 1, outputs: 1 },
     Fc { inputs: 7, outputs: 3 },
     Fc { inputs: 33, outputs: 41 },
     Fc { inputs: 400, outputs: 120 },
     Fc { inputs: 1009, outputs: 131 },
     Fc { inputs: 16, outputs: 64 },
+    Fc { inputs: 37, outputs: 10 },
+    Fc { inputs: 5, outputs: 300 },
 ];
 
-/// One, a few, and so many samples that the blocked product takes over.
-const BATCHES: [usize; 7] = [1, 2, 3, 4, 7, 13, 67];
+/// One, a few, a vector's worth, several tiles, and more samples than are worked on together.
+const BATCHES: [usize; 9] = [1, 2, 3, 4, 7, 13, 16, 67, 131];
 
 /// Rounding errors of sums of `terms` products grow with the square root of their number.
 fn tolerance(terms: usize) -> f64 {
     1e-6 + 2e-6 * (terms as f64).sqrt()
+}
+
+/// Plain weights as the kernels read them.
+fn stored(d: &Fc, weight: &[f32]) -> Vec<f32> {
+    let mut stored = vec![f32::NAN; weight.len()];
+    Layout::of_fc(d).pack(d.outputs, weight, &mut stored);
+    stored
+}
+
+/// What a kernel wrote, as plain weights.
+fn plain(d: &Fc, stored: &[f32]) -> Vec<f32> {
+    let mut plain = vec![f32::NAN; stored.len()];
+    Layout::of_fc(d).unpack(d.outputs, stored, &mut plain);
+    plain
 }
 
 fn for_each_case(check: impl Fn(Isa, &Fc, usize)) {
@@ -40,10 +58,10 @@ fn forward_agrees_with_the_reference() {
         for bias in [None, Some(&bias[..])] {
             let (mut found, mut expected) = (vec![f32::NAN; n * d.outputs], vec![0.0; n * d.outputs]);
             let post = Post::from(bias);
-            forward_on(isa, d, n, &input, &weight, post, &mut found);
+            forward_on(isa, d, n, &input, &stored(d, &weight), post, &mut found);
             reference::forward(d, n, &widen(&input), &widen(&weight), bias.map(widen).as_deref(), &mut expected);
             assert_close(&format!("{d:?} x {n} on {isa:?}"), &found, &expected, tolerance(d.inputs));
-            forward_on(isa, d, n, &input, &weight, post.act(Act::Relu), &mut found);
+            forward_on(isa, d, n, &input, &stored(d, &weight), post.act(Act::Relu), &mut found);
             expected.iter_mut().for_each(|y| *y = y.max(0.0));
             assert_close(&format!("relu of {d:?} x {n} on {isa:?}"), &found, &expected, tolerance(d.inputs));
         }
@@ -58,7 +76,7 @@ fn backward_data_agrees_with_the_reference() {
         for write in [Write::Set, Write::Add] {
             let mut got = if write == Write::Set { vec![f32::NAN; before.len()] } else { before.clone() };
             let mut expected = widen(&before);
-            backward_data_on(isa, d, n, &weight, &d_output, &mut got, write);
+            backward_data_on(isa, d, n, &stored(d, &weight), &d_output, &mut got, write);
             reference::backward_data(d, n, &widen(&weight), &widen(&d_output), &mut expected, write);
             assert_close(&format!("{write:?} of {d:?} x {n} on {isa:?}"), &got, &expected, tolerance(d.outputs));
         }
@@ -72,10 +90,25 @@ fn backward_weights_agree_with_the_reference() {
         let (mut weight, mut bias) = (vec![f32::NAN; d.inputs * d.outputs], vec![f32::NAN; d.outputs]);
         let (mut d_weight, mut d_bias) = (vec![0.0; weight.len()], vec![0.0; bias.len()]);
         backward_weights_on(isa, d, n, &input, &d_output, &mut weight, Some(&mut bias));
+        let weight = plain(d, &weight);
         reference::backward_weights(d, n, &widen(&input), &widen(&d_output), &mut d_weight, Some(&mut d_bias));
         assert_close(&format!("{d:?} x {n} on {isa:?}"), &weight, &d_weight, tolerance(n));
         assert_close(&format!("{d:?} x {n} on {isa:?}"), &bias, &d_bias, tolerance(n));
     });
+}
+
+/// So large that it is written past the caches, from a cache line on as that asks for.
+#[test]
+fn a_large_gradient_agrees_with_the_reference() {
+    let (d, n) = (Fc { inputs: 2053, outputs: 1031 }, 3);
+    let (input, d_output) = (uniform(7, n * d.inputs), uniform(8, n * d.outputs));
+    let mut d_weight = vec![0.0; d.inputs * d.outputs];
+    reference::backward_weights(&d, n, &widen(&input), &widen(&d_output), &mut d_weight, None);
+    for isa in Isa::available() {
+        let mut weight = Buffer::zeroed(d_weight.len());
+        backward_weights_on(isa, &d, n, &input, &d_output, &mut weight, None);
+        assert_close(&format!("{d:?} x {n} on {isa:?}"), &plain(&d, &weight), &d_weight, tolerance(n));
+    }
 }
 
 #[test]
@@ -91,8 +124,9 @@ fn gradients_agree_with_finite_differences() {
         };
         let (x, w, b, g) = (&widen(&input), &widen(&weight), &widen(&bias), &widen(&d_output));
         let (mut d_input, mut d_weight, mut d_bias) = (vec![0.0; n * 13], vec![0.0; 13 * 7], vec![0.0; 7]);
-        backward_data(&d, n, &weight, &d_output, &mut d_input, Write::Set);
+        backward_data(&d, n, &stored(&d, &weight), &d_output, &mut d_input, Write::Set);
         backward_weights(&d, n, &input, &d_output, &mut d_weight, Some(&mut d_bias));
+        let d_weight = plain(&d, &d_weight);
         assert_close("d_input", &d_input, &finite_differences(x, g, 1e-2, |x| output(x, w, b)), 1e-5);
         assert_close("d_weight", &d_weight, &finite_differences(w, g, 1e-2, |w| output(x, w, b)), 1e-5);
         assert_close("d_bias", &d_bias, &finite_differences(b, g, 1e-2, |b| output(x, w, b)), 1e-5);
@@ -109,7 +143,7 @@ fn any_number_of_threads_gives_the_same_bits() {
             let (mut output, mut d_input) = (vec![0.0; d_output.len()], vec![0.0; input.len()]);
             let mut d_weight = vec![0.0; weight.len()];
             forward(&d, n, &input, &weight, None, &mut output);
-            backward_data(&d, n, &weight, &d_output, &mut d_input, Write::Set);
+            backward_data(&d, n, &stored(&d, &weight), &d_output, &mut d_input, Write::Set);
             backward_weights(&d, n, &input, &d_output, &mut d_weight, None);
             [output, d_input, d_weight].concat()
         });

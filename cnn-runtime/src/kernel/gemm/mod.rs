@@ -1,4 +1,4 @@
-//! The blocked matrix product that convolutions and fully connected layers are made of.
+//! The blocked matrix product that convolutions are made of.
 //!
 //! `C[m x n] (+)= A[m x k] * B[k x n]`. A is read an element at a time, broadcast, best from blocks of rows that stand side
 //! by side: then a register tile reads all of it from one pointer. B is laid out by a [`Pack`] so that a tile reads two
@@ -218,10 +218,6 @@ fn chunk_product<S: Simd, P>(
                 Left::Blocks(data) => {
                     let base = data[block.start * gemm.k + depth.start * block.len() + skip..].as_ptr();
                     part.product(simd, Packed { base, step: block.len() });
-                }
-                Left::Rows { data, row: 1, step } => {
-                    let base = data[depth.start * step + part.rows.start..].as_ptr();
-                    part.product(simd, Packed { base, step });
                 }
                 Left::Rows { data, row, step } => {
                     let left = left::rows(data, row, step, part.rows.start, depth.start);

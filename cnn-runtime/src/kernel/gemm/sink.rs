@@ -51,11 +51,6 @@ pub(crate) fn runs([h, w]: [usize; 2], columns: Range<usize>) -> impl Iterator<I
 }
 
 impl Columns {
-    /// Columns that follow one another in memory, as in a plain matrix.
-    pub(crate) const fn plain(n: usize) -> Self {
-        Columns { grid: [1, n], sample: n, y: n, x: 1 }
-    }
-
     /// The columns of whole maps, `sample` floats apart; a map's lines become one.
     pub(crate) const fn maps(plane: usize, sample: usize) -> Self {
         Columns { grid: [1, plane], sample, y: plane, x: 1 }

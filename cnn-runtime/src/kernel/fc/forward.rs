@@ -1,0 +1,242 @@
+//! Forward: vectors of outputs, as the weights stand in memory, times the inputs of some samples.
+
+use std::ops::Range;
+
+use super::panels::{Panels, WIDTH};
+use super::tile::{Ahead, Operands, Sums, accumulate, padded, rows};
+use crate::desc::Fc;
+use crate::dispatch::Isa;
+use crate::kernel::gemm::pack::transpose;
+use crate::kernel::parallel::{self, Shared, part};
+use crate::kernel::post::Post;
+use crate::kernel::scratch;
+use crate::simd::{Kernel, Simd};
+
+/// Tasks at most: each packs the inputs for itself.
+const TASKS: usize = 8;
+/// Samples, roughly, that are worked on together: their inputs stay in the second-level cache.
+const SAMPLES: usize = 112;
+/// Inputs, roughly, that are worked on together where several tiles pass over the weights: these stay in the caches.
+const DEPTH: usize = 512;
+/// The same for one tile, which reads the weights once, in order.
+const DEPTH_OF_ONE: usize = 8192;
+/// Steps that weights are asked for ahead of time.
+const NEAR: usize = 12;
+
+/// See [`super::forward_then`]; the lengths are checked.
+pub(super) fn run(isa: Isa, d: &Fc, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
+    let panels = Panels::new(d.inputs, d.outputs);
+    let macs = n * weight.len();
+    let tasks = parallel::parts(TASKS, macs).min(panels.count());
+    let output = Shared::new(output);
+    parallel::for_each(tasks, macs, |index| {
+        let range = part(panels.count(), tasks, 1, index);
+        isa.run(Task { d, n, input, weight, post, panels, range, output });
+    });
+}
+
+/// The outputs of a range of panels.
+struct Task<'a> {
+    d: &'a Fc,
+    n: usize,
+    input: &'a [f32],
+    weight: &'a [f32],
+    post: Post<'a>,
+    panels: Panels,
+    range: Range<usize>,
+    output: Shared,
+}
+
+impl Kernel for Task<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let groups = self.n.div_ceil(SAMPLES);
+        for group in 0..groups {
+            let samples = part(self.n, groups, 1, group);
+            let tiles = samples.len().div_ceil(S::MR);
+            let chunks = self.d.inputs.div_ceil(if tiles == 1 { DEPTH_OF_ONE } else { DEPTH }).max(1);
+            let deepest = self.d.inputs.div_ceil(chunks);
+            let mut buffer = scratch::lend(scratch::Use::Packed, tiles * deepest * padded::<S>());
+            for chunk in 0..chunks {
+                let depth = part(self.d.inputs, chunks, 1, chunk);
+                let pass = Pass { task: &self, samples: samples.clone(), tiles, depth };
+                pass.run(simd, &mut buffer);
+            }
+        }
+    }
+}
+
+/// Some inputs of some samples.
+struct Pass<'a> {
+    task: &'a Task<'a>,
+    samples: Range<usize>,
+    tiles: usize,
+    depth: Range<usize>,
+}
+
+impl Pass<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(&self, simd: S, packed: &mut [f32]) {
+        let Pass {
+            task: &Task { d, input, weight, ref post, panels, ref range, output, .. }, tiles, ref depth, ..
+        } = *self;
+        let lone = self.samples.len() == 1;
+        if !lone {
+            self.pack(simd, packed);
+        }
+        for index in range.clone() {
+            let outputs = panels.outputs(index);
+            let last = depth.end == d.inputs;
+            let mut ends = Ends { factors: [1.0; WIDTH], offsets: [0.0; WIDTH], clamp: post.clamp() };
+            if last {
+                for (at, channel) in outputs.clone().enumerate() {
+                    (ends.factors[at], ends.offsets[at]) = post.affine(channel);
+                }
+            }
+            let from = panels.start(index) + depth.start * outputs.len();
+            let next = if index + 1 < range.end { panels.start(index + 1) + depth.start * WIDTH } else { from };
+            for tile in 0..tiles {
+                let of_tile = self.tile(tile);
+                let first = of_tile.start * d.outputs + outputs.start;
+                let (scalars, step) = if lone {
+                    (input[of_tile.start * d.inputs + depth.start..].as_ptr(), 1)
+                } else {
+                    (packed[tile * depth.len() * padded::<S>()..].as_ptr(), padded::<S>())
+                };
+                // While one tile computes, a part of what the next panel needs comes closer; a lone tile asks for what it
+                // reads next itself.
+                let (next, pace) = if tiles == 1 { (from, WIDTH) } else { (next, WIDTH / tiles) };
+                let ahead = weight.as_ptr().wrapping_add(next + tile * depth.len() * pace);
+                let strip = Strip {
+                    depth: depth.len(),
+                    scalars,
+                    step,
+                    weights: weight[from..].as_ptr(),
+                    width: outputs.len(),
+                    ahead: Ahead { from: ahead, step: pace },
+                    // SAFETY: this sample has this output.
+                    output: unsafe { output.at(first) },
+                    stride: d.outputs,
+                    add: depth.start > 0,
+                    ends: last.then_some(&ends),
+                    residual: post.residual().map(|residual| residual[first..].as_ptr()),
+                };
+                rows!(simd, of_tile.len(), Rows(strip));
+            }
+        }
+    }
+
+    /// The samples of a tile.
+    #[inline(always)]
+    fn tile(&self, index: usize) -> Range<usize> {
+        let samples = part(self.samples.len(), self.tiles, 1, index);
+        self.samples.start + samples.start..self.samples.start + samples.end
+    }
+
+    /// Lays out the inputs as tiles read them: those of a tile's samples side by side.
+    #[inline(always)]
+    fn pack<S: Simd>(&self, simd: S, packed: &mut [f32]) {
+        let Pass { task: &Task { d, n, input, .. }, tiles, ref depth, .. } = *self;
+        let len = depth.len() * padded::<S>();
+        for tile in 0..tiles {
+            let first = self.tile(tile).start;
+            let source = &input[first * d.inputs + depth.start..];
+            // Samples of the next tile fill the vectors: they do not matter, but whole ones are laid out faster.
+            let columns = padded::<S>().min(n - first);
+            transpose(simd, source, d.inputs, columns, padded::<S>(), &mut packed[tile * len..][..len]);
+        }
+    }
+}
+
+/// What the last products of a panel's outputs end with: `clamp(sum * factor + offset + residual)`.
+struct Ends {
+    factors: [f32; WIDTH],
+    offsets: [f32; WIDTH],
+    clamp: (f32, f32),
+}
+
+/// A panel's outputs of a tile's samples.
+#[derive(Clone, Copy)]
+struct Strip<'a> {
+    depth: usize,
+    scalars: *const f32,
+    /// Distance between the scalars of two steps.
+    step: usize,
+    weights: *const f32,
+    /// Outputs of the panel.
+    width: usize,
+    ahead: Ahead,
+    /// The first output of the first sample.
+    output: *mut f32,
+    /// Distance between samples of the output.
+    stride: usize,
+    /// Whether there are earlier products to add to.
+    add: bool,
+    /// How to end, after the last products.
+    ends: Option<&'a Ends>,
+    /// Where what is added stands, as the outputs do.
+    residual: Option<*const f32>,
+}
+
+/// A strip whose samples are known to the compiler.
+struct Rows<'a, const MR: usize>(Strip<'a>);
+
+impl<const MR: usize> Kernel for Rows<'_, MR> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        for first in (0..self.0.width).step_by(2 * S::LANES) {
+            let left = self.0.width - first;
+            if left >= 2 * S::LANES {
+                self.tile::<S, 2, false>(simd, first, 2 * S::LANES);
+            } else if left > S::LANES {
+                self.tile::<S, 2, true>(simd, first, left);
+            } else {
+                self.tile::<S, 1, true>(simd, first, left);
+            }
+        }
+    }
+}
+
+impl<const MR: usize> Rows<'_, MR> {
+    /// The outputs `first..first + count` of the panel.
+    #[inline(always)]
+    fn tile<S: Simd, const NV: usize, const PART: bool>(&self, simd: S, first: usize, count: usize) {
+        let Strip { depth, scalars, step, weights, width, ahead, output, stride, add, ends, residual } = self.0;
+        for r in 0..MR {
+            simd.prefetch(output.wrapping_add(r * stride + first));
+            simd.prefetch(output.wrapping_add(r * stride + first + count - 1));
+        }
+        let vectors = weights.wrapping_add(first);
+        let operands = Operands { scalars, row: 1, step, vectors, stride: width, width: count };
+        let sums: Sums<S, MR, NV> = [[simd.splat(0.0); NV]; MR];
+        // SAFETY: `Pass` has packed a row of scalars for each step, and so many rows of weights follow; each output and
+        // residual of these samples exists, and no other task has these outputs.
+        unsafe {
+            let sums = accumulate::<S, MR, NV, PART, NEAR>(simd, depth, operands, ahead, sums);
+            for (r, sums) in sums.into_iter().enumerate() {
+                for (v, mut value) in sums.into_iter().enumerate() {
+                    let (lane, lanes) = (first + v * S::LANES, (count - v * S::LANES).min(S::LANES));
+                    let (to, at) = (output.wrapping_add(r * stride + lane), r * stride + lane);
+                    let read = |p: *const f32| if PART { simd.load_part(p, 0, lanes) } else { simd.load(p) };
+                    if add {
+                        value = simd.add(value, read(to));
+                    }
+                    if let Some(Ends { factors, offsets, clamp }) = ends {
+                        let (factor, offset) = (read(factors[lane..].as_ptr()), read(offsets[lane..].as_ptr()));
+                        value = simd.mul_add(value, factor, offset);
+                        if let Some(residual) = residual {
+                            value = simd.add(value, read(residual.wrapping_add(at)));
+                        }
+                        // In this order NaN passes through.
+                        value = simd.min(simd.splat(clamp.1), simd.max(simd.splat(clamp.0), value));
+                    }
+                    if PART {
+                        simd.store_part(to, value, 0, lanes);
+                    } else {
+                        simd.store(to, value);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,16 +1,16 @@
 //! How tensors stand in the buffers of parameters and gradients.
 
 use crate::desc::{Conv, ConvTranspose, Fc};
+use crate::kernel::blocks::Blocks;
 use crate::kernel::fc::panels::Panels;
-use crate::kernel::gemm::Blocks;
 
 /// The order of a tensor's floats in memory. Public edges show every tensor as a plain row-major array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
     /// Row-major.
     Plain,
-    /// OIHW weights by group, in blocks of up to 14 output channels: `[group][block][i][h][w][channel of the block]`. The
-    /// blocks of a group are nearly equal in size. A permutation: no float is added.
+    /// OIHW weights by group, in blocks of 32 output channels: `[group][block][i][h][w][channel of the block]`. The
+    /// last block of a group has what is left. A permutation: no float is added.
     Blocks {
         /// Groups of output channels.
         groups: usize,

@@ -6,6 +6,7 @@ pub mod arith;
 pub mod avg_pool;
 mod axis;
 pub mod batch_norm;
+pub(crate) mod blocks;
 pub(crate) mod broadcast;
 pub mod concat;
 pub mod conv;

@@ -109,12 +109,27 @@ pub(crate) trait Simd: Copy + Send + Sync {
         }
     }
 
+    /// The columns of a block of `LANES` x `LANES` floats whose rows stand a distance apart: the first `LANES` of the array.
+    ///
+    /// # Safety
+    /// All rows are valid for reading.
+    unsafe fn columns(self, from: *const f32, step: usize) -> [Self::V; 16];
+
     /// Transposes a block of `LANES` x `LANES` floats: rows from the first place, a distance apart, become columns at the
     /// second, whose rows are a distance apart.
     ///
     /// # Safety
     /// All rows are valid for reading and for writing.
-    unsafe fn transpose(self, from: (*const f32, usize), to: (*mut f32, usize));
+    #[inline(always)]
+    unsafe fn transpose(self, (from, from_step): (*const f32, usize), (to, to_step): (*mut f32, usize)) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let columns = self.columns(from, from_step);
+            for (row, &column) in columns.iter().enumerate().take(Self::LANES) {
+                self.store(to.add(row * to_step), column);
+            }
+        }
+    }
 
     /// Asks for the cache line at `p` ahead of time, where the processor can; any address will do.
     #[inline(always)]

@@ -85,13 +85,15 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    unsafe fn transpose(self, (from, from_step): (*const f32, usize), (to, to_step): (*mut f32, usize)) {
-        for i in 0..4 {
-            for j in 0..4 {
-                // SAFETY: the caller promises four rows of four floats on both sides.
-                unsafe { to.add(j * to_step + i).write(from.add(i * from_step + j).read()) };
+    unsafe fn columns(self, from: *const f32, step: usize) -> [Self::V; 16] {
+        let mut columns = [[0.0; 4]; 16];
+        for (c, column) in columns.iter_mut().enumerate().take(4) {
+            for (r, lane) in column.iter_mut().enumerate() {
+                // SAFETY: the caller promises four rows of four floats.
+                *lane = unsafe { from.add(r * step + c).read() };
             }
         }
+        columns
     }
 
     #[inline(always)]

@@ -108,9 +108,9 @@ macro_rules! token {
             }
 
             #[inline(always)]
-            unsafe fn transpose(self, from: (*const f32, usize), to: (*mut f32, usize)) {
+            unsafe fn columns(self, from: *const f32, step: usize) -> [Self::V; 16] {
                 // SAFETY: the token proves that the instructions are present; the caller that the rows are valid.
-                unsafe { $parts::transpose(from, to) }
+                unsafe { $parts::columns(from, step) }
             }
 
             #[inline(always)]
@@ -166,44 +166,35 @@ token! {
 /// Shuffles and parts of 512-bit vectors, for [`Avx512`] alone: its token vouches for the instructions.
 mod parts512 {
     use std::arch::x86_64::{
-        __m512, _CMP_GT_OQ, _mm512_castpd_ps, _mm512_castps_pd, _mm512_cmp_ps_mask, _mm512_loadu_ps,
-        _mm512_loadu_si512, _mm512_mask_blend_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_permutex2var_ps,
-        _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_storeu_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps,
+        __m512, _CMP_GT_OQ, _mm_loadu_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps128_ps512,
+        _mm512_cmp_ps_mask, _mm512_insertf32x4, _mm512_loadu_si512, _mm512_mask_blend_ps, _mm512_mask_storeu_ps,
+        _mm512_maskz_loadu_ps, _mm512_permutex2var_ps, _mm512_setzero_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps,
         _mm512_unpacklo_pd, _mm512_unpacklo_ps,
     };
 
-    /// In four steps: pairs of rows, pairs of pairs, then quarters of vectors twice.
+    /// Rows are loaded a quarter at a time, so that only two steps of shuffles are left: pairs of rows, and pairs of pairs.
     #[inline(always)]
-    pub(super) unsafe fn transpose((from, from_step): (*const f32, usize), (to, to_step): (*mut f32, usize)) {
+    pub(super) unsafe fn columns(from: *const f32, step: usize) -> [__m512; 16] {
         // SAFETY: the caller vouches for all rows, its token for the instructions.
         unsafe {
-            let mut rows = [_mm512_setzero_ps(); 16];
-            for (r, row) in rows.iter_mut().enumerate() {
-                *row = _mm512_loadu_ps(from.add(r * from_step));
-            }
-            let mut pairs = rows;
-            for r in (0..16).step_by(2) {
-                pairs[r] = _mm512_unpacklo_ps(rows[r], rows[r + 1]);
-                pairs[r + 1] = _mm512_unpackhi_ps(rows[r], rows[r + 1]);
-            }
-            // `fours[4 * g + c]`: of rows `4g..4g+4`, the columns `c`, `c + 4`, `c + 8` and `c + 12`.
-            let mut fours = rows;
-            for g in (0..16).step_by(4) {
-                for half in 0..2 {
-                    let (a, b) = (_mm512_castps_pd(pairs[g + half]), _mm512_castps_pd(pairs[g + 2 + half]));
-                    fours[g + 2 * half] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
-                    fours[g + 2 * half + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+            let mut columns = [_mm512_setzero_ps(); 16];
+            for quarter in 0..4 {
+                // `rows[i]`: of rows `i`, `i + 4`, `i + 8` and `i + 12`, this quarter.
+                let mut rows = [_mm512_setzero_ps(); 4];
+                for (i, row) in rows.iter_mut().enumerate() {
+                    let part = |r: usize| _mm_loadu_ps(from.add((i + r) * step + 4 * quarter));
+                    let half = _mm512_insertf32x4::<1>(_mm512_castps128_ps512(part(0)), part(4));
+                    *row = _mm512_insertf32x4::<3>(_mm512_insertf32x4::<2>(half, part(8)), part(12));
+                }
+                let low = [_mm512_unpacklo_ps(rows[0], rows[1]), _mm512_unpacklo_ps(rows[2], rows[3])];
+                let high = [_mm512_unpackhi_ps(rows[0], rows[1]), _mm512_unpackhi_ps(rows[2], rows[3])];
+                for (half, [a, b]) in [low, high].into_iter().enumerate() {
+                    let (a, b) = (_mm512_castps_pd(a), _mm512_castps_pd(b));
+                    columns[4 * quarter + 2 * half] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+                    columns[4 * quarter + 2 * half + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
                 }
             }
-            for c in 0..4 {
-                let [a, b, d, e] = [fours[c], fours[4 + c], fours[8 + c], fours[12 + c]];
-                let (low, high) = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0x88>(d, e));
-                _mm512_storeu_ps(to.add(c * to_step), _mm512_shuffle_f32x4::<0x88>(low, high));
-                _mm512_storeu_ps(to.add((c + 8) * to_step), _mm512_shuffle_f32x4::<0xdd>(low, high));
-                let (low, high) = (_mm512_shuffle_f32x4::<0xdd>(a, b), _mm512_shuffle_f32x4::<0xdd>(d, e));
-                _mm512_storeu_ps(to.add((c + 4) * to_step), _mm512_shuffle_f32x4::<0x88>(low, high));
-                _mm512_storeu_ps(to.add((c + 12) * to_step), _mm512_shuffle_f32x4::<0xdd>(low, high));
-            }
+            columns
         }
     }
 
@@ -250,18 +241,18 @@ mod parts256 {
         __m256, __m256i, _CMP_GT_OQ, _mm256_and_si256, _mm256_blendv_ps, _mm256_castpd_ps, _mm256_castps_pd,
         _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cmpgt_epi32, _mm256_loadu_ps, _mm256_loadu_si256,
         _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_permute2f128_ps, _mm256_permutevar8x32_ps, _mm256_set1_epi32,
-        _mm256_setr_epi32, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_storeu_ps, _mm256_unpackhi_pd,
-        _mm256_unpackhi_ps, _mm256_unpacklo_pd, _mm256_unpacklo_ps,
+        _mm256_setr_epi32, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_unpackhi_pd, _mm256_unpackhi_ps,
+        _mm256_unpacklo_pd, _mm256_unpacklo_ps,
     };
 
     /// In three steps: pairs of rows, pairs of pairs, then halves of vectors.
     #[inline(always)]
-    pub(super) unsafe fn transpose((from, from_step): (*const f32, usize), (to, to_step): (*mut f32, usize)) {
+    pub(super) unsafe fn columns(from: *const f32, step: usize) -> [__m256; 16] {
         // SAFETY: the caller vouches for all rows, its token for the instructions.
         unsafe {
             let mut rows = [_mm256_setzero_ps(); 8];
             for (r, row) in rows.iter_mut().enumerate() {
-                *row = _mm256_loadu_ps(from.add(r * from_step));
+                *row = _mm256_loadu_ps(from.add(r * step));
             }
             let mut pairs = rows;
             for r in (0..8).step_by(2) {
@@ -277,11 +268,13 @@ mod parts256 {
                     fours[g + 2 * half + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
                 }
             }
+            let mut columns = [_mm256_setzero_ps(); 16];
             for c in 0..4 {
                 let (a, b) = (fours[c], fours[4 + c]);
-                _mm256_storeu_ps(to.add(c * to_step), _mm256_permute2f128_ps::<0x20>(a, b));
-                _mm256_storeu_ps(to.add((c + 4) * to_step), _mm256_permute2f128_ps::<0x31>(a, b));
+                columns[c] = _mm256_permute2f128_ps::<0x20>(a, b);
+                columns[c + 4] = _mm256_permute2f128_ps::<0x31>(a, b);
             }
+            columns
         }
     }
 

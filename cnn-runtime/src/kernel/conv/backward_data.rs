@@ -5,8 +5,9 @@
 
 use crate::desc::{Conv, Write};
 use crate::dispatch::Isa;
+use crate::kernel::blocks::Blocks;
 use crate::kernel::gemm::sink::Columns;
-use crate::kernel::gemm::{Blocks, Gemm, Left};
+use crate::kernel::gemm::{Gemm, Left};
 use crate::kernel::parallel::{self, Shared};
 use crate::kernel::post::Post;
 

@@ -74,6 +74,15 @@ impl<'a> Im2col<'a> {
         self.kernel == [1, 1] && self.stride == [1, 1] && self.origin == [0, 0] && self.grid == self.map
     }
 
+    /// An input that is read at its own places, as one of other lines: the longest of at most `most` positions that
+    /// divide the map.
+    pub(super) fn in_lines(self, most: usize) -> Self {
+        debug_assert!(self.is_identity());
+        let plane = self.map[0] * self.map[1];
+        let line = (1..=plane.min(most)).rev().find(|line| plane.is_multiple_of(*line)).unwrap_or(plane);
+        Im2col { map: [plane / line, line], grid: [plane / line, line], ..self }
+    }
+
     /// Taps per channel.
     pub(super) fn taps(&self) -> usize {
         self.kernel[0] * self.kernel[1]
@@ -177,8 +186,8 @@ impl<'a> Im2col<'a> {
         let begin = ((stride - 1 - first).max(0) / stride).min(to.len() as isize);
         let end = ((w - first + stride - 1).max(0) / stride).clamp(begin, to.len() as isize);
         let (begin, end) = (begin as usize, end as usize);
-        to[..begin].fill(0.0);
-        to[end..].fill(0.0);
+        zero(simd, &mut to[..begin]);
+        zero(simd, &mut to[end..]);
         if begin < end {
             let from = &from[(first + begin as isize * stride) as usize..];
             copy_every(simd, self.stride[1], from, &mut to[begin..end]);
@@ -190,20 +199,30 @@ impl<'a> Im2col<'a> {
     }
 }
 
+/// Fills a few floats with zeros, without a call.
+#[inline(always)]
+fn zero<S: Simd>(simd: S, to: &mut [f32]) {
+    for part in to.chunks_mut(S::LANES) {
+        // SAFETY: the part is at most a vector long.
+        unsafe { simd.store_part(part.as_mut_ptr(), simd.splat(0.0), 0, part.len()) };
+    }
+}
+
 /// Copies every `stride`th float.
 #[inline(always)]
 fn copy_every<S: Simd>(simd: S, stride: usize, from: &[f32], to: &mut [f32]) {
     let mut done = 0;
     if stride == 1 {
         assert!(to.len() <= from.len(), "the row ends before the last position");
-        while done < to.len() {
-            let count = S::LANES.min(to.len() - done);
-            // SAFETY: `count` floats are left on both sides.
-            unsafe {
-                let v = simd.load_part(from.as_ptr().add(done), 0, count);
-                simd.store_part(to.as_mut_ptr().add(done), v, 0, count);
+        // SAFETY: so many floats are left on both sides.
+        unsafe {
+            while to.len() - done >= S::LANES {
+                simd.store(to.as_mut_ptr().add(done), simd.load(from.as_ptr().add(done)));
+                done += S::LANES;
             }
-            done += S::LANES;
+            let count = to.len() - done;
+            let rest = simd.load_part(from.as_ptr().wrapping_add(done), 0, count);
+            simd.store_part(to.as_mut_ptr().wrapping_add(done), rest, 0, count);
         }
         return;
     }
@@ -307,7 +326,7 @@ impl Pack for Im2col<'_> {
 impl Im2col<'_> {
     /// Calls `tap(row, offset)` for every tap of so many staged channels.
     #[inline(always)]
-    fn for_each_tap(&self, stage: &Stage, channels: usize, mut tap: impl FnMut(usize, usize)) {
+    pub(super) fn for_each_tap(&self, stage: &Stage, channels: usize, mut tap: impl FnMut(usize, usize)) {
         let mut row = 0;
         for channel in 0..channels {
             for kh in 0..self.kernel[0] {

@@ -7,6 +7,7 @@
 mod backward_data;
 mod backward_weights;
 mod depthwise;
+mod direct;
 mod im2col;
 pub mod reference;
 mod small;
@@ -14,6 +15,7 @@ mod small;
 mod tests;
 pub mod winograd;
 
+use self::direct::Direct;
 use self::im2col::Im2col;
 use crate::desc::{Conv, Map, Write};
 use crate::dispatch::Isa;
@@ -233,7 +235,11 @@ unsafe fn gather(isa: Isa, gemm: Gemm<'_, ()>, b: Im2col<'_>) {
     let plane = b.map[0] * b.map[1];
     // SAFETY: the caller's promise.
     unsafe {
-        if gemm.k == 0 || b.is_identity() {
+        if let Left::Blocks(weights) = gemm.a
+            && direct::applies(&gemm, &b)
+        {
+            Direct::new(gemm, weights, b).run(isa);
+        } else if gemm.k == 0 || b.is_identity() {
             gemm.with(Plain { data: b.data, row: plane, columns: Columns::maps(plane, b.sample) }).run(isa);
         } else {
             gemm.with(b).run(isa);

@@ -19,12 +19,14 @@ mod tile;
 
 use std::ops::Range;
 
-pub(crate) use self::left::{Blocks, Left};
+pub(crate) use self::left::Left;
+pub(crate) use self::places::Piece;
 use self::places::Places;
 use self::sink::{Columns, Run};
 pub(crate) use self::tile::{Elements, Finish, MAX_MR, Packed, Start, Strip, compute};
 use crate::desc::Write;
 use crate::dispatch::Isa;
+use crate::kernel::blocks::Blocks;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::post::Post;
 use crate::kernel::scratch;
@@ -206,7 +208,6 @@ fn chunk_product<S: Simd, P>(
 ) {
     for block in blocks {
         let block = Blocks::of(gemm.m).rows(block);
-        // Instruction sets with few registers cut a block into several tiles.
         let tiles = block.len().div_ceil(S::MR);
         for tile in 0..tiles {
             let rows = part(block.len(), tiles, 1, tile);

@@ -14,7 +14,7 @@ use self::tile::{MAX_GROUPS, Shape, Tile};
 use super::im2col::{Im2col, Stage};
 use crate::desc::{Conv, Map};
 use crate::dispatch::Isa;
-use crate::kernel::gemm::Blocks;
+use crate::kernel::blocks::Blocks;
 use crate::kernel::gemm::pack::{panels, transpose};
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
@@ -96,9 +96,7 @@ fn lines(input: Im2col<'_>) -> Im2col<'_> {
         let [h, w] = input.grid;
         return Im2col { grid: [h, (w - 1) * input.stride[1] + 1], stride: [input.stride[0], 1], ..input };
     }
-    let plane = input.map[0] * input.map[1];
-    let line = (1..=plane.min(POSITIONS)).rev().find(|line| plane.is_multiple_of(*line)).unwrap_or(plane);
-    Im2col { map: [plane / line, line], grid: [plane / line, line], ..input }
+    input.in_lines(POSITIONS)
 }
 
 /// The gradient of the weights between two ranges of channels of a group, over some samples.

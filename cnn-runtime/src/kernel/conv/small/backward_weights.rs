@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::stage::{Stage, Taps};
 use crate::desc::Conv;
 use crate::dispatch::Isa;
-use crate::kernel::gemm;
+use crate::kernel::blocks::Blocks;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
 use crate::simd::{Kernel, Simd};
@@ -48,7 +48,7 @@ pub(in super::super) fn run(isa: Isa, d: &Conv, n: usize, input: &[f32], d_outpu
     });
     let channels = d.output.c / d.groups;
     for (group, d_weight) in d_weight.chunks_exact_mut(len).enumerate() {
-        gemm::Blocks::of(channels).for_each(taps.len(), |plain, blocked| {
+        Blocks::of(channels).for_each(taps.len(), |plain, blocked| {
             d_weight[blocked] = (0..chunks).map(|chunk| sums[(chunk * d.groups + group) * len + plain]).sum();
         });
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::kernel::gemm::Blocks;
+use crate::kernel::blocks::Blocks;
 
 /// The weights of all groups.
 #[derive(Clone, Copy)]

@@ -6,6 +6,7 @@
 use super::layout::MAX_VECTORS;
 use super::{FACTORS, TRANSFORMS, Tile};
 use crate::desc::Conv;
+use crate::kernel::blocks::Blocks;
 
 /// Tiles that one vector holds.
 const LANES: usize = 16;
@@ -34,6 +35,8 @@ struct Costs {
     weight: usize,
 }
 
+/// Floats of a block of transformed weights that cost nothing but their making.
+const BLOCK: usize = 1 << 17;
 /// To collect the weights of a pair of channels that are exchanged.
 const TURN: usize = 10;
 
@@ -50,10 +53,12 @@ fn winograd(d: &Conv, n: usize, tile: Tile, coming: Coming) -> usize {
     let transforms = vectors * (costs.input * d.input.c + costs.output * d.output.c);
     let panel = tile.products() * d.input.c * 2 * LANES;
     let tasks = vectors.div_ceil(2 * (FACTORS / panel).clamp(1, MAX_VECTORS / 2));
+    // A large block of transformed weights crowds the cache.
+    let block = (tile.products() * Blocks::MOST * d.input.c).clamp(BLOCK, 2 * BLOCK);
     let weight = match coming {
         Coming::Transformed => 0,
-        Coming::Straight => costs.weight * pairs,
-        Coming::Turned => (costs.weight + TURN) * pairs,
+        Coming::Straight => costs.weight * block / BLOCK * pairs,
+        Coming::Turned => (costs.weight * block / BLOCK + TURN) * pairs,
     };
     if coming != Coming::Transformed && tasks <= TRANSFORMS {
         return multiplying + transforms + tasks * weight;
@@ -64,10 +69,9 @@ fn winograd(d: &Conv, n: usize, tile: Tile, coming: Coming) -> usize {
     multiplying.max(tasks * moving / 2) + transforms + weight + writing
 }
 
-/// Cycles of the direct way: its products at three quarters of what the processor can do, and packing.
+/// Cycles of the direct way: its products at five sixths of what the processor can do, and bringing inputs together.
 fn direct(d: &Conv, n: usize) -> usize {
-    let panels = (n * d.output.plane()).div_ceil(2 * LANES);
-    panels * d.taps() * (d.output.c * 4 / 3 + 20)
+    n * d.output.plane() * d.taps() * (d.output.c * 6 / 5 + 10) / (2 * LANES)
 }
 
 /// The fastest tile that beats the direct way by a tenth.

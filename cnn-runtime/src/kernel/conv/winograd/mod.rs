@@ -28,11 +28,10 @@ use self::layout::{Layout, MAX_VECTORS};
 use self::output::Finish;
 use self::points::{F2, F4, Points};
 use self::product::Product;
-use self::weights::{Place, Weights};
+use self::weights::{Bands, Place, Weights};
 use crate::desc::{Conv, Window, Write};
 use crate::dispatch::Isa;
-use crate::kernel::gemm::{Blocks, MAX_MR};
-use crate::kernel::parallel::{self, Shared, part};
+use crate::kernel::parallel::{self, Shared, part as cut};
 use crate::kernel::post::Post;
 use crate::kernel::scratch;
 use crate::simd::{Kernel, Simd};
@@ -50,6 +49,8 @@ pub enum Tile {
 const FACTORS: usize = 1 << 17;
 /// Floats of products at a time, which share that cache with the factors.
 const PRODUCTS: usize = 3 << 15;
+/// Floats of transformed weights at a time, where they are transformed for one task.
+const BLOCK: usize = 5 << 16;
 /// Tasks to aim at when there are few tiles.
 const TASKS: usize = 4;
 /// Tasks for each of which the weights are transformed anew.
@@ -89,7 +90,7 @@ pub fn applies(d: &Conv, n: usize) -> Option<Tile> {
 
 /// Floats of the transformed weights.
 pub const fn transformed_len(d: &Conv, tile: Tile) -> usize {
-    Place::all(tile.products(), d.input.c, Blocks::of(d.output.c))
+    Place::all(tile.products(), d.input.c, Bands::thin(d.output.c))
 }
 
 /// Transforms weights, as [`super::forward`] takes them, to [`transformed_len`] floats for [`forward`].
@@ -207,31 +208,35 @@ fn all<P: Points>(isa: Isa, d: &Conv, n: usize, input: &[f32], left: Left<'_>, f
         1 => 1,
         parts => parallel::even(parts, macs),
     };
-    let blocks = Blocks::of(d.output.c).count();
-    let row_parts = parallel::parts(TASKS, macs).div_ceil(tile_parts).min(d.output.c / MIN_ROWS).clamp(1, blocks);
+    let mut bands = Bands::thin(d.output.c);
     let mut kept = None;
     let left = match left {
         // Weights of many tasks are transformed once. For few, each block is when its turn comes: it never leaves the
         // cache, while all of them together would.
         Left::Weights(weights) if tile_parts > TRANSFORMS => {
-            let u = kept
-                .insert(scratch::lend(scratch::Use::Sums, Place::all(P::A * P::A, d.input.c, Blocks::of(d.output.c))));
+            let u = kept.insert(scratch::lend(scratch::Use::Sums, Place::all(P::A * P::A, d.input.c, bands)));
             weights.transform::<P>(isa, u);
             Left::Transformed(u)
         }
-        left => left,
+        Left::Weights(_) => {
+            bands = Bands::blocks(d.output.c);
+            left
+        }
+        Left::Transformed(_) => left,
     };
+    let row_parts = parallel::parts(TASKS, macs).div_ceil(tile_parts).min(d.output.c / MIN_ROWS);
+    let row_parts = row_parts.clamp(1, bands.count());
     let output = Shared::new(output);
     parallel::for_each(tile_parts * row_parts, macs, |index| {
-        let tiles = part(tiles, tile_parts, 2 * lanes, index / row_parts);
-        let blocks = part(blocks, row_parts, 1, index % row_parts);
+        let tiles = cut(tiles, tile_parts, 2 * lanes, index / row_parts);
+        let part = cut(bands.count(), row_parts, 1, index % row_parts);
         if !tiles.is_empty() {
-            isa.run(Task::<P> { d, input, left, finish, output, tiles, blocks, points: PhantomData });
+            isa.run(Task::<P> { d, input, left, finish, output, tiles, bands, part, points: PhantomData });
         }
     });
 }
 
-/// Some tiles of some blocks of output channels.
+/// Some tiles of some bands of output channels.
 struct Task<'a, P> {
     d: &'a Conv,
     input: &'a [f32],
@@ -239,46 +244,54 @@ struct Task<'a, P> {
     finish: Finish<'a>,
     output: Shared,
     tiles: std::ops::Range<usize>,
-    blocks: std::ops::Range<usize>,
+    bands: Bands,
+    part: std::ops::Range<usize>,
     points: PhantomData<P>,
 }
 
 impl<P: Points> Kernel for Task<'_, P> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Task { d, input, left, finish, output, tiles, blocks, points } = self;
-        let group = (PRODUCTS / (P::A * P::A * tiles.len().next_multiple_of(S::LANES) * MAX_MR)).max(1);
-        let group = group.min(blocks.len());
-        let mut layout = Layout::new::<S, P>(simd, d, tiles, group * MAX_MR);
+        let Task { d, input, left, finish, output, tiles, bands, part, points } = self;
+        let group = (PRODUCTS / (P::A * P::A * tiles.len().next_multiple_of(S::LANES) * bands.most())).max(1);
+        let group = group.min(part.len());
+        let mut layout = Layout::new::<S, P>(simd, d, tiles, group * bands.most());
         let lens = layout.lens::<P>();
-        let block_len = match left {
-            Left::Transformed(_) => 0,
-            Left::Weights(_) => Place::most(P::A * P::A, d.input.c),
+        // What a block is transformed to has to stay in the cache until it is multiplied, be it line by line.
+        let (passes, band_len) = match left {
+            Left::Transformed(_) => (1, 0),
+            Left::Weights(_) => {
+                let whole = Place::most(P::A * P::A, d.input.c, bands);
+                let passes = whole.div_ceil(BLOCK).min(P::A);
+                (passes, Place::most(P::A * P::A.div_ceil(passes), d.input.c, bands))
+            }
         };
-        let mut buffer = scratch::lend(scratch::Use::Packed, lens.iter().sum::<usize>() + block_len);
+        let mut buffer = scratch::lend(scratch::Use::Packed, lens.iter().sum::<usize>() + band_len);
         let (factors, rest) = buffer.split_at_mut(lens[1]);
         let (products, rest) = rest.split_at_mut(lens[2]);
         let (stage, transformed) = rest.split_at_mut(lens[0]);
         simd.call(input::Transform::<P> { d, layout: &layout, input, stage, factors, points });
-        let all = Blocks::of(d.output.c);
-        for first in blocks.clone().step_by(group) {
-            let last = (first + group).min(blocks.end);
-            let channels = all.rows(first).start..all.rows(last - 1).end;
+        for first in part.clone().step_by(group) {
+            let last = (first + group).min(part.end);
+            let channels = bands.rows(first).start..bands.rows(last - 1).end;
             layout.rows = channels.len();
-            for block in first..last {
-                let rows = all.rows(block);
-                let place = Place::of(P::A * P::A, d.input.c, all, block);
-                let u = match left {
-                    Left::Transformed(u) => &u[place.first..],
-                    Left::Weights(weights) => {
-                        let u = &mut *transformed;
-                        simd.call(weights::Block::<P> { weights, rows: rows.clone(), u, points });
-                        &*transformed
+            for band in first..last {
+                let rows = bands.rows(band);
+                let place = Place::of(P::A * P::A, d.input.c, bands, band);
+                let row = rows.start - channels.start;
+                for lines in (0..passes).map(|pass| cut(P::A, passes, 1, pass)) {
+                    let u = match left {
+                        Left::Transformed(u) => &u[place.first + lines.start * P::A * place.factor..],
+                        Left::Weights(weights) => {
+                            let (rows, lines, u) = (rows.clone(), lines.clone(), &mut *transformed);
+                            simd.call(weights::Band::<P> { weights, rows, lines, u, points });
+                            &*transformed
+                        }
+                    };
+                    for (index, factor) in (lines.start * P::A..lines.end * P::A).enumerate() {
+                        let a = &u[index * place.factor..];
+                        multiply(simd, &layout, factor, a, row, rows.len(), factors, products);
                     }
-                };
-                for factor in 0..P::A * P::A {
-                    let a = &u[factor * place.factor..];
-                    multiply(simd, &layout, factor, a, rows.start - channels.start, rows.len(), factors, products);
                 }
             }
             simd.call(output::Transform::<P> { d, layout: &layout, products, channels, finish, output, points });
@@ -286,7 +299,7 @@ impl<P: Points> Kernel for Task<'_, P> {
     }
 }
 
-/// The product of a block of rows and all panels, for one factor.
+/// The product of a band of rows and all panels, for one factor.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)] // both sides, the result and its place
 fn multiply<S: Simd>(
@@ -308,7 +321,7 @@ fn multiply<S: Simd>(
     let tiles = rows.div_ceil(S::MR);
     for (skip, vectors, width) in [(0, full, 2), (full, vectors - full, 1)].into_iter().filter(|part| part.1 > 0) {
         for tile in 0..tiles {
-            let rows_of = part(rows, tiles, 1, tile);
+            let rows_of = cut(rows, tiles, 1, tile);
             let b = b[skip * depth * S::LANES..].as_ptr();
             let c = c[(skip * layout.rows + (row + rows_of.start) * width) * S::LANES..].as_mut_ptr();
             let a = a[rows_of.start..].as_ptr();

@@ -5,6 +5,9 @@
 use crate::kernel::gemm::MAX_MR;
 use crate::simd::{Kernel, Simd};
 
+/// Steps that both sides are asked for ahead of time: they stream in from the second-level cache.
+const AHEAD: usize = 12;
+
 /// The product of some rows and some panels of two vectors, the last of which may be of one.
 #[derive(Clone, Copy)]
 pub(super) struct Product {
@@ -85,7 +88,9 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
             let mut right = [simd.splat(0.0); NV];
             for v in 0..NV {
                 right[v] = simd.load(b.add(v * S::LANES));
+                simd.prefetch(b.wrapping_add((AHEAD * NV + v) * S::LANES));
             }
+            simd.prefetch(a.wrapping_add(AHEAD * a_step));
             for r in 0..MR {
                 let left = simd.splat(*a.add(r));
                 for v in 0..NV {

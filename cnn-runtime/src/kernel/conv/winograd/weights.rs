@@ -7,19 +7,60 @@ use std::ops::Range;
 
 use super::points::{MAX_A, Points};
 use crate::dispatch::Isa;
-use crate::kernel::gemm::{Blocks, MAX_MR};
-use crate::kernel::parallel::{self, Shared};
+use crate::kernel::blocks::Blocks;
+use crate::kernel::gemm::MAX_MR;
+use crate::kernel::parallel::{self, Shared, part};
 use crate::simd::{Kernel, Simd};
 
-/// Taps of a kernel.
-const TAPS: usize = 9;
 /// Most lanes of a vector.
 const MAX_LANES: usize = 16;
-/// Floats behind each factor of a block: the last vector spills there, and the same place in each factor falls into
+const _: () = assert!(MAX_MR <= MAX_LANES);
+/// Taps of a kernel.
+const TAPS: usize = 9;
+/// Floats behind each factor of a band: the last vector spills there, and the same place in each factor falls into
 /// another set of the cache.
 const GAP: usize = 16;
 
-/// Where the factors of a block of rows stand in the transformed weights, `[block][factor][depth][row]`.
+/// Rows cut into nearly equal bands, to be transformed one at a time.
+#[derive(Clone, Copy)]
+pub(super) struct Bands {
+    rows: usize,
+    most: usize,
+}
+
+impl Bands {
+    /// As many rows as a register tile has at most: the least time for products.
+    pub(super) const fn thin(rows: usize) -> Self {
+        Bands { rows, most: MAX_MR }
+    }
+
+    /// The [`Blocks`] that weights stand in: each is read as it stands, the least time to transform it.
+    pub(super) const fn blocks(rows: usize) -> Self {
+        Bands { rows, most: Blocks::MOST }
+    }
+
+    /// Most rows of a band.
+    pub(super) const fn most(self) -> usize {
+        self.most
+    }
+
+    /// Bands.
+    pub(super) const fn count(self) -> usize {
+        self.rows.div_ceil(self.most)
+    }
+
+    /// The rows of a band.
+    #[inline(always)]
+    pub(super) fn rows(self, index: usize) -> Range<usize> {
+        if self.most == Blocks::MOST {
+            Blocks::of(self.rows).rows(index)
+        } else {
+            part(self.rows, self.count(), 1, index)
+        }
+    }
+}
+
+/// Where the factors of a band of rows stand in the transformed weights, `[band][factor][depth][row]`.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     /// The first factor.
@@ -29,20 +70,20 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The place of a block of a product with so many factors and this depth.
-    pub(super) fn of(factors: usize, depth: usize, blocks: Blocks, index: usize) -> Self {
-        let rows = blocks.rows(index);
+    /// The place of a band of a product with so many factors and this depth.
+    pub(super) fn of(factors: usize, depth: usize, bands: Bands, index: usize) -> Self {
+        let rows = bands.rows(index);
         Place { first: factors * (rows.start * depth + index * GAP), factor: rows.len() * depth + GAP }
     }
 
-    /// Floats of one block, the longest one.
-    pub(super) const fn most(factors: usize, depth: usize) -> usize {
-        factors * (MAX_MR * depth + GAP)
+    /// Floats of one band, the longest one.
+    pub(super) const fn most(factors: usize, depth: usize, bands: Bands) -> usize {
+        factors * (bands.most * depth + GAP)
     }
 
-    /// Floats of all blocks.
-    pub(super) const fn all(factors: usize, depth: usize, blocks: Blocks) -> usize {
-        factors * (blocks.len() * depth + blocks.count() * GAP)
+    /// Floats of all bands.
+    pub(super) const fn all(factors: usize, depth: usize, bands: Bands) -> usize {
+        factors * (bands.rows * depth + bands.count() * GAP)
     }
 }
 
@@ -77,61 +118,99 @@ impl<'a> Weights<'a> {
     /// Transforms them into `u`.
     pub(super) fn transform<P: Points>(self, isa: Isa, u: &mut [f32]) {
         let (rows, depth) = self.sizes();
-        let (blocks, factors) = (Blocks::of(rows), P::A * P::A);
-        assert_eq!(u.len(), Place::all(factors, depth, blocks), "length of the transformed weights");
+        let (bands, factors) = (Bands::thin(rows), P::A * P::A);
+        assert_eq!(u.len(), Place::all(factors, depth, bands), "length of the transformed weights");
         let u = Shared::new(u);
         // One pair of channels takes as long as some hundred multiply-adds.
-        parallel::for_each(blocks.count(), 100 * rows * depth, |index| {
-            let Place { first, factor } = Place::of(factors, depth, blocks, index);
-            // SAFETY: the blocks follow one another in `u`.
+        parallel::for_each(bands.count(), 100 * rows * depth, |index| {
+            let Place { first, factor } = Place::of(factors, depth, bands, index);
+            // SAFETY: the bands follow one another in `u`.
             let u = unsafe { u.part(first..first + factors * factor) };
-            isa.run(Block::<P> { weights: self, rows: blocks.rows(index), u, points: PhantomData });
+            isa.run(Band::<P> { weights: self, rows: bands.rows(index), lines: 0..P::A, u, points: PhantomData });
         });
     }
 }
 
-/// A block of rows to transform to `u`: `[factor][depth][row]`.
-pub(super) struct Block<'a, P> {
+/// A band of rows to transform to `u`: `[factor][depth][row]`.
+pub(super) struct Band<'a, P> {
     pub weights: Weights<'a>,
     pub rows: Range<usize>,
+    /// The lines of factors to make, `P::A` each; only they are in `u`.
+    pub lines: Range<usize>,
     pub u: &'a mut [f32],
     pub points: PhantomData<P>,
 }
 
-impl<P: Points> Kernel for Block<'_, P> {
+impl<P: Points> Kernel for Band<'_, P> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Block { weights, rows, u, .. } = self;
+        let Band { weights, rows, lines, u, .. } = self;
         let (all, depth) = weights.sizes();
         let factor = rows.len() * depth + GAP;
-        assert!(weights.data.len() == all * depth * TAPS && rows.end <= all, "the block is one of the weights");
-        let u = &mut u[..P::A * P::A * factor];
+        assert!(weights.data.len() == all * depth * TAPS && rows.end <= all, "the band is one of the weights");
+        let u = &mut u[..lines.len() * P::A * factor];
+        let to = To { u, factor, lines };
         if weights.turned {
-            turned::<S, P>(simd, weights, rows, u, factor);
+            turned::<S, P>(simd, weights, rows, to);
         } else {
-            straight::<S, P>(simd, weights, rows, u, factor);
+            straight::<S, P>(simd, weights, rows, to);
         }
     }
 }
 
-/// Transforms a block of output channels.
+/// Where factors go.
+struct To<'a> {
+    /// `[factor][depth][row]`.
+    u: &'a mut [f32],
+    /// Distance between factors.
+    factor: usize,
+    /// The lines of factors.
+    lines: Range<usize>,
+}
+
+/// Transforms a band of output channels.
 #[inline(always)]
-fn straight<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize>, u: &mut [f32], factor: usize) {
-    let Weights { data, channels: [_, input], .. } = weights;
-    let len = rows.len();
+fn straight<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize>, mut to: To<'_>) {
+    let Weights { data, channels: [output, input], .. } = weights;
+    let (len, blocks) = (rows.len(), Blocks::of(output));
+    let [first, last] = [rows.start, rows.end - 1].map(|row| blocks.rows(row / Blocks::MOST));
+    let mut taps = [[0.0; MAX_LANES]; TAPS];
     for ic in 0..input {
-        let taps = &data[(rows.start * input + ic * len) * TAPS..][..len * TAPS];
-        // SAFETY: the taps follow one another, a row of `len` floats for each; [`Block`] has measured `u`.
-        unsafe { one::<S, P>(simd, (taps.as_ptr(), len), len, (u.as_mut_ptr().add(ic * len), factor)) };
+        let of = |block: &Range<usize>| &data[(block.start * input + ic * block.len()) * TAPS..][..block.len() * TAPS];
+        let (from, tap) = if first == last {
+            (of(&first)[rows.start - first.start..].as_ptr(), first.len())
+        } else {
+            // The band begins in one block and ends in the next.
+            let (before, after) = (of(&first), of(&last));
+            let split = first.end - rows.start;
+            for (tap, taps) in taps.iter_mut().enumerate() {
+                let before = before[(tap + 1) * first.len() - split..].as_ptr();
+                let after = after[tap * last.len()..].as_ptr();
+                for begin in (0..len).step_by(S::LANES) {
+                    let [split, end] = [split, len].map(|at| at.saturating_sub(begin).min(S::LANES));
+                    // SAFETY: the rows before the split end their block, those behind it begin theirs; a tap has room for
+                    // sixteen.
+                    unsafe {
+                        let low = simd.load_part(before.wrapping_add(begin), 0, split);
+                        let high = after.wrapping_sub(first.end - rows.start).wrapping_add(begin);
+                        let high = simd.load_part(high, split, end);
+                        simd.store(taps.as_mut_ptr().add(begin), simd.add(low, high));
+                    }
+                }
+            }
+            (taps.as_flattened().as_ptr(), MAX_LANES)
+        };
+        // SAFETY: `len` floats follow for each tap; [`Band`] has measured `u`.
+        unsafe { one::<S, P>(simd, (from, tap), len, ic, &mut to) };
     }
 }
 
-/// Transforms a block of input channels, their taps turned round.
+/// Transforms a band of input channels, their taps turned round.
 #[inline(always)]
-fn turned<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize>, u: &mut [f32], factor: usize) {
+fn turned<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize>, mut to: To<'_>) {
     let Weights { data, channels: [out, input], .. } = weights;
     let len = rows.len();
-    let mut taps = [[[0.0; MAX_LANES]; TAPS]; MAX_MR];
+    let mut taps = [[[0.0; Blocks::MOST]; TAPS]; Blocks::MOST];
     for ocs in Blocks::of(out).iter() {
         let from = &data[(ocs.start * input + rows.start * ocs.len()) * TAPS..][..len * ocs.len() * TAPS];
         for (index, from) in from.chunks_exact(ocs.len()).enumerate() {
@@ -142,25 +221,20 @@ fn turned<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize>,
         }
         for (oc, taps) in ocs.zip(&taps) {
             let taps = taps.as_flattened().as_ptr();
-            // SAFETY: a row of `MAX_LANES` floats for each tap; [`Block`] has measured `u`.
-            unsafe { one::<S, P>(simd, (taps, MAX_LANES), len, (u.as_mut_ptr().add(oc * len), factor)) };
+            // SAFETY: a row of `Blocks::MOST` floats for each tap; [`Band`] has measured `u`.
+            unsafe { one::<S, P>(simd, (taps, Blocks::MOST), len, oc, &mut to) };
         }
     }
 }
 
-/// Transforms the weights of `rows` pairs of channels, whose taps are a distance apart, to factors a distance apart.
+/// Transforms the weights of `rows` pairs of channels, whose taps are a distance apart, to step `k` of all factors.
 ///
 /// Vectors spill over the rows, into what the next step fills in, or the gap.
 ///
 /// # Safety
-/// All taps can be read; each factor has room for the rows and `GAP` floats more.
+/// All taps can be read; each factor has room for the steps up to this one and `GAP` floats more.
 #[inline(always)]
-unsafe fn one<S: Simd, P: Points>(
-    simd: S,
-    (taps, tap): (*const f32, usize),
-    rows: usize,
-    (to, factor): (*mut f32, usize),
-) {
+unsafe fn one<S: Simd, P: Points>(simd: S, (taps, tap): (*const f32, usize), rows: usize, k: usize, to: &mut To<'_>) {
     for begin in (0..rows).step_by(S::LANES) {
         let count = (rows - begin).min(S::LANES);
         let mut columns = [[simd.splat(0.0); MAX_A]; 3];
@@ -173,10 +247,14 @@ unsafe fn one<S: Simd, P: Points>(
             *column = P::weight(simd, g);
         }
         for down in 0..P::A {
+            if !to.lines.contains(&down) {
+                continue;
+            }
             let across = P::weight(simd, [columns[0][down], columns[1][down], columns[2][down]]);
+            let line = (down - to.lines.start) * P::A;
             for (right, &v) in across.iter().enumerate().take(P::A) {
                 // SAFETY: the caller's promise: a vector ends no more than its length behind the rows.
-                unsafe { simd.store(to.add((down * P::A + right) * factor + begin), v) };
+                unsafe { simd.store(to.u.as_mut_ptr().add((line + right) * to.factor + k * rows + begin), v) };
             }
         }
     }

@@ -1,0 +1,169 @@
+//! The end of a tile: its sums are turned over, a position in each lane, and written to the maps.
+
+use super::tile::MOST;
+use crate::desc::Write;
+use crate::kernel::blocks::Blocks;
+use crate::kernel::gemm::Piece;
+use crate::kernel::post::Post;
+use crate::simd::{Kernel, Simd};
+
+/// Room for the sums of a tile: a row of up to 32 channels for each position, whole vectors of positions.
+#[repr(align(64))]
+pub(super) struct Sums(pub [f32; 16 * Blocks::MOST]);
+
+const _: () = assert!(MOST <= 16);
+
+/// What becomes of the sums of one block of channels: `clamp(sum * factor + offset + residual)`, or an addition.
+pub(super) struct Finish {
+    factors: [f32; Blocks::MOST],
+    offsets: [f32; Blocks::MOST],
+    clamp: (f32, f32),
+    /// The first channel's map in what is added, which stands as the output does.
+    added: Option<*const f32>,
+    /// The first channel's map.
+    output: *mut f32,
+    /// Distance between channels.
+    plane: usize,
+}
+
+impl Finish {
+    /// What becomes of the channels from `channel` on, whose first map starts at `output`; `residual` likewise.
+    pub(super) fn of(
+        post: &Post<'_>,
+        channels: std::ops::Range<usize>,
+        write: Write,
+        output: *mut f32,
+        residual: Option<*const f32>,
+        plane: usize,
+    ) -> Self {
+        let (mut factors, mut offsets) = ([0.0; Blocks::MOST], [0.0; Blocks::MOST]);
+        for (row, channel) in channels.enumerate() {
+            (factors[row], offsets[row]) = post.affine(channel);
+        }
+        let added = if write == Write::Add { Some(output.cast_const()) } else { residual };
+        Finish { factors, offsets, clamp: post.clamp(), added, output, plane }
+    }
+}
+
+/// Ends a tile of some rows of a block.
+pub(super) struct End<'a> {
+    pub finish: &'a Finish,
+    /// The first row within the block, and rows: at most two vectors.
+    pub first: usize,
+    pub rows: usize,
+    /// The sums: a row of whole vectors for each position.
+    pub sums: &'a Sums,
+    /// Where the positions stand in a map.
+    pub pieces: &'a [Piece],
+}
+
+impl End<'_> {
+    /// Writes them.
+    ///
+    /// # Safety
+    /// All channels can be written, and what is added be read, at all pieces, and nobody else does.
+    #[inline(always)]
+    pub(super) unsafe fn write<S: Simd>(self, simd: S) {
+        simd.call(Checked(self));
+    }
+}
+
+/// Made by [`End::write`] alone, under its conditions.
+struct Checked<'a>(End<'a>);
+
+impl Kernel for Checked<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let End { finish, first, rows, sums, pieces } = self.0;
+        let width = rows.next_multiple_of(S::LANES);
+        for begin in (0..rows).step_by(S::LANES) {
+            let first = first + begin;
+            let count = (rows - begin).min(S::LANES);
+            // SAFETY: there is room for 16 rows of `width` floats.
+            let mut channels = unsafe { simd.columns(sums.0.as_ptr().add(begin), width) };
+            for (i, channel) in channels.iter_mut().enumerate().take(S::LANES) {
+                let (factor, offset) = (finish.factors[first + i], finish.offsets[first + i]);
+                *channel = simd.mul_add(*channel, simd.splat(factor), simd.splat(offset));
+            }
+            if finish.added.is_none() {
+                finish.clamp(simd, &mut channels);
+            }
+            for piece in pieces {
+                // SAFETY: the promises to `write`.
+                unsafe {
+                    let (piece, map) = (*piece, first * finish.plane);
+                    match finish.added {
+                        None => finish.store(simd, &channels, count, piece, map),
+                        Some(added) => finish.add(simd, channels, count, piece, map, added),
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Finish {
+    /// Applies the activation.
+    #[inline(always)]
+    fn clamp<S: Simd>(&self, simd: S, channels: &mut [S::V; 16]) {
+        let (low, high) = (simd.splat(self.clamp.0), simd.splat(self.clamp.1));
+        for channel in channels.iter_mut().take(S::LANES) {
+            // In this order NaN passes through.
+            *channel = simd.min(high, simd.max(low, *channel));
+        }
+    }
+
+    /// Writes the positions of a piece of `count` channels, the first of which has its map `map` floats in.
+    ///
+    /// # Safety
+    /// They can be written, and nobody else does.
+    #[inline(always)]
+    unsafe fn store<S: Simd>(&self, simd: S, channels: &[S::V; 16], count: usize, piece: Piece, map: usize) {
+        let Piece { from, to, at, step } = piece;
+        let output = self.output.wrapping_offset(at).wrapping_add(map);
+        for (i, &channel) in channels.iter().enumerate().take(S::LANES) {
+            let output = output.wrapping_add(i * self.plane);
+            // SAFETY: the caller's promise.
+            unsafe {
+                match step {
+                    _ if i >= count => {}
+                    1 => simd.store_part(output, channel, from, to),
+                    _ => simd.store_apart(output, channel, from, to),
+                }
+            }
+        }
+    }
+
+    /// As [`Finish::store`], after adding what stands at the same places from `added` on.
+    ///
+    /// # Safety
+    /// As there, and what is added can be read.
+    #[inline(always)]
+    unsafe fn add<S: Simd>(
+        &self,
+        simd: S,
+        mut channels: [S::V; 16],
+        count: usize,
+        piece: Piece,
+        map: usize,
+        added: *const f32,
+    ) {
+        let Piece { from, to, at, step } = piece;
+        let added = added.wrapping_offset(at).wrapping_add(map);
+        for (i, channel) in channels.iter_mut().enumerate().take(S::LANES) {
+            let added = added.wrapping_add(i * self.plane);
+            // SAFETY: the caller's promise.
+            let part = unsafe {
+                match step {
+                    _ if i >= count => continue,
+                    1 => simd.load_part(added, from, to),
+                    _ => simd.load_apart(added, from, to),
+                }
+            };
+            *channel = simd.add(*channel, part);
+        }
+        self.clamp(simd, &mut channels);
+        // SAFETY: the caller's promise.
+        unsafe { self.store(simd, &channels, count, piece, map) };
+    }
+}

@@ -1,0 +1,241 @@
+//! The direct way: every output is the sum of its taps, in their order, with output channels in the lanes.
+//!
+//! A task computes some positions of some output channels. The input of its positions is brought close together first:
+//! lines with their padding, from which all taps are read where they stand, or where maps are tiny, panels of a tile's
+//! positions. Then each block of weights passes over all tiles, and nothing but the end of a tile shuffles.
+
+mod finish;
+mod spots;
+mod tile;
+
+use std::ops::Range;
+
+use self::finish::{End, Finish, Sums};
+use self::spots::Spots;
+use self::tile::{INPUTS_AHEAD, Tile, compute};
+use super::im2col::{Im2col, Stage};
+use crate::dispatch::Isa;
+use crate::kernel::blocks::Blocks;
+use crate::kernel::gemm::Gemm;
+use crate::kernel::parallel::{self, part};
+use crate::kernel::scratch;
+use crate::simd::{Kernel, Simd};
+
+/// Floats of inputs that a task brings together, roughly: a quarter of a second-level cache of two megabytes.
+const STAGED: usize = 1 << 17;
+/// Least depth: for less, turning the sums over takes longer than packing columns would.
+const LEAST_DEPTH: usize = 128;
+/// Most positions where each reads just the input at its own place.
+const MOST_PLAIN: usize = 128;
+/// Least part of the lanes that has to be of use, in quarters.
+const LEAST_LANES: usize = 3;
+/// Tasks to aim at when there are few positions.
+const TASKS: usize = 8;
+/// Least width of maps that are read line by line.
+const LEAST_LINE: usize = 4;
+/// Most positions of a line where the lines are ours to choose.
+const MOST_LINE: usize = 128;
+
+/// Whether this is the way for a product of weights in blocks and the taps of an input.
+///
+/// Many columns that are read where they stand are packed with less effort than sums are turned over.
+pub(super) fn applies(product: &Gemm<'_, ()>, input: &Im2col<'_>) -> bool {
+    let &Gemm { m, n, k, .. } = product;
+    let plain = input.is_identity() && n > MOST_PLAIN;
+    !plain && k >= LEAST_DEPTH && 4 * m >= LEAST_LANES * m.next_multiple_of(16)
+}
+
+/// A product of weights in [`Blocks`] and the taps of an input.
+pub(super) struct Direct<'a> {
+    /// The product, but for its sides.
+    product: Gemm<'a, ()>,
+    /// `[block][tap][row]`.
+    weights: &'a [f32],
+    /// What the taps are read from.
+    input: Im2col<'a>,
+}
+
+/// How the positions of a task are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// From staged lines; tiles of two lines if they are short.
+    Lines {
+        /// Lines of a tile.
+        together: usize,
+    },
+    /// From panels: a tile's positions side by side, step after step.
+    Panels,
+}
+
+impl<'a> Direct<'a> {
+    /// The product of weights in blocks and an input.
+    pub(super) fn new(product: Gemm<'a, ()>, weights: &'a [f32], input: Im2col<'a>) -> Self {
+        let input = if input.is_identity() { input.in_lines(MOST_LINE) } else { input };
+        Direct { product, weights, input }
+    }
+
+    /// Computes the product, in parallel if it is large enough.
+    ///
+    /// # Safety
+    /// As for [`Gemm::run`].
+    pub(super) unsafe fn run(&self, isa: Isa) {
+        let Gemm { m, n, k, .. } = self.product;
+        assert_eq!(self.weights.len(), m * k, "length of the weights");
+        let macs = m * n * k;
+        let [_, w] = self.input.grid;
+        let positions = isa.tile().1.min(isa.tile().0);
+        let way = self.way(positions);
+        // Positions of a unit that is not cut, and the most units of a task.
+        let (unit, most) = match way {
+            Way::Lines { .. } => {
+                let stage = self.input.stage(&(0..w));
+                let channel = self.input.stride[0] * self.input.stride[1] * stage.pitch;
+                (w, (STAGED / (k / self.input.taps() * channel)).min(spots::lines(&self.product.columns, w, positions)))
+            }
+            Way::Panels => (positions, (STAGED / k).min(spots::POSITIONS) / positions),
+        };
+        let units = n.div_ceil(unit);
+        let parts = parallel::even(units.div_ceil(most.max(1)), macs).min(units);
+        let blocks = Blocks::of(m).count();
+        let row_parts = parallel::parts(TASKS, macs).div_ceil(parts).clamp(1, blocks);
+        parallel::for_each(parts * row_parts, macs, |index| {
+            let positions = part(n, parts, unit, index / row_parts);
+            let blocks = part(blocks, row_parts, 1, index % row_parts);
+            if !positions.is_empty() {
+                isa.run(Task { direct: self, way, positions, blocks });
+            }
+        });
+    }
+
+    /// How the positions are read, tiles of so many.
+    fn way(&self, positions: usize) -> Way {
+        let [_, w] = self.input.grid;
+        let fits = spots::lines(&self.product.columns, w, positions) > 0;
+        if w < LEAST_LINE.min(positions) || !fits {
+            Way::Panels
+        } else {
+            Way::Lines { together: if 2 * w <= positions { 2 } else { 1 } }
+        }
+    }
+}
+
+/// Some positions of some blocks of output channels.
+struct Task<'a> {
+    direct: &'a Direct<'a>,
+    way: Way,
+    positions: Range<usize>,
+    blocks: Range<usize>,
+}
+
+impl Kernel for Task<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Task { direct: Direct { product, input, .. }, way, ref positions, .. } = self;
+        let depth = product.k;
+        let channels = depth / input.taps();
+        let stage = input.stage(positions);
+        let spots = Spots::new(simd, self.direct, way, &stage, positions.clone());
+        let staged_len = input.filled_len(&stage, channels);
+        let panels_len = if way == Way::Panels { spots.len() * panel(simd, depth) } else { 0 };
+        let steps_len = depth + INPUTS_AHEAD;
+        let ragged_len = depth * Blocks::MOST;
+        let mut buffer = scratch::lend(scratch::Use::Packed, ragged_len + panels_len + staged_len + steps_len);
+        let (ragged, rest) = buffer.split_at_mut(ragged_len);
+        let (panels, rest) = rest.split_at_mut(panels_len);
+        let (staged, steps) = rest.split_at_mut(staged_len);
+        let steps: &mut [u32] = bytemuck::cast_slice_mut(steps);
+        input.fill(simd, &stage, 0..channels, staged);
+        let read: &[f32] = if way == Way::Panels {
+            simd.call(Panels { input, stage: &stage, staged, channels, spots: &spots, panels });
+            steps.iter_mut().enumerate().for_each(|(k, step)| *step = (k.min(depth - 1) * S::LANES) as u32);
+            panels
+        } else {
+            input.for_each_tap(&stage, channels, |k, tap| steps[k] = tap as u32);
+            let last = steps[depth - 1];
+            steps[depth..].fill(last);
+            staged
+        };
+        self.multiply(simd, &spots, stage.pitch, read, steps, ragged);
+    }
+}
+
+impl Task<'_> {
+    /// Multiplies all blocks with all tiles.
+    #[inline(always)]
+    fn multiply<S: Simd>(&self, simd: S, spots: &Spots, line: usize, read: &[f32], steps: &[u32], ragged: &mut [f32]) {
+        let Direct { product, weights, .. } = self.direct;
+        let (depth, blocks) = (product.k, Blocks::of(product.m));
+        let mut sums = Sums([0.0; 16 * Blocks::MOST]);
+        for rows in self.blocks.clone().map(|block| blocks.rows(block)) {
+            let block = &weights[rows.start * depth..rows.end * depth];
+            let width = rows.len().next_multiple_of(S::LANES);
+            let block = if width == rows.len() { block } else { widen(block, rows.len(), width, ragged) };
+            let first = product.first + rows.start * product.c_stride;
+            let channels = product.channel + rows.start..product.channel + rows.end;
+            // SAFETY: the promise to `run`: these channels' maps are in the shared slice. A residual is as long as it.
+            let finish = unsafe {
+                let residual = product.post.residual().map(|residual| residual.as_ptr().wrapping_add(first));
+                Finish::of(&product.post, channels, product.write, product.c.at(first), residual, product.c_stride)
+            };
+            for (spot, pieces) in spots.iter() {
+                for begin in (0..width).step_by(2 * S::LANES) {
+                    let vectors = ((width - begin) / S::LANES).min(2);
+                    let tile = Tile {
+                        weights: block[begin..].as_ptr(),
+                        weight_step: width,
+                        input: read[spot.at..].as_ptr(),
+                        steps,
+                        line,
+                        sums: sums.0.as_mut_ptr(),
+                    };
+                    let rows = (rows.len() - begin).min(vectors * S::LANES);
+                    // SAFETY: a spot stands where all its taps can be read, the block has whole vectors, and the outputs
+                    // of these positions and rows are this task's alone.
+                    unsafe {
+                        compute(simd, spot.lines, spot.len / spot.lines, vectors, tile);
+                        End { finish: &finish, first: begin, rows, sums: &sums, pieces }.write(simd);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Copies steps of `rows` weights to steps of `width`, so that vectors of them are whole. What stands in lanes of no
+/// channel is nobody's.
+fn widen<'a>(block: &[f32], rows: usize, width: usize, into: &'a mut [f32]) -> &'a [f32] {
+    for (from, to) in block.chunks_exact(rows).zip(into.chunks_exact_mut(width)) {
+        to[..rows].copy_from_slice(from);
+    }
+    into
+}
+
+/// Floats of a panel: a vector for each step, and one for what the last one spills.
+fn panel<S: Simd>(_: S, depth: usize) -> usize {
+    (depth + 1) * S::LANES
+}
+
+/// Copies the positions of each tile from the staged lines to a panel.
+struct Panels<'a> {
+    input: &'a Im2col<'a>,
+    stage: &'a Stage,
+    staged: &'a [f32],
+    channels: usize,
+    spots: &'a Spots,
+    panels: &'a mut [f32],
+}
+
+impl Kernel for Panels<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Panels { input, stage, staged, channels, spots, panels } = self;
+        input.for_each_tap(stage, channels, |k, tap| {
+            for source in spots.sources() {
+                let from = &staged[tap + source.from..][..source.len];
+                let to = &mut panels[source.to + k * S::LANES..][..S::LANES];
+                // SAFETY: just measured. A vector spills over the end of its row, into what the next one overwrites.
+                unsafe { simd.store(to.as_mut_ptr(), simd.load_part(from.as_ptr(), 0, from.len())) };
+            }
+        });
+    }
+}

@@ -26,19 +26,20 @@ pub(crate) fn wide(f: impl FnOnce()) {
 mod tests {
     use super::*;
     use crate::kernel::lanes::{max, sum, sum2};
-    use crate::kernel::math::{exp, exp_m1, normal, sigmoid, tanh};
+    use crate::kernel::math::{exp, exp_m1, inv_fourth_root, ln, normal, sigmoid, tanh};
     use crate::testing::{assert_same_bits, uniform};
 
     /// What each elementary function and reduction gives on one instruction set.
     fn all(isa: Isa, x: &[f32]) -> Vec<f32> {
-        let mut y = vec![0.0; x.len() * 6 + 3];
+        let mut y = vec![0.0; x.len() * 8 + 3];
         isa.run(Body(
             #[inline(always)]
             || {
-                let (elements, sums) = y.split_at_mut(x.len() * 6);
-                for (y, &x) in elements.chunks_exact_mut(6).zip(x) {
+                let (elements, sums) = y.split_at_mut(x.len() * 8);
+                for (y, &x) in elements.chunks_exact_mut(8).zip(x) {
                     let (below, density) = normal(x);
-                    y.copy_from_slice(&[exp(x), exp_m1(x), tanh(x), sigmoid(x), below, density]);
+                    let (logarithm, root) = (ln(x.abs()), inv_fourth_root(x.abs()));
+                    y.copy_from_slice(&[exp(x), exp_m1(x), tanh(x), sigmoid(x), below, density, logarithm, root]);
                 }
                 sums.copy_from_slice(&[sum(x, |x| x * x), sum2(x, x, |a, b| a * b + a), max(x)]);
             },

@@ -1,5 +1,6 @@
-use super::{backward, forward, forward_train, reference};
+use super::{backward, backward_on, forward, forward_on, forward_train, forward_train_on, reference};
 use crate::desc::{Lrn, Map, Write};
+use crate::dispatch::Isa;
 use crate::kernel::pieces::PARALLEL;
 use crate::testing::{
     assert_close, assert_same_bits, finite_differences, same_on_any_threads, set_and_add, uniform, widen,
@@ -56,6 +57,25 @@ fn backward_agrees_with_finite_differences() {
             });
             let expected = finite_differences(&widen(&x), &widen(&d_output), 1e-3, |x| reference::forward(&d, n, x));
             assert_close(&format!("gradient of {d:?}"), &got, &expected, 5e-6);
+        }
+    }
+}
+
+#[test]
+fn instruction_sets_agree_bit_for_bit() {
+    for d in layers() {
+        let (x, d_output) = (uniform(2, d.map.len()), uniform(3, d.map.len()));
+        let (y, scale) = train(&d, 1, &x);
+        let mut expected = vec![f32::NAN; x.len()];
+        backward(&d, 1, &x, &scale, &d_output, &mut expected, Write::Set);
+        for isa in Isa::available() {
+            let [mut inferred, mut trained, mut kept, mut d_input] = [(); 4].map(|()| vec![f32::NAN; x.len()]);
+            forward_on(isa, &d, 1, &x, &mut inferred);
+            forward_train_on(isa, &d, 1, &x, &mut trained, &mut kept);
+            backward_on(isa, &d, 1, [&x, &scale, &d_output], &mut d_input, Write::Set);
+            for (got, expected) in [(&inferred, &y), (&trained, &y), (&kept, &scale), (&d_input, &expected)] {
+                assert_same_bits(&format!("{d:?} on {isa:?}"), got, expected);
+            }
         }
     }
 }

@@ -20,11 +20,6 @@ impl Blocks {
         Blocks { rows }
     }
 
-    /// Rows.
-    pub(crate) const fn len(self) -> usize {
-        self.rows
-    }
-
     /// Blocks.
     pub(crate) const fn count(self) -> usize {
         self.rows.div_ceil(Self::MOST)

@@ -20,6 +20,10 @@ const SAMPLES: usize = 112;
 const DEPTH: usize = 512;
 /// The same for one tile, which reads the weights once, in order.
 const DEPTH_OF_ONE: usize = 8192;
+/// Panels of a lone sample that are read side by side: memory answers several requests at a time.
+const STREAMS: usize = 4;
+/// Steps that the weights of a lone sample are asked for ahead of time: they come from memory.
+const FAR: usize = 16;
 /// Steps that weights are asked for ahead of time.
 const NEAR: usize = 12;
 
@@ -54,7 +58,13 @@ impl Kernel for Task<'_> {
         for group in 0..groups {
             let samples = part(self.n, groups, 1, group);
             let tiles = samples.len().div_ceil(S::MR);
-            let chunks = self.d.inputs.div_ceil(if tiles == 1 { DEPTH_OF_ONE } else { DEPTH }).max(1);
+            let most = match samples.len() {
+                // A lone sample is read where it stands.
+                1 => self.d.inputs.max(1),
+                _ if tiles == 1 => DEPTH_OF_ONE,
+                _ => DEPTH,
+            };
+            let chunks = self.d.inputs.div_ceil(most).max(1);
             let deepest = self.d.inputs.div_ceil(chunks);
             let mut buffer = scratch::lend(scratch::Use::Packed, tiles * deepest * padded::<S>());
             for chunk in 0..chunks {
@@ -83,6 +93,10 @@ impl Pass<'_> {
         let lone = self.samples.len() == 1;
         if !lone {
             self.pack(simd, packed);
+        }
+        let mut range = range.clone();
+        if lone {
+            range.start = self.streams(simd);
         }
         for index in range.clone() {
             let outputs = panels.outputs(index);
@@ -126,6 +140,31 @@ impl Pass<'_> {
         }
     }
 
+    /// Computes as many panels of a lone sample as can be read together, and returns the first that is left.
+    #[inline(always)]
+    fn streams<S: Simd>(&self, simd: S) -> usize {
+        let Pass { task: &Task { d, input, weight, ref post, panels, ref range, output, .. }, .. } = *self;
+        let sample = self.samples.start;
+        let mut index = range.start;
+        // Those of the widest vectors alone fit in registers together.
+        while S::LANES == 16 && index + STREAMS <= range.end {
+            if panels.outputs(index + STREAMS - 1).len() < WIDTH {
+                break;
+            }
+            let first = sample * d.outputs + index * WIDTH;
+            let weights = &weight[panels.start(index)..panels.start(index + STREAMS)];
+            let inputs = &input[sample * d.inputs..][..d.inputs];
+            // SAFETY: these outputs are this task's alone.
+            let output = unsafe { output.part(first..first + STREAMS * WIDTH) };
+            simd.call(Streams { inputs, weights, output });
+            for (at, y) in output.iter_mut().enumerate() {
+                post.finish_channel(index * WIDTH + at, first + at, std::slice::from_mut(y));
+            }
+            index += STREAMS;
+        }
+        index
+    }
+
     /// The samples of a tile.
     #[inline(always)]
     fn tile(&self, index: usize) -> Range<usize> {
@@ -144,6 +183,38 @@ impl Pass<'_> {
             // Samples of the next tile fill the vectors: they do not matter, but whole ones are laid out faster.
             let columns = padded::<S>().min(n - first);
             transpose(simd, source, d.inputs, columns, padded::<S>(), &mut packed[tile * len..][..len]);
+        }
+    }
+}
+
+/// The products of [`STREAMS`] panels and one sample.
+struct Streams<'a> {
+    inputs: &'a [f32],
+    weights: &'a [f32],
+    output: &'a mut [f32],
+}
+
+impl Kernel for Streams<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Streams { inputs, weights, output } = self;
+        let panel = inputs.len() * WIDTH;
+        assert!(weights.len() == STREAMS * panel && output.len() == STREAMS * WIDTH && S::LANES == 16, "whole panels");
+        let mut sums = [[simd.splat(0.0); 2]; STREAMS];
+        for (k, &input) in inputs.iter().enumerate() {
+            let input = simd.splat(input);
+            for (stream, sums) in sums.iter_mut().enumerate() {
+                let from = weights.as_ptr().wrapping_add(stream * panel + k * WIDTH);
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    simd.prefetch(from.wrapping_add(FAR * WIDTH + v * S::LANES));
+                    // SAFETY: the panels have been measured.
+                    *sum = simd.mul_add(input, unsafe { simd.load(from.wrapping_add(v * S::LANES)) }, *sum);
+                }
+            }
+        }
+        for (sum, to) in sums.as_flattened().iter().zip(output.chunks_exact_mut(S::LANES)) {
+            // SAFETY: the chunk is a vector long.
+            unsafe { simd.store(to.as_mut_ptr(), *sum) };
         }
     }
 }

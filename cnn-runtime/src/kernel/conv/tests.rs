@@ -61,6 +61,14 @@ fn shapes() -> Vec<Conv> {
         conv([5, 11, 37], 10, window([3, 3], [2, 2], [1, 2], [1, 2, 0, 1]), 5),
         conv([2, 19, 70], 33, window([3, 3], one, one, [1; 4]), 1),
         conv([403, 5, 3], 3, window(one, one, one, [1, 0, 0, 1]), 1),
+        // Deep enough for output channels in the lanes: long lines, short ones, none, and whole maps.
+        conv([16, 9, 31], 29, window([3, 3], one, [2, 1], [2; 4]), 1),
+        conv([16, 13, 11], 47, window([3, 3], [2, 2], one, [1; 4]), 1),
+        conv([24, 9, 7], 32, window([3, 2], one, one, [1, 0, 0, 1]), 1),
+        conv([131, 6, 5], 48, window(one, [2, 2], one, [0; 4]), 1),
+        conv([130, 9, 13], 16, window(one, one, one, [0; 4]), 1),
+        conv([64, 8, 9], 64, window([2, 2], one, one, [1, 0, 0, 1]), 2),
+        conv([12, 19, 23], 31, window([4, 3], [3, 2], one, [0, 2, 1, 1]), 1),
     ]
     .into_iter()
     .map(|shape| shape.expect("the kernel fits"))

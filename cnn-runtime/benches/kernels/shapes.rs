@@ -1,6 +1,6 @@
 //! The layers of the networks measured, each shape once, with the networks that have it.
 
-use cnn_runtime::desc::{BatchNorm, Conv, Fc, Lrn, Map, Pool, Window};
+use cnn_runtime::desc::{BatchNorm, Conv, Fc, Lrn, Map, Order, Pool, Window};
 use cnn_runtime::testing::pool;
 
 use crate::layer::Layer;
@@ -178,5 +178,5 @@ fn lrn(channels: usize, size: usize) -> Lrn {
 }
 
 fn batch_norm(channels: usize, size: usize) -> BatchNorm {
-    BatchNorm { channels, plane: size * size, eps: 1e-5, momentum: 0.1 }
+    BatchNorm { channels, plane: size * size, order: Order::Nchw, eps: 1e-5, momentum: 0.1 }
 }

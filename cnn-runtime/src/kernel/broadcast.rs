@@ -41,7 +41,7 @@ impl Operand {
 
     /// How far apart neighbours along each axis stand.
     fn steps(self) -> [usize; 4] {
-        let Map { c, h, w } = self.map;
+        let Map { c, h, w, .. } = self.map;
         let step = |len: usize, step| if len == 1 { 0 } else { step };
         [if self.batched { self.map.len() } else { 0 }, step(c, h * w), step(h, w), step(w, 1)]
     }

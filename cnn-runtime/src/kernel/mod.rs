@@ -19,6 +19,7 @@ pub(crate) mod lanes;
 pub mod lrn;
 mod math;
 pub mod max_pool;
+pub mod order;
 pub mod pad;
 mod parallel;
 pub mod permute;

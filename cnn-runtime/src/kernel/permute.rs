@@ -40,7 +40,7 @@ fn check(d: &Permute, n: usize, lens: [usize; 2]) {
 
 /// Sets or adds each element of `from` at its new place, a slice along the target's outermost axis after the other.
 fn rearrange<const ADD: bool>(d: &Permute, from: &[f32], to: &mut [f32]) {
-    let Map { c, h, w } = d.output();
+    let Map { c, h, w, .. } = d.output();
     let steps = d.order.map(|axis| [d.input.plane(), d.input.w, 1][axis]);
     each(to, h * w, from.len(), |slice, to| {
         let from = &from[slice / c * d.input.len() + slice % c * steps[0]..];

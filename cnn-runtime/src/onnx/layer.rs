@@ -119,7 +119,7 @@ impl Layer<'_> {
             Apply::Scale => ("Mul", "weight"),
             Apply::Shift => ("Add", "bias"),
         };
-        let Map { c, h, w } = trained.tensor;
+        let Map { c, h, w, .. } = trained.tensor;
         let shape = if self.is_map() { vec![c, h, w] } else { vec![c] };
         self.view(part, shape);
         let inputs = self.with_tensors(self.input(), &[part]);

@@ -152,7 +152,10 @@ fn batch_norm(input: Shape, eps: f32, momentum: f32) -> Vec<(TokenStream, TokenS
     let map = input.to_map();
     let (channels, plane) = (int(map.c), int(map.h * map.w));
     let [eps, momentum] = [eps, momentum].map(float);
-    vec![(quote!(BatchNorm), quote!({ channels: #channels, plane: #plane, eps: #eps, momentum: #momentum }))]
+    vec![(
+        quote!(BatchNorm),
+        quote!({ channels: #channels, plane: #plane, order: rt::Order::Nchw, eps: #eps, momentum: #momentum }),
+    )]
 }
 
 /// Channels come first, so that each branch is one stretch of an output sample.

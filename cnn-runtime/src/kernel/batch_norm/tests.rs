@@ -1,6 +1,6 @@
 use super::{backward, forward, forward_inplace, forward_train, reference};
 use crate::desc::Statistics::{Batch, Running};
-use crate::desc::{BatchNorm, Write};
+use crate::desc::{BatchNorm, Order, Write};
 use crate::kernel::pieces::PARALLEL;
 use crate::testing::{
     assert_close, assert_same_bits, finite_differences, same_on_any_threads, set_and_add, uniform, widen,
@@ -8,7 +8,7 @@ use crate::testing::{
 
 /// A layer with uncommon constants, so that mixing them up shows.
 fn layer(channels: usize, plane: usize) -> BatchNorm {
-    BatchNorm { channels, plane, eps: 1e-3, momentum: 0.25 }
+    BatchNorm { channels, plane, order: Order::Nchw, eps: 1e-3, momentum: 0.25 }
 }
 
 /// Flat, tiny, prime and large planes; channels fewer and more than a group.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{backward_data, backward_data_on, backward_weights, backward_weights_on, forward, forward_on, reference};
-use crate::desc::{Act, BatchNorm, Conv, Map, Window, Write};
+use crate::desc::{Act, BatchNorm, Conv, Map, Order, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::post::Post;
 use crate::layout::Layout;
@@ -99,7 +99,7 @@ fn check_post(isa: Isa, d: &Conv, n: usize) {
     let residual = uniform(3, n * d.output.len());
     let [bias, scale, shift, mean] = [4, 5, 6, 7].map(|seed| uniform(seed, c));
     let var: Vec<f32> = uniform(8, c).iter().map(|x| x.abs() + 0.5).collect();
-    let norm = BatchNorm { channels: c, plane, eps: 1e-3, momentum: 0.1 };
+    let norm = BatchNorm { channels: c, plane, order: Order::Nchw, eps: 1e-3, momentum: 0.1 };
     let posts = [
         Post::new().norm(&norm, &scale, &shift, &mean, &var),
         Post::new().bias(&bias).act(Act::Clip { lo: -0.5, hi: 0.75 }),

@@ -5,7 +5,7 @@ use super::output::Finish;
 use super::points::{F2, F4, Points};
 use super::weights::Weights;
 use super::{Left, Tile, applies, run, transform_on, transformed_len, turned};
-use crate::desc::{Act, BatchNorm, Conv, Map, Window, Write};
+use crate::desc::{Act, BatchNorm, Conv, Map, Order, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::conv::tests::packed;
 use crate::kernel::conv::{self, reference};
@@ -119,7 +119,8 @@ fn what_follows_is_done_as_in_the_direct_way() {
     let [bias, scale, shift, mean] = [3, 4, 5, 6].map(|seed| uniform(seed, d.output.c));
     let var: Vec<f32> = uniform(7, d.output.c).iter().map(|v| v + 1.5).collect();
     let residual = uniform(8, n * d.output.len());
-    let norm = BatchNorm { channels: d.output.c, plane: d.output.plane(), eps: 1e-5, momentum: 0.1 };
+    let norm =
+        BatchNorm { channels: d.output.c, plane: d.output.plane(), order: Order::Nchw, eps: 1e-5, momentum: 0.1 };
     let posts = [
         Post::new().norm(&norm, &scale, &shift, &mean, &var),
         Post::new().bias(&bias).act(Act::Relu6),

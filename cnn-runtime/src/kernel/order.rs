@@ -1,0 +1,81 @@
+//! Maps from one order in memory to the other.
+
+use super::pieces::{each, part};
+use super::wide::wide;
+use crate::desc::{Map, Order};
+
+/// Positions that are moved together: their block of channels fills the first-level cache in part only.
+const POSITIONS: usize = 64;
+
+/// Writes `n` samples, which stand as `map` says, in the other order.
+///
+/// # Panics
+/// If the lengths do not fit, or the channels are not whole blocks.
+pub fn change(map: &Map, n: usize, from: &[f32], to: &mut [f32]) {
+    assert_eq!([from.len(), to.len()], [n * map.len(); 2], "order: both sides of {n} samples");
+    assert!(map.c.is_multiple_of(Order::BLOCK), "whole blocks of channels");
+    let (plane, len) = (map.plane(), Order::BLOCK * map.plane());
+    let blocked = map.is_blocked();
+    // A block of channels is the same stretch of memory in both orders.
+    each(to, len, from.len(), |block, to| {
+        let from = part(from, block, len);
+        wide(
+            #[inline(always)]
+            || {
+                if blocked {
+                    apart(plane, from, to);
+                } else {
+                    together(plane, from, to);
+                }
+            },
+        );
+    });
+}
+
+/// Sixteen planes to a vector for each position.
+#[inline(always)]
+pub(crate) fn together(plane: usize, from: &[f32], to: &mut [f32]) {
+    for (first, to) in (0..plane).step_by(POSITIONS).zip(to.chunks_mut(POSITIONS * Order::BLOCK)) {
+        for (channel, from) in from.chunks_exact(plane).enumerate() {
+            for (to, &from) in to.chunks_exact_mut(Order::BLOCK).zip(&from[first..]) {
+                to[channel] = from;
+            }
+        }
+    }
+}
+
+/// A vector for each position to sixteen planes.
+#[inline(always)]
+pub(crate) fn apart(plane: usize, from: &[f32], to: &mut [f32]) {
+    for (first, from) in (0..plane).step_by(POSITIONS).zip(from.chunks(POSITIONS * Order::BLOCK)) {
+        for (channel, to) in to.chunks_exact_mut(plane).enumerate() {
+            for (to, from) in to[first..].iter_mut().zip(from.chunks_exact(Order::BLOCK)) {
+                *to = from[channel];
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::change;
+    use crate::desc::Map;
+    use crate::testing::uniform;
+
+    #[test]
+    fn every_value_finds_its_place_and_the_way_back() {
+        for (n, c, h, w) in [(1, 16, 1, 1), (2, 48, 3, 5), (3, 32, 13, 7), (0, 16, 2, 2)] {
+            let (plain, blocked) = (Map::new(c, h, w), Map::blocked(c, h, w));
+            let x = uniform(1, n * plain.len());
+            let (mut y, mut back) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+            change(&plain, n, &x, &mut y);
+            for (at, &value) in x.iter().enumerate() {
+                let (position, channel) = (at % (h * w), at / (h * w) % c);
+                let block = at / plain.len() * c / 16 + channel / 16;
+                assert_eq!(y[(block * h * w + position) * 16 + channel % 16], value);
+            }
+            change(&blocked, n, &y, &mut back);
+            assert_eq!(x, back);
+        }
+    }
+}

@@ -57,6 +57,11 @@ impl Map {
         matches!(self.order, Order::Nchw16c)
     }
 
+    /// Channels that stand side by side at each position.
+    pub(crate) const fn block(&self) -> usize {
+        if self.is_blocked() { Order::BLOCK } else { 1 }
+    }
+
     /// Elements of one channel.
     pub const fn plane(&self) -> usize {
         self.h * self.w
@@ -110,6 +115,11 @@ impl Conv {
     /// Whether each group has one input channel, and there are several.
     pub const fn is_depthwise(&self) -> bool {
         self.groups > 1 && self.groups == self.input.c
+    }
+
+    /// Whether neither side has channels in blocks.
+    pub(crate) const fn is_plain(&self) -> bool {
+        !self.input.is_blocked() && !self.output.is_blocked()
     }
 
     /// Products that make one output: `in_channels / groups * kh * kw`.

@@ -16,6 +16,7 @@ struct Line([f32; 16]);
 thread_local! {
     static PACKED: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
     static SUMS: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
+    static CHANGED: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
 }
 
 /// Which of this thread's buffers: a task may hold one of each.
@@ -25,6 +26,8 @@ pub(crate) enum Use {
     Packed,
     /// Sums over which tasks, on this thread too, are spread out.
     Sums,
+    /// Maps in another order than a kernel was given, for all its tasks.
+    Changed,
 }
 
 impl Use {
@@ -33,6 +36,7 @@ impl Use {
         match self {
             Use::Packed => PACKED.with(f),
             Use::Sums => SUMS.with(f),
+            Use::Changed => CHANGED.with(f),
         }
     }
 }

@@ -69,12 +69,18 @@ pub(super) fn run(
     scratch: &mut [f32],
     write: Write,
 ) {
+    let unmet = |axis: usize, size: usize| (0..d.window.stride[axis].min(size)).any(|at| phase(d, axis, at).count == 0);
+    if d.input.is_blocked() && write == Write::Set && (unmet(0, d.input.h) || unmet(1, d.input.w)) {
+        // Products without depth, which other inputs are set by, write planes.
+        d_input.fill(0.0);
+    }
     let c = Shared::new(d_input);
     for remainder_h in 0..d.window.stride[0].min(d.input.h) {
         for remainder_w in 0..d.window.stride[1].min(d.input.w) {
             let phases = [phase(d, 0, remainder_h), phase(d, 1, remainder_w)];
             for group in 0..d.groups {
-                let offset = group * (d.input.c / d.groups) * d.input.plane() + remainder_h * d.input.w + remainder_w;
+                let offset = group * (d.input.c / d.groups) * d.input.plane()
+                    + (remainder_h * d.input.w + remainder_w) * d.input.block();
                 // SAFETY: the offset is that of an element of the first sample.
                 let c = unsafe { c.skip(offset) };
                 one(isa, d, n, group, phases, weight, d_output, c, scratch, write);
@@ -100,6 +106,9 @@ fn one(
     let (icg, ocg) = (d.input.c / d.groups, d.output.c / d.groups);
     let taps = vertical.count * horizontal.count;
     let stride = d.window.stride;
+    if taps == 0 && d.input.is_blocked() {
+        return;
+    }
     let weight = &weight[group * ocg * d.taps()..][..ocg * d.taps()];
     let columns = if stride == [1, 1] {
         Columns::maps(d.input.plane(), d.input.len())
@@ -110,7 +119,8 @@ fn one(
             y: stride[0] * d.input.w,
             x: stride[1],
         }
-    };
+    }
+    .in_blocks(d.input.block());
     let turned = &mut scratch[..icg * ocg * taps];
     turn(d, vertical, horizontal, weight, turned);
     let gemm = Gemm {
@@ -136,9 +146,10 @@ fn one(
         dilation: [vertical.dilation, horizontal.dilation],
         origin: [vertical.origin, horizontal.origin],
         grid: [vertical.inputs, horizontal.inputs],
+        block: d.output.block(),
     };
     // SAFETY: the columns are the inputs of this phase, the rows the channels of this group.
-    unsafe { gather(isa, gemm, b) };
+    unsafe { gather(isa, gemm, b, d.input.block()) };
 }
 
 /// Writes the weights of one group as a left side: a row for each input channel, and for the depth the output channels

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use crate::desc::Conv;
+use crate::desc::{Conv, Order};
 use crate::kernel::gemm::Pack;
 use crate::kernel::gemm::pack::{self, PanelRuns};
 use crate::kernel::gemm::sink::Run;
@@ -20,7 +20,8 @@ const SLACK: usize = 64;
 const COPY: usize = 10;
 
 /// `B[(c, kh, kw)][(n, y, x)]` is `data[n * sample + c * plane + iy * w + ix]` where
-/// `iy = y * stride + kh * dilation + origin` and likewise `ix`, or zero outside of the map.
+/// `iy = y * stride + kh * dilation + origin` and likewise `ix`, or zero outside of the map. Where channels stand in blocks,
+/// so do they in the stage: each place is `block` floats, and `c` is one of them in the map of a block.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Im2col<'a> {
     /// The maps, from the first channel of the group on.
@@ -39,9 +40,11 @@ pub(super) struct Im2col<'a> {
     pub origin: [isize; 2],
     /// Positions in both directions.
     pub grid: [usize; 2],
+    /// Channels that stand side by side at each place of a map: one, or a block.
+    pub block: usize,
 }
 
-/// The staged rows of a range of positions: `[channel][phase][line][x]`, a phase for each remainder of the strides. In a
+/// The staged rows of a range of positions: `[channel][phase][line][x]` (with blocks `[block][phase][line][x][channel]`), a phase for each remainder of the strides. In a
 /// phase, neighbouring positions are neighbours, whatever the tap.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stage {
@@ -49,8 +52,8 @@ pub(super) struct Stage {
     last_line: usize,
     /// Lines of one phase, all samples together.
     lines: usize,
-    /// Floats of a line.
-    pub pitch: usize,
+    /// Places of a line.
+    pitch: usize,
 }
 
 impl<'a> Im2col<'a> {
@@ -66,6 +69,7 @@ impl<'a> Im2col<'a> {
             dilation: d.window.dilation,
             origin: [-(top as isize), -(left as isize)],
             grid: [d.output.h, d.output.w],
+            block: d.input.block(),
         }
     }
 
@@ -103,12 +107,17 @@ impl<'a> Im2col<'a> {
         channels * self.channel(stage) + SLACK
     }
 
+    /// Floats of a staged line.
+    pub(super) fn line(&self, stage: &Stage) -> usize {
+        stage.pitch * self.block
+    }
+
     /// Positions between the first and the last tap.
     fn reach(&self, axis: usize) -> usize {
         (self.kernel[axis] - 1) * self.dilation[axis] / self.stride[axis]
     }
 
-    /// Floats of one staged channel.
+    /// Floats of one staged channel: of a block, its part.
     fn channel(&self, stage: &Stage) -> usize {
         self.stride[0] * self.stride[1] * stage.lines * stage.pitch
     }
@@ -131,24 +140,27 @@ impl<'a> Im2col<'a> {
     /// Where the input of the first tap of a position stands in its phase.
     pub(super) fn position(&self, stage: &Stage, sample: usize, y: usize, x: usize) -> usize {
         let line = y - self.lines(stage, sample).start;
-        (self.line_base(stage, sample) + line) * stage.pitch + x
+        ((self.line_base(stage, sample) + line) * stage.pitch + x) * self.block
     }
 
     /// How far a tap stands from the first tap of the first staged channel.
     pub(super) fn tap(&self, stage: &Stage, channel: usize, kh: usize, kw: usize) -> usize {
         let ([down, across], [sh, sw]) = ([kh * self.dilation[0], kw * self.dilation[1]], self.stride);
         let phase = down % sh * sw + across % sw;
-        channel * self.channel(stage) + (phase * stage.lines + down / sh) * stage.pitch + across / sw
+        let place = (phase * stage.lines + down / sh) * stage.pitch + across / sw;
+        let (block, inside) = (channel / self.block, channel % self.block);
+        (block * self.channel(stage) + place) * self.block + inside
     }
 
-    /// Copies the rows of `channels` into `into`, with zeros for padding.
+    /// Copies the rows of `channels` into `into`, with zeros for padding. Blocks of channels are whole ones.
     #[inline(always)]
     pub(super) fn fill<S: Simd>(&self, simd: S, stage: &Stage, channels: Range<usize>, into: &mut [f32]) {
         let [sh, sw] = self.stride;
         let used = |axis: usize, phase: usize| {
             (0..self.kernel[axis]).any(|tap| tap * self.dilation[axis] % self.stride[axis] == phase)
         };
-        for (index, channel) in channels.enumerate() {
+        let blocks = channels.start / self.block..channels.end / self.block;
+        for (index, block) in blocks.enumerate() {
             for phase in (0..sh * sw).filter(|phase| used(0, phase / sw) && used(1, phase % sw)) {
                 let plane = index * self.channel(stage) + phase * stage.lines * stage.pitch;
                 for sample in stage.first_line / self.grid[0]..=stage.last_line / self.grid[0] {
@@ -156,13 +168,14 @@ impl<'a> Im2col<'a> {
                     let base = self.line_base(stage, sample);
                     for line in 0..lines.len() + self.reach(0) {
                         let iy = ((lines.start + line) * sh + phase / sw) as isize + self.origin[0];
-                        let to = &mut into[plane + (base + line) * stage.pitch..][..stage.pitch];
+                        let to = (plane + (base + line) * stage.pitch) * self.block;
+                        let to = &mut into[to..][..stage.pitch * self.block];
                         if iy < 0 || iy >= self.map[0] as isize {
                             to.fill(0.0);
                         } else {
-                            let from = sample * self.sample + (channel * self.map[0] + iy as usize) * self.map[1];
-                            self.prefetch_row(simd, from + self.map[0] * self.map[1]);
-                            self.fill_row(simd, phase % sw, &self.data[from..from + self.map[1]], to);
+                            let row = (block * self.map[0] + iy as usize) * self.map[1];
+                            let from = sample * self.sample + row * self.block;
+                            self.fill_row(simd, phase % sw, from, to);
                         }
                     }
                 }
@@ -178,19 +191,28 @@ impl<'a> Im2col<'a> {
         }
     }
 
+    /// Copies the row of the input that begins at `from`.
     #[inline(always)]
-    fn fill_row<S: Simd>(&self, simd: S, phase: usize, from: &[f32], to: &mut [f32]) {
-        let (stride, w) = (self.stride[1] as isize, self.map[1] as isize);
+    fn fill_row<S: Simd>(&self, simd: S, phase: usize, from: usize, to: &mut [f32]) {
+        let (stride, w, block) = (self.stride[1] as isize, self.map[1] as isize, self.block);
+        let places = (to.len() / block) as isize;
         let first = phase as isize + self.origin[1];
         // `x` is inside the map while `0 <= first + x * stride < w`.
-        let begin = ((stride - 1 - first).max(0) / stride).min(to.len() as isize);
-        let end = ((w - first + stride - 1).max(0) / stride).clamp(begin, to.len() as isize);
-        let (begin, end) = (begin as usize, end as usize);
+        let begin = ((stride - 1 - first).max(0) / stride).min(places);
+        let end = ((w - first + stride - 1).max(0) / stride).clamp(begin, places);
+        let inside = (first + begin * stride).max(0) as usize * block;
+        let (begin, end) = (begin as usize * block, end as usize * block);
         zero(simd, &mut to[..begin]);
         zero(simd, &mut to[end..]);
-        if begin < end {
-            let from = &from[(first + begin as isize * stride) as usize..];
-            copy_every(simd, self.stride[1], from, &mut to[begin..end]);
+        if begin == end {
+            return;
+        }
+        let row = &self.data[from..from + self.map[1] * block];
+        if block == 1 {
+            self.prefetch_row(simd, from + self.map[0] * self.map[1]);
+            copy_every(simd, self.stride[1], &row[inside..], &mut to[begin..end]);
+        } else {
+            copy_blocks(simd, self.stride[1] * block, &row[inside..], &mut to[begin..end]);
         }
     }
 
@@ -205,6 +227,18 @@ fn zero<S: Simd>(simd: S, to: &mut [f32]) {
     for part in to.chunks_mut(S::LANES) {
         // SAFETY: the part is at most a vector long.
         unsafe { simd.store_part(part.as_mut_ptr(), simd.splat(0.0), 0, part.len()) };
+    }
+}
+
+/// Copies blocks of [`Order::BLOCK`] floats, which stand `step` floats apart.
+#[inline(always)]
+fn copy_blocks<S: Simd>(simd: S, step: usize, from: &[f32], to: &mut [f32]) {
+    for (from, to) in from.chunks(step).zip(to.as_chunks_mut::<{ Order::BLOCK }>().0) {
+        for at in (0..Order::BLOCK).step_by(S::LANES) {
+            let from = &from[at..][..S::LANES];
+            // SAFETY: just measured; a block is whole vectors.
+            unsafe { simd.store(to.as_mut_ptr().add(at), simd.load(from.as_ptr())) };
+        }
     }
 }
 

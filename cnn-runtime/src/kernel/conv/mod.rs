@@ -131,7 +131,7 @@ fn forward_on(
     if d.is_depthwise() {
         return depthwise::forward(isa, d, n, input, weight, post, write, output);
     }
-    if small::applies(d) {
+    if d.is_plain() && small::applies(d) {
         return small::forward(isa, d, n, input, weight, post, write, output);
     }
     if winograd::forward_once(isa, d, n, input, weight, post, write, output).is_none() {
@@ -168,10 +168,10 @@ fn direct_on(
             c,
             first: channels.start * plane,
             c_stride: plane,
-            columns: Columns::maps(plane, d.output.len()),
+            columns: Columns::maps(plane, d.output.len()).in_blocks(d.output.block()),
         };
         // SAFETY: rows are the group's channels, columns all positions of all samples: all inside the output, once each.
-        unsafe { gather(isa, gemm, Im2col::of_input(d, group, input)) };
+        unsafe { gather(isa, gemm, Im2col::of_input(d, group, input), d.output.block()) };
     }
 }
 
@@ -191,11 +191,12 @@ fn backward_data_on(
     if n == 0 {
         return;
     }
+    let plain = d.is_plain();
     if d.is_depthwise() {
         depthwise::backward_data(isa, d, n, weight, d_output, d_input, write);
-    } else if small::whole::applies(d) {
+    } else if plain && small::whole::applies(d) {
         small::whole::backward_data(isa, d, n, weight, d_output, d_input, write);
-    } else if small::applies_backward(d) {
+    } else if plain && small::applies_backward(d) {
         small::backward_data(isa, d, n, weight, d_output, d_input, scratch, write);
     } else if winograd::backward_data(isa, d, n, weight, d_output, d_input, write).is_none() {
         backward_data::run(isa, d, n, weight, d_output, d_input, scratch, write);
@@ -220,25 +221,26 @@ fn backward_weights_on(
         d_weight.fill(0.0);
     } else if d.is_depthwise() {
         depthwise::backward_weights(isa, d, n, input, d_output, d_weight);
-    } else if small::backward_weights::applies(d) {
+    } else if d.is_plain() && small::backward_weights::applies(d) {
         small::backward_weights::run(isa, d, n, input, d_output, d_weight);
     } else {
         backward_weights::run(isa, d, n, input, d_output, d_weight);
     }
 }
 
-/// Multiplies with the taps of a convolution, taking the shortest way to pack them.
+/// Multiplies with the taps of a convolution, taking the shortest way to pack them. The output has `block` channels side by
+/// side.
 ///
 /// # Safety
 /// As for [`Gemm::run`].
-unsafe fn gather(isa: Isa, gemm: Gemm<'_, ()>, b: Im2col<'_>) {
+unsafe fn gather(isa: Isa, gemm: Gemm<'_, ()>, b: Im2col<'_>, block: usize) {
     let plane = b.map[0] * b.map[1];
     // SAFETY: the caller's promise.
     unsafe {
         if let Left::Blocks(weights) = gemm.a
-            && direct::applies(&gemm, &b)
+            && direct::applies(&gemm, &b, block)
         {
-            Direct::new(gemm, weights, b).run(isa);
+            Direct::new(gemm, weights, b, block).run(isa);
         } else if gemm.k == 0 || b.is_identity() {
             gemm.with(Plain { data: b.data, row: plane, columns: Columns::maps(plane, b.sample) }).run(isa);
         } else {

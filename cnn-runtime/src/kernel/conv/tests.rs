@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::{backward_data, backward_data_on, backward_weights, backward_weights_on, forward, forward_on, reference};
 use crate::desc::{Act, BatchNorm, Conv, Map, Order, Window, Write};
 use crate::dispatch::Isa;
+use crate::kernel::order::change;
 use crate::kernel::post::Post;
 use crate::layout::Layout;
 use crate::testing::{assert_close, finite_differences, same_on_any_threads, uniform, widen};
@@ -33,6 +34,24 @@ fn plain(d: &Conv, d_weight: &[f32]) -> Vec<f32> {
     let mut plain = vec![f32::NAN; d_weight.len()];
     Layout::of_conv(d).unpack(d.output.c, d_weight, &mut plain);
     plain
+}
+
+/// Values as a map has them in memory.
+pub(super) fn ordered(map: &Map, n: usize, values: &[f32]) -> Vec<f32> {
+    let mut stored = values.to_vec();
+    if map.is_blocked() {
+        change(&Map { order: Order::Nchw, ..*map }, n, values, &mut stored);
+    }
+    stored
+}
+
+/// Values of a map in memory, as NCHW.
+pub(super) fn plainly(map: &Map, n: usize, stored: &[f32]) -> Vec<f32> {
+    let mut values = stored.to_vec();
+    if map.is_blocked() {
+        change(map, n, stored, &mut values);
+    }
+    values
 }
 
 fn window(kernel: [usize; 2], stride: [usize; 2], dilation: [usize; 2], pad: [usize; 4]) -> Window {
@@ -69,10 +88,34 @@ fn shapes() -> Vec<Conv> {
         conv([130, 9, 13], 16, window(one, one, one, [0; 4]), 1),
         conv([64, 8, 9], 64, window([2, 2], one, one, [1, 0, 0, 1]), 2),
         conv([12, 19, 23], 31, window([4, 3], [3, 2], one, [0, 2, 1, 1]), 1),
+        // Of whole blocks of channels, on both sides or one: each in every order.
+        conv([32, 9, 7], 48, window([3, 3], one, one, [1; 4]), 1),
+        conv([16, 13, 11], 32, window([3, 3], [2, 2], one, [1; 4]), 1),
+        conv([16, 19, 17], 16, window([3, 3], one, one, [0, 1, 2, 2]), 1),
+        conv([48, 7, 7], 16, window(one, one, one, [0; 4]), 1),
+        conv([16, 23, 9], 80, window(one, one, one, [0; 4]), 1),
+        conv([32, 9, 8], 16, window(one, [2, 2], one, [0; 4]), 1),
+        conv([16, 11, 13], 16, window([5, 2], [1, 3], [2, 1], [3, 1, 0, 2]), 1),
+        conv([16, 2, 1], 32, window([3, 3], one, one, [1; 4]), 1),
+        conv([3, 23, 29], 32, window([7, 7], [2, 2], one, [3; 4]), 1),
+        conv([3, 35, 31], 16, window([11, 11], [4, 4], one, [0; 4]), 1),
+        conv([5, 9, 13], 48, window([3, 3], one, [1, 2], [1, 2, 1, 2]), 1),
+        conv([32, 9, 11], 10, window([3, 3], one, one, [1; 4]), 1),
     ]
     .into_iter()
-    .map(|shape| shape.expect("the kernel fits"))
+    .flat_map(|shape| in_every_order(shape.expect("the kernel fits")))
     .collect()
+}
+
+/// A convolution with its maps in each order that they can have.
+pub(super) fn in_every_order(d: Conv) -> Vec<Conv> {
+    let orders = |map: Map| {
+        let blocked = d.groups == 1 && map.c.is_multiple_of(Order::BLOCK);
+        [Order::Nchw, Order::Nchw16c].into_iter().take(if blocked { 2 } else { 1 })
+    };
+    let with =
+        |input, output| Conv { input: Map { order: input, ..d.input }, output: Map { order: output, ..d.output }, ..d };
+    orders(d.input).flat_map(|input| orders(d.output).map(move |output| with(input, output))).collect()
 }
 
 /// Rounding errors of sums of `terms` products grow with the square root of their number.
@@ -86,7 +129,8 @@ fn check_forward(isa: Isa, d: &Conv, n: usize) {
         let mut got = vec![f32::NAN; n * d.output.len()];
         let mut expected = vec![0.0; got.len()];
         let post = Post::from(bias);
-        forward_on(isa, d, n, &input, &packed(d, &weight), post, Write::Set, &mut got);
+        forward_on(isa, d, n, &ordered(&d.input, n, &input), &packed(d, &weight), post, Write::Set, &mut got);
+        let got = plainly(&d.output, n, &got);
         reference::forward(d, n, &widen(&input), &widen(&weight), bias.map(widen).as_deref(), &mut expected);
         assert_close(&format!("{n} x {d:?} on {isa:?}"), &got, &expected, tolerance(d.taps()));
     }
@@ -97,20 +141,22 @@ fn check_post(isa: Isa, d: &Conv, n: usize) {
     let (c, plane) = (d.output.c, d.output.plane());
     let (input, weight) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()));
     let residual = uniform(3, n * d.output.len());
+    let added = ordered(&d.output, n, &residual);
     let [bias, scale, shift, mean] = [4, 5, 6, 7].map(|seed| uniform(seed, c));
     let var: Vec<f32> = uniform(8, c).iter().map(|x| x.abs() + 0.5).collect();
     let norm = BatchNorm { channels: c, plane, order: Order::Nchw, eps: 1e-3, momentum: 0.1 };
     let posts = [
         Post::new().norm(&norm, &scale, &shift, &mean, &var),
         Post::new().bias(&bias).act(Act::Clip { lo: -0.5, hi: 0.75 }),
-        Post::new().add(&residual).act(Act::Relu),
-        Post::new().bias(&bias).norm(&norm, &scale, &shift, &mean, &var).add(&residual).act(Act::Relu),
+        Post::new().add(&added).act(Act::Relu),
+        Post::new().bias(&bias).norm(&norm, &scale, &shift, &mean, &var).add(&added).act(Act::Relu),
     ];
     for (index, post) in posts.into_iter().enumerate() {
         let (with_bias, with_norm, with_residual) = (index % 2 == 1, index % 3 == 0, index >= 2);
         let mut got = vec![f32::NAN; n * d.output.len()];
         let mut expected = vec![0.0; got.len()];
-        forward_on(isa, d, n, &input, &packed(d, &weight), post, Write::Set, &mut got);
+        forward_on(isa, d, n, &ordered(&d.input, n, &input), &packed(d, &weight), post, Write::Set, &mut got);
+        let got = plainly(&d.output, n, &got);
         let bias = with_bias.then(|| widen(&bias));
         reference::forward(d, n, &widen(&input), &widen(&weight), bias.as_deref(), &mut expected);
         for (at, y) in expected.iter_mut().enumerate() {
@@ -135,9 +181,11 @@ fn check_backward_data(isa: Isa, d: &Conv, n: usize) {
     let (d_output, weight) = (uniform(4, n * d.output.len()), uniform(5, d.weight_len()));
     let before = uniform(6, n * d.input.len());
     for write in [Write::Set, Write::Add] {
-        let mut got = if write == Write::Set { vec![f32::NAN; before.len()] } else { before.clone() };
+        let mut got = if write == Write::Set { vec![f32::NAN; before.len()] } else { ordered(&d.input, n, &before) };
         let (mut expected, mut scratch) = (widen(&before), vec![f32::NAN; d.weight_len()]);
-        backward_data_on(isa, d, n, &packed(d, &weight), &d_output, &mut got, &mut scratch, write);
+        let gradients = ordered(&d.output, n, &d_output);
+        backward_data_on(isa, d, n, &packed(d, &weight), &gradients, &mut got, &mut scratch, write);
+        let got = plainly(&d.input, n, &got);
         reference::backward_data(d, n, &widen(&weight), &widen(&d_output), &mut expected, write);
         let terms = d.weight_len() / d.input.c;
         assert_close(&format!("{write:?} of {n} x {d:?} on {isa:?}"), &got, &expected, tolerance(terms));
@@ -148,7 +196,8 @@ fn check_backward_weights(isa: Isa, d: &Conv, n: usize) {
     let (input, d_output) = (uniform(7, n * d.input.len()), uniform(8, n * d.output.len()));
     let (mut weight, mut bias) = (vec![f32::NAN; d.weight_len()], vec![f32::NAN; d.output.c]);
     let (mut d_weight, mut d_bias) = (vec![0.0; weight.len()], vec![0.0; bias.len()]);
-    backward_weights_on(isa, d, n, &input, &d_output, &mut weight, Some(&mut bias));
+    let (from, gradients) = (ordered(&d.input, n, &input), ordered(&d.output, n, &d_output));
+    backward_weights_on(isa, d, n, &from, &gradients, &mut weight, Some(&mut bias));
     reference::backward_weights(d, n, &widen(&input), &widen(&d_output), &mut d_weight, Some(&mut d_bias));
     let (weight, terms) = (plain(d, &weight), n * d.output.plane());
     assert_close(&format!("d_weight of {n} x {d:?} on {isa:?}"), &weight, &d_weight, tolerance(terms));
@@ -279,8 +328,11 @@ fn any_number_of_threads_gives_the_same_bits() {
         conv([16, 28, 28], 16, window([3, 3], [2, 2], [1, 1], [1; 4]), 1),
         conv([130, 7, 7], 260, window([3, 3], [1, 1], [1, 1], [1; 4]), 1),
         conv([64, 31, 29], 64, window([3, 3], [1, 1], [1, 1], [1; 4]), 64),
+        conv([32, 29, 31], 48, window([3, 3], [1, 1], [1, 1], [1; 4]), 1),
+        conv([3, 29, 31], 64, window([7, 7], [2, 2], [1, 1], [3; 4]), 1),
+        conv([64, 14, 14], 96, window([1, 1], [1, 1], [1, 1], [0; 4]), 1),
     ];
-    for d in all.map(|d| d.expect("the kernel fits")) {
+    for d in all.into_iter().flat_map(|d| in_every_order(d.expect("the kernel fits"))) {
         let n = 11;
         let (input, weight) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()));
         let (bias, d_output) = (uniform(3, d.output.c), uniform(4, n * d.output.len()));

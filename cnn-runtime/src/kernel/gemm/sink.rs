@@ -56,6 +56,11 @@ impl Columns {
         Columns { grid: [1, plane], sample, y: plane, x: 1 }
     }
 
+    /// The same columns where channels stand in blocks: a vector for each.
+    pub(crate) const fn in_blocks(self, block: usize) -> Self {
+        Columns { y: self.y * block, x: self.x * block, ..self }
+    }
+
     /// Where the first column of a run stands.
     pub(crate) fn offset(&self, run: &Run) -> usize {
         run.sample * self.sample + run.y * self.y + run.x * self.x

@@ -6,16 +6,18 @@
 //! samples in order. Where there are too few of those for several threads, the batch is cut into a number of chunks that
 //! depends on the sizes alone, and their sums are added in order.
 
+mod blocked;
 mod tile;
 
 use std::ops::Range;
 
 use self::tile::{MAX_GROUPS, Shape, Tile};
 use super::im2col::{Im2col, Stage};
-use crate::desc::{Conv, Map};
+use crate::desc::{Conv, Map, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
 use crate::kernel::gemm::pack::{panels, transpose};
+use crate::kernel::order;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
 use crate::simd::{Kernel, Simd};
@@ -51,6 +53,13 @@ impl Grid {
 
 /// See [`super::backward_weights`]; the lengths are checked, and there is a sample at least.
 pub(super) fn run(isa: Isa, d: &Conv, n: usize, input: &[f32], d_output: &[f32], d_weight: &mut [f32]) {
+    // Which way goes by the outputs' order; an input that could be in the same one is brought there.
+    if d.input.is_blocked() != d.output.is_blocked() && d.input.c.is_multiple_of(Order::BLOCK) {
+        let mut changed = scratch::lend(scratch::Use::Changed, input.len());
+        order::change(&d.input, n, input, &mut changed);
+        let d = Conv { input: Map { order: d.output.order, ..d.input }, ..*d };
+        return run(isa, &d, n, &changed, d_output, d_weight);
+    }
     let grid = Grid::of(d, n);
     if grid.chunks == 1 {
         return products(isa, d, n, &grid, input, d_output, d_weight);
@@ -74,6 +83,14 @@ fn products(isa: Isa, d: &Conv, n: usize, grid: &Grid, input: &[f32], d_output: 
         let (oc_part, index) = (index % grid.oc_parts, index / grid.oc_parts);
         let (ic_part, index) = (index % grid.ic_parts, index / grid.ic_parts);
         let (group, chunk) = (index % d.groups, index / d.groups);
+        // SAFETY: there is a whole set of weights for each chunk.
+        let sums = unsafe { sums.skip(chunk * d.weight_len()) };
+        let samples = part(n, grid.chunks, 1, chunk);
+        if d.output.is_blocked() {
+            let channels = part(d.output.c, grid.oc_parts, Blocks::MOST, oc_part);
+            let inputs = part(d.input.c, grid.ic_parts, d.input.block(), ic_part);
+            return blocked::Task { d, input, d_output, channels, inputs, samples, sums }.run(isa);
+        }
         isa.run(Task {
             d,
             input: lines(Im2col::of_input(d, group, input)),
@@ -82,9 +99,8 @@ fn products(isa: Isa, d: &Conv, n: usize, grid: &Grid, input: &[f32], d_output: 
             group,
             channels: part(d.output.c / d.groups, grid.oc_parts, 32, oc_part),
             inputs: part(d.input.c / d.groups, grid.ic_parts, 1, ic_part),
-            samples: part(n, grid.chunks, 1, chunk),
-            // SAFETY: there is a whole set of weights for each chunk.
-            sums: unsafe { sums.skip(chunk * d.weight_len()) },
+            samples,
+            sums,
         });
     });
 }
@@ -191,7 +207,7 @@ impl Task<'_> {
                     groups: &places,
                     inner,
                     lines,
-                    line: stage.pitch,
+                    line: self.input.line(stage),
                     positions: self.positions(),
                     step: self.step,
                     b: packed[b..].as_ptr(),
@@ -262,6 +278,9 @@ impl Task<'_> {
 
 /// The gradient by the bias: the sum of each output channel's gradients.
 pub(super) fn bias(isa: Isa, outputs: Map, n: usize, d_output: &[f32], d_bias: &mut [f32]) {
+    if outputs.is_blocked() {
+        return blocked::bias(isa, d_output, outputs.len(), outputs.plane(), d_bias);
+    }
     let sums = Shared::new(d_bias);
     // A sum costs about as much as the memory it reads, some multiply-accumulates for each value.
     let parts = outputs.c.div_ceil(8);

@@ -1,7 +1,7 @@
 //! The end of a tile: its sums are turned over, a position in each lane, and written to the maps.
 
 use super::tile::MOST;
-use crate::desc::Write;
+use crate::desc::{Order, Write};
 use crate::kernel::blocks::Blocks;
 use crate::kernel::gemm::Piece;
 use crate::kernel::post::Post;
@@ -14,7 +14,7 @@ pub(super) struct Sums(pub [f32; 16 * Blocks::MOST]);
 const _: () = assert!(MOST <= 16);
 
 /// What becomes of the sums of one block of channels: `clamp(sum * factor + offset + residual)`, or an addition.
-pub(super) struct Finish {
+pub(in crate::kernel::conv) struct Finish {
     factors: [f32; Blocks::MOST],
     offsets: [f32; Blocks::MOST],
     clamp: (f32, f32),
@@ -28,7 +28,7 @@ pub(super) struct Finish {
 
 impl Finish {
     /// What becomes of the channels from `channel` on, whose first map starts at `output`; `residual` likewise.
-    pub(super) fn of(
+    pub(in crate::kernel::conv) fn of(
         post: &Post<'_>,
         channels: std::ops::Range<usize>,
         write: Write,
@@ -65,6 +65,67 @@ impl End<'_> {
     #[inline(always)]
     pub(super) unsafe fn write<S: Simd>(self, simd: S) {
         simd.call(Checked(self));
+    }
+
+    /// As [`End::write`], where channels stand in blocks.
+    ///
+    /// # Safety
+    /// As there; the rows are whole vectors.
+    #[inline(always)]
+    pub(super) unsafe fn write_blocks<S: Simd>(self, simd: S) {
+        simd.call(InBlocks(self));
+    }
+}
+
+/// Made by [`End::write_blocks`] alone, under its conditions.
+struct InBlocks<'a>(End<'a>);
+
+impl Kernel for InBlocks<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let End { finish, first, rows, sums, pieces } = self.0;
+        for begin in (0..rows).step_by(S::LANES) {
+            let vector = finish.vector(simd, first + begin);
+            for &Piece { from, to, at, step } in pieces {
+                for position in from..to {
+                    // SAFETY: the sums are there; the promise to `write_blocks`.
+                    unsafe {
+                        let sum = simd.load(sums.0.as_ptr().add(position * rows + begin));
+                        vector.put(simd, at + (position * step) as isize, sum);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What becomes of the sums of a vector of channels that stand side by side.
+#[derive(Clone, Copy)]
+pub(in crate::kernel::conv) struct Vector<V> {
+    factor: V,
+    offset: V,
+    low: V,
+    high: V,
+    added: Option<*const f32>,
+    output: *mut f32,
+}
+
+impl<V: Copy> Vector<V> {
+    /// Finishes the sums of one position and writes them `at` floats after the block's first.
+    ///
+    /// # Safety
+    /// That place can be written, and what is added be read, and nobody else does.
+    #[inline(always)]
+    pub(in crate::kernel::conv) unsafe fn put<S: Simd<V = V>>(&self, simd: S, at: isize, sum: V) {
+        let mut value = simd.mul_add(sum, self.factor, self.offset);
+        // SAFETY: the caller's promise.
+        unsafe {
+            if let Some(added) = self.added {
+                value = simd.add(value, simd.load(added.wrapping_offset(at)));
+            }
+            // In this order NaN passes through.
+            simd.store(self.output.wrapping_offset(at), simd.min(self.high, simd.max(self.low, value)));
+        }
     }
 }
 
@@ -103,6 +164,23 @@ impl Kernel for Checked<'_> {
 }
 
 impl Finish {
+    /// What becomes of the channels from the `first` of the block on, which stand side by side.
+    #[inline(always)]
+    pub(in crate::kernel::conv) fn vector<S: Simd>(&self, simd: S, first: usize) -> Vector<S::V> {
+        let place = first / Order::BLOCK * Order::BLOCK * self.plane + first % Order::BLOCK;
+        let [factors, offsets] = [&self.factors, &self.offsets].map(|all| &all[first..first + S::LANES]);
+        Vector {
+            // SAFETY: both are a vector long.
+            factor: unsafe { simd.load(factors.as_ptr()) },
+            // SAFETY: as above.
+            offset: unsafe { simd.load(offsets.as_ptr()) },
+            low: simd.splat(self.clamp.0),
+            high: simd.splat(self.clamp.1),
+            added: self.added.map(|added| added.wrapping_add(place)),
+            output: self.output.wrapping_add(place),
+        }
+    }
+
     /// Applies the activation.
     #[inline(always)]
     fn clamp<S: Simd>(&self, simd: S, channels: &mut [S::V; 16]) {

@@ -4,16 +4,17 @@
 //! lines with their padding, from which all taps are read where they stand, or where maps are tiny, panels of a tile's
 //! positions. Then each block of weights passes over all tiles, and nothing but the end of a tile shuffles.
 
-mod finish;
+pub(super) mod finish;
 mod spots;
-mod tile;
+pub(super) mod tile;
 
 use std::ops::Range;
 
 use self::finish::{End, Finish, Sums};
-use self::spots::Spots;
-use self::tile::{INPUTS_AHEAD, Tile, compute};
+use self::spots::{Output, Spots};
+use self::tile::{Tile, compute};
 use super::im2col::{Im2col, Stage};
+use crate::desc::Order;
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
 use crate::kernel::gemm::Gemm;
@@ -21,6 +22,8 @@ use crate::kernel::parallel::{self, part};
 use crate::kernel::scratch;
 use crate::simd::{Kernel, Simd};
 
+/// Steps that inputs are asked for ahead of time.
+const AHEAD: usize = 6;
 /// Floats of inputs that a task brings together, roughly: a quarter of a second-level cache of two megabytes.
 const STAGED: usize = 1 << 17;
 /// Least depth: for less, turning the sums over takes longer than packing columns would.
@@ -35,12 +38,18 @@ const TASKS: usize = 8;
 const LEAST_LINE: usize = 4;
 /// Most positions of a line where the lines are ours to choose.
 const MOST_LINE: usize = 128;
+/// Tiles from which a map that is read in place is cut within.
+const LEAST_TILES: usize = 8;
 
 /// Whether this is the way for a product of weights in blocks and the taps of an input.
 ///
-/// Many columns that are read where they stand are packed with less effort than sums are turned over.
-pub(super) fn applies(product: &Gemm<'_, ()>, input: &Im2col<'_>) -> bool {
+/// Where channels stand in blocks, in the input or in the output, it is the only one. Else many columns that are read where
+/// they stand are packed with less effort than sums are turned over.
+pub(super) fn applies(product: &Gemm<'_, ()>, input: &Im2col<'_>, block: usize) -> bool {
     let &Gemm { m, n, k, .. } = product;
+    if k > 0 && input.block.max(block) > 1 {
+        return true;
+    }
     let plain = input.is_identity() && n > MOST_PLAIN;
     !plain && k >= LEAST_DEPTH && 4 * m >= LEAST_LANES * m.next_multiple_of(16)
 }
@@ -53,11 +62,15 @@ pub(super) struct Direct<'a> {
     weights: &'a [f32],
     /// What the taps are read from.
     input: Im2col<'a>,
+    /// Channels that stand side by side at each position of the output.
+    block: usize,
 }
 
 /// How the positions of a task are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
+    /// Where they stand: blocks of channels, of which each position reads just its own.
+    InPlace,
     /// From staged lines; tiles of two lines if they are short.
     Lines {
         /// Lines of a tile.
@@ -68,10 +81,15 @@ enum Way {
 }
 
 impl<'a> Direct<'a> {
-    /// The product of weights in blocks and an input.
-    pub(super) fn new(product: Gemm<'a, ()>, weights: &'a [f32], input: Im2col<'a>) -> Self {
-        let input = if input.is_identity() { input.in_lines(MOST_LINE) } else { input };
-        Direct { product, weights, input }
+    /// The product of weights in blocks and an input, whose output has so many channels side by side.
+    pub(super) fn new(product: Gemm<'a, ()>, weights: &'a [f32], input: Im2col<'a>, block: usize) -> Self {
+        let in_lines = input.block == 1 && input.is_identity();
+        let input = if in_lines { input.in_lines(MOST_LINE) } else { input };
+        Direct { product, weights, input, block }
+    }
+
+    fn output(&self) -> Output {
+        Output { columns: self.product.columns, block: self.block }
     }
 
     /// Computes the product, in parallel if it is large enough.
@@ -87,10 +105,16 @@ impl<'a> Direct<'a> {
         let way = self.way(positions);
         // Positions of a unit that is not cut, and the most units of a task.
         let (unit, most) = match way {
+            Way::InPlace => {
+                let plane = self.input.map[0] * self.input.map[1];
+                let unit = if plane < LEAST_TILES * positions { plane } else { positions };
+                // A sample's end cuts a tile.
+                (unit, (STAGED / k / unit).min(spots::POSITIONS / (unit.div_ceil(positions) + 1)))
+            }
             Way::Lines { .. } => {
                 let stage = self.input.stage(&(0..w));
-                let channel = self.input.stride[0] * self.input.stride[1] * stage.pitch;
-                (w, (STAGED / (k / self.input.taps() * channel)).min(spots::lines(&self.product.columns, w, positions)))
+                let line = self.input.stride[0] * self.input.stride[1] * self.input.line(&stage) / self.input.block;
+                (w, (STAGED / (k / self.input.taps() * line)).min(spots::lines(&self.output(), w, positions)))
             }
             Way::Panels => (positions, (STAGED / k).min(spots::POSITIONS) / positions),
         };
@@ -110,11 +134,14 @@ impl<'a> Direct<'a> {
     /// How the positions are read, tiles of so many.
     fn way(&self, positions: usize) -> Way {
         let [_, w] = self.input.grid;
-        let fits = spots::lines(&self.product.columns, w, positions) > 0;
-        if w < LEAST_LINE.min(positions) || !fits {
+        let fits = spots::lines(&self.output(), w, positions) > 0;
+        let lines = Way::Lines { together: if w > 1 && 2 * w <= positions { 2 } else { 1 } };
+        if self.input.block > 1 {
+            if self.input.is_identity() { Way::InPlace } else { lines }
+        } else if w < LEAST_LINE.min(positions) || !fits {
             Way::Panels
         } else {
-            Way::Lines { together: if 2 * w <= positions { 2 } else { 1 } }
+            lines
         }
     }
 }
@@ -135,35 +162,65 @@ impl Kernel for Task<'_> {
         let channels = depth / input.taps();
         let stage = input.stage(positions);
         let spots = Spots::new(simd, self.direct, way, &stage, positions.clone());
-        let staged_len = input.filled_len(&stage, channels);
+        let staged_len = if way == Way::InPlace { 0 } else { input.filled_len(&stage, channels) };
         let panels_len = if way == Way::Panels { spots.len() * panel(simd, depth) } else { 0 };
-        let steps_len = depth + INPUTS_AHEAD;
         let ragged_len = depth * Blocks::MOST;
-        let mut buffer = scratch::lend(scratch::Use::Packed, ragged_len + panels_len + staged_len + steps_len);
+        let mut buffer = scratch::lend(scratch::Use::Packed, ragged_len + panels_len + staged_len + 2 * depth);
         let (ragged, rest) = buffer.split_at_mut(ragged_len);
         let (panels, rest) = rest.split_at_mut(panels_len);
         let (staged, steps) = rest.split_at_mut(staged_len);
-        let steps: &mut [u32] = bytemuck::cast_slice_mut(steps);
-        input.fill(simd, &stage, 0..channels, staged);
-        let read: &[f32] = if way == Way::Panels {
-            simd.call(Panels { input, stage: &stage, staged, channels, spots: &spots, panels });
-            steps.iter_mut().enumerate().for_each(|(k, step)| *step = (k.min(depth - 1) * S::LANES) as u32);
-            panels
-        } else {
-            input.for_each_tap(&stage, channels, |k, tap| steps[k] = tap as u32);
-            let last = steps[depth - 1];
-            steps[depth..].fill(last);
-            staged
+        let (steps, ahead) = bytemuck::cast_slice_mut(steps).split_at_mut(depth);
+        let read: &[f32] = match way {
+            Way::InPlace => {
+                let block = input.map[0] * input.map[1] * input.block;
+                let step = |k: usize| (k / input.block * block + k % input.block) as u32;
+                steps.iter_mut().enumerate().for_each(|(k, at)| *at = step(k));
+                // At each step, the place of another position in the next block.
+                let next =
+                    |k: usize| step((k + input.block).min(depth - 1)) + (k % input.block * (input.block - 1)) as u32;
+                ahead.iter_mut().enumerate().for_each(|(k, at)| *at = next(k));
+                input.data
+            }
+            Way::Lines { .. } => {
+                input.fill(simd, &stage, 0..channels, staged);
+                input.for_each_tap(&stage, channels, |k, tap| steps[k] = tap as u32);
+                ahead.iter_mut().enumerate().for_each(|(k, at)| *at = steps[(k + AHEAD).min(depth - 1)]);
+                staged
+            }
+            Way::Panels => {
+                input.fill(simd, &stage, 0..channels, staged);
+                simd.call(Panels { input, stage: &stage, staged, channels, spots: &spots, panels });
+                steps.iter_mut().enumerate().for_each(|(k, at)| *at = (k * S::LANES) as u32);
+                ahead.iter_mut().enumerate().for_each(|(k, at)| *at = ((k + AHEAD) * S::LANES) as u32);
+                panels
+            }
         };
-        self.multiply(simd, &spots, stage.pitch, read, steps, ragged);
+        let read = Read { line: input.line(&stage), from: read, steps, ahead };
+        if input.block == 1 {
+            self.multiply::<S, 1>(simd, &spots, read, ragged);
+        } else {
+            self.multiply::<S, { Order::BLOCK }>(simd, &spots, read, ragged);
+        }
     }
+}
+
+/// What tiles read.
+#[derive(Clone, Copy)]
+struct Read<'a> {
+    from: &'a [f32],
+    /// Distance between lines.
+    line: usize,
+    /// Where each step stands, from the first on.
+    steps: &'a [u32],
+    /// What is asked for at each step.
+    ahead: &'a [u32],
 }
 
 impl Task<'_> {
     /// Multiplies all blocks with all tiles.
     #[inline(always)]
-    fn multiply<S: Simd>(&self, simd: S, spots: &Spots, line: usize, read: &[f32], steps: &[u32], ragged: &mut [f32]) {
-        let Direct { product, weights, .. } = self.direct;
+    fn multiply<S: Simd, const APART: usize>(&self, simd: S, spots: &Spots, read: Read<'_>, ragged: &mut [f32]) {
+        let Direct { ref product, weights, block: side_by_side, .. } = *self.direct;
         let (depth, blocks) = (product.k, Blocks::of(product.m));
         let mut sums = Sums([0.0; 16 * Blocks::MOST]);
         for rows in self.blocks.clone().map(|block| blocks.rows(block)) {
@@ -183,17 +240,19 @@ impl Task<'_> {
                     let tile = Tile {
                         weights: block[begin..].as_ptr(),
                         weight_step: width,
-                        input: read[spot.at..].as_ptr(),
-                        steps,
-                        line,
+                        input: read.from[spot.at..].as_ptr(),
+                        steps: read.steps,
+                        ahead: read.ahead,
+                        line: read.line,
                         sums: sums.0.as_mut_ptr(),
                     };
                     let rows = (rows.len() - begin).min(vectors * S::LANES);
                     // SAFETY: a spot stands where all its taps can be read, the block has whole vectors, and the outputs
                     // of these positions and rows are this task's alone.
                     unsafe {
-                        compute(simd, spot.lines, spot.len / spot.lines, vectors, tile);
-                        End { finish: &finish, first: begin, rows, sums: &sums, pieces }.write(simd);
+                        compute::<S, APART>(simd, spot.lines, spot.len / spot.lines, vectors, tile);
+                        let end = End { finish: &finish, first: begin, rows, sums: &sums, pieces };
+                        if side_by_side > 1 { end.write_blocks(simd) } else { end.write(simd) }
                     }
                 }
             }

@@ -14,8 +14,24 @@ use crate::simd::Simd;
 pub(super) const POSITIONS: usize = 256;
 
 /// Most lines of a task that reads lines of `w` positions, tiles of so many.
-pub(super) fn lines(columns: &Columns, w: usize, positions: usize) -> usize {
-    POSITIONS / if columns.x <= 2 { w.div_ceil(positions) } else { w }
+pub(super) fn lines(output: &Output, w: usize, positions: usize) -> usize {
+    POSITIONS / if output.is_together() { w.div_ceil(positions) } else { w }
+}
+
+/// Where positions stand in the maps of the output.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Output {
+    /// Of the first channel.
+    pub columns: Columns,
+    /// Channels that stand side by side at each position.
+    pub block: usize,
+}
+
+impl Output {
+    /// Whether the positions of a line are written by one piece: neighbours, each second float, or whole vectors.
+    fn is_together(&self) -> bool {
+        self.columns.x <= 2 || self.block > 1
+    }
 }
 
 /// One tile.
@@ -64,20 +80,33 @@ impl Spots {
             sources: [Source { from: 0, to: 0, len: 0 }; POSITIONS],
             copied: 0,
         };
-        let (input, columns) = (&direct.input, &direct.product.columns);
+        let (input, output) = (&direct.input, &direct.output());
         match way {
-            Way::Lines { together } => spots.of_lines(input, columns, stage, positions, together, most::<S>()),
-            Way::Panels => {
-                spots.of_panels(input, columns, stage, positions, most::<S>(), panel(simd, direct.product.k))
-            }
+            Way::InPlace => spots.in_place(input, output, positions, most::<S>()),
+            Way::Lines { together } => spots.of_lines(input, output, stage, positions, together, most::<S>()),
+            Way::Panels => spots.of_panels(input, output, stage, positions, most::<S>(), panel(simd, direct.product.k)),
         }
         spots
+    }
+
+    /// Positions that read just the input at their own place, wherever lines end.
+    fn in_place(&mut self, input: &Im2col<'_>, output: &Output, positions: Range<usize>, most: usize) {
+        let plane = input.map[0] * input.map[1];
+        for sample in positions.start / plane..positions.end.div_ceil(plane) {
+            let (from, to) = (positions.start.max(sample * plane), positions.end.min((sample + 1) * plane));
+            let parts = (to - from).div_ceil(most);
+            for part in (0..parts).map(|index| part(to - from, parts, 1, index)) {
+                let (begin, end) = (from + part.start, from + part.end);
+                let at = sample * input.sample + (begin - sample * plane) * input.block;
+                self.push(output, begin..end, at, 1);
+            }
+        }
     }
 
     fn of_lines(
         &mut self,
         input: &Im2col<'_>,
-        columns: &Columns,
+        output: &Output,
         stage: &Stage,
         positions: Range<usize>,
         together: usize,
@@ -91,7 +120,7 @@ impl Spots {
             let parts = (lines * w).div_ceil(most);
             for part in (0..parts).map(|index| part(lines * w, parts, 1, index)) {
                 let at = input.position(stage, sample, y, part.start);
-                self.push(columns, line * w + part.start..line * w + part.end, at, lines);
+                self.push(output, line * w + part.start..line * w + part.end, at, lines);
             }
             line += lines;
         }
@@ -100,7 +129,7 @@ impl Spots {
     fn of_panels(
         &mut self,
         input: &Im2col<'_>,
-        columns: &Columns,
+        output: &Output,
         stage: &Stage,
         positions: Range<usize>,
         most: usize,
@@ -115,16 +144,16 @@ impl Spots {
                 self.sources[self.copied] = Source { from, to: index * panel + at, len };
                 self.copied += 1;
             }
-            self.push(columns, part, index * panel, 1);
+            self.push(output, part, index * panel, 1);
         }
     }
 
-    fn push(&mut self, columns: &Columns, positions: Range<usize>, at: usize, lines: usize) {
+    fn push(&mut self, output: &Output, positions: Range<usize>, at: usize, lines: usize) {
         let len = positions.len();
+        let columns = &output.columns;
         for run in runs(columns.grid, positions) {
             let first = columns.offset(&run);
-            // Neighbours, or each second float, are written together.
-            let (step, together) = if columns.x <= 2 { (columns.x, run.len) } else { (1, 1) };
+            let (step, together) = if output.is_together() { (columns.x, run.len) } else { (1, 1) };
             for done in (0..run.len).step_by(together) {
                 let from = run.at + done;
                 let at = (first + done * columns.x) as isize - (from * step) as isize;

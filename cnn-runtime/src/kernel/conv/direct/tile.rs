@@ -10,47 +10,53 @@ use crate::simd::{Kernel, Simd};
 pub(super) const MOST: usize = 14;
 /// Steps that weights are asked for ahead of time: they stream in from the second-level cache.
 const WEIGHTS_AHEAD: usize = 12;
-/// Steps that inputs are asked for ahead of time.
-pub(super) const INPUTS_AHEAD: usize = 6;
-
 /// Most positions of a tile on an instruction set: a vector holds them, once they are turned into the lanes.
 #[inline(always)]
-pub(super) const fn most<S: Simd>() -> usize {
+pub(in crate::kernel::conv) const fn most<S: Simd>() -> usize {
     if S::MR < S::LANES { S::MR } else { S::LANES }
 }
 
 /// A tile to compute.
 #[derive(Clone, Copy)]
-pub(super) struct Tile<'a> {
+pub(in crate::kernel::conv) struct Tile<'a> {
     /// The weights of the first step: one or two vectors.
     pub weights: *const f32,
     /// Distance between steps of the weights.
     pub weight_step: usize,
     /// The input of the first position.
     pub input: *const f32,
-    /// Where the input of each step stands from there, and [`INPUTS_AHEAD`] places more.
+    /// Where the input of each step stands from there.
     pub steps: &'a [u32],
+    /// What is asked for ahead of time at each step, likewise; as many.
+    pub ahead: &'a [u32],
     /// Distance between the lines of a tile of two.
     pub line: usize,
     /// Where the sums go: a row of one or two vectors for each position.
     pub sums: *mut f32,
 }
 
-/// Computes a tile of `lines` times `positions`, `vectors` wide.
+/// Computes a tile of `lines` times `positions`, `vectors` wide, whose positions stand `APART` floats apart.
 ///
 /// # Safety
 /// `lines * positions` is at most [`most`], `positions` at least one, and `lines` and `vectors` are one or two; the input
 /// can be read at all positions and steps, and all vectors of weights; the sums can be written.
 #[inline(always)]
-pub(super) unsafe fn compute<S: Simd>(simd: S, lines: usize, positions: usize, vectors: usize, tile: Tile<'_>) {
+pub(in crate::kernel::conv) unsafe fn compute<S: Simd, const APART: usize>(
+    simd: S,
+    lines: usize,
+    positions: usize,
+    vectors: usize,
+    tile: Tile<'_>,
+) {
+    debug_assert_eq!(tile.steps.len(), tile.ahead.len());
     macro_rules! dispatch {
         ($($lines:literal x $positions:literal)+) => {
             match (lines, positions) {
                 $(($lines, $positions) => if const { $lines * $positions <= most::<S>() } {
                     if vectors == 1 {
-                        simd.call(Sized::<$lines, $positions, 1>(tile));
+                        simd.call(Sized::<$lines, $positions, 1, APART>(tile));
                     } else {
-                        simd.call(Sized::<$lines, $positions, 2>(tile));
+                        simd.call(Sized::<$lines, $positions, 2, APART>(tile));
                     }
                 })+
                 _ => unreachable!("a tile of {lines} x {positions}"),
@@ -64,18 +70,18 @@ pub(super) unsafe fn compute<S: Simd>(simd: S, lines: usize, positions: usize, v
 }
 
 /// A tile whose sizes are known to the compiler. Made by [`compute`] alone, under its conditions.
-struct Sized<'a, const L: usize, const P: usize, const NV: usize>(Tile<'a>);
+struct Sized<'a, const L: usize, const P: usize, const NV: usize, const APART: usize>(Tile<'a>);
 
-impl<const L: usize, const P: usize, const NV: usize> Kernel for Sized<'_, L, P, NV> {
+impl<const L: usize, const P: usize, const NV: usize, const APART: usize> Kernel for Sized<'_, L, P, NV, APART> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Tile { mut weights, weight_step, input, steps, line, sums } = self.0;
+        let Tile { mut weights, weight_step, input, steps, ahead, line, sums } = self.0;
         let mut acc = [[[simd.splat(0.0); NV]; P]; L];
         // SAFETY: `compute` was promised all that is read and written here; a prefetch touches nothing.
         unsafe {
-            for k in 0..steps.len() - INPUTS_AHEAD {
-                let first = input.add(*steps.get_unchecked(k) as usize);
-                simd.prefetch(input.wrapping_add(*steps.get_unchecked(k + INPUTS_AHEAD) as usize));
+            for (&step, &ahead) in steps.iter().zip(ahead) {
+                let first = input.add(step as usize);
+                simd.prefetch(input.wrapping_add(ahead as usize));
                 let mut right = [simd.splat(0.0); NV];
                 for (v, right) in right.iter_mut().enumerate() {
                     *right = simd.load(weights.add(v * S::LANES));
@@ -87,7 +93,7 @@ impl<const L: usize, const P: usize, const NV: usize> Kernel for Sized<'_, L, P,
                 for (l, acc) in acc.iter_mut().enumerate() {
                     let first = first.add(l * line);
                     for (p, acc) in acc.iter_mut().enumerate() {
-                        let left = simd.splat(*first.add(p));
+                        let left = simd.splat(*first.add(p * APART));
                         for (acc, &right) in acc.iter_mut().zip(&right) {
                             *acc = simd.mul_add(left, right, *acc);
                         }

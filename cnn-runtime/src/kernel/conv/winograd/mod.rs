@@ -10,6 +10,7 @@
 //! Greatest error relative to the greatest output, measured against double precision with 64 and with 512 input
 //! channels: 1e-6 and 2e-6 of the direct way, 3e-7 and 1e-6 of tiles of 2 x 2, 1.3e-6 and 2.8e-6 of tiles of 4 x 4.
 
+mod blocked;
 mod cost;
 mod input;
 mod layout;
@@ -68,7 +69,8 @@ impl Tile {
     }
 
     /// Whether tiles of this size can compute the convolution at all, and may: 3 x 3 at stride 1, neither dilated nor in
-    /// groups, not [`direct`](Conv::direct), padded by at most two, with outputs wider than 4 for `F4` and than 6 for `F2`.
+    /// groups, not [`direct`](Conv::direct), padded by at most two, both sides in one order; without blocks of channels, with
+    /// outputs wider than 4 for `F4` and than 6 for `F2`.
     pub const fn fits(self, d: &Conv) -> bool {
         let Window { kernel, stride, dilation, pad } = d.window;
         let [kh, kw] = kernel;
@@ -79,7 +81,8 @@ impl Tile {
             Tile::F2 => d.output.w > 6,
             Tile::F4 => d.output.w > 4,
         };
-        kh == 3 && kw == 3 && one && padded && wide && !d.direct
+        let order = if d.input.is_blocked() { d.output.is_blocked() } else { wide && !d.output.is_blocked() };
+        kh == 3 && kw == 3 && one && padded && order && !d.direct
     }
 }
 
@@ -90,7 +93,12 @@ pub fn applies(d: &Conv, n: usize) -> Option<Tile> {
 
 /// Floats of the transformed weights.
 pub const fn transformed_len(d: &Conv, tile: Tile) -> usize {
-    Place::all(tile.products(), d.input.c, Bands::thin(d.output.c))
+    Place::all(tile.products(), d.input.c, bands(d))
+}
+
+/// The bands of output channels that weights are transformed in for many tasks.
+const fn bands(d: &Conv) -> Bands {
+    if d.output.is_blocked() { Bands::blocks(d.output.c) } else { Bands::thin(d.output.c) }
 }
 
 /// Transforms weights, as [`super::forward`] takes them, to [`transformed_len`] floats for [`forward`].
@@ -98,7 +106,7 @@ pub const fn transformed_len(d: &Conv, tile: Tile) -> usize {
 /// # Panics
 /// If a slice has another length.
 pub fn transform(d: &Conv, tile: Tile, weight: &[f32], u: &mut [f32]) {
-    transform_on(Isa::active(), tile, Weights::forward(d.output.c, d.input.c, weight), u);
+    transform_on(Isa::active(), tile, Weights::forward(d.output.c, d.input.c, weight), bands(d), u);
 }
 
 /// Convolves `n` samples with transformed weights: `output = input * weight`, and `post` after it.
@@ -157,10 +165,10 @@ fn turned(d: &Conv) -> Option<Conv> {
     Some(Conv { input: d.output, output: d.input, window: Window { pad, ..d.window }, ..*d })
 }
 
-fn transform_on(isa: Isa, tile: Tile, weights: Weights<'_>, u: &mut [f32]) {
+fn transform_on(isa: Isa, tile: Tile, weights: Weights<'_>, bands: Bands, u: &mut [f32]) {
     match tile {
-        Tile::F2 => weights.transform::<F2>(isa, u),
-        Tile::F4 => weights.transform::<F4>(isa, u),
+        Tile::F2 => weights.transform::<F2>(isa, bands, u),
+        Tile::F4 => weights.transform::<F4>(isa, bands, u),
     }
 }
 
@@ -182,9 +190,11 @@ fn run(
     if n == 0 {
         return;
     }
-    match tile {
-        Tile::F2 => all::<F2>(isa, d, n, input, left, finish, output),
-        Tile::F4 => all::<F4>(isa, d, n, input, left, finish, output),
+    match (tile, d.output.is_blocked()) {
+        (Tile::F2, false) => all::<F2>(isa, d, n, input, left, finish, output),
+        (Tile::F4, false) => all::<F4>(isa, d, n, input, left, finish, output),
+        (Tile::F2, true) => blocked::all::<F2>(isa, d, n, input, left, finish, output),
+        (Tile::F4, true) => blocked::all::<F4>(isa, d, n, input, left, finish, output),
     }
 }
 
@@ -195,6 +205,21 @@ enum Left<'a> {
     Transformed(&'a [f32]),
     /// To be transformed.
     Weights(Weights<'a>),
+}
+
+impl Left<'_> {
+    /// The passes in which a band's lines of factors are made, and the floats that one needs: what weights are transformed
+    /// to has to stay in the cache until it is multiplied.
+    fn passes<P: Points>(&self, depth: usize, bands: Bands) -> (usize, usize) {
+        match self {
+            Left::Transformed(_) => (1, 0),
+            Left::Weights(_) => {
+                let whole = Place::most(P::A * P::A, depth, bands);
+                let passes = whole.div_ceil(BLOCK).min(P::A);
+                (passes, Place::most(P::A * P::A.div_ceil(passes), depth, bands))
+            }
+        }
+    }
 }
 
 /// Cuts the work into tasks and runs them.
@@ -215,7 +240,7 @@ fn all<P: Points>(isa: Isa, d: &Conv, n: usize, input: &[f32], left: Left<'_>, f
         // cache, while all of them together would.
         Left::Weights(weights) if tile_parts > TRANSFORMS => {
             let u = kept.insert(scratch::lend(scratch::Use::Sums, Place::all(P::A * P::A, d.input.c, bands)));
-            weights.transform::<P>(isa, u);
+            weights.transform::<P>(isa, bands, u);
             Left::Transformed(u)
         }
         Left::Weights(_) => {
@@ -257,15 +282,7 @@ impl<P: Points> Kernel for Task<'_, P> {
         let group = group.min(part.len());
         let mut layout = Layout::new::<S, P>(simd, d, tiles, group * bands.most());
         let lens = layout.lens::<P>();
-        // What a block is transformed to has to stay in the cache until it is multiplied, be it line by line.
-        let (passes, band_len) = match left {
-            Left::Transformed(_) => (1, 0),
-            Left::Weights(_) => {
-                let whole = Place::most(P::A * P::A, d.input.c, bands);
-                let passes = whole.div_ceil(BLOCK).min(P::A);
-                (passes, Place::most(P::A * P::A.div_ceil(passes), d.input.c, bands))
-            }
-        };
+        let (passes, band_len) = left.passes::<P>(d.input.c, bands);
         let mut buffer = scratch::lend(scratch::Use::Packed, lens.iter().sum::<usize>() + band_len);
         let (factors, rest) = buffer.split_at_mut(lens[1]);
         let (products, rest) = rest.split_at_mut(lens[2]);

@@ -4,7 +4,7 @@ use super::layout::Layout;
 use super::output::Finish;
 use super::points::{F2, F4, Points};
 use super::weights::Weights;
-use super::{Left, Tile, applies, run, transform_on, transformed_len, turned};
+use super::{Left, Tile, applies, bands, run, transform_on, transformed_len, turned};
 use crate::desc::{Act, BatchNorm, Conv, Map, Order, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::conv::tests::packed;
@@ -41,7 +41,7 @@ fn shapes() -> Vec<Conv> {
 fn forward(isa: Isa, d: &Conv, tile: Tile, n: usize, input: &[f32], weight: &[f32], post: Post<'_>) -> Vec<f32> {
     let weight = &packed(d, weight);
     let (mut u, mut output) = (vec![f32::NAN; transformed_len(d, tile)], vec![f32::NAN; n * d.output.len()]);
-    transform_on(isa, tile, Weights::forward(d.output.c, d.input.c, weight), &mut u);
+    transform_on(isa, tile, Weights::forward(d.output.c, d.input.c, weight), bands(d), &mut u);
     run(isa, d, tile, n, input, Left::Transformed(&u), Finish { post, write: Write::Set }, &mut output);
     output
 }

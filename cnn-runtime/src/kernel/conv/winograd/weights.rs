@@ -115,10 +115,10 @@ impl<'a> Weights<'a> {
         if self.turned { (input, out) } else { (out, input) }
     }
 
-    /// Transforms them into `u`.
-    pub(super) fn transform<P: Points>(self, isa: Isa, u: &mut [f32]) {
+    /// Transforms them into `u`, in these bands of rows.
+    pub(super) fn transform<P: Points>(self, isa: Isa, bands: Bands, u: &mut [f32]) {
         let (rows, depth) = self.sizes();
-        let (bands, factors) = (Bands::thin(rows), P::A * P::A);
+        let factors = P::A * P::A;
         assert_eq!(u.len(), Place::all(factors, depth, bands), "length of the transformed weights");
         let u = Shared::new(u);
         // One pair of channels takes as long as some hundred multiply-adds.

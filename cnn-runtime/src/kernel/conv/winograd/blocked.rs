@@ -1,0 +1,327 @@
+//! Maps with channels in blocks: a channel in each lane, from the transform of the inputs to that of the products.
+//!
+//! The products have the direct way's tile: factors of the inputs are broadcast, those of the weights are vectors of output
+//! channels. So nothing is shuffled, and lines of any length will do.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use super::output::Finish;
+use super::points::{MAX_A, Points};
+use super::weights::{Band, Bands, Place};
+use super::{Left, MIN_ROWS, TASKS, TRANSFORMS};
+use crate::desc::{Conv, Order};
+use crate::dispatch::Isa;
+use crate::kernel::blocks::Blocks;
+use crate::kernel::conv::direct::finish::{self, Vector};
+use crate::kernel::conv::direct::tile::{self, Tile, compute};
+use crate::kernel::parallel::{self, Shared, part as cut};
+use crate::kernel::scratch;
+use crate::simd::{Kernel, Simd};
+
+/// Floats of factors and products that a task should have: half of a second-level cache of two megabytes.
+const HELD: usize = 1 << 18;
+/// Floats between factors, so that the same place in each of them falls into another set of the cache.
+const GAP: usize = 32;
+
+/// Tiles of a task, whole register tiles of `positions`.
+pub(super) fn tiles_of_task(factors: usize, channels: usize, positions: usize) -> usize {
+    (HELD / factors / (channels + Blocks::MOST)).next_multiple_of(positions)
+}
+
+/// Cuts the work into tasks and runs them.
+pub(super) fn all<P: Points>(
+    isa: Isa,
+    d: &Conv,
+    n: usize,
+    input: &[f32],
+    left: Left<'_>,
+    finish: Finish<'_>,
+    output: &mut [f32],
+) {
+    let (factors, positions) = (P::A * P::A, isa.tile().0.min(isa.tile().1));
+    let grid = [d.output.h.div_ceil(P::M), d.output.w.div_ceil(P::M)];
+    let tiles = n * grid[0] * grid[1];
+    let macs = factors * tiles * d.input.c * d.output.c;
+    let tile_parts = match tiles.div_ceil(tiles_of_task(factors, d.input.c, positions)) {
+        1 => 1,
+        parts => parallel::even(parts, macs).min(tiles.div_ceil(positions)),
+    };
+    let bands = Bands::blocks(d.output.c);
+    let mut kept = None;
+    let left = match left {
+        // Weights of many tasks are transformed once; for few, each block when its turn comes, so that it stays in the
+        // cache.
+        Left::Weights(weights) if tile_parts > TRANSFORMS => {
+            let u = kept.insert(scratch::lend(scratch::Use::Sums, Place::all(factors, d.input.c, bands)));
+            weights.transform::<P>(isa, bands, u);
+            Left::Transformed(u)
+        }
+        left => left,
+    };
+    let row_parts = parallel::parts(TASKS, macs).div_ceil(tile_parts).min(d.output.c / MIN_ROWS);
+    let row_parts = row_parts.clamp(1, bands.count());
+    let output = Shared::new(output);
+    parallel::for_each(tile_parts * row_parts, macs, |index| {
+        let tiles = cut(tiles, tile_parts, positions, index / row_parts);
+        let part = cut(bands.count(), row_parts, 1, index % row_parts);
+        if !tiles.is_empty() {
+            isa.run(Task::<P> { d, grid, input, left, finish, output, tiles, bands, part, points: PhantomData });
+        }
+    });
+}
+
+/// Some tiles of some bands of output channels.
+struct Task<'a, P> {
+    d: &'a Conv,
+    /// Lines of tiles, and tiles in a line, of one map.
+    grid: [usize; 2],
+    input: &'a [f32],
+    left: Left<'a>,
+    finish: Finish<'a>,
+    output: Shared,
+    tiles: Range<usize>,
+    bands: Bands,
+    part: Range<usize>,
+    points: PhantomData<P>,
+}
+
+impl<P: Points> Kernel for Task<'_, P> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Task { d, grid, input, left, finish, output, ref tiles, bands, ref part, points } = self;
+        let (factors, depth, count) = (P::A * P::A, d.input.c, tiles.len());
+        let factor_len = depth * count + GAP;
+        let product_len = Blocks::MOST * count + GAP;
+        let (passes, weights_len) = left.passes::<P>(depth, bands);
+        let lens = factors * (factor_len + product_len) + weights_len + 2 * depth;
+        let mut buffer = scratch::lend(scratch::Use::Packed, lens);
+        let (v, rest) = buffer.split_at_mut(factors * factor_len);
+        let (products, rest) = rest.split_at_mut(factors * product_len);
+        let (transformed, steps) = rest.split_at_mut(weights_len);
+        let (steps, ahead) = bytemuck::cast_slice_mut(steps).split_at_mut(depth);
+        let step = |k: usize| (k / Order::BLOCK * count * Order::BLOCK + k % Order::BLOCK) as u32;
+        for (k, (at, next)) in steps.iter_mut().zip(ahead.iter_mut()).enumerate() {
+            *at = step(k);
+            // At each step, the place of another tile in the next block of channels.
+            *next = step((k + Order::BLOCK).min(depth - 1)) + (k % Order::BLOCK * (Order::BLOCK - 1)) as u32;
+        }
+        let (steps, ahead) = (&*steps, &*ahead);
+        simd.call(Inputs::<P> { d, grid, tiles: tiles.clone(), input, v, factor_len, points });
+        for band in part.clone() {
+            let rows = bands.rows(band);
+            let place = Place::of(factors, depth, bands, band);
+            for lines in (0..passes).map(|pass| cut(P::A, passes, 1, pass)) {
+                let u = match left {
+                    Left::Transformed(u) => &u[place.first + lines.start * P::A * place.factor..],
+                    Left::Weights(weights) => {
+                        let (rows, lines, u) = (rows.clone(), lines.clone(), &mut *transformed);
+                        simd.call(Band::<P> { weights, rows, lines, u, points });
+                        &*transformed
+                    }
+                };
+                for (index, factor) in (lines.start * P::A..lines.end * P::A).enumerate() {
+                    let u = &u[index * place.factor..][..rows.len() * depth];
+                    let v = &v[factor * factor_len..][..depth * count];
+                    let products = &mut products[factor * product_len..][..rows.len() * count];
+                    multiply(simd, rows.len(), u, v, products, steps, ahead);
+                }
+            }
+            let first = rows.start * d.output.plane();
+            let residual = finish.post.residual().map(|residual| residual.as_ptr().wrapping_add(first));
+            // SAFETY: these channels' maps are in the shared slice; a residual is as long as it.
+            let to = unsafe { output.at(first) };
+            let finish = finish::Finish::of(&finish.post, rows.clone(), finish.write, to, residual, d.output.plane());
+            let tiles = tiles.clone();
+            simd.call(Outputs::<P> { d, grid, tiles, rows: rows.len(), products, product_len, finish, points });
+        }
+    }
+}
+
+/// The products of one factor: `[tile][row]`, two vectors of rows at a time.
+#[inline(always)]
+fn multiply<S: Simd>(simd: S, rows: usize, u: &[f32], v: &[f32], products: &mut [f32], steps: &[u32], ahead: &[u32]) {
+    let count = products.len() / rows;
+    let parts = count.div_ceil(tile::most::<S>());
+    for begin in (0..rows).step_by(2 * S::LANES) {
+        let vectors = ((rows - begin) / S::LANES).min(2);
+        for index in 0..parts {
+            let tiles = cut(count, parts, 1, index);
+            let sums = &mut products[begin * count + tiles.start * vectors * S::LANES..];
+            let tile = Tile {
+                weights: u[begin..].as_ptr(),
+                weight_step: rows,
+                input: v[tiles.start * Order::BLOCK..].as_ptr(),
+                steps,
+                ahead,
+                line: 0,
+                sums: sums[..tiles.len() * vectors * S::LANES].as_mut_ptr(),
+            };
+            // SAFETY: `v` holds all blocks of all tiles, `u` whole vectors for each step, and there is room for the sums.
+            unsafe { compute::<S, { Order::BLOCK }>(simd, 1, tiles.len(), vectors, tile) };
+        }
+    }
+}
+
+/// The place of a tile: its sample, and the first of its outputs.
+#[inline(always)]
+fn corners<P: Points>(grid: [usize; 2], tiles: Range<usize>) -> impl Iterator<Item = (usize, usize, usize)> {
+    let line = tiles.start / grid[1];
+    let (mut sample, mut y, mut x) = (line / grid[0], line % grid[0], tiles.start % grid[1]);
+    tiles.map(move |_| {
+        let corner = (sample, y * P::M, x * P::M);
+        x += 1;
+        if x == grid[1] {
+            (x, y) = (0, y + 1);
+        }
+        if y == grid[0] {
+            (y, sample) = (0, sample + 1);
+        }
+        corner
+    })
+}
+
+/// Transforms the inputs of some tiles to `v`: `[factor][block][tile][channel]`.
+struct Inputs<'a, P> {
+    d: &'a Conv,
+    grid: [usize; 2],
+    tiles: Range<usize>,
+    input: &'a [f32],
+    v: &'a mut [f32],
+    factor_len: usize,
+    points: PhantomData<P>,
+}
+
+impl<P: Points> Kernel for Inputs<'_, P> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Inputs { d, grid, tiles, input, v, factor_len, .. } = self;
+        let [top, left, ..] = d.window.pad;
+        let (h, w, plane) = (d.input.h, d.input.w, d.input.plane());
+        let count = tiles.len();
+        assert!(v.len() >= P::A * P::A * factor_len && factor_len >= d.input.c * count, "room for the factors");
+        for block in 0..d.input.c / Order::BLOCK {
+            for (index, (sample, y, x)) in corners::<P>(grid, tiles.clone()).enumerate() {
+                let map = &input[sample * d.input.len() + block * plane * Order::BLOCK..][..plane * Order::BLOCK];
+                // Rows and columns of the tile that are inside the map.
+                let inside = [(y, top, h), (x, left, w)]
+                    .map(|(at, pad, size)| pad.saturating_sub(at)..(size + pad).saturating_sub(at).min(P::A));
+                let first = map.as_ptr().wrapping_add(y * w * Order::BLOCK + x * Order::BLOCK);
+                let first = first.wrapping_sub((top * w + left) * Order::BLOCK);
+                for lane in (0..Order::BLOCK).step_by(S::LANES) {
+                    let to = (block * count + index) * Order::BLOCK + lane;
+                    let (from, to) = (first.wrapping_add(lane), v[to..].as_mut_ptr());
+                    // SAFETY: what is inside is in the map; each factor has a vector for this tile.
+                    unsafe { transform::<S, P>(simd, from, w * Order::BLOCK, &inside, to, factor_len) };
+                }
+            }
+        }
+    }
+}
+
+/// Transforms one tile of a vector of channels.
+///
+/// # Safety
+/// The places of `inside`, rows `line` floats apart, can be read from `first` on; a vector can be written to each factor.
+#[inline(always)]
+unsafe fn transform<S: Simd, P: Points>(
+    simd: S,
+    first: *const f32,
+    line: usize,
+    inside: &[Range<usize>; 2],
+    to: *mut f32,
+    factor_len: usize,
+) {
+    let zero = simd.splat(0.0);
+    let mut rows = [[zero; MAX_A]; MAX_A];
+    let whole = inside.iter().all(|range| *range == (0..P::A));
+    for x in 0..P::A {
+        let mut column = [zero; MAX_A];
+        if whole || inside[1].contains(&x) {
+            for (y, value) in column.iter_mut().enumerate().take(P::A) {
+                if whole || inside[0].contains(&y) {
+                    // SAFETY: the caller's promise.
+                    *value = unsafe { simd.load(first.wrapping_add(y * line + x * Order::BLOCK)) };
+                }
+            }
+        }
+        let column = P::input(simd, column);
+        for (row, &value) in rows.iter_mut().zip(&column) {
+            row[x] = value;
+        }
+    }
+    for (down, &row) in rows.iter().enumerate().take(P::A) {
+        for (right, &factor) in P::input(simd, row).iter().enumerate().take(P::A) {
+            // SAFETY: the caller's promise.
+            unsafe { simd.store(to.add((down * P::A + right) * factor_len), factor) };
+        }
+    }
+}
+
+/// Transforms the products of some tiles and a band of rows, and writes them.
+struct Outputs<'a, P> {
+    d: &'a Conv,
+    grid: [usize; 2],
+    tiles: Range<usize>,
+    rows: usize,
+    /// As [`multiply`] writes them, for each factor.
+    products: &'a [f32],
+    product_len: usize,
+    /// Into the maps of these rows, which are this task's alone in these tiles.
+    finish: finish::Finish,
+    points: PhantomData<P>,
+}
+
+impl<P: Points> Kernel for Outputs<'_, P> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Outputs { d, grid, tiles, rows, products, product_len, finish, .. } = self;
+        let count = tiles.len();
+        assert!(products.len() >= P::A * P::A * product_len && product_len >= rows * count, "all products");
+        for begin in (0..rows).step_by(S::LANES) {
+            let pair = begin / (2 * S::LANES) * (2 * S::LANES);
+            let width = (rows - pair).min(2 * S::LANES);
+            let vector = finish.vector(simd, begin);
+            for (index, corner) in corners::<P>(grid, tiles.clone()).enumerate() {
+                let from = products[pair * count + index * width + begin - pair..].as_ptr();
+                // SAFETY: each factor has a vector here; the tile's outputs are this task's alone.
+                unsafe { back::<S, P>(simd, from, product_len, d, corner, &vector) };
+            }
+        }
+    }
+}
+
+/// Transforms the products of one tile and a vector of channels, and writes the outputs that are in the map.
+///
+/// # Safety
+/// A vector of each factor can be read; the outputs can be written, and nobody else does.
+#[inline(always)]
+unsafe fn back<S: Simd, P: Points>(
+    simd: S,
+    from: *const f32,
+    product_len: usize,
+    d: &Conv,
+    (sample, y, x): (usize, usize, usize),
+    vector: &Vector<S::V>,
+) {
+    let zero = simd.splat(0.0);
+    let mut lines = [[zero; MAX_A]; MAX_A];
+    for right in 0..P::A {
+        let mut column = [zero; MAX_A];
+        for (down, value) in column.iter_mut().enumerate().take(P::A) {
+            // SAFETY: the caller's promise.
+            *value = unsafe { simd.load(from.add((down * P::A + right) * product_len)) };
+        }
+        for (line, &value) in lines.iter_mut().zip(&P::output(simd, column)).take(P::M) {
+            line[right] = value;
+        }
+    }
+    let (h, w) = (d.output.h, d.output.w);
+    for (dy, &line) in lines.iter().enumerate().take(P::M.min(h - y)) {
+        for (dx, &sum) in P::output(simd, line).iter().enumerate().take(P::M.min(w - x)) {
+            let at = sample * d.output.len() + ((y + dy) * w + x + dx) * Order::BLOCK;
+            // SAFETY: the caller's promise.
+            unsafe { vector.put(simd, at as isize, sum) };
+        }
+    }
+}

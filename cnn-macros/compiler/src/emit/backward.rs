@@ -62,9 +62,9 @@ impl Backward<'_> {
             Task::InPlace { d } => d,
             Task::Copy { from, .. } => from,
         };
-        let layer = Literal::usize_unsuffixed(self.step.node);
+        let (layer, order) = self.context.shown(self.step.node);
         let slot = self.context.slot(Arena::Train, self.gradient(gradient));
-        quote!(frame.show_gradient(#layer, #slot, arena);)
+        quote!(frame.show_gradient(#layer, #order, #slot, arena);)
     }
 
     fn op(&self) -> Op {

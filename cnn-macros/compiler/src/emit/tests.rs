@@ -98,6 +98,22 @@ fn gradients_by_the_input_are_computed_on_demand() {
 }
 
 #[test]
+fn the_gradient_by_a_layers_output_is_shown_even_if_the_layer_first_copies_another() {
+    let mut net = Builder::new(3, 4, 4);
+    let skip = net.conv(0, 5, 3, 1, 1, 1);
+    let x = net.conv(skip, 5, 3, 1, 1, 1);
+    // While the sum's gradient is both values', the pool has to add its own to one of them.
+    let pool = net.max_pool(skip, 4, 1);
+    let sum = net.add(&[x, skip]);
+    let [pool, sum] = [pool, sum].map(|x| net.fc(x, 7));
+    net.add(&[pool, sum]);
+    let expansion = expansion(net.graph());
+    let shown = expansion.split("frame.show_gradient(2, ").nth(1).and_then(|rest| rest.split_once(')'));
+    assert_eq!(shown.expect("the pool shows one").0, "rt::Order::Nchw, grad::POOL1, arena");
+    assert!(expansion.contains("rt::add::copy(from, to, rt::Write::Set)"));
+}
+
+#[test]
 fn descriptors_and_what_is_shown_say_the_order_of_values() {
     let mut net = Builder::new(3, 9, 9);
     let x = net.conv(0, 32, 3, 1, 1, 1);

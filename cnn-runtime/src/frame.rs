@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::desc::Statistics;
+use crate::desc::{Order, Statistics};
 use crate::info::{ArenaPlan, Slot};
 
 /// The measures of one pass, which turn a planned [`Slot`] into a range of the arena; in training, also how it is made
@@ -23,12 +23,13 @@ pub struct Frame<'a> {
     pub probe: Option<&'a dyn Probe>,
 }
 
-/// Looks on while a pass in training runs. Layers are named by their place in the network.
+/// Looks on while a pass in training runs. Layers are named by their place in the network; values come in the order in
+/// which they stand in memory.
 pub trait Probe: Sync {
     /// What a layer made of the batch.
-    fn output(&self, layer: usize, values: &[f32]);
+    fn output(&self, layer: usize, order: Order, values: &[f32]);
     /// The gradient by what the layer made, once it is complete.
-    fn gradient(&self, layer: usize, values: &[f32]);
+    fn gradient(&self, layer: usize, order: Order, values: &[f32]);
 }
 
 impl Frame<'_> {
@@ -48,17 +49,17 @@ impl Frame<'_> {
         if self.inspect { 0.0 } else { rate }
     }
 
-    /// Shows what a layer made of the batch, which stands in `slot`, to whoever looks on.
-    pub fn show(&self, layer: usize, slot: Slot, arena: &[f32]) {
+    /// Shows what a layer made of the batch, which stands in `slot` in this order, to whoever looks on.
+    pub fn show(&self, layer: usize, order: Order, slot: Slot, arena: &[f32]) {
         if let Some(probe) = self.probe {
-            probe.output(layer, &arena[self.range(slot)]);
+            probe.output(layer, order, &arena[self.range(slot)]);
         }
     }
 
     /// Shows the gradient by what a layer made, as [`show`](Frame::show).
-    pub fn show_gradient(&self, layer: usize, slot: Slot, arena: &[f32]) {
+    pub fn show_gradient(&self, layer: usize, order: Order, slot: Slot, arena: &[f32]) {
         if let Some(probe) = self.probe {
-            probe.gradient(layer, &arena[self.range(slot)]);
+            probe.gradient(layer, order, &arena[self.range(slot)]);
         }
     }
 

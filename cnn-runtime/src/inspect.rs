@@ -4,9 +4,11 @@ use std::sync::Mutex;
 
 use ndarray::{ArrayD, ArrayView4, ArrayViewD, IxDyn};
 
+use crate::desc::{Map, Order};
 use crate::error::Error;
 use crate::frame::Probe;
 use crate::info::{LayerInfo, NetInfo, unknown_layer};
+use crate::kernel::order;
 use crate::network::Network;
 use crate::workspace::TrainWorkspace;
 
@@ -116,9 +118,10 @@ impl Seen {
         Seen { info, n, values: Mutex::new([(); 2].map(|()| vec![None; info.layers.len()])) }
     }
 
-    fn keep(&self, which: usize, layer: usize, values: &[f32]) {
+    fn keep(&self, which: usize, layer: usize, order: Order, values: &[f32]) {
         let shape = [&[self.n], self.info.layers[layer].output].concat();
-        let values = ArrayD::from_shape_vec(IxDyn(&shape), values.to_vec()).expect("the slot is as long as the batch");
+        let values = plain(&shape, order, values);
+        let values = ArrayD::from_shape_vec(IxDyn(&shape), values).expect("the slot is as long as the batch");
         // A pass that panicked leaves no half-written array behind.
         let mut all = self.values.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         all[which][layer] = Some(values);
@@ -132,11 +135,42 @@ impl Seen {
 }
 
 impl Probe for Seen {
-    fn output(&self, layer: usize, values: &[f32]) {
-        self.keep(0, layer, values);
+    fn output(&self, layer: usize, order: Order, values: &[f32]) {
+        self.keep(0, layer, order, values);
     }
 
-    fn gradient(&self, layer: usize, values: &[f32]) {
-        self.keep(1, layer, values);
+    fn gradient(&self, layer: usize, order: Order, values: &[f32]) {
+        self.keep(1, layer, order, values);
+    }
+}
+
+/// A copy of values of this shape, brought into NCHW order.
+fn plain(shape: &[usize], order: Order, values: &[f32]) -> Vec<f32> {
+    match (order, shape) {
+        (Order::Nchw16c, &[n, c, h, w]) => {
+            let mut plain = vec![0.0; values.len()];
+            order::change(&Map::blocked(c, h, w), n, values, &mut plain);
+            plain
+        }
+        _ => values.to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+    use crate::desc::{Map, Order};
+    use crate::kernel::order;
+    use crate::testing::uniform;
+
+    #[test]
+    fn blocks_are_shown_as_nchw() {
+        let (shape, map) = ([2, 32, 3, 5], Map::new(32, 3, 5));
+        let values = uniform(1, 2 * map.len());
+        let mut blocks = vec![0.0; values.len()];
+        order::change(&map, 2, &values, &mut blocks);
+        assert_eq!(plain(&shape, Order::Nchw16c, &blocks), values);
+        assert_eq!(plain(&shape, Order::Nchw, &values), values);
+        assert_eq!(plain(&[6, 160], Order::Nchw, &values), values);
     }
 }

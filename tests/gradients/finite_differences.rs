@@ -12,7 +12,9 @@ use cnn_runtime::prelude::*;
 use cnn_runtime::testing::uniform;
 use ndarray::{Array4, ArrayD, ArrayView2};
 
-use crate::networks::{Fan, Joins, Kinks, Names, Norms, Readers, Residual, Row, Spatial, Tensors, Windows};
+use crate::networks::{
+    BlockKinks, Blocks, Fan, Joins, Kinks, Names, Norms, Readers, Residual, Row, Spatial, Tensors, Windows,
+};
 use crate::random::{random, random_batch, random_network};
 
 /// Three: batch normalisation maps two samples to plus and minus one, whatever they are.
@@ -92,6 +94,12 @@ fn residual_units_and_a_network_as_a_step() {
 #[test]
 fn normalisations_and_dropout() {
     check::<Norms>(&SMOOTH, weighted);
+}
+
+#[test]
+fn blocks_of_channels() {
+    check::<Blocks>(&SMOOTH, weighted);
+    check::<BlockKinks>(&KINKED, weighted);
 }
 
 #[test]

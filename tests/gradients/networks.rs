@@ -107,4 +107,23 @@ cnn! {
         -> conv(7, 3x3) <7x3x5> -> lrn(size = 3, alpha = 0.5, beta = 0.75, k = 1)
         -> dropout(0.3) -> conv(5, 2x2) -> lrn(size = 5, alpha = 0.9, beta = 0.6, k = 1.5) -> softmax
         -> bn -> dropout(0.5) -> fc(6) -> log_softmax;
+
+    /// Values that stand in memory in blocks of sixteen channels, from where blocks begin to where they end. Smooth.
+    pub Blocks <3x9x7>
+        -> conv(16, 3x3, s2x1, p1) <16x5x7> -> tanh
+        -> low = conv(32, 1x1, nobias) -> bn -> silu
+        -> dwconv(3, p1) -> add(id, low -> conv(32, 3x3, p1))
+        -> concat(lrn(size = 3, alpha = 0.5, beta = 0.75, k = 1), dropout(0.3), conv(16, 3x3, p1)) <80x5x7>
+        -> avgpool(3, s2, p1) <80x3x4>
+        -> conv(32, 3x3, p1, g2) -> conv(16, 3x3, p1) -> tanh
+        -> mul(id, avgpool(global) -> conv(16, 1x1) -> sigmoid)
+        -> conv(32, 3x3, p1) -> dwconv(3, s2, p1) -> tanh <32x2x2>
+        -> conv(7, 2x2) -> fc(5);
+
+    /// Rectified blocks of channels and their maxima, of which the last ones are read in CHW order.
+    pub BlockKinks <3x13x11>
+        -> conv(16, 3x3, s2) <16x6x5> -> relu
+        -> add(id, conv(16, 3x3, p1) -> tanh -> conv(16, 3x3, p1)) -> silu
+        -> pool(3, s2, p1) <16x3x3> -> conv(48, 3x3, p1) -> leaky_relu(slope = 0.2)
+        -> pool(2, s1) <48x2x2> -> fc(5);
 }

@@ -4,7 +4,7 @@
 use cnn_runtime::prelude::*;
 use ndarray::{Array2, ArrayD, ArrayView2, ArrayView4, ArrayViewD, Axis, Slice};
 
-use crate::networks::{Fan, Joins, Kinks, Names, Row, Tensors, Windows};
+use crate::networks::{BlockKinks, Fan, Joins, Kinks, Names, Row, Tensors, Windows};
 use crate::random::{random, random_batch, random_network};
 
 const SAMPLES: usize = 5;
@@ -28,6 +28,11 @@ fn activations_of_one_value() {
 fn activations_in_rows() {
     check::<Row>();
     check::<Kinks>();
+}
+
+#[test]
+fn blocks_of_channels() {
+    check::<BlockKinks>();
 }
 
 #[test]

@@ -12,6 +12,17 @@ cnn! {
         -> conv(3, 3x3, p1) -> bn -> silu
         -> unit(3)
         -> avgpool(2) -> flatten -> fc(5) -> tanh -> dropout(0.5) -> fc(4);
+
+    /// Between its layers channels stand in blocks.
+    Wide <2x7x5> -> conv(32, 3x3, p1) -> silu -> avgpool(3, s2, p1) -> conv(16, 1x1) -> silu -> fc(4);
+
+    /// The first layer of that.
+    Head <2x7x5> -> conv(32, 3x3, p1);
+
+    /// A pool whose input shares its gradient with the sum.
+    Shared <2x7x5>
+        -> stem = conv(3, 3x3, p1) -> moved = tanh
+        -> concat(stem -> pool(7x5) -> upsample(7x5), add(moved, stem)) -> fc(4);
 }
 
 /// A network whose running statistics are those of some training.
@@ -82,6 +93,38 @@ fn gradients_say_how_the_score_changes() {
         }
     }
     assert_eq!(found.gradient("fc2").unwrap().slice(s![0, ..]).to_vec(), [0.0, 0.0, 1.0, 0.0]);
+}
+
+#[test]
+fn channels_are_shown_one_after_the_other_however_they_stand_in_memory() {
+    let (mut net, mut head, batch, class) = (Wide::new(5), Head::new(6), batch(), 1);
+    for name in ["conv1.weight", "conv1.bias"] {
+        head.set_tensor(name, net.tensor(name).unwrap().view()).unwrap();
+    }
+    let found = net.inspect_class(batch.view(), class).unwrap();
+    let mut workspace = head.workspace(2);
+    let expected = head.forward_batch(&mut workspace, batch.view()).unwrap();
+    let output = found.output("conv1").unwrap();
+    assert!(output.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5), "{output} against {expected}");
+
+    let mut workspace = net.train_workspace(2);
+    net.forward_train(&mut workspace, batch.view(), 0).unwrap();
+    let mut scores = workspace.output_gradient_mut().unwrap();
+    scores.fill(0.0);
+    scores.column_mut(class).fill(1.0);
+    net.backward(&mut workspace).unwrap();
+    // A bias moves all values of its channel.
+    let by_bias = workspace.gradient("conv1.bias").unwrap();
+    let gradient = found.gradient("conv1").unwrap().sum_axis(Axis(3)).sum_axis(Axis(2)).sum_axis(Axis(0));
+    assert!(gradient.iter().zip(&by_bias).all(|(a, b)| (a - b).abs() < 1e-5), "{gradient} against {by_bias}");
+}
+
+#[test]
+fn a_shared_gradient_is_not_taken_for_that_of_the_next_layer() {
+    let found = Shared::new(7).inspect_class(batch().view(), 0).unwrap();
+    for (layer, shape) in [("pool1", [2, 3, 1, 1]), ("moved", [2, 3, 7, 5]), ("stem", [2, 3, 7, 5])] {
+        assert_eq!(found.gradient(layer).unwrap().shape(), shape, "{layer}");
+    }
 }
 
 #[test]

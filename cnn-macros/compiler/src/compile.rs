@@ -4,6 +4,7 @@ use crate::backward::{Tape, differentiate};
 use crate::count::{Costs, Overflow, count};
 use crate::ir::Graph;
 use crate::layout::Layout;
+use crate::plan::order::{Order, orders};
 use crate::plan::{self, Plan};
 
 /// Everything that the later phases find out about a graph.
@@ -15,6 +16,8 @@ pub struct Compiled {
     pub layout: Layout,
     /// The backward pass.
     pub tape: Tape,
+    /// The order of each value in memory.
+    pub orders: Vec<Order>,
     /// The arena of inference.
     pub infer: Plan,
     /// The arena of training.
@@ -31,6 +34,7 @@ pub fn compile(graph: &Graph) -> Result<Compiled, Overflow> {
     Ok(Compiled {
         costs,
         layout: Layout::of(graph),
+        orders: orders(graph),
         infer: plan::inference(graph, &tape),
         train: plan::training(graph, &tape),
         tape,

@@ -18,9 +18,11 @@ pub fn steps(context: &Context<'_>) -> Vec<TokenStream> {
     let mut layers = Vec::new();
     let mut index = 0;
     for steps in tape.steps.chunk_by(|a, b| a.node == b.node) {
+        // The first one may copy the gradient of an input; the last one reads that of the output.
+        let show = steps.last().map(|step| Backward { context, step, index }.show());
         let calls = steps.iter().enumerate().map(|(offset, step)| {
-            let backward = Backward { context, step, index: index + offset };
-            let (show, call) = ((offset == 0).then(|| backward.show()), backward.call());
+            let call = Backward { context, step, index: index + offset }.call();
+            let show = show.as_ref().filter(|_| offset == 0);
             let call = quote!(#show #call);
             if step.on_demand { quote!(if want_input { #call }) } else { call }
         });
@@ -62,9 +64,9 @@ impl Backward<'_> {
             Task::InPlace { d } => d,
             Task::Copy { from, .. } => from,
         };
-        let layer = Literal::usize_unsuffixed(self.step.node);
+        let (layer, order) = self.context.shown(self.step.node);
         let slot = self.context.slot(Arena::Train, self.gradient(gradient));
-        quote!(frame.show_gradient(#layer, #slot, arena);)
+        quote!(frame.show_gradient(#layer, #order, #slot, arena);)
     }
 
     fn op(&self) -> Op {

@@ -6,7 +6,8 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 use super::literal::{self, Names, float, int};
-use crate::ir::{Graph, Op, Shape, Window};
+use crate::ir::{Graph, Op, Shape, ValueId, Window};
+use crate::plan::order::Order;
 
 /// The descriptors of a network.
 #[derive(Debug, Default)]
@@ -18,11 +19,12 @@ pub struct Descriptors {
 }
 
 impl Descriptors {
-    /// Makes the descriptors of all nodes. `nodes` are the constant names of the nodes, all taken from `names`.
-    pub fn of(graph: &Graph, nodes: &[Ident], names: &mut Names) -> Self {
+    /// Makes the descriptors of all nodes, for values in these orders. `nodes` are the constant names of the nodes, all
+    /// taken from `names`.
+    pub fn of(graph: &Graph, orders: &[Order], nodes: &[Ident], names: &mut Names) -> Self {
         let mut all = Descriptors::default();
         for (index, own) in nodes.iter().enumerate() {
-            let parts = describe(graph, index);
+            let parts = describe(graph, orders, index);
             let several = parts.len() > 1;
             let idents = parts.into_iter().enumerate().map(|(part, (kind, value))| {
                 let name = |names: &mut Names| {
@@ -68,13 +70,14 @@ fn doc(graph: &Graph, index: usize) -> String {
 }
 
 /// The types and the fields of a node's descriptors.
-fn describe(graph: &Graph, index: usize) -> Vec<(TokenStream, TokenStream)> {
+fn describe(graph: &Graph, orders: &[Order], index: usize) -> Vec<(TokenStream, TokenStream)> {
     let node = &graph.nodes[index];
     let Some(&first) = node.inputs.first() else { return Vec::new() };
     let (input, output) = (graph.shape(first), node.output);
     let one = |kind, fields| vec![(kind, quote!({ #fields }))];
+    let map = |value: ValueId| literal::map(graph.shape(value).to_map(), orders[value]);
     let ends = || {
-        let (input, output) = (literal::map(input.to_map()), literal::map(output.to_map()));
+        let (input, output) = (map(first), map(index + 1));
         quote!(input: #input, output: #output)
     };
     match node.op {
@@ -89,23 +92,23 @@ fn describe(graph: &Graph, index: usize) -> Vec<(TokenStream, TokenStream)> {
             one(quote!(Fc), quote!(inputs: #inputs, outputs: #outputs))
         }
         Op::Trained { apply, tensor } => {
-            let [input, tensor] = [input, tensor].map(|shape| literal::map(shape.to_map()));
+            let (input, tensor) = (map(first), literal::map(tensor.to_map(), Order::Nchw));
             let apply = literal::apply(apply);
             one(quote!(Trained), quote!(apply: #apply, input: #input, tensor: #tensor))
         }
         Op::Softmax { log } => {
-            let map = literal::map(input.to_map());
+            let map = map(first);
             one(quote!(Softmax), quote!(map: #map, log: #log))
         }
-        Op::BatchNorm { eps, momentum } => batch_norm(input, eps, momentum),
+        Op::BatchNorm { eps, momentum } => batch_norm(input, orders[first], eps, momentum),
         Op::Lrn { size, alpha, beta, k } => {
-            let (map, size) = (literal::map(input.to_map()), int(size));
+            let (map, size) = (map(first), int(size));
             let [alpha, beta, k] = [alpha, beta, k].map(float);
             one(quote!(Lrn), quote!(map: #map, size: #size, alpha: #alpha, beta: #beta, k: #k))
         }
         Op::Concat => parts(graph, index),
         Op::Arith(arith) => {
-            let [a, b] = [0, 1].map(|input| literal::map(graph.shape(node.inputs[input]).to_map()));
+            let [a, b] = [0, 1].map(|input| map(node.inputs[input]));
             let arith = literal::arith(arith);
             one(quote!(Join), quote!(arith: #arith, inputs: [#a, #b]))
         }
@@ -114,12 +117,12 @@ fn describe(graph: &Graph, index: usize) -> Vec<(TokenStream, TokenStream)> {
             one(quote!(Expand), quote!(#ends))
         }
         Op::Permute(order) => {
-            let (input, order) = (literal::map(input.to_map()), literal::ints(&order));
+            let (input, order) = (map(first), literal::ints(&order));
             one(quote!(Permute), quote!(input: #input, order: [#(#order),*]))
         }
         Op::Pad { pad, fill } => {
             let fill = literal::fill(fill);
-            let (input, pad) = (literal::map(input.to_map()), literal::ints(&pad));
+            let (input, pad) = (map(first), literal::ints(&pad));
             one(quote!(Pad), quote!(input: #input, pad: [#(#pad),*], fill: #fill))
         }
         Op::Resize { sampling, coordinates, scale } => {
@@ -130,7 +133,7 @@ fn describe(graph: &Graph, index: usize) -> Vec<(TokenStream, TokenStream)> {
             one(quote!(Resize), quote!(#ends, sampling: #sampling, coordinates: #coordinates, scale: #scale))
         }
         Op::Upsample { scale, resample } => {
-            let (input, scale) = (literal::map(input.to_map()), literal::ints(&scale));
+            let (input, scale) = (map(first), literal::ints(&scale));
             let resample = literal::resample(resample);
             one(quote!(Upsample), quote!(input: #input, scale: [#(#scale),*], resample: #resample))
         }
@@ -148,17 +151,17 @@ fn pool(ends: TokenStream, window: Window, counted: [usize; 4]) -> Vec<(TokenStr
     vec![(quote!(Pool), quote!({ #ends, window: #window, counted: [#(#counted),*] }))]
 }
 
-fn batch_norm(input: Shape, eps: f32, momentum: f32) -> Vec<(TokenStream, TokenStream)> {
+fn batch_norm(input: Shape, order: Order, eps: f32, momentum: f32) -> Vec<(TokenStream, TokenStream)> {
     let map = input.to_map();
     let (channels, plane) = (int(map.c), int(map.h * map.w));
-    let [eps, momentum] = [eps, momentum].map(float);
+    let ([eps, momentum], order) = ([eps, momentum].map(float), literal::order(order));
     vec![(
         quote!(BatchNorm),
-        quote!({ channels: #channels, plane: #plane, order: rt::Order::Nchw, eps: #eps, momentum: #momentum }),
+        quote!({ channels: #channels, plane: #plane, order: #order, eps: #eps, momentum: #momentum }),
     )]
 }
 
-/// Channels come first, so that each branch is one stretch of an output sample.
+/// Channels come first, single or in whole blocks, so that each branch is one stretch of an output sample.
 fn parts(graph: &Graph, index: usize) -> Vec<(TokenStream, TokenStream)> {
     let node = &graph.nodes[index];
     let total = int(node.output.len());

@@ -50,6 +50,12 @@ impl Context<'_> {
         quote!(frame.dropped(#rate), rt::dropout::key(seed, #layer))
     }
 
+    /// The number of a layer that is shown to whoever looks on, and the order in which its output and the gradient by it
+    /// stand.
+    pub fn shown(&self, node: usize) -> (Literal, TokenStream) {
+        (Literal::usize_unsuffixed(node), literal::order(self.compiled.orders[node + 1]))
+    }
+
     /// A node's argmax view as 16-bit integers, exactly one per element of its output.
     pub fn argmax(&self, node: usize) -> TokenStream {
         let len = self.graph.nodes[node].output.len();
@@ -79,8 +85,9 @@ impl Forward<'_> {
         if self.arena == Arena::Infer {
             return calls;
         }
-        let (layer, slot) = (Literal::usize_unsuffixed(self.node), self.context.slot(self.arena, self.output()));
-        Some(quote!(#calls frame.show(#layer, #slot, arena);))
+        let (layer, order) = self.context.shown(self.node);
+        let slot = self.context.slot(self.arena, self.output());
+        Some(quote!(#calls frame.show(#layer, #order, #slot, arena);))
     }
 
     fn calls(&self) -> Option<TokenStream> {

@@ -6,6 +6,7 @@ use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{format_ident, quote};
 
 use crate::ir::{Act, Apply, Arith, Coordinates, Fill, Map, Resample, Rounding, Sampling, Window};
+use crate::plan::order::Order;
 
 /// Integers without a suffix.
 pub fn int(value: usize) -> Literal {
@@ -27,9 +28,19 @@ pub fn float(value: f32) -> TokenStream {
     if value.is_sign_negative() { quote!(-#magnitude) } else { quote!(#magnitude) }
 }
 
-pub fn map(Map { c, h, w }: Map) -> TokenStream {
+pub fn map(Map { c, h, w }: Map, order: Order) -> TokenStream {
     let (c, h, w) = (int(c), int(h), int(w));
-    quote!(rt::Map::new(#c, #h, #w))
+    match order {
+        Order::Nchw => quote!(rt::Map::new(#c, #h, #w)),
+        Order::Nchw16c => quote!(rt::Map::blocked(#c, #h, #w)),
+    }
+}
+
+pub fn order(order: Order) -> TokenStream {
+    match order {
+        Order::Nchw => quote!(rt::Order::Nchw),
+        Order::Nchw16c => quote!(rt::Order::Nchw16c),
+    }
 }
 
 pub fn window(window: Window) -> TokenStream {

@@ -64,7 +64,7 @@ pub fn network(net: &Network, compiled: Option<&Compiled>) -> TokenStream {
         (Some(graph), Some(compiled)) => {
             let mut names = Names::beside(&RESERVED);
             let nodes: Vec<Ident> = graph.nodes.iter().map(|node| names.constant(&node.name)).collect();
-            let descriptors = Descriptors::of(graph, &nodes, &mut names);
+            let descriptors = Descriptors::of(graph, &compiled.orders, &nodes, &mut names);
             let context = Context { graph, compiled, nodes, descriptors };
             (info::docs(net, graph, compiled), block(net, &context))
         }

@@ -98,6 +98,51 @@ fn gradients_by_the_input_are_computed_on_demand() {
 }
 
 #[test]
+fn the_gradient_by_a_layers_output_is_shown_even_if_the_layer_first_copies_another() {
+    let mut net = Builder::new(3, 4, 4);
+    let skip = net.conv(0, 5, 3, 1, 1, 1);
+    let x = net.conv(skip, 5, 3, 1, 1, 1);
+    // While the sum's gradient is both values', the pool has to add its own to one of them.
+    let pool = net.max_pool(skip, 4, 1);
+    let sum = net.add(&[x, skip]);
+    let [pool, sum] = [pool, sum].map(|x| net.fc(x, 7));
+    net.add(&[pool, sum]);
+    let expansion = expansion(net.graph());
+    let shown = expansion.split("frame.show_gradient(2, ").nth(1).and_then(|rest| rest.split_once(')'));
+    assert_eq!(shown.expect("the pool shows one").0, "rt::Order::Nchw, grad::POOL1, arena");
+    assert!(expansion.contains("rt::add::copy(from, to, rt::Write::Set)"));
+}
+
+#[test]
+fn descriptors_and_what_is_shown_say_the_order_of_values() {
+    let mut net = Builder::new(3, 9, 9);
+    let x = net.conv(0, 32, 3, 1, 1, 1);
+    let x = net.bn(x);
+    let x = net.same(Op::Lrn { size: 3, alpha: 1e-4, beta: 0.75, k: 2.0 }, x);
+    let x = net.conv(x, 32, 3, 1, 1, 32);
+    let x = net.max_pool(x, 2, 2);
+    net.fc(x, 5);
+    let expansion = expansion(net.graph());
+    let blocked = "rt::Map::blocked(32, 9, 9)";
+    for pair in [
+        format!("input: rt::Map::new(3, 9, 9),\n        output: {blocked},"),
+        format!("input: {blocked},\n        output: {blocked},"),
+        format!("input: {blocked},\n        output: rt::Map::new(32, 4, 4),"),
+        format!("map: {blocked},"),
+        "plane: 81,\n        order: rt::Order::Nchw16c,".to_owned(),
+    ] {
+        assert_eq!(expansion.matches(&pair).count(), 1, "{pair}");
+    }
+    let shown = |layer: usize, order| format!("({layer}, rt::Order::{order}, ");
+    for (layer, order) in ["Nchw16c", "Nchw16c", "Nchw16c", "Nchw16c", "Nchw", "Nchw"].into_iter().enumerate() {
+        let shown = shown(layer, order);
+        for show in ["show", "show_gradient"] {
+            assert_eq!(expansion.matches(&format!("frame.{show}{shown}")).count(), 1, "{show}{shown}");
+        }
+    }
+}
+
+#[test]
 fn every_operation_is_emitted_in_all_three_passes() {
     let mut net = Builder::new(3, 4, 4);
     let conv = net.conv(0, 4, 3, 1, 1, 1);

@@ -3,10 +3,16 @@
 //! [`fuse`] decides which layers are done by the one before them, [`storage`] which values share a buffer, `lifetime`
 //! when each buffer is live, [`alloc`] where it stands.
 //! Inference and training have a plan each.
+//!
+//! [`order`] decides, for both, in which order the elements of each value stand in its buffer. Whatever shares a buffer
+//! has one order: what works in place or is fused into another layer keeps its input's, and a value that is read as one of
+//! another shape is NCHW. Gradients and what layers save have the order of their values. Nobody outside sees blocks: the
+//! network's input and output are NCHW, and what is shown of the values between is brought into that order.
 
 pub mod alloc;
 pub mod fuse;
 mod lifetime;
+pub mod order;
 pub mod storage;
 
 use crate::backward::Tape;

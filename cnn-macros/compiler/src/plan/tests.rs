@@ -105,15 +105,15 @@ fn the_plans_stay_near_the_least_possible() {
     }
 }
 
-/// A random graph that keeps the promises of the IR, one entry per layer.
-fn grow(layers: &[(u8, usize, usize)]) -> Graph {
+/// A random graph of so many channels that keeps the promises of the IR, one entry per layer.
+fn grow(channels: usize, layers: &[(u8, usize, usize)]) -> Graph {
     let mut net = Builder::new(3, 6, 5);
-    let mut values = vec![0];
+    let mut values = vec![net.conv(0, channels, 1, 1, 0, 1)];
     for &(kind, a, b) in layers {
         let x = values[values.len() - 1 - a % values.len().min(3)];
         let y = values[b % values.len()];
         values.push(match kind {
-            0 => net.conv(x, 3, 3, 1, 1, 1),
+            0 => net.conv(x, channels, 3, 1, 1, 1),
             1 => net.relu(x),
             2 => net.act(x, Act::Gelu),
             3 => net.bn(x),
@@ -126,7 +126,8 @@ fn grow(layers: &[(u8, usize, usize)]) -> Graph {
         });
     }
     // The IR promises that every value reaches the output.
-    net.concat(&values);
+    let outputs: Vec<_> = values.into_iter().map(|value| net.conv(value, 3, 1, 1, 0, 1)).collect();
+    net.concat(&outputs);
     net.graph().clone()
 }
 
@@ -135,7 +136,7 @@ proptest! {
     fn no_two_live_buffers_of_a_network_overlap(
         layers in prop::collection::vec((0_u8..11, any::<usize>(), any::<usize>()), 1..40)
     ) {
-        let graph = grow(&layers);
+        let graph = grow(3, &layers);
         let tape = differentiate(&graph);
         for plan in [inference(&graph, &tape), training(&graph, &tape)] {
             for (index, a) in plan.buffers.iter().enumerate() {
@@ -145,6 +146,20 @@ proptest! {
                     let apart = a.offset + a.len <= b.offset || b.offset + b.len <= a.offset;
                     prop_assert!(!together || apart, "{a:?} and {b:?}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn values_that_share_a_buffer_share_an_order(
+        layers in prop::collection::vec((0_u8..11, any::<usize>(), any::<usize>()), 1..40)
+    ) {
+        let graph = grow(32, &layers);
+        let (tape, orders) = (differentiate(&graph), order::orders(&graph));
+        for plan in [inference(&graph, &tape), training(&graph, &tape)] {
+            for (value, &buffer) in plan.value.iter().enumerate() {
+                let Purpose::Value(first) = plan.buffers[buffer].purpose else { unreachable!("a value's buffer") };
+                prop_assert_eq!(orders[value], orders[first], "{} and {}", value, first);
             }
         }
     }

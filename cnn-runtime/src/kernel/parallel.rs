@@ -4,18 +4,24 @@
 
 use std::ops::Range;
 
-use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
-
 use crate::pool;
 
 /// Multiply-accumulates below which waking another thread costs more than it saves: about 40 microseconds of work.
 pub(crate) const SERIAL_MACS: usize = 2_000_000;
 
+/// By how much less is shared where the other threads are awake.
+pub(crate) const AWAKE: usize = 8;
+
+/// Whether so many multiply-accumulates are shared.
+fn is_shared(macs: usize) -> bool {
+    pool::is_wide() && macs >= if pool::is_awake() { SERIAL_MACS / AWAKE } else { SERIAL_MACS }
+}
+
 /// Calls `task` for every index below `tasks`, on one thread if the whole is fewer than [`SERIAL_MACS`].
 ///
 /// Which thread runs a task is left open, so tasks must not depend on one another or on the number of threads.
 pub(crate) fn for_each(tasks: usize, macs: usize, task: impl Fn(usize) + Sync + Send) {
-    if tasks == 1 || macs < SERIAL_MACS || !pool::is_wide() {
+    if tasks == 1 || !is_shared(macs) {
         (0..tasks).for_each(task);
     } else {
         share(tasks, &task);
@@ -25,19 +31,18 @@ pub(crate) fn for_each(tasks: usize, macs: usize, task: impl Fn(usize) + Sync + 
 /// Parts to cut work into where each part repeats something that the others do too: `most` at most, and no more than
 /// keep the threads there are busy. Not for work whose result depends on how it is cut.
 pub(crate) fn parts(most: usize, macs: usize) -> usize {
-    if macs < SERIAL_MACS || !pool::is_wide() { 1 } else { most.min(2 * rayon::current_num_threads()) }
+    if is_shared(macs) { most.min(2 * rayon::current_num_threads()) } else { 1 }
 }
 
-/// `parts`, or so many more that all threads have equally many: one that waits for another falls asleep, and waking it
-/// for the next layer takes as long as a small layer. Not for work whose result depends on how it is cut.
+/// `parts`, or so many more that all threads have equally many. Not for work whose result depends on how it is cut.
 pub(crate) fn even(parts: usize, macs: usize) -> usize {
-    if macs < SERIAL_MACS { parts } else { parts.next_multiple_of(rayon::current_num_threads()) }
+    if is_shared(macs) { parts.next_multiple_of(rayon::current_num_threads()) } else { parts }
 }
 
 /// Calls `task` for every index below `tasks` on the threads of the pool. Not generic, so that rayon's machinery is
 /// compiled once and not for every kernel.
 pub(crate) fn share(tasks: usize, task: &(dyn Fn(usize) + Sync)) {
-    pool::enter(|| (0..tasks).into_par_iter().with_max_len(1).for_each(task));
+    pool::share(tasks, task);
 }
 
 /// The `index`th of `parts` consecutive ranges that cover `0..total`, each a multiple of `unit` long but the last.

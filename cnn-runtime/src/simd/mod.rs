@@ -131,9 +131,40 @@ pub(crate) trait Simd: Copy + Send + Sync {
         }
     }
 
+    /// Transposes a matrix of some rows and columns: rows stand a distance apart in the first slice, columns in the second.
+    #[inline(always)]
+    fn transposed(
+        self,
+        [rows, columns]: [usize; 2],
+        (from, from_step): (&[f32], usize),
+        (to, to_step): (&mut [f32], usize),
+    ) {
+        for row in (0..rows).step_by(Self::LANES) {
+            for column in (0..columns).step_by(Self::LANES) {
+                let (height, width) = ((rows - row).min(Self::LANES), (columns - column).min(Self::LANES));
+                let from = &from[row * from_step + column..][..(height - 1) * from_step + width];
+                let to = &mut to[column * to_step + row..][..(width - 1) * to_step + height];
+                if height == Self::LANES && width == Self::LANES {
+                    // SAFETY: both blocks are whole, and in their slices.
+                    unsafe { self.transpose((from.as_ptr(), from_step), (to.as_mut_ptr(), to_step)) };
+                    continue;
+                }
+                for i in 0..height {
+                    for j in 0..width {
+                        to[j * to_step + i] = from[i * from_step + j];
+                    }
+                }
+            }
+        }
+    }
+
     /// Asks for the cache line at `p` ahead of time, where the processor can; any address will do.
     #[inline(always)]
     fn prefetch(self, _p: *const f32) {}
+
+    /// As [`Simd::prefetch`], for later: only into the second-level cache.
+    #[inline(always)]
+    fn prefetch_later(self, _p: *const f32) {}
 
     /// Reads `LANES` floats.
     ///

@@ -3,6 +3,8 @@
 //! Inputs whose coordinates leave the same remainder by the stride meet the same taps. Each such phase is a convolution of
 //! `d_output` at stride 1 with those taps, turned round; at stride 1 there is one phase with all of them.
 
+use std::ops::Range;
+
 use crate::desc::{Conv, Write};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
@@ -10,6 +12,7 @@ use crate::kernel::gemm::sink::Columns;
 use crate::kernel::gemm::{Gemm, Left};
 use crate::kernel::parallel::{self, Shared};
 use crate::kernel::post::Post;
+use crate::simd::{Kernel, Simd};
 
 use super::gather;
 use super::im2col::Im2col;
@@ -122,7 +125,7 @@ fn one(
     }
     .in_blocks(d.input.block());
     let turned = &mut scratch[..icg * ocg * taps];
-    turn(d, vertical, horizontal, weight, turned);
+    turn(isa, d, vertical, horizontal, weight, turned);
     let gemm = Gemm {
         m: icg,
         n: n * vertical.inputs * horizontal.inputs,
@@ -154,38 +157,54 @@ fn one(
 
 /// Writes the weights of one group as a left side: a row for each input channel, and for the depth the output channels
 /// and their taps of a phase, turned round.
-fn turn(d: &Conv, v: Phase, h: Phase, weight: &[f32], turned: &mut [f32]) {
-    let [kernel_h, kernel_w] = d.window.kernel;
-    let (plane, taps) = (kernel_h * kernel_w, v.count * h.count);
+fn turn(isa: Isa, d: &Conv, v: Phase, h: Phase, weight: &[f32], turned: &mut [f32]) {
+    let taps = v.count * h.count;
     let (icg, ocg) = (d.input.c / d.groups, d.output.c / d.groups);
     let turned = Shared::new(turned);
     let inputs = Blocks::of(icg);
     // A weight is moved in the time of a few multiply-adds.
-    parallel::for_each(inputs.count(), 16 * taps * icg * ocg, |block| {
+    parallel::for_each(inputs.count(), 4 * taps * icg * ocg, |block| {
         let ics = inputs.rows(block);
         // SAFETY: the blocks follow one another.
         let to = unsafe { turned.part(ics.start * ocg * taps..ics.end * ocg * taps) };
-        for ocs in Blocks::of(ocg).iter() {
-            let from = &weight[ocs.start * d.taps()..ocs.end * d.taps()];
-            for tap in 0..taps {
-                let (kh, kw) = (v.first + tap / h.count * v.step, h.first + tap % h.count * h.step);
-                let back = taps - 1 - tap;
-                for (i, ic) in ics.clone().enumerate() {
-                    let from = &from[(ic * plane + kh * kernel_w + kw) * ocs.len()..][..ocs.len()];
-                    for (oc, &value) in ocs.clone().zip(from) {
-                        to[(oc * taps + back) * ics.len() + i] = value;
-                    }
-                }
-            }
-        }
+        isa.run(Turn { d, v, h, weight, ics, to });
     });
 }
 
+/// The part of [`turn`] for a block of input channels.
+struct Turn<'a> {
+    d: &'a Conv,
+    v: Phase,
+    h: Phase,
+    weight: &'a [f32],
+    ics: Range<usize>,
+    to: &'a mut [f32],
+}
+
+impl Kernel for Turn<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Turn { d, v, h, weight, ics, to } = self;
+        let [kernel_h, kernel_w] = d.window.kernel;
+        let (plane, taps) = (kernel_h * kernel_w, v.count * h.count);
+        for ocs in Blocks::of(d.output.c / d.groups).iter() {
+            let from = &weight[ocs.start * d.taps()..ocs.end * d.taps()];
+            for tap in 0..taps {
+                let (kh, kw) = (v.first + tap / h.count * v.step, h.first + tap % h.count * h.step);
+                let first = (ics.start * plane + kh * kernel_w + kw) * ocs.len();
+                let back = (ocs.start * taps + taps - 1 - tap) * ics.len();
+                let (from, to) = ((&from[first..], plane * ocs.len()), (&mut to[back..], taps * ics.len()));
+                simd.transposed([ics.len(), ocs.len()], from, to);
+            }
+        }
+    }
+}
+
 /// As [`turn`] for all groups of a convolution at stride 1, whose one phase has all taps.
-pub(super) fn turn_all(d: &Conv, weight: &[f32], turned: &mut [f32]) {
+pub(super) fn turn_all(isa: Isa, d: &Conv, weight: &[f32], turned: &mut [f32]) {
     let len = d.weight_len() / d.groups;
     for (weight, turned) in weight.chunks_exact(len).zip(turned.chunks_exact_mut(len)) {
-        turn(d, phase(d, 0, 0), phase(d, 1, 0), weight, turned);
+        turn(isa, d, phase(d, 0, 0), phase(d, 1, 0), weight, turned);
     }
 }
 

@@ -234,7 +234,12 @@ impl Task<'_> {
                 let residual = product.post.residual().map(|residual| residual.as_ptr().wrapping_add(first));
                 Finish::of(&product.post, channels, product.write, product.c.at(first), residual, product.c_stride)
             };
-            for (spot, pieces) in spots.iter() {
+            // While a block is at work, the next one is brought nearer.
+            let (next, later_step) = match weights.get(rows.end * depth..) {
+                Some(next) if !next.is_empty() => (next.as_ptr(), (rows.len() / spots.len()).max(1)),
+                _ => (block.as_ptr(), 0),
+            };
+            for (index, (spot, pieces)) in spots.iter().enumerate() {
                 for begin in (0..width).step_by(2 * S::LANES) {
                     let vectors = ((width - begin) / S::LANES).min(2);
                     let tile = Tile {
@@ -244,6 +249,8 @@ impl Task<'_> {
                         steps: read.steps,
                         ahead: read.ahead,
                         line: read.line,
+                        later: next.wrapping_add(index * depth * later_step),
+                        later_step,
                         sums: sums.0.as_mut_ptr(),
                     };
                     let rows = (rows.len() - begin).min(vectors * S::LANES);

@@ -31,6 +31,10 @@ pub(in crate::kernel::conv) struct Tile<'a> {
     pub ahead: &'a [u32],
     /// Distance between the lines of a tile of two.
     pub line: usize,
+    /// What is asked for into the second-level cache, a place at each step: weights that come next.
+    pub later: *const f32,
+    /// Distance between those places.
+    pub later_step: usize,
     /// Where the sums go: a row of one or two vectors for each position.
     pub sums: *mut f32,
 }
@@ -75,13 +79,15 @@ struct Sized<'a, const L: usize, const P: usize, const NV: usize, const APART: u
 impl<const L: usize, const P: usize, const NV: usize, const APART: usize> Kernel for Sized<'_, L, P, NV, APART> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Tile { mut weights, weight_step, input, steps, ahead, line, sums } = self.0;
+        let Tile { mut weights, weight_step, input, steps, ahead, line, mut later, later_step, sums } = self.0;
         let mut acc = [[[simd.splat(0.0); NV]; P]; L];
         // SAFETY: `compute` was promised all that is read and written here; a prefetch touches nothing.
         unsafe {
             for (&step, &ahead) in steps.iter().zip(ahead) {
                 let first = input.add(step as usize);
                 simd.prefetch(input.wrapping_add(ahead as usize));
+                simd.prefetch_later(later);
+                later = later.wrapping_add(later_step);
                 let mut right = [simd.splat(0.0); NV];
                 for (v, right) in right.iter_mut().enumerate() {
                     *right = simd.load(weights.add(v * S::LANES));

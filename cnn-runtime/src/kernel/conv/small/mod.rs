@@ -92,7 +92,7 @@ pub(super) fn backward_data(
         grid: [d.input.h, d.input.w],
     };
     let channels = d.input.c / d.groups;
-    super::backward_data::turn_all(d, weight, scratch);
+    super::backward_data::turn_all(isa, d, weight, scratch);
     let weights = Weights { data: scratch, rows: channels, taps: taps.len() };
     let (post, add) = (Post::new(), write == Write::Add);
     Product { taps, n, groups: d.groups, channels, input: d_output, weights, post, add }.run(isa, d_input);

@@ -155,6 +155,8 @@ fn multiply<S: Simd>(simd: S, rows: usize, u: &[f32], v: &[f32], products: &mut 
                 steps,
                 ahead,
                 line: 0,
+                later: u.as_ptr(),
+                later_step: 0,
                 sums: sums[..tiles.len() * vectors * S::LANES].as_mut_ptr(),
             };
             // SAFETY: `v` holds all blocks of all tiles, `u` whole vectors for each step, and there is room for the sums.

@@ -4,12 +4,15 @@
 //! that the choice follows from sizes alone. The constants are measured.
 
 use super::layout::MAX_VECTORS;
-use super::{FACTORS, TRANSFORMS, Tile};
+use super::{FACTORS, TRANSFORMS, Tile, blocked};
 use crate::desc::Conv;
 use crate::kernel::blocks::Blocks;
 
-/// Tiles that one vector holds.
+/// Lanes of a vector.
 const LANES: usize = 16;
+
+/// Tiles of a register tile where channels stand in blocks.
+const POSITIONS: usize = 14;
 
 /// Floats that stay in a second-level cache of one megabyte.
 const L2: usize = 1 << 18;
@@ -38,21 +41,30 @@ struct Costs {
 /// Floats of a block of transformed weights that cost nothing but their making.
 const BLOCK: usize = 1 << 17;
 /// To collect the weights of a pair of channels that are exchanged.
-const TURN: usize = 10;
+const TURN: usize = 4;
 
 /// Cycles of the way with `tile`.
 fn winograd(d: &Conv, n: usize, tile: Tile, coming: Coming) -> usize {
-    let (m, costs) = match tile {
-        Tile::F2 => (2, Costs { input: 150, output: 60, weight: 5 }),
-        Tile::F4 => (4, Costs { input: 350, output: 160, weight: 10 }),
+    let blocked = d.input.is_blocked();
+    let (m, costs) = match (tile, blocked) {
+        (Tile::F2, false) => (2, Costs { input: 150, output: 60, weight: 5 }),
+        (Tile::F4, false) => (4, Costs { input: 350, output: 160, weight: 10 }),
+        (Tile::F2, true) => (2, Costs { input: 60, output: 40, weight: 5 }),
+        (Tile::F4, true) => (4, Costs { input: 150, output: 100, weight: 10 }),
     };
-    let vectors = (n * d.output.h.div_ceil(m) * d.output.w.div_ceil(m)).div_ceil(LANES);
+    let tiles = n * d.output.h.div_ceil(m) * d.output.w.div_ceil(m);
+    // Without blocks, vectors are of tiles, and whole.
+    let tiles = if blocked { tiles } else { tiles.next_multiple_of(LANES) };
     let pairs = d.input.c * d.output.c;
     let weights = tile.products() * pairs;
-    let multiplying = weights * vectors * 9 / 16;
-    let transforms = vectors * (costs.input * d.input.c + costs.output * d.output.c);
-    let panel = tile.products() * d.input.c * 2 * LANES;
-    let tasks = vectors.div_ceil(2 * (FACTORS / panel).clamp(1, MAX_VECTORS / 2));
+    let multiplying = weights * tiles / LANES * 9 / 16;
+    let transforms = tiles * (costs.input * d.input.c + costs.output * d.output.c) / LANES;
+    let tasks = tiles.div_ceil(if blocked {
+        blocked::tiles_of_task(tile.products(), d.input.c, POSITIONS)
+    } else {
+        let panel = tile.products() * d.input.c * 2 * LANES;
+        2 * (FACTORS / panel).clamp(1, MAX_VECTORS / 2) * LANES
+    });
     // A large block of transformed weights crowds the cache.
     let block = (tile.products() * Blocks::MOST * d.input.c).clamp(BLOCK, 2 * BLOCK);
     let weight = match coming {

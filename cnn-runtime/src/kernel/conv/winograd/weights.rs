@@ -213,11 +213,12 @@ fn turned<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize>,
     let mut taps = [[[0.0; Blocks::MOST]; TAPS]; Blocks::MOST];
     for ocs in Blocks::of(out).iter() {
         let from = &data[(ocs.start * input + rows.start * ocs.len()) * TAPS..][..len * ocs.len() * TAPS];
-        for (index, from) in from.chunks_exact(ocs.len()).enumerate() {
-            let (row, tap) = (index / TAPS, index % TAPS);
-            for (taps, &value) in taps.iter_mut().zip(from) {
-                taps[TAPS - 1 - tap][row] = value;
-            }
+        for tap in 0..TAPS {
+            let (from, to) = (
+                &from[tap * ocs.len()..],
+                &mut taps.as_flattened_mut().as_flattened_mut()[(TAPS - 1 - tap) * Blocks::MOST..],
+            );
+            simd.transposed([len, ocs.len()], (from, TAPS * ocs.len()), (to, TAPS * Blocks::MOST));
         }
         for (oc, taps) in ocs.zip(&taps) {
             let taps = taps.as_flattened().as_ptr();

@@ -7,17 +7,20 @@
 
 #![allow(unsafe_code)] // a pass borrows from the stack of the thread that waits for it
 
+mod crew;
+
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
-use crate::info::{LayerInfo, NetInfo};
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
+
+use crate::info::NetInfo;
 use crate::kernel::scratch;
 
-/// Multiply-accumulates of a layer from which its pass is worth a trip to the thread pool: some 50 microseconds of work.
-/// Layers that are smaller are hardly shared.
-const WORTH_A_TRIP: u64 = 1 << 22;
+/// Multiply-accumulates from which a pass is worth a trip to the thread pool: some 200 microseconds of work.
+const WORTH_A_TRIP: u64 = 1 << 24;
 
 /// Makes the working memory of all threads of the rayon pool that this is called in, or, outside of any, of the threads
 /// that large passes are shared with. Not needed: each thread makes its own when it first works on a pass. But from then
@@ -35,8 +38,24 @@ pub fn warm_up() {
 
 /// Runs `pass` over `n` samples in a pool if it is large enough for its kernels to be parallel.
 pub(crate) fn run<R: Send>(info: &NetInfo, n: usize, pass: impl FnOnce() -> R + Send) -> R {
-    let large = |layer: &LayerInfo| layer.macs.saturating_mul(n as u64) >= WORTH_A_TRIP;
-    if info.layers.iter().any(large) { enter(pass) } else { pass() }
+    if !is_wide() || info.macs.saturating_mul(n as u64) < WORTH_A_TRIP {
+        return pass();
+    }
+    enter(|| crew::with(pass))
+}
+
+/// Whether the other threads stand by for what this one shares: in a pass, but not in a task of it.
+pub(crate) fn is_awake() -> bool {
+    crew::is_led()
+}
+
+/// Calls `task` for every index below `tasks` on the threads of the pool.
+pub(crate) fn share(tasks: usize, task: &(dyn Fn(usize) + Sync)) {
+    if crew::is_led() {
+        crew::share(tasks, task);
+    } else {
+        enter(|| (0..tasks).into_par_iter().with_max_len(1).for_each(task));
+    }
 }
 
 /// Whether there is a second thread to share work with.

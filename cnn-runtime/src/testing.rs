@@ -2,7 +2,8 @@
 //!
 //! Public so that integration tests and benchmarks can use it; not part of the API.
 
-use crate::desc::{Map, Pool, Window, Write};
+use crate::desc::{Map, Order, Pool, Window, Write};
+use crate::kernel::order;
 
 /// The next state of SplitMix64 and its output (Steele, Lea and Flood 2014).
 fn split_mix(state: &mut u64) -> u64 {
@@ -33,6 +34,24 @@ pub fn distinct(seed: u64, len: usize) -> Vec<f32> {
 /// The same values in double precision, for the reference.
 pub fn widen(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| f64::from(v)).collect()
+}
+
+/// `n` samples of NCHW values as they stand in memory in the order of `map`.
+pub fn stored(map: &Map, n: usize, values: &[f32]) -> Vec<f32> {
+    let mut stored = values.to_vec();
+    if map.is_blocked() {
+        order::change(&Map { order: Order::Nchw, ..*map }, n, values, &mut stored);
+    }
+    stored
+}
+
+/// `n` samples of values that stand in the order of `map`, in NCHW order.
+pub fn nchw(map: &Map, n: usize, stored: &[f32]) -> Vec<f32> {
+    let mut values = stored.to_vec();
+    if map.is_blocked() {
+        order::change(map, n, stored, &mut values);
+    }
+    values
 }
 
 /// Asserts that `got` is `expected` up to `tolerance * max(1, |expected|)`, element by element; NaN equals NaN, and
@@ -181,6 +200,19 @@ pub fn pools() -> Vec<Pool> {
         pool([2, 9, 11], [3, 3], [1, 1], [3, 2], [0; 4]),
         pool([3, 7, 5], [7, 5], [7, 5], plain, [0; 4]),
     ]
+}
+
+/// The same layer with more channels, which stand in blocks: on both sides, and in the input alone.
+pub fn blocked_pools(d: &Pool) -> [Pool; 2] {
+    let c = if d.input.c == 3 { 48 } else { 16 };
+    let [input, output] = [d.input, d.output].map(|Map { h, w, .. }| Map::blocked(c, h, w));
+    [output, Map { order: Order::Nchw, ..output }].map(|output| Pool { input, output, ..*d })
+}
+
+/// The same layer in NCHW order.
+pub fn plain_pool(d: &Pool) -> Pool {
+    let [input, output] = [d.input, d.output].map(|map| Map { order: Order::Nchw, ..map });
+    Pool { input, output, ..*d }
 }
 
 #[cfg(test)]

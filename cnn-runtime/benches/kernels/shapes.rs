@@ -160,23 +160,31 @@ pub fn all() -> impl Iterator<Item = (&'static str, Layer)> {
 
 fn conv((_, channels, size, out, kernel, stride, pad, groups): ConvRow) -> Conv {
     let outputs = (size + 2 * pad - kernel) / stride + 1;
+    let map = if groups == channels && groups > 1 { map } else { Map::new };
     Conv {
-        input: Map::new(channels, size, size),
-        output: Map::new(out, outputs, outputs),
+        input: map(channels, size, size),
+        output: map(out, outputs, outputs),
         window: Window { kernel: [kernel; 2], stride: [stride; 2], dilation: [1, 1], pad: [pad; 4] },
         groups,
         direct: false,
     }
 }
 
+/// A map in the order that networks have it in: in blocks of channels where there are whole ones, unless it is one position.
+fn map(c: usize, h: usize, w: usize) -> Map {
+    if c.is_multiple_of(Order::BLOCK) && h * w > 1 { Map::blocked(c, h, w) } else { Map::new(c, h, w) }
+}
+
 fn window([c, size]: [usize; 2], kernel: usize, stride: usize, pad: usize) -> Pool {
-    pool([c, size, size], [kernel; 2], [stride; 2], [1, 1], [pad; 4])
+    let plain = pool([c, size, size], [kernel; 2], [stride; 2], [1, 1], [pad; 4]);
+    let [input, output] = [plain.input, plain.output].map(|Map { c, h, w, .. }| map(c, h, w));
+    Pool { input, output, ..plain }
 }
 
 fn lrn(channels: usize, size: usize) -> Lrn {
-    Lrn { map: Map::new(channels, size, size), size: 5, alpha: 1e-4, beta: 0.75, k: 2.0 }
+    Lrn { map: map(channels, size, size), size: 5, alpha: 1e-4, beta: 0.75, k: 2.0 }
 }
 
 fn batch_norm(channels: usize, size: usize) -> BatchNorm {
-    BatchNorm { channels, plane: size * size, order: Order::Nchw, eps: 1e-5, momentum: 0.1 }
+    BatchNorm { channels, plane: size * size, order: map(channels, size, size).order, eps: 1e-5, momentum: 0.1 }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::desc::{Map, Pool, Window};
+use crate::desc::{Map, Order, Pool, Window};
 
 /// Rows of outputs narrower than this are not worth a pass per tap.
 pub(crate) const NARROW: usize = 8;
@@ -11,6 +11,12 @@ pub(crate) const NARROW: usize = 8;
 pub(crate) fn check_pool(layer: &str, d: &Pool, n: usize, input: usize, output: usize) {
     assert_eq!(input, n * d.input.len(), "{layer}: input side of {n} samples");
     assert_eq!(output, n * d.output.len(), "{layer}: output side of {n} samples");
+    assert!(d.input.is_blocked() || !d.output.is_blocked(), "{layer}: blocks of channels come from such blocks");
+}
+
+/// Floats of a block of channels of a pooling layer's input and output.
+pub(crate) fn block_lens(d: &Pool) -> (usize, usize) {
+    (Order::BLOCK * d.input.plane(), Order::BLOCK * d.output.plane())
 }
 
 /// Rows or columns of a window's walk over a map.
@@ -65,6 +71,15 @@ impl Axis {
         o * self.stride + k * self.dilation - self.pad
     }
 
+    /// The outputs and taps that read input `i`, outputs in order.
+    pub(crate) fn readers(&self, i: usize) -> impl Iterator<Item = (usize, usize)> {
+        (0..self.kernel).rev().filter_map(move |k| {
+            let start = (i + self.pad).checked_sub(k * self.dilation)?;
+            let o = start / self.stride;
+            (start.is_multiple_of(self.stride) && o < self.outputs).then_some((o, k))
+        })
+    }
+
     /// The outputs whose windows lie inside the input.
     pub(crate) fn whole(&self) -> Range<usize> {
         let first = self.pad.div_ceil(self.stride).min(self.outputs);
@@ -101,6 +116,12 @@ mod tests {
         ) {
             let axis = Axis { kernel, stride, dilation, pad, inputs, outputs };
             let inside = |o: usize, k: usize| (pad..pad + inputs).contains(&(o * stride + k * dilation));
+            for i in 0..inputs {
+                let readers: Vec<_> = axis.readers(i).collect();
+                let at = |o: usize, k: usize| o * stride + k * dilation == i + pad;
+                let expected = (0..outputs).flat_map(|o| (0..kernel).map(move |k| (o, k))).filter(|&(o, k)| at(o, k));
+                prop_assert_eq!(readers, expected.collect::<Vec<_>>());
+            }
             for o in 0..outputs {
                 for k in 0..kernel {
                     prop_assert_eq!(axis.taps(o).contains(&k), inside(o, k));

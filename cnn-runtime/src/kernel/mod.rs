@@ -28,6 +28,7 @@ pub mod post;
 pub mod resize;
 pub mod scalar;
 pub(crate) mod scratch;
+mod sixteen;
 pub mod softmax;
 pub mod trained;
 pub mod upsample;

@@ -1,6 +1,8 @@
 //! Maps from one order in memory to the other.
 
 use super::pieces::{each, part};
+use super::scratch::{self, Use};
+use super::sixteen::{Lanes, vectors, vectors_mut};
 use super::wide::wide;
 use crate::desc::{Map, Order};
 
@@ -30,6 +32,33 @@ pub fn change(map: &Map, n: usize, from: &[f32], to: &mut [f32]) {
             },
         );
     });
+}
+
+/// Has `write` write a block of channels as vectors, which stand as `map` says once they are written: one block of a map
+/// that comes from another in blocks, and is in either order.
+pub(crate) fn write_block(map: &Map, to: &mut [f32], write: impl FnOnce(&mut [Lanes])) {
+    if map.is_blocked() || map.plane() == 1 {
+        return write(vectors_mut(to));
+    }
+    let mut block = scratch::lend(Use::Packed, to.len());
+    write(vectors_mut(&mut block));
+    wide(
+        #[inline(always)]
+        || apart(map.plane(), &block, to),
+    );
+}
+
+/// Has `read` read a block of channels, which stands as `map` says, as vectors.
+pub(crate) fn read_block(map: &Map, from: &[f32], read: impl FnOnce(&[Lanes])) {
+    if map.is_blocked() || map.plane() == 1 {
+        return read(vectors(from));
+    }
+    let mut block = scratch::lend(Use::Packed, from.len());
+    wide(
+        #[inline(always)]
+        || together(map.plane(), from, &mut block),
+    );
+    read(vectors(&block));
 }
 
 /// Sixteen planes to a vector for each position.

@@ -59,6 +59,10 @@ pub(crate) trait Simd: Copy + Send + Sync {
 
     /// `x` where `a > b`, else `y`.
     fn select_gt(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
+    /// `x` where `a > b` or `a` is NaN, else `y`.
+    fn select_gt_or_nan(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
+    /// `x` where `a == b`, else `y`.
+    fn select_eq(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
 
     /// Reads the lanes `from..to`; the others are zero, and their memory is not touched.
     ///

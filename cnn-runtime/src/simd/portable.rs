@@ -59,6 +59,16 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn select_gt_or_nan(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V {
+        std::array::from_fn(|i| if a[i] > b[i] || a[i].is_nan() { x[i] } else { y[i] })
+    }
+
+    #[inline(always)]
+    fn select_eq(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V {
+        std::array::from_fn(|i| if a[i] == b[i] { x[i] } else { y[i] })
+    }
+
+    #[inline(always)]
     unsafe fn load_part(self, p: *const f32, from: usize, to: usize) -> Self::V {
         let mut v = [0.0; 4];
         for (i, lane) in v.iter_mut().enumerate().take(to).skip(from) {

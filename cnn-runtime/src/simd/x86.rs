@@ -90,6 +90,18 @@ macro_rules! token {
             }
 
             #[inline(always)]
+            fn select_gt_or_nan(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V {
+                // SAFETY: the token proves that the instructions are present.
+                unsafe { $parts::select_gt_or_nan(a, b, x, y) }
+            }
+
+            #[inline(always)]
+            fn select_eq(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V {
+                // SAFETY: the token proves that the instructions are present.
+                unsafe { $parts::select_eq(a, b, x, y) }
+            }
+
+            #[inline(always)]
             unsafe fn load_part(self, p: *const f32, from: usize, to: usize) -> Self::V {
                 // SAFETY: the token proves that the instructions are present; the caller that the part may be read.
                 unsafe { $parts::load(p, from, to) }
@@ -172,10 +184,10 @@ token! {
 /// Shuffles and parts of 512-bit vectors, for [`Avx512`] alone: its token vouches for the instructions.
 mod parts512 {
     use std::arch::x86_64::{
-        __m512, _CMP_GT_OQ, _mm_loadu_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps128_ps512,
-        _mm512_cmp_ps_mask, _mm512_insertf32x4, _mm512_loadu_si512, _mm512_mask_blend_ps, _mm512_mask_storeu_ps,
-        _mm512_maskz_loadu_ps, _mm512_permutex2var_ps, _mm512_setzero_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps,
-        _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+        __m512, _CMP_EQ_OQ, _CMP_GT_OQ, _CMP_UNORD_Q, _mm_loadu_ps, _mm512_castpd_ps, _mm512_castps_pd,
+        _mm512_castps128_ps512, _mm512_cmp_ps_mask, _mm512_insertf32x4, _mm512_loadu_si512, _mm512_mask_blend_ps,
+        _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_permutex2var_ps, _mm512_setzero_ps, _mm512_unpackhi_pd,
+        _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
     };
 
     /// Rows are loaded a quarter at a time, so that only two steps of shuffles are left: pairs of rows, and pairs of pairs.
@@ -208,6 +220,21 @@ mod parts512 {
     pub(super) unsafe fn select_gt(a: __m512, b: __m512, x: __m512, y: __m512) -> __m512 {
         // SAFETY: the caller's token proves that the instructions are present.
         unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), y, x) }
+    }
+
+    #[inline(always)]
+    pub(super) unsafe fn select_gt_or_nan(a: __m512, b: __m512, x: __m512, y: __m512) -> __m512 {
+        // SAFETY: the caller's token proves that the instructions are present.
+        unsafe {
+            let won = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) | _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a);
+            _mm512_mask_blend_ps(won, y, x)
+        }
+    }
+
+    #[inline(always)]
+    pub(super) unsafe fn select_eq(a: __m512, b: __m512, x: __m512, y: __m512) -> __m512 {
+        // SAFETY: the caller's token proves that the instructions are present.
+        unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b), y, x) }
     }
 
     /// The lanes below `count`.
@@ -244,11 +271,11 @@ mod parts512 {
 /// Shuffles and parts of 256-bit vectors, for [`Avx2`] alone: its token vouches for the instructions.
 mod parts256 {
     use std::arch::x86_64::{
-        __m256, __m256i, _CMP_GT_OQ, _mm256_and_si256, _mm256_blendv_ps, _mm256_castpd_ps, _mm256_castps_pd,
-        _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cmpgt_epi32, _mm256_loadu_ps, _mm256_loadu_si256,
-        _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_permute2f128_ps, _mm256_permutevar8x32_ps, _mm256_set1_epi32,
-        _mm256_setr_epi32, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_unpackhi_pd, _mm256_unpackhi_ps,
-        _mm256_unpacklo_pd, _mm256_unpacklo_ps,
+        __m256, __m256i, _CMP_EQ_OQ, _CMP_GT_OQ, _CMP_UNORD_Q, _mm256_and_si256, _mm256_blendv_ps, _mm256_castpd_ps,
+        _mm256_castps_pd, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cmpgt_epi32, _mm256_loadu_ps, _mm256_loadu_si256,
+        _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_or_ps, _mm256_permute2f128_ps, _mm256_permutevar8x32_ps,
+        _mm256_set1_epi32, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_unpackhi_pd,
+        _mm256_unpackhi_ps, _mm256_unpacklo_pd, _mm256_unpacklo_ps,
     };
 
     /// In three steps: pairs of rows, pairs of pairs, then halves of vectors.
@@ -288,6 +315,21 @@ mod parts256 {
     pub(super) unsafe fn select_gt(a: __m256, b: __m256, x: __m256, y: __m256) -> __m256 {
         // SAFETY: the caller's token proves that the instructions are present.
         unsafe { _mm256_blendv_ps(y, x, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) }
+    }
+
+    #[inline(always)]
+    pub(super) unsafe fn select_gt_or_nan(a: __m256, b: __m256, x: __m256, y: __m256) -> __m256 {
+        // SAFETY: the caller's token proves that the instructions are present.
+        unsafe {
+            let won = _mm256_or_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a, b), _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a));
+            _mm256_blendv_ps(y, x, won)
+        }
+    }
+
+    #[inline(always)]
+    pub(super) unsafe fn select_eq(a: __m256, b: __m256, x: __m256, y: __m256) -> __m256 {
+        // SAFETY: the caller's token proves that the instructions are present.
+        unsafe { _mm256_blendv_ps(y, x, _mm256_cmp_ps::<_CMP_EQ_OQ>(a, b)) }
     }
 
     /// All bits of the lanes `from..to`.

@@ -1,6 +1,7 @@
 //! Average pooling. Every window is divided by the number of its taps on the input and on the padding that counts: most
 //! often all, as in PyTorch (`count_include_pad`).
 
+mod blocked;
 pub mod reference;
 #[cfg(test)]
 mod tests;
@@ -8,11 +9,15 @@ mod tests;
 use std::iter::once;
 use std::ops::Range;
 
-use super::axis::{Axis, NARROW, check_pool};
+use self::blocked::{Block, Spread};
+use super::axis::{Axis, NARROW, block_lens, check_pool};
 use super::lanes::sum;
+use super::order::{read_block, write_block};
 use super::pieces::{each, part, put};
+use super::sixteen::{vectors, vectors_mut};
 use super::wide::wide;
 use crate::desc::{Pool, Write};
+use crate::dispatch::Isa;
 
 /// The mean of each window.
 ///
@@ -20,6 +25,9 @@ use crate::desc::{Pool, Write};
 /// If the lengths do not fit `d` and `n`.
 pub fn forward(d: &Pool, n: usize, input: &[f32], output: &mut [f32]) {
     check_pool("avg_pool", d, n, input.len(), output.len());
+    if d.input.is_blocked() {
+        return forward_blocks(Isa::active(), d, input, output);
+    }
     let walk = Walk::new(d);
     each(output, d.output.plane(), input.len(), |i, output| {
         let input = part(input, i, d.input.plane());
@@ -36,6 +44,9 @@ pub fn forward(d: &Pool, n: usize, input: &[f32], output: &mut [f32]) {
 /// If the lengths do not fit `d` and `n`.
 pub fn backward(d: &Pool, n: usize, d_output: &[f32], d_input: &mut [f32], write: Write) {
     check_pool("avg_pool", d, n, d_input.len(), d_output.len());
+    if d.input.is_blocked() {
+        return backward_blocks(Isa::active(), d, d_output, d_input, write);
+    }
     let walk = Walk::new(d);
     each(d_input, d.input.plane(), n * d.input.len(), |i, d_input| {
         let d_output = part(d_output, i, d.output.plane());
@@ -46,6 +57,24 @@ pub fn backward(d: &Pool, n: usize, d_output: &[f32], d_input: &mut [f32], write
                 Write::Add => walk.spread::<true>(d_output, d_input),
             },
         );
+    });
+}
+
+fn forward_blocks(isa: Isa, d: &Pool, input: &[f32], output: &mut [f32]) {
+    let (walk, (inputs, outputs)) = (Walk::new(d), block_lens(d));
+    each(output, outputs, input.len(), |i, output| {
+        let input = vectors(part(input, i, inputs));
+        write_block(&d.output, output, |output| isa.run(Block { walk: &walk, input, output }));
+    });
+}
+
+fn backward_blocks(isa: Isa, d: &Pool, d_output: &[f32], d_input: &mut [f32], write: Write) {
+    let (walk, (inputs, outputs), len) = (Walk::new(d), block_lens(d), d_input.len());
+    each(d_input, inputs, len, |i, d_input| {
+        let d_input = vectors_mut(d_input);
+        read_block(&d.output, part(d_output, i, outputs), |d_output| {
+            isa.run(Spread { walk: &walk, d_output, d_input, write });
+        });
     });
 }
 

@@ -1,8 +1,10 @@
-use super::{backward, forward, reference};
+use super::{backward, backward_blocks, forward, forward_blocks, reference};
 use crate::desc::{Pool, Write};
+use crate::dispatch::Isa;
 use crate::kernel::pieces::PARALLEL;
 use crate::testing::{
-    assert_close, assert_same_bits, finite_differences, pool, pools, same_on_any_threads, set_and_add, uniform, widen,
+    assert_close, assert_same_bits, blocked_pools, finite_differences, nchw, plain_pool, pool, pools,
+    same_on_any_threads, set_and_add, stored, uniform, widen,
 };
 
 /// Layers in which all padding counts, none does, and that on the top and left does.
@@ -45,6 +47,26 @@ fn backward_agrees_with_finite_differences() {
 }
 
 #[test]
+fn maps_in_blocks_give_what_others_do() {
+    for (isa, n) in Isa::available().flat_map(|isa| [(isa, 1), (isa, 3)]) {
+        for d in layers().iter().flat_map(blocked_pools) {
+            let (plain, what) = (plain_pool(&d), format!("{n} x {d:?} on {isa:?}"));
+            let (x, d_output) = (uniform(1, n * d.input.len()), uniform(2, n * d.output.len()));
+            let mut y = vec![f32::NAN; d_output.len()];
+            forward_blocks(isa, &d, &stored(&d.input, n, &x), &mut y);
+            assert_close(&what, &nchw(&d.output, n, &y), &widen(&run(&plain, n, &x)), 1e-6);
+            let d_output_stored = stored(&d.output, n, &d_output);
+            let got = set_and_add(&what, x.len(), |d_input, write| {
+                backward_blocks(isa, &d, &d_output_stored, d_input, write);
+            });
+            let mut expected = vec![f32::NAN; x.len()];
+            backward(&plain, n, &d_output, &mut expected, Write::Set);
+            assert_close(&format!("gradient of {what}"), &nchw(&d.input, n, &got), &widen(&expected), 1e-6);
+        }
+    }
+}
+
+#[test]
 fn padding_counts_as_zeros_of_full_weight() {
     let d = pool([1, 2, 2], [2, 2], [2, 2], [1, 1], [1; 4]);
     assert_eq!(run(&d, 1, &[4.0, 8.0, 12.0, 16.0]), [1.0, 2.0, 3.0, 4.0]);
@@ -67,6 +89,8 @@ fn a_large_batch_is_its_samples_on_any_threads() {
         pool([5, 31, 45], [3, 3], [1, 1], [1, 1], [1; 4]),
         Pool { counted: [0; 4], ..pool([5, 31, 45], [3, 3], [1, 1], [1, 1], [1; 4]) },
         pool([5, 31, 45], [31, 45], [31, 45], [1, 1], [0; 4]),
+        blocked_pools(&pool([1, 31, 45], [3, 3], [2, 2], [1, 1], [1; 4]))[0],
+        blocked_pools(&pool([1, 31, 45], [31, 45], [31, 45], [1, 1], [0; 4]))[1],
     ] {
         let n = PARALLEL / d.input.len() + 2;
         let x = uniform(5, n * d.input.len());

@@ -2,11 +2,12 @@
 //! unbiased one goes into the running statistics.
 //!
 //! A channel is done with before the next is begun, so that memory is read once and the passes after the first find
-//! the channel in the caches. Statistics are taken in two passes (mean, then squares about it); blocks are summed in single precision, blocks of
-//! a channel in double, in an order that depends on the shape only.
+//! the channel in the caches. Statistics are taken in two passes (mean, then squares about it); blocks are summed in single
+//! precision, blocks of a channel in double, in an order that depends on the shape only.
 
 #![allow(unsafe_code)] // tasks write the planes of their channels
 
+mod blocked;
 mod channels;
 pub mod reference;
 #[cfg(test)]
@@ -19,7 +20,8 @@ use channels::{Channels, together};
 use super::parallel::{self, Shared};
 use super::pieces::{each, part, put};
 use super::wide::wide;
-use crate::desc::{BatchNorm, Statistics, Write};
+use crate::desc::{BatchNorm, Order, Statistics, Write};
+use crate::dispatch::Isa;
 
 /// What a value of a batch costs in training, in multiply-adds.
 const COST: usize = 8;
@@ -40,6 +42,9 @@ pub fn forward(
     output: &mut [f32],
 ) {
     check(d, n, [input.len(), output.len()], [scale.len(), shift.len(), mean.len(), var.len()]);
+    if blocked::applies(d) {
+        return blocked::forward(Isa::active(), d, Some(input), [scale, shift, mean, var], output);
+    }
     let inference = |c: usize| Affine { mean: mean[c], factor: scale[c] / (var[c] + d.eps).sqrt(), shift: shift[c] };
     affine(d, input, inference, output);
 }
@@ -58,6 +63,9 @@ pub fn forward_inplace(
     var: &[f32],
 ) {
     check(d, n, [io.len(), io.len()], [scale.len(), shift.len(), mean.len(), var.len()]);
+    if blocked::applies(d) {
+        return blocked::forward(Isa::active(), d, None, [scale, shift, mean, var], io);
+    }
     let (group, len) = (together(d), io.len());
     each(io, group * d.plane, len, |i, io| {
         let first = i * group % d.channels;
@@ -103,8 +111,28 @@ pub fn forward_train(
         saved_inv_std.iter_mut().zip(&*running_var).for_each(|(inv_std, var)| *inv_std = 1.0 / (var + d.eps).sqrt());
         return forward(d, n, input, scale, shift, running_mean, running_var, output);
     }
+    let targets = [&mut *saved_mean, &mut *saved_inv_std, output];
+    if blocked::applies(d) {
+        blocked::train(Isa::active(), d, n, input, [scale, shift], targets);
+    } else {
+        by_channels(d, n, input, [scale, shift], targets);
+    }
+    let count = n * d.plane;
+    let unbiased = count as f32 / (count - 1).max(1) as f32;
+    for c in 0..d.channels {
+        let var = saved_inv_std[c];
+        if saved_mean[c].is_finite() && (var * unbiased).is_finite() {
+            running_mean[c] += d.momentum * (saved_mean[c] - running_mean[c]);
+            running_var[c] += d.momentum * (var * unbiased - running_var[c]);
+        }
+        saved_inv_std[c] = 1.0 / (var + d.eps).sqrt();
+    }
+}
+
+/// Normalises plane by plane with the batch's statistics; `targets` are their means, their variances, and the output.
+fn by_channels(d: &BatchNorm, n: usize, input: &[f32], [scale, shift]: [&[f32]; 2], targets: [&mut [f32]; 3]) {
     let (all, count) = (Channels::new(d, n), n * d.plane);
-    let shared = [&mut *saved_mean, &mut *saved_inv_std, &mut *output].map(Shared::new);
+    let shared = targets.map(Shared::new);
     let group = all.group();
     parallel::for_each(d.channels.div_ceil(group), COST * input.len(), |task| {
         let channels = task * group..d.channels.min((task + 1) * group);
@@ -129,15 +157,6 @@ pub fn forward_train(
             },
         );
     });
-    let unbiased = count as f32 / (count - 1).max(1) as f32;
-    for c in 0..d.channels {
-        let var = saved_inv_std[c];
-        if saved_mean[c].is_finite() && (var * unbiased).is_finite() {
-            running_mean[c] += d.momentum * (saved_mean[c] - running_mean[c]);
-            running_var[c] += d.momentum * (var * unbiased - running_var[c]);
-        }
-        saved_inv_std[c] = 1.0 / (var + d.eps).sqrt();
-    }
 }
 
 /// The gradients by the input, and by scale and shift (which are overwritten), through the batch's statistics if those
@@ -165,6 +184,14 @@ pub fn backward(
     let all = Channels::new(d, n);
     // Every value moves the batch's statistics a little, and the running ones not at all.
     let per_value = if statistics == Statistics::Batch { 1.0 / all.count() as f32 } else { 0.0 };
+    if blocked::applies(d) {
+        let (isa, values, tensors) = (Isa::active(), [input, d_output], [scale, saved_mean, saved_inv_std]);
+        let targets = [d_scale, d_shift, d_input];
+        return match write {
+            Write::Set => blocked::backward::<false>(isa, d, n, per_value, values, tensors, targets),
+            Write::Add => blocked::backward::<true>(isa, d, n, per_value, values, tensors, targets),
+        };
+    }
     let gradient = Gradient { all, per_value, input, scale, saved_mean, saved_inv_std, d_output };
     match write {
         Write::Set => gradient.run::<false>([d_scale, d_shift, d_input]),
@@ -175,6 +202,7 @@ pub fn backward(
 /// Checks the lengths of values of `n` samples and of values per channel.
 fn check(d: &BatchNorm, n: usize, values: [usize; 2], per_channel: [usize; 4]) {
     assert_eq!(values, [n * d.channels * d.plane; 2], "batch_norm: values of {n} samples");
+    assert!(d.order == Order::Nchw || d.channels.is_multiple_of(Order::BLOCK), "batch_norm: whole blocks of channels");
     assert_eq!(per_channel, [d.channels; 4], "batch_norm: values per channel");
 }
 

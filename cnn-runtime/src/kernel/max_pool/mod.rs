@@ -2,16 +2,20 @@
 
 #![allow(unsafe_code)] // vectors are read and written by pointer
 
+mod blocked;
 pub mod reference;
 mod rows;
 #[cfg(test)]
 mod tests;
 mod walk;
 
+use self::blocked::{Block, Scatter};
 use self::rows::Rows;
 use self::walk::Walk;
-use super::axis::check_pool;
+use super::axis::{block_lens, check_pool};
+use super::order::{read_block, write_block};
 use super::pieces::{each, each2, part};
+use super::sixteen::{vectors, vectors_mut};
 use crate::desc::{Pool, Write};
 use crate::dispatch::Isa;
 
@@ -36,9 +40,22 @@ pub fn forward_train(d: &Pool, n: usize, input: &[f32], output: &mut [f32], argm
 /// # Panics
 /// If the lengths do not fit `d` and `n`.
 pub fn backward(d: &Pool, n: usize, argmax: &[u16], d_output: &[f32], d_input: &mut [f32], write: Write) {
+    backward_on(Isa::active(), d, n, argmax, d_output, d_input, write);
+}
+
+fn backward_on(isa: Isa, d: &Pool, n: usize, argmax: &[u16], d_output: &[f32], d_input: &mut [f32], write: Write) {
     check_pool("max_pool", d, n, d_input.len(), d_output.len());
     assert_eq!(argmax.len(), d_output.len(), "max_pool: gradient by the output and argmax");
     let (walk, plane) = (Walk::new(d), d.output.plane());
+    if d.input.is_blocked() {
+        let (inputs, outputs) = block_lens(d);
+        return each(d_input, inputs, n * d.input.len(), |i, d_input| {
+            let (argmax, d_input) = (argmax[i * outputs..][..outputs].as_chunks().0, vectors_mut(d_input));
+            read_block(&d.output, part(d_output, i, outputs), |d_output| {
+                isa.run(Scatter { walk: &walk, argmax, d_output, d_input, write });
+            });
+        });
+    }
     each(d_input, d.input.plane(), n * d.input.len(), |i, d_input| {
         let (argmax, d_output) = (&argmax[i * plane..][..plane], part(d_output, i, plane));
         if write == Write::Set {
@@ -55,6 +72,15 @@ pub fn backward(d: &Pool, n: usize, argmax: &[u16], d_output: &[f32], d_input: &
 fn forward_on(isa: Isa, d: &Pool, n: usize, input: &[f32], output: &mut [f32]) {
     check_pool("max_pool", d, n, input.len(), output.len());
     let walk = Walk::new(d);
+    if d.input.is_blocked() {
+        let (inputs, outputs) = block_lens(d);
+        return each(output, outputs, input.len(), |i, output| {
+            let input = vectors(part(input, i, inputs));
+            write_block(&d.output, output, |output| {
+                isa.run(Block::<false> { walk: &walk, input, output, argmax: &mut [] });
+            });
+        });
+    }
     each(output, d.output.plane(), input.len(), |i, output| {
         isa.run(Rows::<false> { walk: &walk, input: part(input, i, d.input.plane()), output, argmax: &mut [] });
     });
@@ -66,6 +92,15 @@ fn forward_train_on(isa: Isa, d: &Pool, n: usize, input: &[f32], output: &mut [f
     let [kh, kw] = d.window.kernel;
     assert!(kh * kw <= 1 << 16, "max_pool: a kernel of {kh}x{kw} has more taps than an argmax can name");
     let (walk, plane) = (Walk::new(d), d.output.plane());
+    if d.input.is_blocked() {
+        let (inputs, outputs) = block_lens(d);
+        return each2((output, outputs), (argmax, outputs), input.len(), |i, output, argmax| {
+            let (input, argmax) = (vectors(part(input, i, inputs)), argmax.as_chunks_mut().0);
+            write_block(&d.output, output, |output| {
+                isa.run(Block::<true> { walk: &walk, input, output, argmax });
+            });
+        });
+    }
     each2((output, plane), (argmax, plane), input.len(), |i, output, argmax| {
         isa.run(Rows::<true> { walk: &walk, input: part(input, i, d.input.plane()), output, argmax });
     });

@@ -1,10 +1,10 @@
-use super::{backward, forward_on, forward_train, forward_train_on, reference};
-use crate::desc::{Pool, Write};
+use super::{backward, backward_on, forward_on, forward_train, forward_train_on, reference};
+use crate::desc::{Map, Order, Pool, Write};
 use crate::dispatch::Isa;
 use crate::kernel::pieces::PARALLEL;
 use crate::testing::{
-    assert_close, assert_same_bits, distinct, finite_differences, pool, pools, same_on_any_threads, set_and_add,
-    uniform, widen,
+    assert_close, assert_same_bits, blocked_pools, distinct, finite_differences, nchw, plain_pool, pool, pools,
+    same_on_any_threads, set_and_add, stored, uniform, widen,
 };
 
 /// Runs [`forward_train`].
@@ -66,6 +66,46 @@ fn backward_agrees_with_finite_differences() {
     }
 }
 
+/// Holds maps in blocks against NCHW ones: all passes give the same bits.
+fn check_blocks(isa: Isa, d: &Pool, n: usize, x: &[f32]) {
+    let (plain, what) = (plain_pool(d), format!("{n} x {d:?} on {isa:?}"));
+    let (expected, places) = train(&plain, n, x);
+    let x = stored(&d.input, n, x);
+    let [mut y, mut trained] = [(); 2].map(|()| vec![f32::NAN; expected.len()]);
+    let mut argmax = vec![u16::MAX; y.len()];
+    forward_on(isa, d, n, &x, &mut y);
+    assert_close(&what, &nchw(&d.output, n, &y), &widen(&expected), 0.0);
+    forward_train_on(isa, d, n, &x, &mut trained, &mut argmax);
+    assert_close(&what, &nchw(&d.output, n, &trained), &widen(&expected), 0.0);
+    let floats: Vec<f32> = argmax.iter().map(|&place| f32::from(place)).collect();
+    let blocks = Map { order: Order::Nchw16c, ..d.output };
+    let got: Vec<u16> = nchw(&blocks, n, &floats).iter().map(|&place| place as u16).collect();
+    assert_eq!(got, places, "{what}");
+
+    let (d_output, before) = (uniform(4, y.len()), uniform(5, x.len()));
+    for write in [Write::Set, Write::Add] {
+        let (mut expected, mut d_input) = (before.clone(), stored(&d.input, n, &before));
+        backward(&plain, n, &places, &d_output, &mut expected, write);
+        backward_on(isa, d, n, &argmax, &stored(&d.output, n, &d_output), &mut d_input, write);
+        assert_same_bits(&format!("{write:?} of {what}"), &nchw(&d.input, n, &d_input), &expected);
+    }
+}
+
+#[test]
+fn maps_in_blocks_give_what_others_do() {
+    for isa in Isa::available() {
+        for d in pools().iter().flat_map(blocked_pools) {
+            for n in [1, 3] {
+                let mut x: Vec<f32> = uniform(1, n * d.input.len()).iter().map(|v| (v * 9.0).round()).collect();
+                check_blocks(isa, &d, n, &x);
+                x.iter_mut().step_by(5).for_each(|v| *v = f32::NAN);
+                x.iter_mut().step_by(3).for_each(|v| *v = f32::NEG_INFINITY);
+                check_blocks(isa, &d, n, &x);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_window_wholly_in_the_padding_has_no_gradient() {
     // Taps at -1 and 2 of an input of two columns.
@@ -92,6 +132,8 @@ fn a_large_batch_is_its_samples_on_any_threads() {
         pool([5, 31, 45], [2, 2], [2, 2], [1, 1], [0; 4]),
         pool([5, 31, 45], [3, 3], [2, 2], [1, 1], [1; 4]),
         pool([5, 31, 45], [3, 3], [1, 1], [1, 1], [1; 4]),
+        blocked_pools(&pool([1, 31, 45], [3, 3], [2, 2], [1, 1], [1; 4]))[0],
+        blocked_pools(&pool([1, 31, 45], [2, 2], [2, 2], [1, 1], [0; 4]))[1],
     ] {
         let n = PARALLEL / d.input.len() + 2;
         let x = uniform(5, n * d.input.len());

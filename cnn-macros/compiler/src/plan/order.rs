@@ -2,7 +2,8 @@
 //!
 //! Convolutions work on vectors of channels, which blocks hold ready. A convolution without groups reads either order
 //! and writes either, so that it is where orders change; most layers have the same one on all sides; some know NCHW
-//! alone. Values that must have one order make a class, and a class is in blocks unless something in it cannot be.
+//! alone. Values that must have one order make a class, and a class is in blocks unless something in it cannot be, or
+//! nothing is gained: blocks are for convolutions that read them, and for what those hand on.
 
 use crate::ir::{Graph, Op, ValueId};
 
@@ -56,6 +57,9 @@ pub fn orders(graph: &Graph) -> Vec<Order> {
         }
     }
     classes.pools(graph);
+    for value in unwanted(graph, &mut classes) {
+        classes.plain(value);
+    }
     (0..values).map(|value| if classes.is_plain(value) { Order::Nchw } else { Order::Nchw16c }).collect()
 }
 
@@ -88,6 +92,35 @@ fn bond(graph: &Graph, index: usize) -> Bond {
         | Op::Upsample { .. }
         | Op::Resize { .. } => Bond::Plain,
     }
+}
+
+/// The values that no convolution reads in blocks, or makes of others in blocks.
+fn unwanted(graph: &Graph, classes: &mut Classes) -> Vec<ValueId> {
+    let mut wanted = vec![false; graph.nodes.len() + 1];
+    // Where the first is wanted in blocks, so is the second.
+    let mut hand_on = Vec::new();
+    for (index, node) in graph.nodes.iter().enumerate() {
+        let Some(&input) = node.inputs.first() else { continue };
+        if matches!(node.op, Op::Conv { .. }) {
+            wanted[classes.find(input)] = true;
+            hand_on.push([input, index + 1]);
+        } else if bond(graph, index) == Bond::Pool {
+            // A pool hands blocks on, and makes none.
+            hand_on.extend([[input, index + 1], [index + 1, input]]);
+        }
+    }
+    let mut changed = true;
+    while changed {
+        changed = false;
+        for ends in &hand_on {
+            let [from, to] = ends.map(|value| classes.find(value));
+            if wanted[from] && !classes.plain[from] && !wanted[to] {
+                wanted[to] = true;
+                changed = true;
+            }
+        }
+    }
+    (0..wanted.len()).filter(|&value| !wanted[classes.find(value)]).collect()
 }
 
 /// Classes of values that have one order.
@@ -207,8 +240,19 @@ mod tests {
     }
 
     #[test]
+    fn blocks_that_no_convolution_reads_are_not_made() {
+        assert!(orders(&lenet5()).iter().all(|&order| order == Order::Nchw));
+        let (mut net, x) = stem(32);
+        let x = net.max_pool(x, 2, 2);
+        let x = net.conv(x, 16, 1, 1, 0, 1);
+        let x = net.max_pool(x, 2, 2);
+        net.fc(x, 5);
+        // What is made of blocks stays in them; the first pool has them for the second convolution.
+        assert_eq!(blocked(&net), [false, true, true, true, false, false]);
+    }
+
+    #[test]
     fn channels_that_are_no_whole_blocks_are_plain() {
-        assert_eq!(orders(&lenet5())[4..7], [Order::Nchw16c, Order::Nchw16c, Order::Nchw]);
         let (mut net, x) = stem(24);
         net.conv(x, 32, 3, 1, 1, 1);
         assert_eq!(blocked(&net), [false; 3]);
@@ -217,12 +261,13 @@ mod tests {
     #[test]
     fn a_pool_before_a_fully_connected_layer_leaves_its_input_in_blocks() {
         let (mut net, x) = stem(32);
+        let x = net.conv(x, 32, 1, 1, 0, 1);
         let x = net.max_pool(x, 2, 2);
         let x = net.same(Op::Lrn { size: 5, alpha: 1e-4, beta: 0.75, k: 1.0 }, x);
         let x = net.max_pool(x, 2, 2);
         let x = net.same(Op::Dropout { rate: 0.5 }, x);
         net.fc(x, 5);
-        assert_eq!(blocked(&net), [false, true, true, true, false, false, false]);
+        assert_eq!(blocked(&net), [false, true, true, true, true, false, false, false]);
     }
 
     #[test]
@@ -249,10 +294,11 @@ mod tests {
         let y = net.conv(first, 16, 1, 1, 0, 1);
         let z = net.conv(sum, 16, 1, 1, 0, 1);
         let y = net.add(&[y, z]);
+        let y = net.conv(y, 16, 1, 1, 0, 1);
         let y = net.max_pool(y, 2, 2);
         net.fc(y, 5);
         let plain = [false; 7];
-        assert_eq!(blocked(&net), [plain.as_slice(), &[true, true, true, false, false]].concat());
+        assert_eq!(blocked(&net), [plain.as_slice(), &[true, true, true, true, false, false]].concat());
     }
 
     #[test]
@@ -282,6 +328,7 @@ mod tests {
     #[test]
     fn one_position_forces_nothing() {
         let (mut net, x) = stem(32);
+        let x = net.conv(x, 32, 1, 1, 0, 1);
         let pooled = global_pool(&mut net, x);
         let y = net.conv(pooled, 16, 1, 1, 0, 1);
         let y = net.relu(y);
@@ -290,7 +337,7 @@ mod tests {
         let x = global_pool(&mut net, x);
         let y = net.push(Op::Arith(Arith::Mul), &[x, y], net.graph().shape(x));
         net.fc(y, 5);
-        assert_eq!(blocked(&net), [[false, true].as_slice(), &[false; 8]].concat());
+        assert_eq!(blocked(&net), [[false, true, true].as_slice(), &[false; 8]].concat());
     }
 
     #[test]
@@ -328,9 +375,10 @@ mod tests {
             let (mut net, x) = stem(32);
             let x = net.conv(x, channels, 3, 1, 1, groups);
             let x = net.conv(x, 16, 1, 1, 0, 1);
+            let x = net.conv(x, 16, 1, 1, 0, 1);
             let x = net.max_pool(x, 2, 2);
             net.fc(x, 5);
-            assert_eq!(blocked(&net), [false, false, false, true, false, false], "{groups} groups");
+            assert_eq!(blocked(&net), [false, false, false, true, true, false, false], "{groups} groups");
         }
     }
 }

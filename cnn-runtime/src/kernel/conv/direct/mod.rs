@@ -108,8 +108,10 @@ impl<'a> Direct<'a> {
             Way::InPlace => {
                 let plane = self.input.map[0] * self.input.map[1];
                 let unit = if plane < LEAST_TILES * positions { plane } else { positions };
-                // A sample's end cuts a tile.
-                (unit, (STAGED / k / unit).min(spots::POSITIONS / (unit.div_ceil(positions) + 1)))
+                // A sample's end cuts a tile, and a line's end what it writes.
+                let tiles = unit.div_ceil(positions) + 1;
+                let pieces = 1 + if self.product.columns.grid[0] > 1 { positions.div_ceil(w) } else { 0 };
+                (unit, (STAGED / k / unit).min(spots::POSITIONS / (tiles * pieces)))
             }
             Way::Lines { .. } => {
                 let stage = self.input.stage(&(0..w));

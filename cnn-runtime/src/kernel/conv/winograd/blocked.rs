@@ -19,14 +19,40 @@ use crate::kernel::parallel::{self, Shared, part as cut};
 use crate::kernel::scratch;
 use crate::simd::{Kernel, Simd};
 
-/// Floats of factors and products that a task should have: half of a second-level cache of two megabytes.
+/// Floats of factors and products that a task should have if all of them are to stay in a second-level cache of two
+/// megabytes, with room for weights.
 const HELD: usize = 1 << 18;
+/// Floats of factors and products that a task should have if they need not.
+const SPREAD: usize = 1 << 22;
+/// Floats of the factors and weights of some lines that stay in that cache while all output channels pass by.
+const LINES: usize = 3 << 17;
+/// Pairs of channels from which weights are more to move than factors and products.
+const SPREAD_PAIRS: usize = 160 * 160;
 /// Floats between factors, so that the same place in each of them falls into another set of the cache.
 const GAP: usize = 32;
 
-/// Tiles of a task, whole register tiles of `positions`.
-pub(super) fn tiles_of_task(factors: usize, channels: usize, positions: usize) -> usize {
-    (HELD / factors / (channels + Blocks::MOST)).next_multiple_of(positions)
+/// How a task goes about its work.
+///
+/// Weights of few channels stay in the second-level cache, or come back to it soon: then a task has few tiles, and does a
+/// band of output channels after the other. Weights of many pass by once, some lines of factors at a time: then a task has
+/// as many tiles as possible, and all its products wait for the last line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Way {
+    /// Most tiles of a task, whole register tiles.
+    pub tiles: usize,
+    /// Whether weights pass by once.
+    pub spread: bool,
+}
+
+impl Way {
+    /// The way for a tile of so many factors, register tiles of `positions`.
+    pub(super) fn of(factors: usize, d: &Conv, positions: usize) -> Self {
+        let (inputs, outputs) = (d.input.c, d.output.c);
+        let spread = inputs * outputs >= SPREAD_PAIRS;
+        let tiles =
+            if spread { SPREAD / factors / (inputs + outputs) } else { HELD / factors / (inputs + Blocks::MOST) };
+        Way { tiles: tiles.next_multiple_of(positions), spread }
+    }
 }
 
 /// Cuts the work into tasks and runs them.
@@ -43,7 +69,8 @@ pub(super) fn all<P: Points>(
     let grid = [d.output.h.div_ceil(P::M), d.output.w.div_ceil(P::M)];
     let tiles = n * grid[0] * grid[1];
     let macs = factors * tiles * d.input.c * d.output.c;
-    let tile_parts = match tiles.div_ceil(tiles_of_task(factors, d.input.c, positions)) {
+    let way = Way::of(factors, d, positions);
+    let tile_parts = match tiles.div_ceil(way.tiles) {
         1 => 1,
         parts => parallel::even(parts, macs).min(tiles.div_ceil(positions)),
     };
@@ -66,7 +93,7 @@ pub(super) fn all<P: Points>(
         let tiles = cut(tiles, tile_parts, positions, index / row_parts);
         let part = cut(bands.count(), row_parts, 1, index % row_parts);
         if !tiles.is_empty() {
-            isa.run(Task::<P> { d, grid, input, left, finish, output, tiles, bands, part, points: PhantomData });
+            isa.run(Task::<P> { d, way, grid, input, left, finish, output, tiles, bands, part, points: PhantomData });
         }
     });
 }
@@ -74,6 +101,7 @@ pub(super) fn all<P: Points>(
 /// Some tiles of some bands of output channels.
 struct Task<'a, P> {
     d: &'a Conv,
+    way: Way,
     /// Lines of tiles, and tiles in a line, of one map.
     grid: [usize; 2],
     input: &'a [f32],
@@ -89,58 +117,107 @@ struct Task<'a, P> {
 impl<P: Points> Kernel for Task<'_, P> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Task { d, grid, input, left, finish, output, ref tiles, bands, ref part, points } = self;
+        let Task { d, way, grid, input, left, ref tiles, bands, ref part, points, .. } = self;
         let (factors, depth, count) = (P::A * P::A, d.input.c, tiles.len());
+        let group = if way.spread { part.len() } else { 1 };
+        let passes = if way.spread { passes::<P>(depth, count) } else { left.passes::<P>(depth, bands) };
+        let lines_len = P::A * P::A.div_ceil(passes);
+        let weights_len = match left {
+            Left::Transformed(_) => 0,
+            Left::Weights(_) => Place::most(lines_len, depth, bands),
+        };
         let factor_len = depth * count + GAP;
-        let product_len = Blocks::MOST * count + GAP;
-        let (passes, weights_len) = left.passes::<P>(depth, bands);
+        let product_len = group * Blocks::MOST * count + GAP;
         let lens = factors * (factor_len + product_len) + weights_len + 2 * depth;
         let mut buffer = scratch::lend(scratch::Use::Packed, lens);
         let (v, rest) = buffer.split_at_mut(factors * factor_len);
         let (products, rest) = rest.split_at_mut(factors * product_len);
         let (transformed, steps) = rest.split_at_mut(weights_len);
-        let (steps, ahead) = bytemuck::cast_slice_mut(steps).split_at_mut(depth);
-        let step = |k: usize| (k / Order::BLOCK * count * Order::BLOCK + k % Order::BLOCK) as u32;
+        let steps = Steps::of(depth, count, bytemuck::cast_slice_mut(steps));
+        simd.call(Inputs::<P> { d, grid, tiles: tiles.clone(), input, v, factor_len, points });
+        for first in part.clone().step_by(group) {
+            let together = first..(first + group).min(part.end);
+            for lines in (0..passes).map(|pass| cut(P::A, passes, 1, pass)) {
+                for band in together.clone() {
+                    let rows = bands.rows(band);
+                    let place = Place::of(factors, depth, bands, band);
+                    let u = match left {
+                        Left::Transformed(u) => &u[place.first + lines.start * P::A * place.factor..],
+                        Left::Weights(weights) => {
+                            let (rows, lines, u) = (rows.clone(), lines.clone(), &mut *transformed);
+                            simd.call(Band::<P> { weights, rows, lines, u, points });
+                            &*transformed
+                        }
+                    };
+                    let begin = (band - first) * Blocks::MOST * count;
+                    for (index, factor) in (lines.start * P::A..lines.end * P::A).enumerate() {
+                        let u = &u[index * place.factor..][..rows.len() * depth];
+                        let v = &v[factor * factor_len..][..depth * count];
+                        let products = &mut products[factor * product_len + begin..][..rows.len() * count];
+                        multiply(simd, rows.len(), u, v, products, steps);
+                    }
+                }
+            }
+            for band in together {
+                let products = &products[(band - first) * Blocks::MOST * count..];
+                self.write(simd, band, products, product_len);
+            }
+        }
+    }
+}
+
+/// The passes in which the lines of factors are gone through so that what a pass reads again and again stays in the cache.
+fn passes<P: Points>(depth: usize, tiles: usize) -> usize {
+    (P::A * P::A * depth * (tiles + Blocks::MOST)).div_ceil(LINES).min(P::A)
+}
+
+impl<P: Points> Task<'_, P> {
+    /// Transforms the products of a band and writes them.
+    #[inline(always)]
+    fn write<S: Simd>(&self, simd: S, band: usize, products: &[f32], product_len: usize) {
+        let Task { d, grid, ref finish, output, ref tiles, bands, points, .. } = *self;
+        let rows = bands.rows(band);
+        let first = rows.start * d.output.plane();
+        let residual = finish.post.residual().map(|residual| residual.as_ptr().wrapping_add(first));
+        // SAFETY: these channels' maps are in the shared slice; a residual is as long as it.
+        let to = unsafe { output.at(first) };
+        let end = finish::Finish::of(&finish.post, rows.clone(), finish.write, to, residual, d.output.plane());
+        let tiles = tiles.clone();
+        simd.call(Outputs::<P> { d, grid, tiles, rows: rows.len(), products, product_len, finish: end, points });
+    }
+}
+
+/// Where the factors of each channel stand, from the first on, and what is asked for ahead of time.
+#[derive(Clone, Copy)]
+struct Steps<'a> {
+    steps: &'a [u32],
+    ahead: &'a [u32],
+}
+
+impl<'a> Steps<'a> {
+    /// Of so many channels and tiles, written to twice as many places as there are channels.
+    fn of(depth: usize, tiles: usize, places: &'a mut [u32]) -> Self {
+        let (steps, ahead) = places.split_at_mut(depth);
+        let step = |k: usize| (k / Order::BLOCK * tiles * Order::BLOCK + k % Order::BLOCK) as u32;
         for (k, (at, next)) in steps.iter_mut().zip(ahead.iter_mut()).enumerate() {
             *at = step(k);
             // At each step, the place of another tile in the next block of channels.
             *next = step((k + Order::BLOCK).min(depth - 1)) + (k % Order::BLOCK * (Order::BLOCK - 1)) as u32;
         }
-        let (steps, ahead) = (&*steps, &*ahead);
-        simd.call(Inputs::<P> { d, grid, tiles: tiles.clone(), input, v, factor_len, points });
-        for band in part.clone() {
-            let rows = bands.rows(band);
-            let place = Place::of(factors, depth, bands, band);
-            for lines in (0..passes).map(|pass| cut(P::A, passes, 1, pass)) {
-                let u = match left {
-                    Left::Transformed(u) => &u[place.first + lines.start * P::A * place.factor..],
-                    Left::Weights(weights) => {
-                        let (rows, lines, u) = (rows.clone(), lines.clone(), &mut *transformed);
-                        simd.call(Band::<P> { weights, rows, lines, u, points });
-                        &*transformed
-                    }
-                };
-                for (index, factor) in (lines.start * P::A..lines.end * P::A).enumerate() {
-                    let u = &u[index * place.factor..][..rows.len() * depth];
-                    let v = &v[factor * factor_len..][..depth * count];
-                    let products = &mut products[factor * product_len..][..rows.len() * count];
-                    multiply(simd, rows.len(), u, v, products, steps, ahead);
-                }
-            }
-            let first = rows.start * d.output.plane();
-            let residual = finish.post.residual().map(|residual| residual.as_ptr().wrapping_add(first));
-            // SAFETY: these channels' maps are in the shared slice; a residual is as long as it.
-            let to = unsafe { output.at(first) };
-            let finish = finish::Finish::of(&finish.post, rows.clone(), finish.write, to, residual, d.output.plane());
-            let tiles = tiles.clone();
-            simd.call(Outputs::<P> { d, grid, tiles, rows: rows.len(), products, product_len, finish, points });
-        }
+        Steps { steps, ahead }
     }
 }
 
 /// The products of one factor: `[tile][row]`, two vectors of rows at a time.
 #[inline(always)]
-fn multiply<S: Simd>(simd: S, rows: usize, u: &[f32], v: &[f32], products: &mut [f32], steps: &[u32], ahead: &[u32]) {
+fn multiply<S: Simd>(
+    simd: S,
+    rows: usize,
+    u: &[f32],
+    v: &[f32],
+    products: &mut [f32],
+    Steps { steps, ahead }: Steps<'_>,
+) {
     let count = products.len() / rows;
     let parts = count.div_ceil(tile::most::<S>());
     for begin in (0..rows).step_by(2 * S::LANES) {
@@ -279,7 +356,8 @@ impl<P: Points> Kernel for Outputs<'_, P> {
     fn run<S: Simd>(self, simd: S) {
         let Outputs { d, grid, tiles, rows, products, product_len, finish, .. } = self;
         let count = tiles.len();
-        assert!(products.len() >= P::A * P::A * product_len && product_len >= rows * count, "all products");
+        let needed = (P::A * P::A - 1) * product_len + rows * count;
+        assert!(products.len() >= needed && product_len >= rows * count, "all products");
         for begin in (0..rows).step_by(S::LANES) {
             let pair = begin / (2 * S::LANES) * (2 * S::LANES);
             let width = (rows - pair).min(2 * S::LANES);

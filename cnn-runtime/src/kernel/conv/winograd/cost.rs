@@ -60,7 +60,7 @@ fn winograd(d: &Conv, n: usize, tile: Tile, coming: Coming) -> usize {
     let multiplying = weights * tiles / LANES * 9 / 16;
     let transforms = tiles * (costs.input * d.input.c + costs.output * d.output.c) / LANES;
     let tasks = tiles.div_ceil(if blocked {
-        blocked::tiles_of_task(tile.products(), d.input.c, POSITIONS)
+        blocked::Way::of(tile.products(), d, POSITIONS).tiles
     } else {
         let panel = tile.products() * d.input.c * 2 * LANES;
         2 * (FACTORS / panel).clamp(1, MAX_VECTORS / 2) * LANES
@@ -72,6 +72,12 @@ fn winograd(d: &Conv, n: usize, tile: Tile, coming: Coming) -> usize {
         Coming::Straight => costs.weight * block / BLOCK * pairs,
         Coming::Turned => (costs.weight * block / BLOCK + TURN) * pairs,
     };
+    if blocked && blocked::Way::of(tile.products(), d, POSITIONS).spread {
+        // Factors and products go to the third-level cache and come back, two floats per cycle; weights are read anew for
+        // some lines at a time.
+        let moving = tile.products() * tiles * (d.input.c + d.output.c);
+        return multiplying + transforms + moving + weight * 3 / 2;
+    }
     if coming != Coming::Transformed && tasks <= TRANSFORMS {
         return multiplying + transforms + tasks * weight;
     }

@@ -208,16 +208,12 @@ enum Left<'a> {
 }
 
 impl Left<'_> {
-    /// The passes in which a band's lines of factors are made, and the floats that one needs: what weights are transformed
-    /// to has to stay in the cache until it is multiplied.
-    fn passes<P: Points>(&self, depth: usize, bands: Bands) -> (usize, usize) {
+    /// The passes in which a band's lines of factors are made: what weights are transformed to has to stay in the cache
+    /// until it is multiplied.
+    fn passes<P: Points>(&self, depth: usize, bands: Bands) -> usize {
         match self {
-            Left::Transformed(_) => (1, 0),
-            Left::Weights(_) => {
-                let whole = Place::most(P::A * P::A, depth, bands);
-                let passes = whole.div_ceil(BLOCK).min(P::A);
-                (passes, Place::most(P::A * P::A.div_ceil(passes), depth, bands))
-            }
+            Left::Transformed(_) => 1,
+            Left::Weights(_) => Place::most(P::A * P::A, depth, bands).div_ceil(BLOCK).min(P::A),
         }
     }
 }
@@ -282,7 +278,11 @@ impl<P: Points> Kernel for Task<'_, P> {
         let group = group.min(part.len());
         let mut layout = Layout::new::<S, P>(simd, d, tiles, group * bands.most());
         let lens = layout.lens::<P>();
-        let (passes, band_len) = left.passes::<P>(d.input.c, bands);
+        let passes = left.passes::<P>(d.input.c, bands);
+        let band_len = match left {
+            Left::Transformed(_) => 0,
+            Left::Weights(_) => Place::most(P::A * P::A.div_ceil(passes), d.input.c, bands),
+        };
         let mut buffer = scratch::lend(scratch::Use::Packed, lens.iter().sum::<usize>() + band_len);
         let (factors, rest) = buffer.split_at_mut(lens[1]);
         let (products, rest) = rest.split_at_mut(lens[2]);

@@ -1,6 +1,10 @@
 //! Convolutions with one input channel per group: too little to multiply matrices for, so rows of outputs are made
 //! directly, a tap at a time.
 
+mod blocked;
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 
 use crate::desc::{Conv, Write};
@@ -51,6 +55,9 @@ pub(super) fn forward(
     write: Write,
     output: &mut [f32],
 ) {
+    if blocked::applies(d) {
+        return blocked::forward(isa, d, n, input, weight, post, write, output);
+    }
     let (plane, taps, multiplier) = (d.output.plane(), d.taps(), d.output.c / d.groups);
     let output = Shared::new(output);
     parallel::for_each(n * d.output.c, n * d.output.len() * taps, |index| {
@@ -203,6 +210,9 @@ pub(super) fn backward_data(
     d_input: &mut [f32],
     write: Write,
 ) {
+    if blocked::applies(d) {
+        return blocked::backward_data(isa, d, n, weight, d_output, d_input, write);
+    }
     let (plane, multiplier) = (d.input.plane(), d.output.c / d.groups);
     let (weights, outputs) = (multiplier * d.taps(), multiplier * d.output.plane());
     let d_input = Shared::new(d_input);
@@ -251,6 +261,9 @@ impl Kernel for BackwardData<'_> {
 
 /// See [`super::backward_weights`].
 pub(super) fn backward_weights(isa: Isa, d: &Conv, n: usize, input: &[f32], d_output: &[f32], d_weight: &mut [f32]) {
+    if blocked::applies(d) {
+        return blocked::backward_weights(isa, d, n, input, d_output, d_weight);
+    }
     let taps = d.taps();
     let d_weight = Shared::new(d_weight);
     parallel::for_each(d.output.c, n * d.output.len() * taps, |oc| {

@@ -1,6 +1,7 @@
 //! Local response normalisation across channels (Krizhevsky et al. 2012, section 3.3), as in PyTorch: the window of a
 //! channel reaches `size / 2` channels before and `(size - 1) / 2` after it, and `alpha` is divided by `size`.
 
+mod blocked;
 mod pass;
 mod power;
 pub mod reference;

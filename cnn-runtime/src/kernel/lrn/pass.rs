@@ -27,19 +27,21 @@ pub(super) struct Forward<'a> {
 
 impl Kernel for Forward<'_> {
     #[inline(always)]
-    fn run<S: Simd>(mut self, _: S) {
+    fn run<S: Simd>(mut self, simd: S) {
         if ThreeQuarters::is_that_of(self.d) {
-            self.with(ThreeQuarters);
+            self.with(simd, ThreeQuarters);
         } else {
-            self.with(Beta(self.d.beta));
+            self.with(simd, Beta(self.d.beta));
         }
     }
 }
 
 impl Forward<'_> {
     #[inline(always)]
-    fn with(&mut self, power: impl Power) {
+    fn with<S: Simd>(&mut self, simd: S, power: impl Power) {
         match (self.d.size, self.scale.is_empty()) {
+            (_, true) if self.d.map.is_blocked() => self.blocks::<S, false>(simd, power),
+            (_, false) if self.d.map.is_blocked() => self.blocks::<S, true>(simd, power),
             (5, true) => self.channels::<5, false>(power),
             (5, false) => self.channels::<5, true>(power),
             (_, true) => self.channels::<1, false>(power),
@@ -69,16 +71,22 @@ impl Forward<'_> {
 }
 
 /// The rows of squares of a channel's window.
-struct Line<'a, const W: usize> {
-    k: f32,
-    alpha: f32,
-    squares: [&'a [f32]; W],
+pub(super) struct Line<'a, const W: usize> {
+    pub(super) k: f32,
+    pub(super) alpha: f32,
+    pub(super) squares: [&'a [f32]; W],
 }
 
 impl<const W: usize> Line<'_, W> {
     /// `output = input * scale^-beta`.
     #[inline(always)]
-    fn normalise<const KEEP: bool>(self, power: impl Power, input: &[f32], output: &mut [f32], scale: &mut [f32]) {
+    pub(super) fn normalise<const KEEP: bool>(
+        self,
+        power: impl Power,
+        input: &[f32],
+        output: &mut [f32],
+        scale: &mut [f32],
+    ) {
         let (len, Line { k, alpha, squares }) = (input.len(), self);
         let (output, scale) = (&mut output[..len], if KEEP { &mut scale[..len] } else { scale });
         for i in 0..len {
@@ -109,19 +117,21 @@ pub(super) struct Backward<'a> {
 
 impl Kernel for Backward<'_> {
     #[inline(always)]
-    fn run<S: Simd>(mut self, _: S) {
+    fn run<S: Simd>(mut self, simd: S) {
         if ThreeQuarters::is_that_of(self.d) {
-            self.with(ThreeQuarters);
+            self.with(simd, ThreeQuarters);
         } else {
-            self.with(Beta(self.d.beta));
+            self.with(simd, Beta(self.d.beta));
         }
     }
 }
 
 impl Backward<'_> {
     #[inline(always)]
-    fn with(&mut self, power: impl Power) {
+    fn with<S: Simd>(&mut self, simd: S, power: impl Power) {
         match (self.d.size, self.write) {
+            (_, Write::Set) if self.d.map.is_blocked() => self.blocks::<S, false>(simd, power),
+            (_, Write::Add) if self.d.map.is_blocked() => self.blocks::<S, true>(simd, power),
             (5, Write::Set) => self.channels::<5, false>(power),
             (5, Write::Add) => self.channels::<5, true>(power),
             (_, Write::Set) => self.channels::<1, false>(power),
@@ -156,7 +166,7 @@ impl Backward<'_> {
 /// Of each gradient the share of the input itself, `d_output * scale^-beta`, and the term that its window's channels
 /// take a part of.
 #[inline(always)]
-fn shares(power: impl Power, of: [&[f32]; 3], own: &mut [f32], terms: &mut [f32]) {
+pub(super) fn shares(power: impl Power, of: [&[f32]; 3], own: &mut [f32], terms: &mut [f32]) {
     let len = own.len();
     let ([input, scale, d_output], terms) = (of.map(|row| &row[..len]), &mut terms[..len]);
     for i in 0..len {
@@ -168,7 +178,7 @@ fn shares(power: impl Power, of: [&[f32]; 3], own: &mut [f32], terms: &mut [f32]
 
 /// The gradients of a channel from the terms of the windows that hold it.
 #[inline(always)]
-fn finish<const W: usize, const ADD: bool>(
+pub(super) fn finish<const W: usize, const ADD: bool>(
     factor: f32,
     input: &[f32],
     own: &[f32],

@@ -3,7 +3,7 @@ use crate::desc::{Lrn, Map, Write};
 use crate::dispatch::Isa;
 use crate::kernel::pieces::PARALLEL;
 use crate::testing::{
-    assert_close, assert_same_bits, finite_differences, same_on_any_threads, set_and_add, uniform, widen,
+    assert_close, assert_same_bits, finite_differences, nchw, same_on_any_threads, set_and_add, stored, uniform, widen,
 };
 
 /// Odd and even windows, wider than the channels and than the ring, planes wider than a block; `alpha` is large so
@@ -80,6 +80,42 @@ fn instruction_sets_agree_bit_for_bit() {
     }
 }
 
+/// The layers with more channels, and the same with these in blocks.
+fn layers_and_blocks() -> impl Iterator<Item = [Lrn; 2]> {
+    layers().into_iter().map(|d| {
+        let Map { c, h, w, .. } = d.map;
+        let c = if c > 5 { 48 } else { 16 };
+        [Map::new(c, h, w), Map::blocked(c, h, w)].map(|map| Lrn { map, ..d })
+    })
+}
+
+#[test]
+fn maps_in_blocks_give_what_others_do() {
+    for (isa, n) in Isa::available().flat_map(|isa| [(isa, 1), (isa, 3)]) {
+        for [plain, d] in layers_and_blocks() {
+            let (len, what) = (n * d.map.len(), format!("{n} x {d:?} on {isa:?}"));
+            let (x, d_output, before) = (uniform(1, len), uniform(2, len), uniform(3, len));
+            let (y, scale) = train(&plain, n, &x);
+            let check = |got: &[f32], expected: &[f32]| {
+                assert_close(&what, &nchw(&d.map, n, got), &widen(expected), 0.0);
+            };
+            let [input, d_output_stored] = [&x, &d_output].map(|values| stored(&d.map, n, values));
+            let [mut inferred, mut trained, mut kept] = [(); 3].map(|()| vec![f32::NAN; len]);
+            forward_on(isa, &d, n, &input, &mut inferred);
+            forward_train_on(isa, &d, n, &input, &mut trained, &mut kept);
+            check(&inferred, &y);
+            check(&trained, &y);
+            check(&kept, &scale);
+            for write in [Write::Set, Write::Add] {
+                let (mut expected, mut d_input) = (before.clone(), stored(&d.map, n, &before));
+                backward(&plain, n, &x, &scale, &d_output, &mut expected, write);
+                backward_on(isa, &d, n, [&input, &kept, &d_output_stored], &mut d_input, write);
+                check(&d_input, &expected);
+            }
+        }
+    }
+}
+
 #[test]
 fn windows_reach_as_far_as_pytorch_s() {
     // With size 2 a channel sees itself and the one before: 1 + 2 / 2 * squares, to the power -1.
@@ -92,14 +128,20 @@ fn windows_reach_as_far_as_pytorch_s() {
 #[test]
 fn a_large_batch_is_the_same_on_any_threads() {
     let d = Lrn { map: Map::new(96, 13, 13), size: 5, alpha: 1e-4, beta: 0.75, k: 2.0 };
+    check_threads(&d);
+    check_threads(&Lrn { map: Map::blocked(96, 13, 13), ..d });
+}
+
+fn check_threads(d: &Lrn) {
     let n = PARALLEL / d.map.len() + 2;
     let x = uniform(4, n * d.map.len());
-    let y = same_on_any_threads("forward", || train(&d, n, &x).0);
-    assert_close("large batch", &y, &reference::forward(&d, n, &widen(&x)), 2e-6);
-    let (_, scale) = train(&d, n, &x);
+    let y = same_on_any_threads("forward", || train(d, n, &x).0);
+    let expected = reference::forward(d, n, &widen(&nchw(&d.map, n, &x)));
+    assert_close("large batch", &nchw(&d.map, n, &y), &expected, 2e-6);
+    let (_, scale) = train(d, n, &x);
     same_on_any_threads("backward", || {
         let mut d_input = vec![0.0; x.len()];
-        backward(&d, n, &x, &scale, &y, &mut d_input, Write::Set);
+        backward(d, n, &x, &scale, &y, &mut d_input, Write::Set);
         d_input
     });
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::walk::Walk;
 use crate::desc::Write;
+use crate::kernel::axis::Axis;
 use crate::kernel::sixteen::{Lanes, Sixteen, lanes};
 use crate::simd::{Kernel, Simd};
 
@@ -90,37 +91,67 @@ pub(super) struct Scatter<'a> {
 }
 
 impl Kernel for Scatter<'_> {
-    /// A row of inputs at a time takes the gradients of all windows that it won, while it is in the first-level cache.
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
+        match self.walk.columns.kernel {
+            2 => self.rows(simd, 0..2),
+            3 => self.rows(simd, 0..3),
+            columns => self.rows(simd, 0..columns),
+        }
+    }
+}
+
+impl Scatter<'_> {
+    /// A row of inputs at a time takes the gradients of all windows that it won, while it is in the first-level cache. `all`
+    /// are the taps of a row, here so that callers can make them constant.
+    #[inline(always)]
+    fn rows<S: Simd>(self, simd: S, all: Range<usize>) {
         let Walk { rows, columns } = self.walk;
+        let whole = columns.whole();
         for (ih, d_input) in self.d_input.chunks_exact_mut(columns.inputs).enumerate() {
             if self.write == Write::Set {
                 d_input.as_flattened_mut().fill(0.0);
             }
             for (oh, kh) in rows.readers(ih) {
                 let outputs = oh * columns.outputs..(oh + 1) * columns.outputs;
-                let (argmax, d_output) = (&self.argmax[outputs.clone()], &self.d_output[outputs]);
-                for kw in (0..columns.kernel).rev() {
-                    let span = columns.outputs_of(kw);
-                    if !span.is_empty() {
-                        let tap = Sixteen::splat(simd, CODE + (kh * columns.kernel + kw) as f32);
-                        let d_input = d_input[columns.at(span.start, kw)..].iter_mut().step_by(columns.stride);
-                        let won = argmax[span.clone()].iter().zip(&d_output[span]);
-                        for (d, (argmax, gradient)) in d_input.zip(won) {
-                            hand_over(simd, tap, argmax, gradient, d);
-                        }
-                    }
+                let won = Won {
+                    columns,
+                    first: kh * all.end,
+                    argmax: &self.argmax[outputs.clone()],
+                    d_output: &self.d_output[outputs],
+                };
+                for ow in 0..whole.start {
+                    won.hand_over(simd, ow, columns.taps(ow), d_input);
+                }
+                for ow in whole.clone() {
+                    won.hand_over(simd, ow, all.clone(), d_input);
+                }
+                for ow in whole.end..columns.outputs {
+                    won.hand_over(simd, ow, columns.taps(ow), d_input);
                 }
             }
         }
     }
 }
 
-/// Adds the gradients of windows that tap `tap` won.
-#[inline(always)]
-fn hand_over<S: Simd>(simd: S, tap: Sixteen<S>, argmax: &Lanes<u16>, gradient: &Lanes, d_input: &mut Lanes) {
-    let place = lanes(|c| f32::from_bits(CODE.to_bits() | u32::from(argmax[c])));
-    let won = Sixteen::load(simd, gradient).if_equal(Sixteen::load(simd, &place), tap);
-    (Sixteen::load(simd, d_input) + won).store(d_input);
+/// A row of outputs, and the first of the taps in a row of inputs that may have won.
+struct Won<'a> {
+    columns: &'a Axis,
+    first: usize,
+    argmax: &'a [Lanes<u16>],
+    d_output: &'a [Lanes],
+}
+
+impl Won<'_> {
+    /// Hands an output's gradient to the row of inputs where its taps `across` won.
+    #[inline(always)]
+    fn hand_over<S: Simd>(&self, simd: S, ow: usize, across: Range<usize>, d_input: &mut [Lanes]) {
+        let (argmax, gradient) = (&self.argmax[ow], Sixteen::load(simd, &self.d_output[ow]));
+        let place = Sixteen::load(simd, &lanes(|c| f32::from_bits(CODE.to_bits() | u32::from(argmax[c]))));
+        for kw in across {
+            let tap = Sixteen::splat(simd, CODE + (self.first + kw) as f32);
+            let d = &mut d_input[self.columns.at(ow, kw)];
+            (Sixteen::load(simd, d) + gradient.if_equal(place, tap)).store(d);
+        }
+    }
 }

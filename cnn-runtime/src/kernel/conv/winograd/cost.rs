@@ -51,6 +51,7 @@ fn winograd(d: &Conv, n: usize, tile: Tile, coming: Coming) -> usize {
         (Tile::F4, false) => (4, Costs { input: 350, output: 160, weight: 10 }),
         (Tile::F2, true) => (2, Costs { input: 60, output: 40, weight: 5 }),
         (Tile::F4, true) => (4, Costs { input: 150, output: 100, weight: 10 }),
+        (Tile::F2Of5, _) => (2, Costs { input: 150, output: 70, weight: 20 }),
     };
     let tiles = n * d.output.h.div_ceil(m) * d.output.w.div_ceil(m);
     // Without blocks, vectors are of tiles, and whole.
@@ -94,7 +95,7 @@ fn direct(d: &Conv, n: usize) -> usize {
 
 /// The fastest tile that beats the direct way by a tenth.
 pub(super) fn best(d: &Conv, n: usize, coming: Coming) -> Option<Tile> {
-    let ways = [Tile::F2, Tile::F4].into_iter().filter(|tile| tile.fits(d));
+    let ways = Tile::ALL.into_iter().filter(|tile| tile.fits(d));
     let (cost, tile) = ways.map(|tile| (winograd(d, n, tile, coming), tile)).min_by_key(|way| way.0)?;
     (cost + cost / 9 < direct(d, n)).then_some(tile)
 }

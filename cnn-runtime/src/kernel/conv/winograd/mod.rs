@@ -1,6 +1,7 @@
-//! Winograd's convolution (Lavin and Gray 2015, arXiv 1509.09308): 3 x 3 kernels at stride 1 with fewer products.
+//! Winograd's convolution (Lavin and Gray 2015, arXiv 1509.09308): 3 x 3 and 5 x 5 kernels at stride 1 with fewer products.
 //!
-//! A tile of 4 x 4 outputs takes 36 products per pair of channels instead of 144, one of 2 x 2 takes 16 instead of 36.
+//! Of a 3 x 3 kernel, a tile of 4 x 4 outputs takes 36 products per pair of channels instead of 144, one of 2 x 2 takes 16
+//! instead of 36; of a 5 x 5 kernel, one of 2 x 2 takes 36 instead of 100.
 //! Inputs and weights are transformed to *factors*; for each factor, a matrix product over the channels; then the
 //! products of a tile are transformed to outputs. A task does all three for some tiles while they are in the cache.
 //!
@@ -27,7 +28,7 @@ use std::marker::PhantomData;
 use self::cost::Coming;
 use self::layout::{Layout, MAX_VECTORS};
 use self::output::Finish;
-use self::points::{F2, F4, Points};
+use self::points::{F2, F2Of5, F4, Points};
 use self::product::Product;
 use self::weights::{Bands, Place, Weights};
 use crate::desc::{Conv, Window, Write};
@@ -44,6 +45,13 @@ pub enum Tile {
     F2,
     /// 4 x 4.
     F4,
+    /// 2 x 2, of kernels of 5 x 5.
+    F2Of5,
+}
+
+impl Tile {
+    /// All of them.
+    const ALL: [Tile; 3] = [Tile::F2, Tile::F4, Tile::F2Of5];
 }
 
 /// Floats of factors that a task should have: half of a second-level cache of one megabyte.
@@ -64,25 +72,34 @@ impl Tile {
     const fn products(self) -> usize {
         match self {
             Tile::F2 => F2::A * F2::A,
-            Tile::F4 => F4::A * F4::A,
+            Tile::F4 | Tile::F2Of5 => F4::A * F4::A,
         }
     }
 
-    /// Whether tiles of this size can compute the convolution at all, and may: 3 x 3 at stride 1, neither dilated nor in
-    /// groups, not [`direct`](Conv::direct), padded by at most two, both sides in one order; without blocks of channels, with
-    /// outputs wider than 4 for `F4` and than 6 for `F2`.
+    /// Taps of a kernel in one direction.
+    const fn taps(self) -> usize {
+        match self {
+            Tile::F2 | Tile::F4 => 3,
+            Tile::F2Of5 => 5,
+        }
+    }
+
+    /// Whether tiles of this size can compute the convolution at all, and may: its kernel at stride 1, neither dilated nor
+    /// in groups, not [`direct`](Conv::direct), padded by less than a kernel, both sides in one order. Without blocks of
+    /// channels, outputs are wider than 4 for `F4` and than 6 for `F2`, and there is no `F2Of5`.
     pub const fn fits(self, d: &Conv) -> bool {
         let Window { kernel, stride, dilation, pad } = d.window;
-        let [kh, kw] = kernel;
+        let ([kh, kw], taps) = (kernel, self.taps());
         let one = stride[0] == 1 && stride[1] == 1 && dilation[0] == 1 && dilation[1] == 1 && d.groups == 1;
-        let padded = pad[0] <= 2 && pad[1] <= 2 && pad[2] <= 2 && pad[3] <= 2;
+        let padded = pad[0] < taps && pad[1] < taps && pad[2] < taps && pad[3] < taps;
         // The tiles of shorter lines would be too far apart for the shuffle that collects a vector of them.
         let wide = match self {
             Tile::F2 => d.output.w > 6,
             Tile::F4 => d.output.w > 4,
+            Tile::F2Of5 => false,
         };
         let order = if d.input.is_blocked() { d.output.is_blocked() } else { wide && !d.output.is_blocked() };
-        kh == 3 && kw == 3 && one && padded && order && !d.direct
+        kh == taps && kw == taps && one && padded && order && !d.direct
     }
 }
 
@@ -156,11 +173,11 @@ pub(super) fn backward_data(
     Some(())
 }
 
-/// The convolution from the gradient of the outputs to that of the inputs, of a kernel of 3 x 3 at stride 1.
+/// The convolution from the gradient of the outputs to that of the inputs, of a square kernel at stride 1.
 fn turned(d: &Conv) -> Option<Conv> {
     let mut pad = [0; 4];
     for (back, &pad) in pad.iter_mut().zip(&d.window.pad) {
-        *back = 2_usize.checked_sub(pad)?;
+        *back = (d.window.kernel[0] - 1).checked_sub(pad)?;
     }
     Some(Conv { input: d.output, output: d.input, window: Window { pad, ..d.window }, ..*d })
 }
@@ -169,6 +186,7 @@ fn transform_on(isa: Isa, tile: Tile, weights: Weights<'_>, bands: Bands, u: &mu
     match tile {
         Tile::F2 => weights.transform::<F2>(isa, bands, u),
         Tile::F4 => weights.transform::<F4>(isa, bands, u),
+        Tile::F2Of5 => weights.transform::<F2Of5>(isa, bands, u),
     }
 }
 
@@ -194,6 +212,7 @@ fn run(
         (Tile::F2, false) => all::<F2>(isa, d, n, input, left, finish, output),
         (Tile::F4, false) => all::<F4>(isa, d, n, input, left, finish, output),
         (Tile::F2, true) => blocked::all::<F2>(isa, d, n, input, left, finish, output),
+        (Tile::F2Of5, _) => blocked::all::<F2Of5>(isa, d, n, input, left, finish, output),
         (Tile::F4, true) => blocked::all::<F4>(isa, d, n, input, left, finish, output),
     }
 }

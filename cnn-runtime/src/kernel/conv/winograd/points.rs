@@ -8,21 +8,25 @@ use crate::simd::Simd;
 pub(super) const MAX_A: usize = 6;
 /// Most outputs of a tile in one direction.
 pub(super) const MAX_M: usize = 4;
+/// Most taps of a filter.
+pub(super) const MAX_TAPS: usize = 5;
 
-/// A minimal algorithm for `M` outputs of a filter of three taps: `output(input(d) * weight(g))`, element by element.
+/// A minimal algorithm for `M` outputs of a filter of some taps: `output(input(d) * weight(g))`, element by element.
 ///
-/// Two-dimensional transforms are these along one direction and then along the other. Arrays longer than `A` or `M` are
-/// filled with anything.
+/// Two-dimensional transforms are these along one direction and then along the other. Arrays longer than `A`, `M` or
+/// `TAPS` are filled with anything.
 pub(super) trait Points: Copy + Send + Sync {
     /// Outputs of a tile in one direction.
     const M: usize;
     /// Inputs of a tile in one direction, and products.
     const A: usize;
+    /// Taps of the filter.
+    const TAPS: usize = 3;
 
     /// `A` inputs to `A` factors.
     fn input<S: Simd>(simd: S, d: [S::V; MAX_A]) -> [S::V; MAX_A];
-    /// Three taps to `A` factors.
-    fn weight<S: Simd>(simd: S, g: [S::V; 3]) -> [S::V; MAX_A];
+    /// The taps to `A` factors.
+    fn weight<S: Simd>(simd: S, g: [S::V; MAX_TAPS]) -> [S::V; MAX_A];
     /// `A` products to `M` outputs.
     fn output<S: Simd>(simd: S, m: [S::V; MAX_A]) -> [S::V; MAX_M];
 }
@@ -48,7 +52,7 @@ impl Points for F2 {
     }
 
     #[inline(always)]
-    fn weight<S: Simd>(simd: S, g: [S::V; 3]) -> [S::V; MAX_A] {
+    fn weight<S: Simd>(simd: S, g: [S::V; MAX_TAPS]) -> [S::V; MAX_A] {
         let zero = simd.splat(0.0);
         let (outer, middle) = (times(simd, simd.add(g[0], g[2]), 0.5), times(simd, g[1], 0.5));
         [g[0], simd.add(outer, middle), simd.sub(outer, middle), g[2], zero, zero]
@@ -90,7 +94,7 @@ impl Points for F4 {
     }
 
     #[inline(always)]
-    fn weight<S: Simd>(simd: S, g: [S::V; 3]) -> [S::V; MAX_A] {
+    fn weight<S: Simd>(simd: S, g: [S::V; MAX_TAPS]) -> [S::V; MAX_A] {
         let even_a = simd.mul_add(g[2], simd.splat(-1.0 / 3.0), times(simd, g[0], -2.0 / 3.0));
         let even_b = simd.mul_add(g[2], simd.splat(1.0 / 3.0), times(simd, g[0], 1.0 / 6.0));
         let (odd_a, odd_b) = (times(simd, g[1], A * -2.0 / 3.0), times(simd, g[1], B / 6.0));
@@ -107,5 +111,41 @@ impl Points for F4 {
             simd.mul_add(simd.splat(2.0), sum_b, times(simd, sum_a, 0.5)),
             simd.mul_add(simd.splat(B * 2.0), difference_b, simd.mul_add(simd.splat(A * 0.5), difference_a, m[5])),
         ]
+    }
+}
+
+/// `F(2, 5)`: six products for two outputs, at the points of [`F4`]: so inputs are transformed alike.
+#[derive(Clone, Copy)]
+pub(super) struct F2Of5;
+
+impl Points for F2Of5 {
+    const M: usize = 2;
+    const A: usize = 6;
+    const TAPS: usize = 5;
+
+    #[inline(always)]
+    fn input<S: Simd>(simd: S, d: [S::V; MAX_A]) -> [S::V; MAX_A] {
+        F4::input(simd, d)
+    }
+
+    #[inline(always)]
+    fn weight<S: Simd>(simd: S, g: [S::V; MAX_TAPS]) -> [S::V; MAX_A] {
+        let even = |square: f32| {
+            let outer = simd.mul_add(g[4], simd.splat(square), g[2]);
+            simd.mul_add(outer, simd.splat(square), g[0])
+        };
+        let odd = |square: f32| simd.mul_add(g[3], simd.splat(square), g[1]);
+        let (even_a, even_b) = (times(simd, even(0.5), -2.0 / 3.0), times(simd, even(2.0), 1.0 / 6.0));
+        let (odd_a, odd_b) = (times(simd, odd(0.5), A * -2.0 / 3.0), times(simd, odd(2.0), B / 6.0));
+        [g[0], simd.add(even_a, odd_a), simd.sub(even_a, odd_a), simd.add(even_b, odd_b), simd.sub(even_b, odd_b), g[4]]
+    }
+
+    #[inline(always)]
+    fn output<S: Simd>(simd: S, m: [S::V; MAX_A]) -> [S::V; MAX_M] {
+        let zero = simd.splat(0.0);
+        let sums = simd.add(simd.add(m[1], m[2]), simd.add(m[3], m[4]));
+        let (difference_a, difference_b) = (simd.sub(m[1], m[2]), simd.sub(m[3], m[4]));
+        let odd = simd.mul_add(simd.splat(A), difference_a, m[5]);
+        [simd.add(m[0], sums), simd.mul_add(simd.splat(B), difference_b, odd), zero, zero]
     }
 }

@@ -5,7 +5,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::points::{MAX_A, Points};
+use super::points::{MAX_A, MAX_TAPS, Points};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
 use crate::kernel::gemm::MAX_MR;
@@ -15,8 +15,10 @@ use crate::simd::{Kernel, Simd};
 /// Most lanes of a vector.
 const MAX_LANES: usize = 16;
 const _: () = assert!(MAX_MR <= MAX_LANES);
-/// Taps of a kernel.
-const TAPS: usize = 9;
+/// Most taps of a kernel.
+const MOST: usize = MAX_TAPS * MAX_TAPS;
+/// Output channels that are turned round at a time.
+const TURNED: usize = 16;
 /// Floats behind each factor of a band: the last vector spills there, and the same place in each factor falls into
 /// another set of the cache.
 const GAP: usize = 16;
@@ -90,7 +92,7 @@ impl Place {
 /// The weights of a convolution, or of its backward pass by the inputs.
 #[derive(Clone, Copy)]
 pub(super) struct Weights<'a> {
-    /// 3 x 3 taps for each pair of channels, in [`Blocks`] of output channels.
+    /// The taps of each pair of channels, in [`Blocks`] of output channels.
     pub data: &'a [f32],
     /// Output and input channels.
     pub channels: [usize; 2],
@@ -147,7 +149,10 @@ impl<P: Points> Kernel for Band<'_, P> {
         let Band { weights, rows, lines, u, .. } = self;
         let (all, depth) = weights.sizes();
         let factor = rows.len() * depth + GAP;
-        assert!(weights.data.len() == all * depth * TAPS && rows.end <= all, "the band is one of the weights");
+        assert!(
+            weights.data.len() == all * depth * P::TAPS * P::TAPS && rows.end <= all,
+            "the band is one of the weights"
+        );
         let u = &mut u[..lines.len() * P::A * factor];
         let to = To { u, factor, lines };
         if weights.turned {
@@ -172,18 +177,18 @@ struct To<'a> {
 #[inline(always)]
 fn straight<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize>, mut to: To<'_>) {
     let Weights { data, channels: [output, input], .. } = weights;
-    let (len, blocks) = (rows.len(), Blocks::of(output));
+    let (len, blocks, all) = (rows.len(), Blocks::of(output), P::TAPS * P::TAPS);
     let [first, last] = [rows.start, rows.end - 1].map(|row| blocks.rows(row / Blocks::MOST));
-    let mut taps = [[0.0; MAX_LANES]; TAPS];
+    let mut taps = [[0.0; MAX_LANES]; MOST];
     for ic in 0..input {
-        let of = |block: &Range<usize>| &data[(block.start * input + ic * block.len()) * TAPS..][..block.len() * TAPS];
+        let of = |block: &Range<usize>| &data[(block.start * input + ic * block.len()) * all..][..block.len() * all];
         let (from, tap) = if first == last {
             (of(&first)[rows.start - first.start..].as_ptr(), first.len())
         } else {
             // The band begins in one block and ends in the next.
             let (before, after) = (of(&first), of(&last));
             let split = first.end - rows.start;
-            for (tap, taps) in taps.iter_mut().enumerate() {
+            for (tap, taps) in taps.iter_mut().enumerate().take(all) {
                 let before = before[(tap + 1) * first.len() - split..].as_ptr();
                 let after = after[tap * last.len()..].as_ptr();
                 for begin in (0..len).step_by(S::LANES) {
@@ -209,21 +214,22 @@ fn straight<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize
 #[inline(always)]
 fn turned<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize>, mut to: To<'_>) {
     let Weights { data, channels: [out, input], .. } = weights;
-    let len = rows.len();
-    let mut taps = [[[0.0; Blocks::MOST]; TAPS]; Blocks::MOST];
+    let (len, all) = (rows.len(), P::TAPS * P::TAPS);
+    let mut taps = [[[0.0; Blocks::MOST]; MOST]; TURNED];
     for ocs in Blocks::of(out).iter() {
-        let from = &data[(ocs.start * input + rows.start * ocs.len()) * TAPS..][..len * ocs.len() * TAPS];
-        for tap in 0..TAPS {
-            let (from, to) = (
-                &from[tap * ocs.len()..],
-                &mut taps.as_flattened_mut().as_flattened_mut()[(TAPS - 1 - tap) * Blocks::MOST..],
-            );
-            simd.transposed([len, ocs.len()], (from, TAPS * ocs.len()), (to, TAPS * Blocks::MOST));
-        }
-        for (oc, taps) in ocs.zip(&taps) {
-            let taps = taps.as_flattened().as_ptr();
-            // SAFETY: a row of `Blocks::MOST` floats for each tap; [`Band`] has measured `u`.
-            unsafe { one::<S, P>(simd, (taps, Blocks::MOST), len, oc, &mut to) };
+        let from = &data[(ocs.start * input + rows.start * ocs.len()) * all..][..len * ocs.len() * all];
+        for first in (0..ocs.len()).step_by(TURNED) {
+            let count = (ocs.len() - first).min(TURNED);
+            for tap in 0..all {
+                let from = &from[tap * ocs.len() + first..];
+                let to = &mut taps.as_flattened_mut().as_flattened_mut()[(all - 1 - tap) * Blocks::MOST..];
+                simd.transposed([len, count], (from, all * ocs.len()), (to, MOST * Blocks::MOST));
+            }
+            for (oc, taps) in (ocs.start + first..).zip(&taps[..count]) {
+                let taps = taps.as_flattened().as_ptr();
+                // SAFETY: a row of `Blocks::MOST` floats for each tap; [`Band`] has measured `u`.
+                unsafe { one::<S, P>(simd, (taps, Blocks::MOST), len, oc, &mut to) };
+            }
         }
     }
 }
@@ -238,12 +244,12 @@ fn turned<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize>,
 unsafe fn one<S: Simd, P: Points>(simd: S, (taps, tap): (*const f32, usize), rows: usize, k: usize, to: &mut To<'_>) {
     for begin in (0..rows).step_by(S::LANES) {
         let count = (rows - begin).min(S::LANES);
-        let mut columns = [[simd.splat(0.0); MAX_A]; 3];
-        for (kw, column) in columns.iter_mut().enumerate() {
-            let mut g = [simd.splat(0.0); 3];
-            for (kh, g) in g.iter_mut().enumerate() {
+        let mut columns = [[simd.splat(0.0); MAX_A]; MAX_TAPS];
+        for (kw, column) in columns.iter_mut().enumerate().take(P::TAPS) {
+            let mut g = [simd.splat(0.0); MAX_TAPS];
+            for (kh, g) in g.iter_mut().enumerate().take(P::TAPS) {
                 // SAFETY: the caller's promise.
-                *g = unsafe { simd.load_part(taps.add((kh * 3 + kw) * tap + begin), 0, count) };
+                *g = unsafe { simd.load_part(taps.add((kh * P::TAPS + kw) * tap + begin), 0, count) };
             }
             *column = P::weight(simd, g);
         }
@@ -251,7 +257,7 @@ unsafe fn one<S: Simd, P: Points>(simd: S, (taps, tap): (*const f32, usize), row
             if !to.lines.contains(&down) {
                 continue;
             }
-            let across = P::weight(simd, [columns[0][down], columns[1][down], columns[2][down]]);
+            let across = P::weight(simd, columns.map(|column| column[down]));
             let line = (down - to.lines.start) * P::A;
             for (right, &v) in across.iter().enumerate().take(P::A) {
                 // SAFETY: the caller's promise: a vector ends no more than its length behind the rows.

@@ -29,6 +29,7 @@ pub fn backward(d: &Expand, n: usize, d_output: &[f32], d_input: &mut [f32], wri
 /// Checks lengths against `n` samples.
 fn check(d: &Expand, n: usize, input: usize, output: usize) {
     assert_eq!(input, n * d.input.len(), "expand: input side of {n} samples");
+    assert!(!d.input.is_blocked(), "expand: channels that stand apart");
     assert_eq!(output, n * d.output.len(), "expand: output side of {n} samples");
 }
 

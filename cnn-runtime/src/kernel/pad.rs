@@ -13,6 +13,7 @@ fn padded(d: &Pad) -> [usize; 2] {
 fn check(d: &Pad, n: usize, input: usize, output: usize) -> [usize; 2] {
     let [h, w] = padded(d);
     assert_eq!(input, n * d.input.len(), "pad: input side of {n} samples");
+    assert!(!d.input.is_blocked(), "pad: channels that stand apart");
     assert_eq!(output, n * d.input.c * h * w, "pad: output side of {n} samples");
     let [top, left, bottom, right] = d.pad;
     let few = top.max(bottom) < d.input.h && left.max(right) < d.input.w;

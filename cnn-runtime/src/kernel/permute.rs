@@ -36,6 +36,7 @@ pub fn backward(d: &Permute, n: usize, d_output: &[f32], d_input: &mut [f32], wr
 /// Checks the lengths of both sides.
 fn check(d: &Permute, n: usize, lens: [usize; 2]) {
     assert_eq!(lens, [n * d.input.len(); 2], "permute: both sides of {n} samples");
+    assert!(!d.input.is_blocked(), "permute: channels that stand apart");
 }
 
 /// Sets or adds each element of `from` at its new place, a slice along the target's outermost axis after the other.

@@ -29,6 +29,8 @@ pub fn forward(d: &Pool, n: usize, input: &[f32], output: &mut [f32]) {
 
 /// As [`forward`], and the winner's place in each window: `kh * KW + kw` for a kernel of `KW` columns.
 ///
+/// Where the channels of the inputs stand in blocks, so do the places, whichever order the outputs have.
+///
 /// # Panics
 /// If the lengths do not fit `d` and `n`, or the kernel has more than 65,536 taps.
 pub fn forward_train(d: &Pool, n: usize, input: &[f32], output: &mut [f32], argmax: &mut [u16]) {

@@ -62,6 +62,7 @@ pub fn backward(d: &Resize, n: usize, d_output: &[f32], d_input: &mut [f32], wri
 
 fn check(d: &Resize, n: usize, input: usize, output: usize) {
     assert_eq!(input, n * d.input.len(), "resize: input side of {n} samples");
+    assert!(!d.input.is_blocked(), "resize: channels that stand apart");
     assert_eq!(output, n * d.output.len(), "resize: output side of {n} samples");
 }
 

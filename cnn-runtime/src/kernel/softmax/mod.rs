@@ -20,6 +20,7 @@ const BLOCK: usize = 64;
 /// If the lengths do not fit `d` and `n`.
 pub fn forward(d: &Softmax, n: usize, input: &[f32], output: &mut [f32]) {
     let len = d.map.len();
+    assert!(!d.map.is_blocked(), "softmax: channels that stand apart");
     assert_eq!(input.len(), n * len, "softmax: input of {n} samples");
     assert_eq!(output.len(), n * len, "softmax: output of {n} samples");
     each(output, len, input.len(), |n, output| {
@@ -45,6 +46,7 @@ pub fn forward(d: &Softmax, n: usize, input: &[f32], output: &mut [f32]) {
 /// If the lengths do not fit `d` and `n`.
 pub fn backward(d: &Softmax, n: usize, output: &[f32], d_output: &[f32], d_input: &mut [f32], write: Write) {
     let len = d.map.len();
+    assert!(!d.map.is_blocked(), "softmax: channels that stand apart");
     assert_eq!(output.len(), n * len, "softmax: output of {n} samples");
     assert_eq!(d_output.len(), n * len, "softmax: gradient by the output of {n} samples");
     assert_eq!(d_input.len(), n * len, "softmax: gradient by the input of {n} samples");

@@ -161,5 +161,6 @@ fn walk_in_place(d: &Trained, n: usize) -> Walk {
 /// Checks lengths of two values of `n` samples, and of the tensor.
 fn check(d: &Trained, n: usize, values: [usize; 2], tensor: usize) {
     assert_eq!(values, [n * d.input.len(); 2], "trained: values of {n} samples");
+    assert!(!d.input.is_blocked(), "trained: channels that stand apart");
     assert_eq!(tensor, d.tensor.len(), "trained: numbers of the tensor");
 }

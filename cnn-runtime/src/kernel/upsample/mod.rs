@@ -57,6 +57,7 @@ pub fn backward(d: &Upsample, n: usize, d_output: &[f32], d_input: &mut [f32], w
 fn check(d: &Upsample, n: usize, input: usize, output: usize) -> usize {
     let plane = d.input.plane() * d.scale[0] * d.scale[1];
     assert_eq!(input, n * d.input.len(), "upsample: input side of {n} samples");
+    assert!(!d.input.is_blocked(), "upsample: channels that stand apart");
     assert_eq!(output, n * d.input.c * plane, "upsample: output side of {n} samples");
     plane
 }

@@ -33,8 +33,9 @@ struct Affine {
 impl Affine {
     /// By running statistics; `tensors` are scale, shift, mean and variance.
     fn running(d: &BatchNorm, tensors: [&[f32]; 4], block: usize) -> Self {
-        let [scale, shift, mean, var] = tensors.map(|values| vectors(values)[block]);
-        Affine { mean, factor: lanes(|c| scale[c] / (var[c] + d.eps).sqrt()), shift }
+        let of_block = |tensor: usize| vectors(tensors[tensor])[block];
+        let (scale, var) = (of_block(0), of_block(3));
+        Affine { mean: of_block(2), factor: lanes(|c| scale[c] / (var[c] + d.eps).sqrt()), shift: of_block(1) }
     }
 }
 
@@ -126,7 +127,7 @@ impl Kernel for Gather<'_> {
                 |[sum], [x, _]| [sum + x],
             );
             let mean = lanes(|c| sum[c] / count);
-            let near = Sixteen::load(simd, &mean.map(|mean| mean as f32));
+            let near = Sixteen::load(simd, &lanes(|c| mean[c] as f32));
             let [squares] = all.sums::<4, 1, S>(
                 simd,
                 &chunk,
@@ -159,7 +160,7 @@ pub(super) fn backward<const ADD: bool>(
         sums
     };
     let finish = |block: usize, sums: Gradients| {
-        let by_shift = sums.by_shift.map(|sum| sum as f32);
+        let by_shift = lanes(|c| sums.by_shift[c] as f32);
         let by_scale = lanes(|c| sums.by_scale[c] as f32 * inv_std[block][c]);
         // SAFETY: each block is finished once.
         unsafe {
@@ -169,7 +170,7 @@ pub(super) fn backward<const ADD: bool>(
         Slope {
             mean: mean[block],
             factor: lanes(|c| scale[block][c] * inv_std[block][c]),
-            by_shift: by_shift.map(|sum| sum * per_value),
+            by_shift: lanes(|c| by_shift[c] * per_value),
             by_scale: lanes(|c| by_scale[c] * per_value * inv_std[block][c]),
         }
     };

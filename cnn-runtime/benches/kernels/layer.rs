@@ -32,7 +32,9 @@ impl Layer {
     /// The kind's name, and the titles of what is measured of it.
     pub fn kind(&self) -> (&'static str, &'static [&'static str]) {
         match self {
-            Layer::Conv(_) => ("conv", &["forward", "d_input", "d_weight", "direct", "F(2x2, 3x3)", "F(4x4, 3x3)"]),
+            Layer::Conv(_) => {
+                ("conv", &["forward", "d_input", "d_weight", "direct", "F(2x2, 3x3)", "F(4x4, 3x3)", "F(2x2, 5x5)"])
+            }
             Layer::Fc(_) => ("fc", &["forward", "d_input", "d_weight"]),
             Layer::MaxPool(_) => ("max pool", &["forward", "training", "backward"]),
             Layer::AvgPool(_) => ("avg pool", &["forward", "backward"]),
@@ -109,9 +111,13 @@ fn directions(d: &Conv, n: usize, row: &mut Row<'_>) {
 }
 
 /// Where the forward pass has a choice, its ways one by one: the direct one, and Winograd's with weights transformed
-/// beforehand and tiles of 2 x 2 and of 4 x 4 outputs. The operations counted are those of the direct way.
+/// beforehand, by the outputs of a tile and the kernel. The operations counted are those of the direct way.
 fn ways(d: &Conv, n: usize, row: &mut Row<'_>) {
-    let tiles = [("F(2x2, 3x3)", winograd::Tile::F2), ("F(4x4, 3x3)", winograd::Tile::F4)];
+    let tiles = [
+        ("F(2x2, 3x3)", winograd::Tile::F2),
+        ("F(4x4, 3x3)", winograd::Tile::F4),
+        ("F(2x2, 5x5)", winograd::Tile::F2Of5),
+    ];
     let (input, weight, mut output) = (random(n * d.input.len()), random(d.weight_len()), random(n * d.output.len()));
     if tiles.iter().any(|(_, tile)| tile.fits(d)) {
         row.computes("direct", flops(n, d), || conv::direct(d, n, &input, &weight, Post::new(), &mut output));

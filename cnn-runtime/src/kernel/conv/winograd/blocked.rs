@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::output::Finish;
 use super::points::{MAX_A, Points};
 use super::weights::{Band, Bands, Place};
-use super::{Left, MIN_ROWS, TASKS, TRANSFORMS};
+use super::{Left, TRANSFORMS};
 use crate::desc::{Conv, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
@@ -70,11 +70,15 @@ pub(super) fn all<P: Points>(
     let tiles = n * grid[0] * grid[1];
     let macs = factors * tiles * d.input.c * d.output.c;
     let way = Way::of(factors, d, positions);
-    let tile_parts = match tiles.div_ceil(way.tiles) {
-        1 => 1,
-        parts => parallel::even(parts, macs).min(tiles.div_ceil(positions)),
-    };
     let bands = Bands::blocks(d.output.c);
+    let parts = tiles.div_ceil(way.tiles);
+    let shared = parallel::even(parts, macs);
+    // Threads that share tiles all transform weights, those that share output channels all transform inputs: the less.
+    let (tile_parts, row_parts) = if parts == 1 && tiles < d.output.c && bands.count() > 1 {
+        (1, shared.min(bands.count()))
+    } else {
+        (shared.min(tiles), 1)
+    };
     let mut kept = None;
     let left = match left {
         // Weights of many tasks are transformed once; for few, each block when its turn comes, so that it stays in the
@@ -86,11 +90,9 @@ pub(super) fn all<P: Points>(
         }
         left => left,
     };
-    let row_parts = parallel::parts(TASKS, macs).div_ceil(tile_parts).min(d.output.c / MIN_ROWS);
-    let row_parts = row_parts.clamp(1, bands.count());
     let output = Shared::new(output);
     parallel::for_each(tile_parts * row_parts, macs, |index| {
-        let tiles = cut(tiles, tile_parts, positions, index / row_parts);
+        let tiles = cut(tiles, tile_parts, 1, index / row_parts);
         let part = cut(bands.count(), row_parts, 1, index % row_parts);
         if !tiles.is_empty() {
             isa.run(Task::<P> { d, way, grid, input, left, finish, output, tiles, bands, part, points: PhantomData });

@@ -2,22 +2,19 @@
 
 use crate::desc::{Conv, ConvTranspose, Fc};
 use crate::kernel::blocks::Blocks;
-use crate::kernel::fc::panels::Panels;
 
 /// The order of a tensor's floats in memory. Public edges show every tensor as a plain row-major array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
     /// Row-major.
     Plain,
-    /// OIHW weights by group, in blocks of 32 output channels: `[group][block][i][h][w][channel of the block]`. The
-    /// last block of a group has what is left. A permutation: no float is added.
+    /// OIHW weights by group, in blocks of 32 output channels: `[group][block][i][h][w][channel of the block]`; of a fully
+    /// connected layer, `[block][input][output of the block]`. The last block of a group has what is left. A permutation:
+    /// no float is added.
     Blocks {
         /// Groups of output channels.
         groups: usize,
     },
-    /// Weights of a fully connected layer in panels of 32 outputs: `[panel][input][output of the panel]`. The last panel is
-    /// narrower where the outputs do not fill it. A permutation: no float is added.
-    Panels,
 }
 
 impl Layout {
@@ -34,7 +31,7 @@ impl Layout {
     /// The layout in which a fully connected layer reads its weights and writes their gradient.
     pub const fn of_fc(d: &Fc) -> Layout {
         // A lone input's or output's weights are the same either way.
-        if d.inputs == 1 || d.outputs == 1 { Layout::Plain } else { Layout::Panels }
+        if d.inputs == 1 || d.outputs == 1 { Layout::Plain } else { Layout::Blocks { groups: 1 } }
     }
 
     /// Writes a row-major tensor with `rows` outermost elements to memory in this layout.
@@ -47,7 +44,6 @@ impl Layout {
             Layout::Blocks { groups } => {
                 for_each(groups, rows, [plain.len(), packed.len()], |p, b| packed[b] = plain[p]);
             }
-            Layout::Panels => panels(rows, [plain.len(), packed.len()]).for_each(|p, b| packed[b] = plain[p]),
         }
     }
 
@@ -61,27 +57,15 @@ impl Layout {
             Layout::Blocks { groups } => {
                 for_each(groups, rows, [packed.len(), plain.len()], |p, b| plain[p] = packed[b]);
             }
-            Layout::Panels => panels(rows, [packed.len(), plain.len()]).for_each(|p, b| plain[p] = packed[b]),
         }
     }
 }
 
-/// The length of two slices that hold a tensor of so many rows.
-fn checked(rows: usize, lens: [usize; 2]) -> usize {
+/// Calls `pair(plain, packed)` with both places of every float of a tensor in blocks.
+fn for_each(groups: usize, rows: usize, lens: [usize; 2], mut pair: impl FnMut(usize, usize)) {
     let len = lens[0];
     assert_eq!(len, lens[1], "two layouts of one tensor have one length");
     assert!(rows > 0 && len.is_multiple_of(rows), "{len} floats in {rows} rows");
-    len
-}
-
-/// The panels of weights with so many outputs.
-fn panels(outputs: usize, lens: [usize; 2]) -> Panels {
-    Panels::new(checked(outputs, lens) / outputs, outputs)
-}
-
-/// Calls `pair(plain, packed)` with both places of every float of a tensor in blocks.
-fn for_each(groups: usize, rows: usize, lens: [usize; 2], mut pair: impl FnMut(usize, usize)) {
-    let len = checked(rows, lens);
     assert!(groups > 0 && rows.is_multiple_of(groups), "{rows} rows in {groups} groups");
     let group = len / groups;
     for start in (0..groups).map(|index| index * group) {
@@ -100,8 +84,7 @@ mod tests {
             (Layout::Blocks { groups: 1 }, 31, 9),
             (Layout::Blocks { groups: 3 }, 45, 4),
             (Layout::Blocks { groups: 2 }, 2, 1),
-            (Layout::Panels, 67, 5),
-            (Layout::Panels, 7, 3),
+            (Layout::Blocks { groups: 1 }, 67, 5),
         ] {
             let plain: Vec<f32> = (0..rows * columns).map(|at| at as f32).collect();
             let (mut packed, mut back) = (vec![f32::NAN; plain.len()], vec![f32::NAN; plain.len()]);
@@ -120,10 +103,10 @@ mod tests {
     }
 
     #[test]
-    fn outputs_of_a_panel_stand_side_by_side() {
+    fn outputs_of_a_block_stand_side_by_side() {
         let mut packed = [0.0; 34 * 2];
         let plain: Vec<f32> = (0..68).map(|at| at as f32).collect();
-        Layout::Panels.pack(34, &plain, &mut packed);
+        Layout::Blocks { groups: 1 }.pack(34, &plain, &mut packed);
         let first: Vec<f32> = (0..64).map(|at| ((at % 32) * 2 + at / 32) as f32).collect();
         assert_eq!(packed[..64], first);
         assert_eq!(packed[64..], [64., 66., 65., 67.]);

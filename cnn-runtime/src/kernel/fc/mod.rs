@@ -9,7 +9,7 @@ mod backward_data;
 mod backward_weights;
 mod dot;
 mod forward;
-pub(crate) mod panels;
+mod panels;
 pub mod reference;
 #[cfg(test)]
 mod tests;

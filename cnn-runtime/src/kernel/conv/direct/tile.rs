@@ -85,9 +85,12 @@ impl<const L: usize, const P: usize, const NV: usize, const APART: usize> Kernel
         unsafe {
             for (&step, &ahead) in steps.iter().zip(ahead) {
                 let first = input.add(step as usize);
-                simd.prefetch(input.wrapping_add(ahead as usize));
-                simd.prefetch_later(later);
-                later = later.wrapping_add(later_step);
+                // A lone vector has a load for each multiply-add as it is, and little memory behind it.
+                if NV > 1 {
+                    simd.prefetch(input.wrapping_add(ahead as usize));
+                    simd.prefetch_later(later);
+                    later = later.wrapping_add(later_step);
+                }
                 let mut right = [simd.splat(0.0); NV];
                 for (v, right) in right.iter_mut().enumerate() {
                     *right = simd.load(weights.add(v * S::LANES));

@@ -9,7 +9,8 @@
 //! order wherever its tile falls, so neither tasks nor threads change a bit of the result.
 //!
 //! Greatest error relative to the greatest output, measured against double precision with 64 and with 512 input
-//! channels: 1e-6 and 2e-6 of the direct way, 3e-7 and 1e-6 of tiles of 2 x 2, 1.3e-6 and 2.8e-6 of tiles of 4 x 4.
+//! channels: 1e-6 and 2e-6 of the direct way, 3e-7 and 1e-6 of tiles of 2 x 2, 1.3e-6 and 2.8e-6 of tiles of 4 x 4; of 5 x 5
+//! kernels, 1.2e-6 and 3.2e-6 of the direct way, 1.4e-6 and 2.5e-6 of tiles of 2 x 2.
 
 mod blocked;
 mod cost;

@@ -94,7 +94,7 @@ def section(data):
     made = (
         f"Medians on {machine['cores']} cores of an {machine['processor']} under {machine['system']}, "
         f"in single precision, each tool alone and in turns with the others; cnn! {versions['cnn!']} with "
-        f"{machine['rustc'].rsplit(' (', 1)[0]}, {tools}. PyTorch stands with the faster of its two layouts."
+        f"{machine['rustc'].rsplit(' (', 1)[0]}, {tools}. PyTorch stands with the faster of its two layouts. What is blank was not measured."
     )
     parts = [made, "**A forward pass**", table(results, "infer")]
     parts += ["**A training step**, with momentum and weight decay", table(results, "train")]

@@ -12,7 +12,7 @@ use super::lanes::{LANES, add2, tree};
 use super::parallel::{self, Shared};
 use super::pieces::{CHUNK, each, put};
 use super::wide::wide;
-use crate::desc::Map;
+use crate::desc::{Map, Write};
 
 /// Values, at least, that are summed in single precision before their sum joins the rest in double.
 const BLOCK: usize = 1024;
@@ -261,20 +261,49 @@ pub(crate) fn for_runs(
     });
 }
 
+/// What is mapped, and summed, by name: so that all that map or sum the same share its code.
+#[inline(always)]
+pub(crate) fn product(a: f32, b: f32) -> f32 {
+    a * b
+}
+
+/// As [`product`], the quotient.
+#[inline(always)]
+pub(crate) fn quotient(a: f32, b: f32) -> f32 {
+    a / b
+}
+
+/// As [`product`], the first of two.
+#[inline(always)]
+pub(crate) fn first(a: f32, _: f32) -> f32 {
+    a
+}
+
+/// The sum of a [`reduce`] with a sign.
+pub(crate) fn signed(sign: f32) -> impl Fn(usize, f32) -> f32 + Sync {
+    #[inline(always)]
+    move |_, sum| sign * sum
+}
+
 /// Sets or adds, for each element of the target, `finish` of its index and of the sum of `f(a, b)` over the axes along
 /// which it is repeated. The target is the walk's first value; the second is repeated along no axis.
-pub(crate) fn reduce<const ADD: bool>(
+pub(crate) fn reduce(
     walk: &Walk,
     [a, b]: [&[f32]; 2],
     target: &mut [f32],
+    write: Write,
     f: impl Fn(f32, f32) -> f32 + Sync,
     finish: impl Fn(usize, f32) -> f32 + Sync,
 ) {
     if target.len() == a.len() {
-        return map_at::<ADD>(walk, [a, b], target, |at, a, b| finish(at, f(a, b)));
+        let f = |at, a, b| finish(at, f(a, b));
+        return match write {
+            Write::Set => map_at::<false>(walk, [a, b], target, f),
+            Write::Add => map_at::<true>(walk, [a, b], target, f),
+        };
     }
     if a.is_empty() {
-        return target.iter_mut().enumerate().for_each(|(at, target)| put::<ADD>(target, finish(at, 0.0)));
+        return target.iter_mut().enumerate().for_each(|(at, target)| set_or_add(write, target, finish(at, 0.0)));
     }
     let (mut kept, mut repeated) = (Axes::NONE, Axes::NONE);
     for axis in walk.outer.as_slice() {
@@ -290,9 +319,18 @@ pub(crate) fn reduce<const ADD: bool>(
         let target = unsafe { shared.part(range.clone()) };
         wide(
             #[inline(always)]
-            || sums.run::<ADD>(range, target, &f, &finish),
+            || sums.run(range, target, write, &f, &finish),
         );
     });
+}
+
+/// As [`put`], for what is not within a loop that becomes vectors.
+#[inline(always)]
+fn set_or_add(write: Write, target: &mut f32, value: f32) {
+    match write {
+        Write::Set => put::<false>(target, value),
+        Write::Add => put::<true>(target, value),
+    }
 }
 
 /// The sums of a [`reduce`].
@@ -312,10 +350,11 @@ impl Sums<'_> {
     }
 
     #[inline(always)]
-    fn run<const ADD: bool>(
+    fn run(
         &self,
         range: Range<usize>,
         target: &mut [f32],
+        write: Write,
         f: impl Fn(f32, f32) -> f32,
         finish: impl Fn(usize, f32) -> f32,
     ) {
@@ -328,10 +367,10 @@ impl Sums<'_> {
             let targets = target[at - range.start..].iter_mut().zip(at..at + len);
             if self.run.steps[0] == 0 {
                 let sum = self.along_runs(start, &f);
-                targets.for_each(|(target, at)| put::<ADD>(target, finish(at, sum)));
+                targets.for_each(|(target, at)| set_or_add(write, target, finish(at, sum)));
             } else {
                 let sums = self.across_runs(start, len, &f);
-                targets.zip(sums).for_each(|((target, at), sum)| put::<ADD>(target, finish(at, sum as f32)));
+                targets.zip(sums).for_each(|((target, at), sum)| set_or_add(write, target, finish(at, sum as f32)));
             }
             at += len;
             if skip + len == together {

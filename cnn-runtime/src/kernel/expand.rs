@@ -1,6 +1,6 @@
 //! Repetition of a value along its axes of size 1.
 
-use super::broadcast::{Operand, Walk, map, reduce};
+use super::broadcast::{Operand, Walk, first, map, reduce, signed};
 use crate::desc::{Expand, Write};
 
 /// Repeats the input along the axes in which the output is larger.
@@ -10,7 +10,7 @@ use crate::desc::{Expand, Write};
 pub fn forward(d: &Expand, n: usize, input: &[f32], output: &mut [f32]) {
     check(d, n, input.len(), output.len());
     let walk = Walk::new(n, [d.output, d.input, d.input].map(Operand::of_samples));
-    map::<false>(&walk, [input, input], output, |x, _| x);
+    map::<false>(&walk, [input, input], output, first);
 }
 
 /// Sums the gradients of each element's copies.
@@ -20,10 +20,7 @@ pub fn forward(d: &Expand, n: usize, input: &[f32], output: &mut [f32]) {
 pub fn backward(d: &Expand, n: usize, d_output: &[f32], d_input: &mut [f32], write: Write) {
     check(d, n, d_input.len(), d_output.len());
     let walk = Walk::new(n, [d.input, d.output, d.output].map(Operand::of_samples));
-    match write {
-        Write::Set => reduce::<false>(&walk, [d_output, d_output], d_input, |d, _| d, |_, sum| sum),
-        Write::Add => reduce::<true>(&walk, [d_output, d_output], d_input, |d, _| d, |_, sum| sum),
-    }
+    reduce(&walk, [d_output; 2], d_input, write, first, signed(1.0));
 }
 
 /// Checks lengths against `n` samples.

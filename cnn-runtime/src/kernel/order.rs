@@ -21,16 +21,7 @@ pub fn change(map: &Map, n: usize, from: &[f32], to: &mut [f32]) {
     // A block of channels is the same stretch of memory in both orders.
     each(to, len, from.len(), |block, to| {
         let from = part(from, block, len);
-        wide(
-            #[inline(always)]
-            || {
-                if blocked {
-                    apart(plane, from, to);
-                } else {
-                    together(plane, from, to);
-                }
-            },
-        );
+        if blocked { apart(plane, from, to) } else { together(plane, from, to) }
     });
 }
 
@@ -42,10 +33,7 @@ pub(crate) fn write_block(map: &Map, to: &mut [f32], write: impl FnOnce(&mut [La
     }
     let mut block = scratch::lend(Use::Packed, to.len());
     write(vectors_mut(&mut block));
-    wide(
-        #[inline(always)]
-        || apart(map.plane(), &block, to),
-    );
+    apart(map.plane(), &block, to);
 }
 
 /// Has `read` read a block of channels, which stands as `map` says, as vectors.
@@ -54,35 +42,40 @@ pub(crate) fn read_block(map: &Map, from: &[f32], read: impl FnOnce(&[Lanes])) {
         return read(vectors(from));
     }
     let mut block = scratch::lend(Use::Packed, from.len());
-    wide(
-        #[inline(always)]
-        || together(map.plane(), from, &mut block),
-    );
+    together(map.plane(), from, &mut block);
     read(vectors(&block));
 }
 
 /// Sixteen planes to a vector for each position.
-#[inline(always)]
 pub(crate) fn together(plane: usize, from: &[f32], to: &mut [f32]) {
-    for (first, to) in (0..plane).step_by(POSITIONS).zip(to.chunks_mut(POSITIONS * Order::BLOCK)) {
-        for (channel, from) in from.chunks_exact(plane).enumerate() {
-            for (to, &from) in to.chunks_exact_mut(Order::BLOCK).zip(&from[first..]) {
-                to[channel] = from;
+    wide(
+        #[inline(always)]
+        || {
+            for (first, to) in (0..plane).step_by(POSITIONS).zip(to.chunks_mut(POSITIONS * Order::BLOCK)) {
+                for (channel, from) in from.chunks_exact(plane).enumerate() {
+                    for (to, &from) in to.chunks_exact_mut(Order::BLOCK).zip(&from[first..]) {
+                        to[channel] = from;
+                    }
+                }
             }
-        }
-    }
+        },
+    );
 }
 
 /// A vector for each position to sixteen planes.
-#[inline(always)]
 pub(crate) fn apart(plane: usize, from: &[f32], to: &mut [f32]) {
-    for (first, from) in (0..plane).step_by(POSITIONS).zip(from.chunks(POSITIONS * Order::BLOCK)) {
-        for (channel, to) in to.chunks_exact_mut(plane).enumerate() {
-            for (to, from) in to[first..].iter_mut().zip(from.chunks_exact(Order::BLOCK)) {
-                *to = from[channel];
+    wide(
+        #[inline(always)]
+        || {
+            for (first, from) in (0..plane).step_by(POSITIONS).zip(from.chunks(POSITIONS * Order::BLOCK)) {
+                for (channel, to) in to.chunks_exact_mut(plane).enumerate() {
+                    for (to, from) in to[first..].iter_mut().zip(from.chunks_exact(Order::BLOCK)) {
+                        *to = from[channel];
+                    }
+                }
             }
-        }
-    }
+        },
+    );
 }
 
 #[cfg(test)]

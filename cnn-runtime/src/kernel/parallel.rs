@@ -10,18 +10,18 @@ use crate::pool;
 pub(crate) const SERIAL_MACS: usize = 2_000_000;
 
 /// By how much less is shared where the other threads are awake.
-pub(crate) const AWAKE: usize = 8;
+const AWAKE: usize = 8;
 
-/// Whether so many multiply-accumulates are shared.
-fn is_shared(macs: usize) -> bool {
-    pool::is_wide() && macs >= if pool::is_awake() { SERIAL_MACS / AWAKE } else { SERIAL_MACS }
+/// Whether `work` is shared that is worth waking other threads from `least` on.
+pub(crate) fn is_shared(work: usize, least: usize) -> bool {
+    pool::is_wide() && work >= if pool::is_awake() { least / AWAKE } else { least }
 }
 
 /// Calls `task` for every index below `tasks`, on one thread if the whole is fewer than [`SERIAL_MACS`].
 ///
 /// Which thread runs a task is left open, so tasks must not depend on one another or on the number of threads.
 pub(crate) fn for_each(tasks: usize, macs: usize, task: impl Fn(usize) + Sync + Send) {
-    if tasks == 1 || !is_shared(macs) {
+    if tasks == 1 || !is_shared(macs, SERIAL_MACS) {
         (0..tasks).for_each(task);
     } else {
         share(tasks, &task);
@@ -31,12 +31,12 @@ pub(crate) fn for_each(tasks: usize, macs: usize, task: impl Fn(usize) + Sync + 
 /// Parts to cut work into where each part repeats something that the others do too: `most` at most, and no more than
 /// keep the threads there are busy. Not for work whose result depends on how it is cut.
 pub(crate) fn parts(most: usize, macs: usize) -> usize {
-    if is_shared(macs) { most.min(2 * rayon::current_num_threads()) } else { 1 }
+    if is_shared(macs, SERIAL_MACS) { most.min(2 * rayon::current_num_threads()) } else { 1 }
 }
 
 /// `parts`, or so many more that all threads have equally many. Not for work whose result depends on how it is cut.
 pub(crate) fn even(parts: usize, macs: usize) -> usize {
-    if is_shared(macs) { parts.next_multiple_of(rayon::current_num_threads()) } else { parts }
+    if is_shared(macs, SERIAL_MACS) { parts.next_multiple_of(rayon::current_num_threads()) } else { parts }
 }
 
 /// Calls `task` for every index below `tasks` on the threads of the pool. Not generic, so that rayon's machinery is

@@ -4,23 +4,17 @@
 
 use std::ops::Range;
 
-use super::parallel::{AWAKE, Shared, share};
-use crate::pool;
+use super::parallel::{Shared, is_shared, share};
 
 /// Elements from which work is handed to the thread pool; below, waking it costs more than it saves.
 pub(crate) const PARALLEL: usize = 1 << 18;
-
-/// Whether work on so many elements is shared.
-fn is_shared(work: usize) -> bool {
-    pool::is_wide() && work >= if pool::is_awake() { PARALLEL / AWAKE } else { PARALLEL }
-}
 
 /// Elements of one piece of pointwise work: small enough for the L1 cache with its inputs, large enough to steal.
 pub(crate) const CHUNK: usize = 1 << 13;
 
 /// Calls `f(index, piece)` for each piece of `out`; in parallel when `work` elements are many.
 pub(crate) fn each<T: Send>(out: &mut [T], piece: usize, work: usize, f: impl Fn(usize, &mut [T]) + Sync) {
-    if !is_shared(work) {
+    if !is_shared(work, PARALLEL) {
         return out.chunks_mut(piece).enumerate().for_each(|(i, out)| f(i, out));
     }
     let (len, together) = (out.len(), together(piece));
@@ -39,7 +33,7 @@ pub(crate) fn each2<A: Send, B: Send>(
     work: usize,
     f: impl Fn(usize, &mut [A], &mut [B]) + Sync,
 ) {
-    if !is_shared(work) {
+    if !is_shared(work, PARALLEL) {
         return a.chunks_mut(a_piece).zip(b.chunks_mut(b_piece)).enumerate().for_each(|(i, (a, b))| f(i, a, b));
     }
     let (a_len, b_len, together) = (a.len(), b.len(), together(a_piece));
@@ -72,7 +66,7 @@ pub(crate) fn each_with<const N: usize>(
         let (out, others) = unsafe { (out.part(range.clone()), others.map(|other| other.part(range.clone()))) };
         f(task, out, others);
     };
-    if !is_shared(work) { (0..tasks).for_each(task) } else { share(tasks, &task) }
+    if !is_shared(work, PARALLEL) { (0..tasks).for_each(task) } else { share(tasks, &task) }
 }
 
 /// Pieces that one task takes together when they are smaller than a chunk.

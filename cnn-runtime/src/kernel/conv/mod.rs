@@ -8,11 +8,13 @@ mod backward_data;
 mod backward_weights;
 mod depthwise;
 mod direct;
+mod finish;
 mod im2col;
 pub mod reference;
 mod small;
 #[cfg(test)]
 mod tests;
+mod tile;
 pub mod winograd;
 
 use self::direct::Direct;

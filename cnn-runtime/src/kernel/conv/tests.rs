@@ -5,10 +5,9 @@ use proptest::prelude::*;
 use super::{backward_data, backward_data_on, backward_weights, backward_weights_on, forward, forward_on, reference};
 use crate::desc::{Act, BatchNorm, Conv, Map, Order, Window, Write};
 use crate::dispatch::Isa;
-use crate::kernel::order::change;
 use crate::kernel::post::Post;
 use crate::layout::Layout;
-use crate::testing::{assert_close, finite_differences, same_on_any_threads, uniform, widen};
+use crate::testing::{assert_close, finite_differences, nchw, same_on_any_threads, stored, uniform, widen};
 
 /// A convolution by its sizes, or `None` where the kernel does not fit.
 fn conv(input: [usize; 3], out: usize, window: Window, groups: usize) -> Option<Conv> {
@@ -34,24 +33,6 @@ fn plain(d: &Conv, d_weight: &[f32]) -> Vec<f32> {
     let mut plain = vec![f32::NAN; d_weight.len()];
     Layout::of_conv(d).unpack(d.output.c, d_weight, &mut plain);
     plain
-}
-
-/// Values as a map has them in memory.
-pub(super) fn ordered(map: &Map, n: usize, values: &[f32]) -> Vec<f32> {
-    let mut stored = values.to_vec();
-    if map.is_blocked() {
-        change(&Map { order: Order::Nchw, ..*map }, n, values, &mut stored);
-    }
-    stored
-}
-
-/// Values of a map in memory, as NCHW.
-pub(super) fn plainly(map: &Map, n: usize, stored: &[f32]) -> Vec<f32> {
-    let mut values = stored.to_vec();
-    if map.is_blocked() {
-        change(map, n, stored, &mut values);
-    }
-    values
 }
 
 fn window(kernel: [usize; 2], stride: [usize; 2], dilation: [usize; 2], pad: [usize; 4]) -> Window {
@@ -129,8 +110,8 @@ fn check_forward(isa: Isa, d: &Conv, n: usize) {
         let mut got = vec![f32::NAN; n * d.output.len()];
         let mut expected = vec![0.0; got.len()];
         let post = Post::from(bias);
-        forward_on(isa, d, n, &ordered(&d.input, n, &input), &packed(d, &weight), post, Write::Set, &mut got);
-        let got = plainly(&d.output, n, &got);
+        forward_on(isa, d, n, &stored(&d.input, n, &input), &packed(d, &weight), post, Write::Set, &mut got);
+        let got = nchw(&d.output, n, &got);
         reference::forward(d, n, &widen(&input), &widen(&weight), bias.map(widen).as_deref(), &mut expected);
         assert_close(&format!("{n} x {d:?} on {isa:?}"), &got, &expected, tolerance(d.taps()));
     }
@@ -141,7 +122,7 @@ fn check_post(isa: Isa, d: &Conv, n: usize) {
     let (c, plane) = (d.output.c, d.output.plane());
     let (input, weight) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()));
     let residual = uniform(3, n * d.output.len());
-    let added = ordered(&d.output, n, &residual);
+    let added = stored(&d.output, n, &residual);
     let [bias, scale, shift, mean] = [4, 5, 6, 7].map(|seed| uniform(seed, c));
     let var: Vec<f32> = uniform(8, c).iter().map(|x| x.abs() + 0.5).collect();
     let norm = BatchNorm { channels: c, plane, order: Order::Nchw, eps: 1e-3, momentum: 0.1 };
@@ -155,8 +136,8 @@ fn check_post(isa: Isa, d: &Conv, n: usize) {
         let (with_bias, with_norm, with_residual) = (index % 2 == 1, index % 3 == 0, index >= 2);
         let mut got = vec![f32::NAN; n * d.output.len()];
         let mut expected = vec![0.0; got.len()];
-        forward_on(isa, d, n, &ordered(&d.input, n, &input), &packed(d, &weight), post, Write::Set, &mut got);
-        let got = plainly(&d.output, n, &got);
+        forward_on(isa, d, n, &stored(&d.input, n, &input), &packed(d, &weight), post, Write::Set, &mut got);
+        let got = nchw(&d.output, n, &got);
         let bias = with_bias.then(|| widen(&bias));
         reference::forward(d, n, &widen(&input), &widen(&weight), bias.as_deref(), &mut expected);
         for (at, y) in expected.iter_mut().enumerate() {
@@ -181,11 +162,11 @@ fn check_backward_data(isa: Isa, d: &Conv, n: usize) {
     let (d_output, weight) = (uniform(4, n * d.output.len()), uniform(5, d.weight_len()));
     let before = uniform(6, n * d.input.len());
     for write in [Write::Set, Write::Add] {
-        let mut got = if write == Write::Set { vec![f32::NAN; before.len()] } else { ordered(&d.input, n, &before) };
+        let mut got = if write == Write::Set { vec![f32::NAN; before.len()] } else { stored(&d.input, n, &before) };
         let (mut expected, mut scratch) = (widen(&before), vec![f32::NAN; d.weight_len()]);
-        let gradients = ordered(&d.output, n, &d_output);
+        let gradients = stored(&d.output, n, &d_output);
         backward_data_on(isa, d, n, &packed(d, &weight), &gradients, &mut got, &mut scratch, write);
-        let got = plainly(&d.input, n, &got);
+        let got = nchw(&d.input, n, &got);
         reference::backward_data(d, n, &widen(&weight), &widen(&d_output), &mut expected, write);
         let terms = d.weight_len() / d.input.c;
         assert_close(&format!("{write:?} of {n} x {d:?} on {isa:?}"), &got, &expected, tolerance(terms));
@@ -196,7 +177,7 @@ fn check_backward_weights(isa: Isa, d: &Conv, n: usize) {
     let (input, d_output) = (uniform(7, n * d.input.len()), uniform(8, n * d.output.len()));
     let (mut weight, mut bias) = (vec![f32::NAN; d.weight_len()], vec![f32::NAN; d.output.c]);
     let (mut d_weight, mut d_bias) = (vec![0.0; weight.len()], vec![0.0; bias.len()]);
-    let (from, gradients) = (ordered(&d.input, n, &input), ordered(&d.output, n, &d_output));
+    let (from, gradients) = (stored(&d.input, n, &input), stored(&d.output, n, &d_output));
     backward_weights_on(isa, d, n, &from, &gradients, &mut weight, Some(&mut bias));
     reference::backward_weights(d, n, &widen(&input), &widen(&d_output), &mut d_weight, Some(&mut d_bias));
     let (weight, terms) = (plain(d, &weight), n * d.output.plane());

@@ -102,7 +102,7 @@ impl Forward<'_> {
                 let sums = &mut sums[..stretch.len()];
                 stage.sums(simd, block, sums);
                 let scale = if KEEP { &mut self.scale[span(block)] } else { &mut [][..] };
-                let line = Line { k: d.k, alpha: d.alpha / d.size as f32, squares: [&*sums] };
+                let line = Line { k: d.k, alpha: d.alpha / d.size as f32, squares: sums };
                 line.normalise::<KEEP>(power, &self.input[span(block)], &mut self.output[span(block)], scale);
             }
         }
@@ -128,7 +128,7 @@ impl Backward<'_> {
             for (block, own) in own.chunks_exact(BLOCK).enumerate() {
                 stage.sums(simd, block, sums);
                 let (input, d_input) = (&self.input[span(block)], &mut self.d_input[span(block)]);
-                finish::<1, ADD>(factor, input, &own[..stretch.len()], &[&*sums], d_input);
+                finish::<ADD>(factor, input, &own[..stretch.len()], sums, d_input);
             }
         }
     }

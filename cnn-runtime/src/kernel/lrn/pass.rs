@@ -39,18 +39,16 @@ impl Kernel for Forward<'_> {
 impl Forward<'_> {
     #[inline(always)]
     fn with<S: Simd>(&mut self, simd: S, power: impl Power) {
-        match (self.d.size, self.scale.is_empty()) {
-            (_, true) if self.d.map.is_blocked() => self.blocks::<S, false>(simd, power),
-            (_, false) if self.d.map.is_blocked() => self.blocks::<S, true>(simd, power),
-            (5, true) => self.channels::<5, false>(power),
-            (5, false) => self.channels::<5, true>(power),
-            (_, true) => self.channels::<1, false>(power),
-            (_, false) => self.channels::<1, true>(power),
+        match (self.d.map.is_blocked(), self.scale.is_empty()) {
+            (true, true) => self.blocks::<S, false>(simd, power),
+            (true, false) => self.blocks::<S, true>(simd, power),
+            (false, true) => self.channels::<false>(power),
+            (false, false) => self.channels::<true>(power),
         }
     }
 
     #[inline(always)]
-    fn channels<const W: usize, const KEEP: bool>(&mut self, power: impl Power) {
+    fn channels<const KEEP: bool>(&mut self, power: impl Power) {
         let (d, plane) = (self.d, self.d.map.plane());
         let mut rows = scratch::lend(Use::Packed, Window::len(d));
         for block in blocks(d) {
@@ -63,21 +61,21 @@ impl Forward<'_> {
                     next += 1;
                 }
                 let scale = if KEEP { &mut self.scale[span(c)] } else { &mut [][..] };
-                let line = Line { k: d.k, alpha: d.alpha / d.size as f32, squares: squares.rows::<W>(c) };
+                let line = Line { k: d.k, alpha: d.alpha / d.size as f32, squares: squares.sums(c) };
                 line.normalise::<KEEP>(power, &self.input[span(c)], &mut self.output[span(c)], scale);
             }
         }
     }
 }
 
-/// The rows of squares of a channel's window.
-pub(super) struct Line<'a, const W: usize> {
+/// A channel's sums of squares over its windows.
+pub(super) struct Line<'a> {
     pub(super) k: f32,
     pub(super) alpha: f32,
-    pub(super) squares: [&'a [f32]; W],
+    pub(super) squares: &'a [f32],
 }
 
-impl<const W: usize> Line<'_, W> {
+impl Line<'_> {
     /// `output = input * scale^-beta`.
     #[inline(always)]
     pub(super) fn normalise<const KEEP: bool>(
@@ -88,21 +86,16 @@ impl<const W: usize> Line<'_, W> {
         scale: &mut [f32],
     ) {
         let (len, Line { k, alpha, squares }) = (input.len(), self);
+        let squares = &squares[..len];
         let (output, scale) = (&mut output[..len], if KEEP { &mut scale[..len] } else { scale });
         for i in 0..len {
-            let s = k + alpha * sum(&squares, i);
+            let s = k + alpha * squares[i];
             if KEEP {
                 scale[i] = s;
             }
             output[i] = input[i] * power.of(s)[0];
         }
     }
-}
-
-/// The sum of the `i`th elements of all rows.
-#[inline(always)]
-fn sum<const W: usize>(rows: &[&[f32]; W], i: usize) -> f32 {
-    rows[1..].iter().fold(rows[0][i], |sum, row| sum + row[i])
 }
 
 /// The backward pass.
@@ -129,18 +122,16 @@ impl Kernel for Backward<'_> {
 impl Backward<'_> {
     #[inline(always)]
     fn with<S: Simd>(&mut self, simd: S, power: impl Power) {
-        match (self.d.size, self.write) {
-            (_, Write::Set) if self.d.map.is_blocked() => self.blocks::<S, false>(simd, power),
-            (_, Write::Add) if self.d.map.is_blocked() => self.blocks::<S, true>(simd, power),
-            (5, Write::Set) => self.channels::<5, false>(power),
-            (5, Write::Add) => self.channels::<5, true>(power),
-            (_, Write::Set) => self.channels::<1, false>(power),
-            (_, Write::Add) => self.channels::<1, true>(power),
+        match (self.d.map.is_blocked(), self.write) {
+            (true, Write::Set) => self.blocks::<S, false>(simd, power),
+            (true, Write::Add) => self.blocks::<S, true>(simd, power),
+            (false, Write::Set) => self.channels::<false>(power),
+            (false, Write::Add) => self.channels::<true>(power),
         }
     }
 
     #[inline(always)]
-    fn channels<const W: usize, const ADD: bool>(&mut self, power: impl Power) {
+    fn channels<const ADD: bool>(&mut self, power: impl Power) {
         let (d, plane) = (self.d, self.d.map.plane());
         let factor = 2.0 * d.alpha / d.size as f32 * d.beta;
         let mut rows = scratch::lend(Use::Packed, 2 * Window::len(d));
@@ -157,7 +148,7 @@ impl Backward<'_> {
                     next += 1;
                 }
                 let (input, d_input) = (&self.input[span(c)], &mut self.d_input[span(c)]);
-                finish::<W, ADD>(factor, input, own.of(c), &terms.rows::<W>(c), d_input);
+                finish::<ADD>(factor, input, own.of(c), terms.sums(c), d_input);
             }
         }
     }
@@ -176,18 +167,12 @@ pub(super) fn shares(power: impl Power, of: [&[f32]; 3], own: &mut [f32], terms:
     }
 }
 
-/// The gradients of a channel from the terms of the windows that hold it.
+/// The gradients of a channel from the sums of terms of the windows that hold it.
 #[inline(always)]
-pub(super) fn finish<const W: usize, const ADD: bool>(
-    factor: f32,
-    input: &[f32],
-    own: &[f32],
-    terms: &[&[f32]; W],
-    d_input: &mut [f32],
-) {
+pub(super) fn finish<const ADD: bool>(factor: f32, input: &[f32], own: &[f32], terms: &[f32], d_input: &mut [f32]) {
     let len = d_input.len();
-    let (input, own) = (&input[..len], &own[..len]);
+    let (input, own, terms) = (&input[..len], &own[..len], &terms[..len]);
     for i in 0..len {
-        put::<ADD>(&mut d_input[i], own[i] - factor * input[i] * sum(terms, i));
+        put::<ADD>(&mut d_input[i], own[i] - factor * input[i] * terms[i]);
     }
 }

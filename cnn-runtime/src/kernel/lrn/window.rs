@@ -24,8 +24,7 @@ impl Reach {
     }
 }
 
-/// The rows of as many channels as a window has, each in the place of one that no later window holds; one of zeros for
-/// channels that do not exist, and one for sums.
+/// The rows of as many channels as a window has, each in the place of one that no later window holds, and one for sums.
 pub(super) struct Window<'a> {
     rows: &'a mut [f32],
     width: usize,
@@ -37,7 +36,7 @@ pub(super) struct Window<'a> {
 impl<'a> Window<'a> {
     /// Floats of a window's rows.
     pub(super) fn len(d: &Lrn) -> usize {
-        (Self::kept(d) + 2) * BLOCK
+        (Self::kept(d) + 1) * BLOCK
     }
 
     fn kept(d: &Lrn) -> usize {
@@ -47,9 +46,7 @@ impl<'a> Window<'a> {
     /// A window on `width` positions in [`len`](Self::len) floats of any value.
     #[inline(always)]
     pub(super) fn new(d: &Lrn, reach: Reach, width: usize, rows: &'a mut [f32]) -> Self {
-        let kept = Self::kept(d);
-        rows[kept * BLOCK..][..width].fill(0.0);
-        Window { rows, width, kept, channels: d.map.c, reach }
+        Window { rows, width, kept: Self::kept(d), channels: d.map.c, reach }
     }
 
     /// The first channel that the window of channel `c` does not hold any more.
@@ -58,16 +55,10 @@ impl<'a> Window<'a> {
         self.channels.min(c + self.reach.after + 1)
     }
 
-    /// The row in a place.
-    #[inline(always)]
-    fn row(&self, place: usize) -> &[f32] {
-        &self.rows[place * BLOCK..][..self.width]
-    }
-
     /// The row of channel `c`.
     #[inline(always)]
     pub(super) fn of(&self, c: usize) -> &[f32] {
-        self.row(c % self.kept)
+        &self.rows[c % self.kept * BLOCK..][..self.width]
     }
 
     /// The row of channel `c`, to be written.
@@ -76,32 +67,17 @@ impl<'a> Window<'a> {
         &mut self.rows[c % self.kept * BLOCK..][..self.width]
     }
 
-    /// Rows whose sum is that of the window of channel `c`: those of its `W` channels, or for a `W` of one their sum.
+    /// The sums over the window of channel `c`.
     #[inline(always)]
-    pub(super) fn rows<const W: usize>(&mut self, c: usize) -> [&[f32]; W] {
-        if W == 1 {
-            self.add_up(c);
-            return [self.row(self.kept + 1); W];
-        }
-        let mut rows = [self.row(self.kept); W];
-        for (k, row) in rows.iter_mut().enumerate() {
-            if let Some(channel) = (c + k).checked_sub(self.reach.before).filter(|&channel| channel < self.channels) {
-                *row = self.of(channel);
-            }
-        }
-        rows
-    }
-
-    /// Adds up the rows of the window of channel `c`.
-    #[inline(always)]
-    fn add_up(&mut self, c: usize) {
+    pub(super) fn sums(&mut self, c: usize) -> &[f32] {
         let channels = c.saturating_sub(self.reach.before)..self.end(c);
-        let (rows, rest) = self.rows.split_at_mut((self.kept + 1) * BLOCK);
+        let (rows, rest) = self.rows.split_at_mut(self.kept * BLOCK);
         let sums = &mut rest[..self.width];
         sums.fill(0.0);
         for channel in channels {
             let row = &rows[channel % self.kept * BLOCK..][..sums.len()];
             sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
         }
+        sums
     }
 }

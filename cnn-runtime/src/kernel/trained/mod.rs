@@ -6,7 +6,7 @@ pub mod reference;
 #[cfg(test)]
 mod tests;
 
-use super::broadcast::{Along, Operand, Walk, for_runs, map, map_inplace, reduce};
+use super::broadcast::{Along, Operand, Walk, first, for_runs, map, map_inplace, product, reduce, signed};
 use super::pieces::put;
 use crate::desc::{Apply, Trained, Write};
 
@@ -19,7 +19,7 @@ pub fn forward(d: &Trained, n: usize, input: &[f32], tensor: &[f32], output: &mu
     let walk = walk(d, n);
     match d.apply {
         Apply::Slope => map::<false>(&walk, [input, tensor], output, sloped),
-        Apply::Scale => map::<false>(&walk, [input, tensor], output, |x, t| x * t),
+        Apply::Scale => map::<false>(&walk, [input, tensor], output, product),
         Apply::Shift => map::<false>(&walk, [input, tensor], output, |x, t| x + t),
     }
 }
@@ -33,7 +33,7 @@ pub fn forward_inplace(d: &Trained, n: usize, io: &mut [f32], tensor: &[f32]) {
     let walk = walk_in_place(d, n);
     match d.apply {
         Apply::Slope => map_inplace(&walk, io, tensor, sloped),
-        Apply::Scale => map_inplace(&walk, io, tensor, |x, t| x * t),
+        Apply::Scale => map_inplace(&walk, io, tensor, product),
         Apply::Shift => map_inplace(&walk, io, tensor, |x, t| x + t),
     }
 }
@@ -48,9 +48,12 @@ pub fn backward_tensor(d: &Trained, n: usize, input: &[f32], d_output: &[f32], d
     let [samples, tensor] = [Operand::of_samples(d.input), Operand::shared(d.tensor)];
     let (walk, values) = (Walk::new(n, [tensor, samples, samples]), [d_output, input]);
     match d.apply {
-        Apply::Slope => reduce::<false>(&walk, values, d_tensor, |d, x| if x > 0.0 { 0.0 } else { d * x }, same),
-        Apply::Scale => reduce::<false>(&walk, values, d_tensor, |d, x| d * x, same),
-        Apply::Shift => reduce::<false>(&walk, values, d_tensor, |d, _| d, same),
+        Apply::Slope => {
+            let term = |d, x| if x > 0.0 { 0.0 } else { d * x };
+            reduce(&walk, values, d_tensor, Write::Set, term, signed(1.0));
+        }
+        Apply::Scale => reduce(&walk, values, d_tensor, Write::Set, product, signed(1.0)),
+        Apply::Shift => reduce(&walk, values, d_tensor, Write::Set, first, signed(1.0)),
     }
 }
 
@@ -95,7 +98,7 @@ pub fn backward_inplace(d: &Trained, n: usize, input: &[f32], tensor: &[f32], d_
                 }
             },
         ),
-        Apply::Scale => map_inplace(&walk_in_place(d, n), d_io, tensor, |d, t| d * t),
+        Apply::Scale => map_inplace(&walk_in_place(d, n), d_io, tensor, product),
         Apply::Shift => {}
     }
 }
@@ -125,8 +128,8 @@ fn gradient<const ADD: bool>(
                 }
             },
         ),
-        Apply::Scale => map::<ADD>(&walk(d, n), [d_output, tensor], d_input, |d, t| d * t),
-        Apply::Shift => map::<ADD>(&walk(d, n), [d_output, tensor], d_input, |d, _| d),
+        Apply::Scale => map::<ADD>(&walk(d, n), [d_output, tensor], d_input, product),
+        Apply::Shift => map::<ADD>(&walk(d, n), [d_output, tensor], d_input, first),
     }
 }
 
@@ -140,10 +143,6 @@ fn sloped(x: f32, slope: f32) -> f32 {
 #[inline(always)]
 fn by_slope(d: f32, x: f32, slope: f32) -> f32 {
     if x > 0.0 { d } else { d * slope }
-}
-
-fn same(_: usize, sum: f32) -> f32 {
-    sum
 }
 
 /// The way through two values of the input's shape and the tensor.

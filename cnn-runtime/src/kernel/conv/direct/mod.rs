@@ -4,16 +4,14 @@
 //! lines with their padding, from which all taps are read where they stand, or where maps are tiny, panels of a tile's
 //! positions. Then each block of weights passes over all tiles, and nothing but the end of a tile shuffles.
 
-pub(super) mod finish;
 mod spots;
-pub(super) mod tile;
 
 use std::ops::Range;
 
-use self::finish::{End, Finish, Sums};
 use self::spots::{Output, Spots};
-use self::tile::{Tile, compute};
+use super::finish::{End, Finish, Sums};
 use super::im2col::{Im2col, Stage};
+use super::tile::{Steps, Tile, compute};
 use crate::desc::Order;
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
@@ -167,37 +165,27 @@ impl Kernel for Task<'_> {
         let staged_len = if way == Way::InPlace { 0 } else { input.filled_len(&stage, channels) };
         let panels_len = if way == Way::Panels { spots.len() * panel(simd, depth) } else { 0 };
         let ragged_len = depth * Blocks::MOST;
-        let mut buffer = scratch::lend(scratch::Use::Packed, ragged_len + panels_len + staged_len + 2 * depth);
+        let mut buffer =
+            scratch::lend(scratch::Use::Packed, ragged_len + panels_len + staged_len + Steps::places(depth));
         let (ragged, rest) = buffer.split_at_mut(ragged_len);
         let (panels, rest) = rest.split_at_mut(panels_len);
         let (staged, steps) = rest.split_at_mut(staged_len);
-        let (steps, ahead) = bytemuck::cast_slice_mut(steps).split_at_mut(depth);
-        let read: &[f32] = match way {
-            Way::InPlace => {
-                let block = input.map[0] * input.map[1] * input.block;
-                let step = |k: usize| (k / input.block * block + k % input.block) as u32;
-                steps.iter_mut().enumerate().for_each(|(k, at)| *at = step(k));
-                // At each step, the place of another position in the next block.
-                let next =
-                    |k: usize| step((k + input.block).min(depth - 1)) + (k % input.block * (input.block - 1)) as u32;
-                ahead.iter_mut().enumerate().for_each(|(k, at)| *at = next(k));
-                input.data
-            }
+        let steps = bytemuck::cast_slice_mut(steps);
+        let (from, steps): (&[f32], _) = match way {
+            Way::InPlace => (input.data, Steps::of_blocks(depth, input.map[0] * input.map[1], steps)),
             Way::Lines { .. } => {
                 input.fill(simd, &stage, 0..channels, staged);
-                input.for_each_tap(&stage, channels, |k, tap| steps[k] = tap as u32);
-                ahead.iter_mut().enumerate().for_each(|(k, at)| *at = steps[(k + AHEAD).min(depth - 1)]);
-                staged
+                let fill = |at: &mut [u32]| input.for_each_tap(&stage, channels, |k, tap| at[k] = tap as u32);
+                (staged, Steps::new(depth, steps, AHEAD, fill))
             }
             Way::Panels => {
                 input.fill(simd, &stage, 0..channels, staged);
                 simd.call(Panels { input, stage: &stage, staged, channels, spots: &spots, panels });
-                steps.iter_mut().enumerate().for_each(|(k, at)| *at = (k * S::LANES) as u32);
-                ahead.iter_mut().enumerate().for_each(|(k, at)| *at = ((k + AHEAD) * S::LANES) as u32);
-                panels
+                let fill = |at: &mut [u32]| at.iter_mut().zip(0..).for_each(|(at, k)| *at = k * S::LANES as u32);
+                (panels, Steps::new(depth, steps, AHEAD, fill))
             }
         };
-        let read = Read { line: input.line(&stage), from: read, steps, ahead };
+        let read = Read { from, line: input.line(&stage), steps };
         if input.block == 1 {
             self.multiply::<S, 1>(simd, &spots, read, ragged);
         } else {
@@ -212,10 +200,8 @@ struct Read<'a> {
     from: &'a [f32],
     /// Distance between lines.
     line: usize,
-    /// Where each step stands, from the first on.
-    steps: &'a [u32],
-    /// What is asked for at each step.
-    ahead: &'a [u32],
+    /// Where each step stands.
+    steps: Steps<'a>,
 }
 
 impl Task<'_> {
@@ -249,7 +235,6 @@ impl Task<'_> {
                         weight_step: width,
                         input: read.from[spot.at..].as_ptr(),
                         steps: read.steps,
-                        ahead: read.ahead,
                         line: read.line,
                         later: next.wrapping_add(index * depth * later_step),
                         later_step,

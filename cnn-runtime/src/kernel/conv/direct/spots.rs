@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::tile::most;
 use super::{Direct, Way, panel};
 use crate::kernel::conv::im2col::{Im2col, Stage};
+use crate::kernel::conv::tile::most;
 use crate::kernel::gemm::Piece;
 use crate::kernel::gemm::sink::{Columns, Run, runs};
 use crate::kernel::parallel::part;

@@ -13,8 +13,8 @@ use super::{Left, TRANSFORMS};
 use crate::desc::{Conv, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
-use crate::kernel::conv::direct::finish::{self, Vector};
-use crate::kernel::conv::direct::tile::{self, Tile, compute};
+use crate::kernel::conv::finish::{self, Vector};
+use crate::kernel::conv::tile::{self, Steps, Tile, compute};
 use crate::kernel::parallel::{self, Shared, part as cut};
 use crate::kernel::scratch;
 use crate::simd::{Kernel, Simd};
@@ -130,40 +130,26 @@ impl<P: Points> Kernel for Task<'_, P> {
         };
         let factor_len = depth * count + GAP;
         let product_len = group * Blocks::MOST * count + GAP;
-        let lens = factors * (factor_len + product_len) + weights_len + 2 * depth;
+        let lens = factors * (factor_len + product_len) + weights_len + Steps::places(depth);
         let mut buffer = scratch::lend(scratch::Use::Packed, lens);
         let (v, rest) = buffer.split_at_mut(factors * factor_len);
         let (products, rest) = rest.split_at_mut(factors * product_len);
         let (transformed, steps) = rest.split_at_mut(weights_len);
-        let steps = Steps::of(depth, count, bytemuck::cast_slice_mut(steps));
-        simd.call(Inputs::<P> { d, grid, tiles: tiles.clone(), input, v, factor_len, points });
+        let steps = Steps::of_blocks(depth, count, bytemuck::cast_slice_mut(steps));
+        simd.call(Inputs::<P> { d, grid, tiles: tiles.clone(), input, v: &mut *v, factor_len, points });
+        let inputs = Factors { v, len: factor_len, steps };
         for first in part.clone().step_by(group) {
             let together = first..(first + group).min(part.end);
+            let begin = |band: usize| (band - first) * Blocks::MOST * count;
             for lines in (0..passes).map(|pass| cut(P::A, passes, 1, pass)) {
                 for band in together.clone() {
-                    let rows = bands.rows(band);
-                    let place = Place::of(factors, depth, bands, band);
-                    let u = match left {
-                        Left::Transformed(u) => &u[place.first + lines.start * P::A * place.factor..],
-                        Left::Weights(weights) => {
-                            let (rows, lines, u) = (rows.clone(), lines.clone(), &mut *transformed);
-                            simd.call(Band::<P> { weights, rows, lines, u, points });
-                            &*transformed
-                        }
-                    };
-                    let begin = (band - first) * Blocks::MOST * count;
-                    for (index, factor) in (lines.start * P::A..lines.end * P::A).enumerate() {
-                        let u = &u[index * place.factor..][..rows.len() * depth];
-                        let v = &v[factor * factor_len..][..depth * count];
-                        let products = &mut products[factor * product_len + begin..][..rows.len() * count];
-                        multiply(simd, rows.len(), u, v, products, steps);
-                    }
+                    let u = self.weights(simd, band, lines.clone(), transformed);
+                    let products = &mut products[lines.start * P::A * product_len + begin(band)..];
+                    let lines = lines.start * P::A..lines.end * P::A;
+                    inputs.multiply(simd, lines, bands.rows(band).len(), u, products, product_len, count);
                 }
             }
-            for band in together {
-                let products = &products[(band - first) * Blocks::MOST * count..];
-                self.write(simd, band, products, product_len);
-            }
+            together.for_each(|band| self.write(simd, band, &products[begin(band)..], product_len));
         }
     }
 }
@@ -174,6 +160,28 @@ fn passes<P: Points>(depth: usize, tiles: usize) -> usize {
 }
 
 impl<P: Points> Task<'_, P> {
+    /// The weights of a band from the first factor of `lines` on, and how long each factor is.
+    #[inline(always)]
+    fn weights<'a, S: Simd>(
+        &'a self,
+        simd: S,
+        band: usize,
+        lines: Range<usize>,
+        transformed: &'a mut [f32],
+    ) -> (&'a [f32], usize) {
+        let Task { d, left, bands, points, .. } = *self;
+        let place = Place::of(P::A * P::A, d.input.c, bands, band);
+        let u = match left {
+            Left::Transformed(u) => &u[place.first + lines.start * P::A * place.factor..],
+            Left::Weights(weights) => {
+                let (rows, u) = (bands.rows(band), &mut *transformed);
+                simd.call(Band::<P> { weights, rows, lines, u, points });
+                transformed
+            }
+        };
+        (u, place.factor)
+    }
+
     /// Transforms the products of a band and writes them.
     #[inline(always)]
     fn write<S: Simd>(&self, simd: S, band: usize, products: &[f32], product_len: usize) {
@@ -189,38 +197,44 @@ impl<P: Points> Task<'_, P> {
     }
 }
 
-/// Where the factors of each channel stand, from the first on, and what is asked for ahead of time.
-#[derive(Clone, Copy)]
-struct Steps<'a> {
-    steps: &'a [u32],
-    ahead: &'a [u32],
+/// The factors of the inputs of some tiles.
+struct Factors<'a> {
+    /// `[factor][block][tile][channel]`.
+    v: &'a [f32],
+    /// Distance between factors.
+    len: usize,
+    /// Where the channels of a factor stand.
+    steps: Steps<'a>,
 }
 
-impl<'a> Steps<'a> {
-    /// Of so many channels and tiles, written to twice as many places as there are channels.
-    fn of(depth: usize, tiles: usize, places: &'a mut [u32]) -> Self {
-        let (steps, ahead) = places.split_at_mut(depth);
-        let step = |k: usize| (k / Order::BLOCK * tiles * Order::BLOCK + k % Order::BLOCK) as u32;
-        for (k, (at, next)) in steps.iter_mut().zip(ahead.iter_mut()).enumerate() {
-            *at = step(k);
-            // At each step, the place of another tile in the next block of channels.
-            *next = step((k + Order::BLOCK).min(depth - 1)) + (k % Order::BLOCK * (Order::BLOCK - 1)) as u32;
+impl Factors<'_> {
+    /// The products of some of them, of `count` tiles each, with `rows` output channels: `[factor][pair of vectors][tile]`.
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments)]
+    fn multiply<S: Simd>(
+        &self,
+        simd: S,
+        factors: Range<usize>,
+        rows: usize,
+        (u, factor_len): (&[f32], usize),
+        products: &mut [f32],
+        product_len: usize,
+        count: usize,
+    ) {
+        let depth = self.steps.len();
+        for (index, v) in self.v.chunks(self.len).skip(factors.start).take(factors.len()).enumerate() {
+            let u = &u[index * factor_len..][..rows * depth];
+            let products = &mut products[index * product_len..][..rows * count];
+            multiply(simd, rows, u, v, products, self.steps);
         }
-        Steps { steps, ahead }
     }
 }
 
-/// The products of one factor: `[tile][row]`, two vectors of rows at a time.
+/// The products of one factor, two vectors of rows at a time.
 #[inline(always)]
-fn multiply<S: Simd>(
-    simd: S,
-    rows: usize,
-    u: &[f32],
-    v: &[f32],
-    products: &mut [f32],
-    Steps { steps, ahead }: Steps<'_>,
-) {
+fn multiply<S: Simd>(simd: S, rows: usize, u: &[f32], v: &[f32], products: &mut [f32], steps: Steps<'_>) {
     let count = products.len() / rows;
+    assert!(u.len() == rows * steps.len() && v.len() >= steps.len() * count, "all weights and inputs of a factor");
     let parts = count.div_ceil(tile::most::<S>());
     for begin in (0..rows).step_by(2 * S::LANES) {
         let vectors = ((rows - begin) / S::LANES).min(2);
@@ -232,13 +246,13 @@ fn multiply<S: Simd>(
                 weight_step: rows,
                 input: v[tiles.start * Order::BLOCK..].as_ptr(),
                 steps,
-                ahead,
                 line: 0,
                 later: u.as_ptr(),
                 later_step: 0,
                 sums: sums[..tiles.len() * vectors * S::LANES].as_mut_ptr(),
             };
-            // SAFETY: `v` holds all blocks of all tiles, `u` whole vectors for each step, and there is room for the sums.
+            // SAFETY: just measured: `v` holds all blocks of all tiles, `u` whole vectors for each step; there is room
+            // for the sums.
             unsafe { compute::<S, { Order::BLOCK }>(simd, 1, tiles.len(), vectors, tile) };
         }
     }
@@ -345,7 +359,7 @@ struct Outputs<'a, P> {
     grid: [usize; 2],
     tiles: Range<usize>,
     rows: usize,
-    /// As [`multiply`] writes them, for each factor.
+    /// As [`Factors::multiply`] writes them.
     products: &'a [f32],
     product_len: usize,
     /// Into the maps of these rows, which are this task's alone in these tiles.

@@ -7,10 +7,10 @@ use super::weights::Weights;
 use super::{Left, Tile, applies, bands, run, transform_on, transformed_len, turned};
 use crate::desc::{Act, BatchNorm, Conv, Map, Order, Window, Write};
 use crate::dispatch::Isa;
-use crate::kernel::conv::tests::{ordered, packed, plainly};
+use crate::kernel::conv::tests::packed;
 use crate::kernel::conv::{self, reference};
 use crate::kernel::post::Post;
-use crate::testing::{assert_close, assert_same_bits, same_on_any_threads, uniform, widen};
+use crate::testing::{assert_close, assert_same_bits, nchw, same_on_any_threads, stored, uniform, widen};
 
 const TILES: [Tile; 2] = [Tile::F2, Tile::F4];
 
@@ -60,9 +60,9 @@ fn forward(isa: Isa, d: &Conv, tile: Tile, n: usize, input: &[f32], weight: &[f3
     let weight = &packed(d, weight);
     let (mut u, mut output) = (vec![f32::NAN; transformed_len(d, tile)], vec![f32::NAN; n * d.output.len()]);
     transform_on(isa, tile, Weights::forward(d.output.c, d.input.c, weight), bands(d), &mut u);
-    let input = ordered(&d.input, n, input);
+    let input = stored(&d.input, n, input);
     run(isa, d, tile, n, &input, Left::Transformed(&u), Finish { post, write: Write::Set }, &mut output);
-    plainly(&d.output, n, &output)
+    nchw(&d.output, n, &output)
 }
 
 /// The greatest error, relative to the greatest value.
@@ -109,7 +109,7 @@ fn the_gradient_agrees_with_the_reference() {
                     let n = 3;
                     let (d_output, weight) = (uniform(4, n * d.output.len()), uniform(5, d.weight_len()));
                     let before = uniform(6, n * d.input.len());
-                    let (mut got, mut expected) = (ordered(&d.input, n, &before), widen(&before));
+                    let (mut got, mut expected) = (stored(&d.input, n, &before), widen(&before));
                     let blocks = packed(&d, &weight);
                     let weights = Weights::backward(d.output.c, d.input.c, &blocks);
                     run(
@@ -117,13 +117,13 @@ fn the_gradient_agrees_with_the_reference() {
                         &back,
                         tile,
                         n,
-                        &ordered(&d.output, n, &d_output),
+                        &stored(&d.output, n, &d_output),
                         Left::Weights(weights),
                         Finish { post: Post::new(), write },
                         &mut got,
                     );
                     reference::backward_data(&d, n, &widen(&weight), &widen(&d_output), &mut expected, write);
-                    let error = error(&plainly(&d.input, n, &got), &expected);
+                    let error = error(&nchw(&d.input, n, &got), &expected);
                     assert!(error < 6e-6, "{error:e} of {write:?} of {tile:?} on {isa:?}: {n} x {d:?}");
                 }
             }
@@ -154,9 +154,9 @@ fn what_follows(d: Conv) {
     for isa in Isa::available() {
         for post in posts {
             let mut expected = vec![f32::NAN; n * d.output.len()];
-            let stored = ordered(&d.input, n, &input);
-            conv::direct_on(isa, &d, n, &stored, &packed(&d, &weight), post, Write::Set, &mut expected);
-            let expected = plainly(&d.output, n, &expected);
+            let from = stored(&d.input, n, &input);
+            conv::direct_on(isa, &d, n, &from, &packed(&d, &weight), post, Write::Set, &mut expected);
+            let expected = nchw(&d.output, n, &expected);
             for tile in Tile::ALL.into_iter().filter(|tile| tile.fits(&d)) {
                 let got = forward(isa, &d, tile, n, &input, &weight, post);
                 assert_close(&format!("{tile:?} on {isa:?}, {post:?}"), &got, &widen(&expected), 2e-5);

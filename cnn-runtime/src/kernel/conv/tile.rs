@@ -4,6 +4,7 @@
 //! Weights come as whole vectors, inputs one by one, broadcast: so neither the distance between positions nor the ends of
 //! lines cost a lane, and for each step there are as many loads as half the multiply-adds.
 
+use crate::desc::Order;
 use crate::simd::{Kernel, Simd};
 
 /// Most positions of a tile on any instruction set.
@@ -12,23 +13,59 @@ pub(super) const MOST: usize = 14;
 const WEIGHTS_AHEAD: usize = 12;
 /// Most positions of a tile on an instruction set: a vector holds them, once they are turned into the lanes.
 #[inline(always)]
-pub(in crate::kernel::conv) const fn most<S: Simd>() -> usize {
+pub(super) const fn most<S: Simd>() -> usize {
     if S::MR < S::LANES { S::MR } else { S::LANES }
+}
+
+/// Where the input of each step stands from the first one's, and what is asked for ahead of time.
+#[derive(Clone, Copy)]
+pub(super) struct Steps<'a> {
+    at: &'a [u32],
+    ahead: &'a [u32],
+}
+
+impl<'a> Steps<'a> {
+    /// Places for so many steps.
+    pub(super) const fn places(depth: usize) -> usize {
+        2 * depth
+    }
+
+    /// Steps that stand at `at`, of which each asks for the one so many behind it.
+    pub(super) fn new(depth: usize, places: &'a mut [u32], reach: usize, fill: impl FnOnce(&mut [u32])) -> Self {
+        let (at, ahead) = places.split_at_mut(depth);
+        fill(at);
+        ahead.iter_mut().enumerate().for_each(|(k, next)| *next = at[(k + reach).min(depth - 1)]);
+        Steps { at, ahead }
+    }
+
+    /// How many there are.
+    pub(super) const fn len(&self) -> usize {
+        self.at.len()
+    }
+
+    /// Channels in blocks that have so many positions. Each asks for another position in the next block.
+    pub(super) fn of_blocks(depth: usize, positions: usize, places: &'a mut [u32]) -> Self {
+        let (at, ahead) = places.split_at_mut(depth);
+        let step = |k: usize| (k / Order::BLOCK * positions * Order::BLOCK + k % Order::BLOCK) as u32;
+        for (k, (at, next)) in at.iter_mut().zip(ahead.iter_mut()).enumerate() {
+            *at = step(k);
+            *next = step((k + Order::BLOCK).min(depth - 1)) + (k % Order::BLOCK * (Order::BLOCK - 1)) as u32;
+        }
+        Steps { at, ahead }
+    }
 }
 
 /// A tile to compute.
 #[derive(Clone, Copy)]
-pub(in crate::kernel::conv) struct Tile<'a> {
+pub(super) struct Tile<'a> {
     /// The weights of the first step: one or two vectors.
     pub weights: *const f32,
     /// Distance between steps of the weights.
     pub weight_step: usize,
     /// The input of the first position.
     pub input: *const f32,
-    /// Where the input of each step stands from there.
-    pub steps: &'a [u32],
-    /// What is asked for ahead of time at each step, likewise; as many.
-    pub ahead: &'a [u32],
+    /// Where each step stands from there.
+    pub steps: Steps<'a>,
     /// Distance between the lines of a tile of two.
     pub line: usize,
     /// What is asked for into the second-level cache, a place at each step: weights that come next.
@@ -45,14 +82,13 @@ pub(in crate::kernel::conv) struct Tile<'a> {
 /// `lines * positions` is at most [`most`], `positions` at least one, and `lines` and `vectors` are one or two; the input
 /// can be read at all positions and steps, and all vectors of weights; the sums can be written.
 #[inline(always)]
-pub(in crate::kernel::conv) unsafe fn compute<S: Simd, const APART: usize>(
+pub(super) unsafe fn compute<S: Simd, const APART: usize>(
     simd: S,
     lines: usize,
     positions: usize,
     vectors: usize,
     tile: Tile<'_>,
 ) {
-    debug_assert_eq!(tile.steps.len(), tile.ahead.len());
     macro_rules! dispatch {
         ($($lines:literal x $positions:literal)+) => {
             match (lines, positions) {
@@ -79,11 +115,11 @@ struct Sized<'a, const L: usize, const P: usize, const NV: usize, const APART: u
 impl<const L: usize, const P: usize, const NV: usize, const APART: usize> Kernel for Sized<'_, L, P, NV, APART> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Tile { mut weights, weight_step, input, steps, ahead, line, mut later, later_step, sums } = self.0;
+        let Tile { mut weights, weight_step, input, steps, line, mut later, later_step, sums } = self.0;
         let mut acc = [[[simd.splat(0.0); NV]; P]; L];
         // SAFETY: `compute` was promised all that is read and written here; a prefetch touches nothing.
         unsafe {
-            for (&step, &ahead) in steps.iter().zip(ahead) {
+            for (&step, &ahead) in steps.at.iter().zip(steps.ahead) {
                 let first = input.add(step as usize);
                 // A lone vector has a load for each multiply-add as it is, and little memory behind it.
                 if NV > 1 {

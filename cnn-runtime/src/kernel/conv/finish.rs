@@ -14,7 +14,7 @@ pub(super) struct Sums(pub [f32; 16 * Blocks::MOST]);
 const _: () = assert!(MOST <= 16);
 
 /// What becomes of the sums of one block of channels: `clamp(sum * factor + offset + residual)`, or an addition.
-pub(in crate::kernel::conv) struct Finish {
+pub(super) struct Finish {
     factors: [f32; Blocks::MOST],
     offsets: [f32; Blocks::MOST],
     clamp: (f32, f32),
@@ -28,7 +28,7 @@ pub(in crate::kernel::conv) struct Finish {
 
 impl Finish {
     /// What becomes of the channels from `channel` on, whose first map starts at `output`; `residual` likewise.
-    pub(in crate::kernel::conv) fn of(
+    pub(super) fn of(
         post: &Post<'_>,
         channels: std::ops::Range<usize>,
         write: Write,
@@ -101,7 +101,7 @@ impl Kernel for InBlocks<'_> {
 
 /// What becomes of the sums of a vector of channels that stand side by side.
 #[derive(Clone, Copy)]
-pub(in crate::kernel::conv) struct Vector<V> {
+pub(super) struct Vector<V> {
     factor: V,
     offset: V,
     low: V,
@@ -116,7 +116,7 @@ impl<V: Copy> Vector<V> {
     /// # Safety
     /// That place can be written, and what is added be read, and nobody else does.
     #[inline(always)]
-    pub(in crate::kernel::conv) unsafe fn put<S: Simd<V = V>>(&self, simd: S, at: isize, sum: V) {
+    pub(super) unsafe fn put<S: Simd<V = V>>(&self, simd: S, at: isize, sum: V) {
         let mut value = simd.mul_add(sum, self.factor, self.offset);
         // SAFETY: the caller's promise.
         unsafe {
@@ -166,7 +166,7 @@ impl Kernel for Checked<'_> {
 impl Finish {
     /// What becomes of the channels from the `first` of the block on, which stand side by side.
     #[inline(always)]
-    pub(in crate::kernel::conv) fn vector<S: Simd>(&self, simd: S, first: usize) -> Vector<S::V> {
+    pub(super) fn vector<S: Simd>(&self, simd: S, first: usize) -> Vector<S::V> {
         let place = first / Order::BLOCK * Order::BLOCK * self.plane + first % Order::BLOCK;
         let [factors, offsets] = [&self.factors, &self.offsets].map(|all| &all[first..first + S::LANES]);
         Vector {

@@ -3,80 +3,11 @@
 //! Kernels are ordinary functions over these, compiled once inside this crate, so that a network adds a call per layer
 //! to the user's build and no monomorphised copy of a kernel.
 
+mod map;
 mod resize;
 
+pub use map::{Map, Order};
 pub use resize::{Coordinates, Resize, Rounding, Sampling};
-
-/// The order in which the values of a map stand in memory. The compiler chooses one for each value; users only ever see
-/// [`Order::Nchw`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Order {
-    /// `[channel][row][column]`.
-    Nchw,
-    /// `[channel / 16][row][column][channel % 16]`: at each position, a vector of sixteen channels. Only maps of whole
-    /// blocks of channels have it. At one position it is the same as [`Order::Nchw`].
-    Nchw16c,
-}
-
-impl Order {
-    /// Channels of a block of [`Order::Nchw16c`].
-    pub const BLOCK: usize = 16;
-}
-
-/// Channels, height and width of a feature map, and the order in which they stand in memory. A flat vector of `n` features
-/// is `n x 1 x 1`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Map {
-    /// Channels.
-    pub c: usize,
-    /// Rows.
-    pub h: usize,
-    /// Columns.
-    pub w: usize,
-    /// Their order in memory.
-    pub order: Order,
-}
-
-impl Map {
-    /// A map of `c` channels of `h` by `w`, in NCHW order.
-    pub const fn new(c: usize, h: usize, w: usize) -> Self {
-        Map { c, h, w, order: Order::Nchw }
-    }
-
-    /// A map of `c` channels of `h` by `w`, channels in blocks of sixteen.
-    ///
-    /// # Panics
-    /// If the channels are not whole blocks.
-    pub const fn blocked(c: usize, h: usize, w: usize) -> Self {
-        assert!(c.is_multiple_of(Order::BLOCK), "whole blocks of channels");
-        Map { c, h, w, order: Order::Nchw16c }
-    }
-
-    /// Whether the channels stand in blocks.
-    pub const fn is_blocked(&self) -> bool {
-        matches!(self.order, Order::Nchw16c)
-    }
-
-    /// Channels that stand side by side at each position.
-    pub(crate) const fn block(&self) -> usize {
-        if self.is_blocked() { Order::BLOCK } else { 1 }
-    }
-
-    /// Elements of one channel.
-    pub const fn plane(&self) -> usize {
-        self.h * self.w
-    }
-
-    /// Elements of one sample.
-    pub const fn len(&self) -> usize {
-        self.c * self.h * self.w
-    }
-
-    /// Whether the map has no element.
-    pub const fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
 
 /// A sliding window: `[vertical, horizontal]` sizes, and padding as `[top, left, bottom, right]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -69,3 +69,8 @@ pub mod __v1 {
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+// As does that of the macro's documentation. Tested here, because a macro's own tests would have the runtime built anew.
+#[cfg(all(doctest, feature = "onnx"))]
+#[doc = include_str!("../../cnn-macros/src/language.md")]
+struct Language;

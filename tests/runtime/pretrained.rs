@@ -9,9 +9,9 @@ use ndarray::{ArrayD, arr1, arr2};
 
 cnn! {
     #[derive(Clone, Debug, PartialEq)]
-    Xor <1x1x2> weights = "cnn-macros/src/xor.safetensors" embed -> fc(2) -> relu -> fc(1);
+    Xor <1x1x2> weights = "tests/runtime/xor.safetensors" embed -> fc(2) -> relu -> fc(1);
 
-    Checked <1x1x2> weights = "cnn-macros/src/xor.safetensors" -> fc(2) -> relu -> fc(1);
+    Checked <1x1x2> weights = "tests/runtime/xor.safetensors" -> fc(2) -> relu -> fc(1);
 }
 
 /// The network as a page of logic has it: how many of the inputs are set, less twice what both are.
@@ -33,7 +33,7 @@ fn by_hand() -> Xor {
 fn the_file_is_the_network_by_hand() {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("xor.safetensors");
     by_hand().save(&path).unwrap();
-    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/cnn-macros/src/xor.safetensors");
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/runtime/xor.safetensors");
     let same = std::fs::read(&path).unwrap() == std::fs::read(kept).unwrap();
     assert!(same, "{kept} is not what is saved today: if that is meant, copy {} over it", path.display());
 }
@@ -47,7 +47,7 @@ fn an_instance_is_made_of_what_is_embedded() {
         assert_eq!(net.forward(&mut workspace, &[[[a, b]]]), &[f32::from(a != b)]);
     }
     let embedded = Xor::INFO.weights.unwrap();
-    assert_eq!(embedded.path, "cnn-macros/src/xor.safetensors");
+    assert_eq!(embedded.path, "tests/runtime/xor.safetensors");
     assert!(embedded.bytes.as_ptr().addr().is_multiple_of(64));
     assert_eq!(Weights::from_static(embedded.bytes).unwrap().metadata()["network"], "Xor");
 }

@@ -1,27 +1,24 @@
 //! Memory for floats: heap buffers for kernels, aligned to cache lines and zeroed without passing through the stack, and
 //! files as the operating system maps them.
 
+mod lines;
 #[cfg(feature = "safetensors")]
 mod mapped;
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
+use self::lines::Lines;
 #[cfg(feature = "safetensors")]
-pub(crate) use mapped::Mapped;
+pub(crate) use self::mapped::Mapped;
 
 /// Floats in a cache line; what every buffer is aligned to and padded up to.
 pub const LINE: usize = 16;
 
-/// One cache line. Its alignment is the allocation's alignment.
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C, align(64))]
-struct Line([f32; LINE]);
-
-/// A heap buffer of `f32`, aligned to 64 bytes and zeroed by the allocator.
+/// A heap buffer of `f32`, zeroed, and aligned to 64 bytes. Dereferences to a slice.
 ///
-/// Memory for a large buffer comes as untouched pages of the operating system, and nothing of it is ever on the stack.
-/// Dereferences to a slice.
+/// From 2 MiB on it is aligned to 2 MiB, and Linux is asked to back it with pages of that size (`madvise`). Nothing of it
+/// is ever on the stack.
 ///
 /// ```
 /// use cnn_runtime::Buffer;
@@ -31,19 +28,22 @@ struct Line([f32; LINE]);
 /// assert_eq!(buffer.iter().sum::<f32>(), 1.5);
 /// assert_eq!(buffer.as_ptr() as usize % 64, 0);
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Buffer {
-    lines: Box<[Line]>,
+    lines: Lines,
     len: usize,
 }
 
 impl Buffer {
+    /// A buffer of nothing.
+    pub(crate) const EMPTY: Buffer = Buffer { lines: Lines::EMPTY, len: 0 };
+
     /// A buffer of `len` zeros.
     ///
     /// # Panics
-    /// As `Vec::with_capacity` does: if the size in bytes exceeds `isize::MAX`. Aborts if memory runs out.
+    /// If the size in bytes exceeds `isize::MAX`. Aborts if memory runs out.
     pub fn zeroed(len: usize) -> Self {
-        Buffer { lines: bytemuck::allocation::zeroed_slice_box(len.div_ceil(LINE)), len }
+        Buffer { lines: Lines::zeroed(len.div_ceil(LINE)), len }
     }
 
     /// A copy of `values`.
@@ -55,19 +55,27 @@ impl Buffer {
 
     /// Bytes allocated: the length rounded up to whole cache lines.
     pub fn bytes(&self) -> usize {
-        size_of_val::<[Line]>(&self.lines)
+        size_of_val(&*self.lines)
+    }
+}
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Buffer::EMPTY
     }
 }
 
 impl Deref for Buffer {
     type Target = [f32];
 
+    #[inline]
     fn deref(&self) -> &[f32] {
         &bytemuck::cast_slice(&self.lines)[..self.len]
     }
 }
 
 impl DerefMut for Buffer {
+    #[inline]
     fn deref_mut(&mut self) -> &mut [f32] {
         &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
     }
@@ -94,11 +102,11 @@ mod tests {
 
     #[test]
     fn is_zeroed_aligned_and_as_long_as_asked() {
-        for len in [0, 1, 15, 16, 17, 1000] {
+        for len in [0, 1, 15, 16, 17, 1000, (1 << 19) - 1, 1 << 19, (1 << 20) + 1] {
             let buffer = Buffer::zeroed(len);
             assert_eq!(buffer.len(), len);
             assert!(buffer.iter().all(|&v| v == 0.0));
-            assert_eq!(buffer.as_ptr() as usize % 64, 0);
+            assert_eq!(buffer.as_ptr() as usize % if buffer.bytes() < 2 << 20 { 64 } else { 2 << 20 }, 0);
             assert_eq!(buffer.bytes(), len.div_ceil(16) * 64);
         }
     }

@@ -3,20 +3,15 @@
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 
-use bytemuck::{Pod, Zeroable};
+use crate::buffer::Buffer;
 
 /// Floats that each thread starts with: enough for the panels and staged rows of usual networks.
 const INITIAL: usize = 1 << 19;
 
-/// One cache line.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C, align(64))]
-struct Line([f32; 16]);
-
 thread_local! {
-    static PACKED: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
-    static SUMS: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
-    static CHANGED: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
+    static PACKED: Cell<Buffer> = const { Cell::new(Buffer::EMPTY) };
+    static SUMS: Cell<Buffer> = const { Cell::new(Buffer::EMPTY) };
+    static CHANGED: Cell<Buffer> = const { Cell::new(Buffer::EMPTY) };
 }
 
 /// Which of this thread's buffers: a task may hold one of each.
@@ -32,7 +27,7 @@ pub(crate) enum Use {
 
 impl Use {
     #[inline]
-    fn with<R>(self, f: impl FnOnce(&Cell<Vec<Line>>) -> R) -> R {
+    fn with<R>(self, f: impl FnOnce(&Cell<Buffer>) -> R) -> R {
         match self {
             Use::Packed => PACKED.with(f),
             Use::Sums => SUMS.with(f),
@@ -44,7 +39,7 @@ impl Use {
 /// A buffer of this thread, until it is dropped. A value and not a closure's argument, because a closure would leave the
 /// instruction set of the kernel that calls.
 pub(crate) struct Lent {
-    lines: Vec<Line>,
+    buffer: Buffer,
     floats: usize,
     purpose: Use,
 }
@@ -53,34 +48,35 @@ pub(crate) struct Lent {
 /// lent already is not waited for: a new one takes its place.
 #[inline(never)]
 pub(crate) fn lend(purpose: Use, floats: usize) -> Lent {
-    let mut lines = purpose.with(Cell::take);
-    let wanted = floats.div_ceil(16);
-    if lines.len() < wanted {
+    let mut buffer = purpose.with(Cell::take);
+    if buffer.len() < floats {
         // The old contents are of no use: they are freed before more is asked for.
-        drop(std::mem::take(&mut lines));
-        lines = bytemuck::zeroed_vec(wanted.max(INITIAL / 16));
+        drop(std::mem::take(&mut buffer));
+        buffer = Buffer::zeroed(floats.max(INITIAL));
     }
-    Lent { lines, floats, purpose }
+    Lent { buffer, floats, purpose }
 }
 
 impl Drop for Lent {
     #[inline(never)]
     fn drop(&mut self) {
-        self.purpose.with(|cell| cell.set(std::mem::take(&mut self.lines)));
+        self.purpose.with(|cell| cell.set(std::mem::take(&mut self.buffer)));
     }
 }
 
 impl Deref for Lent {
     type Target = [f32];
 
+    #[inline(always)]
     fn deref(&self) -> &[f32] {
-        &bytemuck::cast_slice(&self.lines)[..self.floats]
+        &self.buffer[..self.floats]
     }
 }
 
 impl DerefMut for Lent {
+    #[inline(always)]
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.floats]
+        &mut self.buffer[..self.floats]
     }
 }
 

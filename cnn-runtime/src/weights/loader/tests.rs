@@ -204,7 +204,7 @@ fn missing_tensors_are_kept_where_that_is_allowed() {
 
 #[test]
 fn embedded_numbers_are_read_where_they_are() {
-    cnn! { Xor <1x1x2> weights = "../cnn-macros/src/xor.safetensors" embed -> fc(2) -> relu -> fc(1) }
+    cnn! { Xor <1x1x2> weights = "../tests/runtime/xor.safetensors" embed -> fc(2) -> relu -> fc(1) }
     let embedded = Xor::INFO.weights.unwrap();
     let file = Weights::embedded(embedded).unwrap();
     for entry in file.tensors() {
@@ -216,7 +216,7 @@ fn embedded_numbers_are_read_where_they_are() {
     // What the macro checked is checked again: nothing relies on the macro's word.
     let cut = Embedded { bytes: &embedded.bytes[..200], ..embedded };
     let error = Weights::embedded(cut).unwrap_err().to_string();
-    assert!(error.starts_with("../cnn-macros/src/xor.safetensors: expected a safetensors file, found 200"), "{error}");
+    assert!(error.starts_with("../tests/runtime/xor.safetensors: expected a safetensors file, found 200"), "{error}");
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use crate::desc::{Order, Statistics};
 use crate::info::{ArenaPlan, Slot};
+use crate::kept::Kept;
+use crate::kernel::conv::winograd::Transformed;
 
 /// The measures of one pass, which turn a planned [`Slot`] into a range of the arena; in training, also how it is made
 /// and who looks on.
@@ -21,6 +23,8 @@ pub struct Frame<'a> {
     pub frozen: &'a [bool],
     /// Who is shown what layers compute.
     pub probe: Option<&'a dyn Probe>,
+    /// What inference has made of the parameters.
+    pub(crate) kept: Option<&'a Kept>,
 }
 
 /// Looks on while a pass in training runs. Layers are named by their place in the network; values come in the order in
@@ -32,16 +36,21 @@ pub trait Probe: Sync {
     fn gradient(&self, layer: usize, order: Order, values: &[f32]);
 }
 
-impl Frame<'_> {
+impl<'a> Frame<'a> {
     /// The frame of a batch of `n` samples in an arena of `plan` made for `capacity`.
     pub const fn new(plan: &ArenaPlan, n: usize, capacity: usize) -> Self {
-        Frame { n, capacity, per_sample: plan.per_sample, inspect: false, frozen: &[], probe: None }
+        Frame { n, capacity, per_sample: plan.per_sample, inspect: false, frozen: &[], probe: None, kept: None }
     }
 
     /// The statistics by which batch normalisation at this place in the network normalises in training.
     pub fn statistics(&self, layer: usize) -> Statistics {
         let fixed = self.inspect || self.frozen.get(layer).copied().unwrap_or(false);
         if fixed { Statistics::Running } else { Statistics::Batch }
+    }
+
+    /// The transformed weights of the layer at this place in the network, if they are kept.
+    pub fn kept(&self, layer: usize) -> Option<Transformed<'a>> {
+        self.kept.and_then(|kept| kept.of(layer))
     }
 
     /// The part of values that dropout drops, where training drops `rate`.
@@ -78,7 +87,7 @@ impl Frame<'_> {
     ///
     /// # Panics
     /// If two slots overlap or one leaves the arena; plans that the compiler makes do neither.
-    pub fn views<'a, const K: usize>(&self, arena: &'a mut [f32], slots: [Slot; K]) -> [&'a mut [f32]; K] {
+    pub fn views<'v, const K: usize>(&self, arena: &'v mut [f32], slots: [Slot; K]) -> [&'v mut [f32]; K] {
         match arena.get_disjoint_mut(slots.map(|slot| self.range(slot))) {
             Ok(views) => views,
             Err(error) => panic!("the plan is broken, {error}: {slots:?} of {} samples", self.n),
@@ -107,7 +116,7 @@ mod tests {
     use super::*;
 
     const FRAME: Frame<'_> =
-        Frame { n: 2, capacity: 3, per_sample: 32, inspect: false, frozen: &[true, false], probe: None };
+        Frame { n: 2, capacity: 3, per_sample: 32, inspect: false, frozen: &[true, false], probe: None, kept: None };
 
     #[test]
     fn batch_slots_scale_with_capacity_and_fixed_slots_stand_behind_them() {

@@ -19,6 +19,7 @@ pub mod guide;
 pub mod info;
 pub mod init;
 pub mod inspect;
+mod kept;
 pub mod kernel;
 pub mod layout;
 pub mod loss;

@@ -221,7 +221,7 @@ pub trait Network: Sized + Send + Sync + 'static {
 /// Inference of `n` samples that already stand in the workspace.
 pub(crate) fn run_infer<N: Network>(network: &N, workspace: &mut Workspace<N>, n: usize) {
     let params = network.params();
-    let frame = workspace.frame(n);
+    let frame = Frame { kept: Some(params.kept()), ..workspace.frame(n) };
     let arena = workspace.arena_mut();
     pool::run(N::INFO, n, || N::infer(params.values(), params.state(), frame, arena));
 }

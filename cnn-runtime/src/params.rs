@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use ndarray::{ArrayD, ArrayViewD};
 
@@ -10,6 +11,7 @@ use crate::buffer::Buffer;
 use crate::error::Error;
 use crate::info::{NetInfo, TensorInfo};
 use crate::init::Init;
+use crate::kept::Kept;
 use crate::layout::Layout;
 use crate::network::Network;
 
@@ -20,6 +22,8 @@ use crate::network::Network;
 pub struct Params<N> {
     values: Buffer,
     state: Buffer,
+    /// What inference has made of `values` as they are now.
+    kept: OnceLock<Kept>,
     network: PhantomData<fn() -> N>,
 }
 
@@ -44,7 +48,7 @@ impl<N: Network> Params<N> {
     pub(crate) fn zeroed() -> Self {
         let values = Buffer::zeroed(N::INFO.param_floats);
         let state = Buffer::zeroed(N::INFO.state_floats);
-        Params { values, state, network: PhantomData }
+        Params { values, state, kept: OnceLock::new(), network: PhantomData }
     }
 
     /// A copy of the tensor `name`, as in `conv1.weight`.
@@ -82,8 +86,13 @@ impl<N: Network> Params<N> {
     }
 
     fn slice_mut(&mut self, tensor: &TensorInfo) -> &mut [f32] {
-        let buffer = if tensor.role.is_state() { &mut self.state } else { &mut self.values };
+        let buffer = if tensor.role.is_state() { self.state_mut() } else { self.values_mut() };
         &mut buffer[range(tensor)]
+    }
+
+    /// What inference makes of the parameters: made when it is first asked for, and anew once they have changed.
+    pub(crate) fn kept(&self) -> &Kept {
+        self.kept.get_or_init(|| Kept::new(N::INFO, &self.values))
     }
 }
 
@@ -95,6 +104,7 @@ impl<N> Params<N> {
 
     /// The buffer of trained parameters, to be updated by an optimiser. Padding has to stay as it is: zero.
     pub fn values_mut(&mut self) -> &mut [f32] {
+        self.kept.take();
         &mut self.values
     }
 
@@ -113,9 +123,10 @@ impl<N> Params<N> {
         (&self.values, &mut self.state)
     }
 
-    /// Bytes of both buffers.
+    /// Bytes of both buffers, and of the weights of small convolutions that inference keeps in another form, once it has
+    /// run.
     pub fn bytes(&self) -> usize {
-        self.values.bytes() + self.state.bytes()
+        self.values.bytes() + self.state.bytes() + self.kept.get().map_or(0, Kept::bytes)
     }
 }
 
@@ -162,7 +173,8 @@ impl<N: Network> Default for Params<N> {
 
 impl<N> Clone for Params<N> {
     fn clone(&self) -> Self {
-        Params { values: self.values.clone(), state: self.state.clone(), network: PhantomData }
+        let (values, state) = (self.values.clone(), self.state.clone());
+        Params { values, state, kept: OnceLock::new(), network: PhantomData }
     }
 }
 

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod errors;
 mod inspect;
+mod kept;
 #[path = "../nets/mod.rs"]
 mod nets;
 mod pretrained;

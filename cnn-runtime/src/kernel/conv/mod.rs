@@ -19,6 +19,7 @@ pub mod winograd;
 
 use self::direct::Direct;
 use self::im2col::Im2col;
+use self::winograd::Transformed;
 use crate::desc::{Conv, Map, Write};
 use crate::dispatch::Isa;
 use crate::kernel::gemm::pack::Plain;
@@ -50,6 +51,25 @@ pub fn forward(d: &Conv, n: usize, input: &[f32], weight: &[f32], bias: Option<&
 /// If a slice has another length.
 pub fn forward_then(d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
     forward_on(Isa::active(), d, n, input, weight, post, Write::Set, output);
+}
+
+/// As [`forward_then`], with weights at hand that were transformed beforehand where that is the fastest way.
+///
+/// # Panics
+/// If a slice has another length.
+pub fn forward_kept(
+    d: &Conv,
+    n: usize,
+    input: &[f32],
+    weight: &[f32],
+    kept: Option<Transformed<'_>>,
+    post: Post<'_>,
+    output: &mut [f32],
+) {
+    match kept.filter(|kept| winograd::serves(d, n, kept.tile)) {
+        Some(Transformed { tile, u }) => winograd::forward(d, tile, n, input, u, post, output),
+        None => forward_then(d, n, input, weight, post, output),
+    }
 }
 
 /// As [`forward`] without a bias, written or added to `output`.

@@ -223,19 +223,28 @@ impl Factors<'_> {
     ) {
         let depth = self.steps.len();
         for (index, v) in self.v.chunks(self.len).skip(factors.start).take(factors.len()).enumerate() {
+            let next = u.get((index + 1) * factor_len..).unwrap_or_default();
             let u = &u[index * factor_len..][..rows * depth];
             let products = &mut products[index * product_len..][..rows * count];
-            multiply(simd, rows, u, v, products, self.steps);
+            multiply(simd, rows, (u, next), v, products, self.steps);
         }
     }
 }
 
-/// The products of one factor, two vectors of rows at a time.
+/// The products of one factor, two vectors of rows at a time. Meanwhile the next factor's weights are brought nearer.
 #[inline(always)]
-fn multiply<S: Simd>(simd: S, rows: usize, u: &[f32], v: &[f32], products: &mut [f32], steps: Steps<'_>) {
+fn multiply<S: Simd>(
+    simd: S,
+    rows: usize,
+    (u, next): (&[f32], &[f32]),
+    v: &[f32],
+    products: &mut [f32],
+    steps: Steps<'_>,
+) {
     let count = products.len() / rows;
     assert!(u.len() == rows * steps.len() && v.len() >= steps.len() * count, "all weights and inputs of a factor");
     let parts = count.div_ceil(tile::most::<S>());
+    let later_step = rows / parts;
     for begin in (0..rows).step_by(2 * S::LANES) {
         let vectors = ((rows - begin) / S::LANES).min(2);
         for index in 0..parts {
@@ -247,8 +256,8 @@ fn multiply<S: Simd>(simd: S, rows: usize, u: &[f32], v: &[f32], products: &mut 
                 input: v[tiles.start * Order::BLOCK..].as_ptr(),
                 steps,
                 line: 0,
-                later: u.as_ptr(),
-                later_step: 0,
+                later: next.as_ptr().wrapping_add(index * steps.len() * later_step),
+                later_step,
                 sums: sums[..tiles.len() * vectors * S::LANES].as_mut_ptr(),
             };
             // SAFETY: just measured: `v` holds all blocks of all tiles, `u` whole vectors for each step; there is room

@@ -20,8 +20,10 @@ const L2: usize = 1 << 18;
 /// How the weights come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Coming {
-    /// Transformed beforehand.
+    /// Transformed beforehand, and in the cache if they fit.
     Transformed,
+    /// Transformed beforehand, and driven from the cache by the layers between.
+    Kept,
     /// To be transformed, as they stand.
     Straight,
     /// To be transformed, inputs and outputs exchanged.
@@ -44,7 +46,7 @@ const BLOCK: usize = 1 << 17;
 const TURN: usize = 4;
 
 /// Cycles of the way with `tile`.
-fn winograd(d: &Conv, n: usize, tile: Tile, coming: Coming) -> usize {
+pub(super) fn winograd(d: &Conv, n: usize, tile: Tile, coming: Coming) -> usize {
     let blocked = d.input.is_blocked();
     let (m, costs) = match (tile, blocked) {
         (Tile::F2, false) => (2, Costs { input: 150, output: 60, weight: 5 }),
@@ -69,7 +71,7 @@ fn winograd(d: &Conv, n: usize, tile: Tile, coming: Coming) -> usize {
     // A large block of transformed weights crowds the cache.
     let block = (tile.products() * Blocks::MOST * d.input.c).clamp(BLOCK, 2 * BLOCK);
     let weight = match coming {
-        Coming::Transformed => 0,
+        Coming::Transformed | Coming::Kept => 0,
         Coming::Straight => costs.weight * block / BLOCK * pairs,
         Coming::Turned => (costs.weight * block / BLOCK + TURN) * pairs,
     };
@@ -79,12 +81,13 @@ fn winograd(d: &Conv, n: usize, tile: Tile, coming: Coming) -> usize {
         let moving = tile.products() * tiles * (d.input.c + d.output.c);
         return multiplying + transforms + moving + weight * 3 / 2;
     }
-    if coming != Coming::Transformed && tasks <= TRANSFORMS {
+    let made = matches!(coming, Coming::Transformed | Coming::Kept);
+    if !made && tasks <= TRANSFORMS {
         return multiplying + transforms + tasks * weight;
     }
     // Weights beyond the second-level cache come from the third one, and go there, no faster than a float per cycle.
-    let moving = if weights < L2 { 0 } else { weights };
-    let writing = if coming == Coming::Transformed { 0 } else { moving };
+    let moving = if weights < L2 && coming != Coming::Kept { 0 } else { weights };
+    let writing = if made { 0 } else { moving };
     multiplying.max(tasks * moving / 2) + transforms + weight + writing
 }
 

@@ -104,6 +104,33 @@ impl Tile {
     }
 }
 
+/// Weights transformed for a tile: [`transformed_len`] floats.
+#[derive(Clone, Copy)]
+pub struct Transformed<'a> {
+    /// The tile.
+    pub tile: Tile,
+    /// What [`transform`] made.
+    pub u: &'a [f32],
+}
+
+/// Most pairs of channels whose transformed weights are kept: those of more come from farther caches than it takes time to
+/// make them anew.
+const MOST_KEPT: usize = 64 * 64;
+
+/// The tile for which transformed weights of a convolution are worth their memory, if any is: each sample that goes forward
+/// alone is faster by them.
+pub fn kept(d: &Conv) -> Option<Tile> {
+    let small = d.input.is_blocked() && d.output.is_blocked() && d.input.c * d.output.c <= MOST_KEPT;
+    let tile = small.then(|| cost::best(d, 1, Coming::Kept)).flatten()?;
+    serves(d, 1, tile).then_some(tile)
+}
+
+/// Whether weights that are kept for `tile` are the fastest way for `n` samples.
+pub(super) fn serves(d: &Conv, n: usize, tile: Tile) -> bool {
+    let others = cost::best(d, n, Coming::Straight);
+    others.is_none_or(|other| cost::winograd(d, n, tile, Coming::Kept) < cost::winograd(d, n, other, Coming::Straight))
+}
+
 /// The tile whose way is faster than the direct one for `n` samples, with weights transformed beforehand, if any is.
 pub fn applies(d: &Conv, n: usize) -> Option<Tile> {
     cost::best(d, n, Coming::Transformed)

@@ -21,7 +21,7 @@ const DEPTH: usize = 512;
 /// The same for one tile, which reads the weights once, in order.
 const DEPTH_OF_ONE: usize = 8192;
 /// Panels of a lone sample that are read side by side: memory answers several requests at a time.
-const STREAMS: usize = 4;
+const STREAMS: usize = 8;
 /// Steps that the weights of a lone sample are asked for ahead of time: they come from memory.
 const FAR: usize = 16;
 /// Steps that weights are asked for ahead of time.

@@ -222,11 +222,9 @@ impl Task<'_> {
                 let residual = product.post.residual().map(|residual| residual.as_ptr().wrapping_add(first));
                 Finish::of(&product.post, channels, product.write, product.c.at(first), residual, product.c_stride)
             };
-            // While a block is at work, the next one is brought nearer.
-            let (next, later_step) = match weights.get(rows.end * depth..) {
-                Some(next) if !next.is_empty() => (next.as_ptr(), (rows.len() / spots.len()).max(1)),
-                _ => (block.as_ptr(), 0),
-            };
+            // While a block is at work, the next one is brought nearer; behind the last one stand those of the next layer.
+            let (next, later_step) =
+                (weights.as_ptr().wrapping_add(rows.end * depth), (rows.len() / spots.len()).max(1));
             for (index, (spot, pieces)) in spots.iter().enumerate() {
                 for begin in (0..width).step_by(2 * S::LANES) {
                     let vectors = ((width - begin) / S::LANES).min(2);

@@ -146,7 +146,7 @@ impl<P: Points> Kernel for Task<'_, P> {
                     let u = self.weights(simd, band, lines.clone(), transformed);
                     let products = &mut products[lines.start * P::A * product_len + begin(band)..];
                     let lines = lines.start * P::A..lines.end * P::A;
-                    inputs.multiply(simd, lines, bands.rows(band).len(), u, products, product_len, count);
+                    inputs.multiply(simd, lines, &u, products, product_len, count);
                 }
             }
             together.for_each(|band| self.write(simd, band, &products[begin(band)..], product_len));
@@ -160,7 +160,7 @@ fn passes<P: Points>(depth: usize, tiles: usize) -> usize {
 }
 
 impl<P: Points> Task<'_, P> {
-    /// The weights of a band from the first factor of `lines` on, and how long each factor is.
+    /// The weights of a band for some lines of factors.
     #[inline(always)]
     fn weights<'a, S: Simd>(
         &'a self,
@@ -168,18 +168,28 @@ impl<P: Points> Task<'_, P> {
         band: usize,
         lines: Range<usize>,
         transformed: &'a mut [f32],
-    ) -> (&'a [f32], usize) {
-        let Task { d, left, bands, points, .. } = *self;
-        let place = Place::of(P::A * P::A, d.input.c, bands, band);
-        let u = match left {
-            Left::Transformed(u) => &u[place.first + lines.start * P::A * place.factor..],
-            Left::Weights(weights) => {
-                let (rows, u) = (bands.rows(band), &mut *transformed);
-                simd.call(Band::<P> { weights, rows, lines, u, points });
-                transformed
+    ) -> Factored<'a> {
+        let Task { d, left, bands, ref part, points, .. } = *self;
+        let (rows, depth) = (bands.rows(band), d.input.c);
+        let place = Place::of(P::A * P::A, depth, bands, band);
+        match left {
+            Left::Transformed(u) => {
+                let u = &u[place.first + lines.start * P::A * place.factor..];
+                Factored { u, rows: rows.len(), factor: place.factor, later: None }
             }
-        };
-        (u, place.factor)
+            Left::Weights(weights) => {
+                // The next band's weights, or the first one's for more lines, or else those behind them all: they are the
+                // next layer's.
+                let next =
+                    if band + 1 == part.end && lines.end < P::A { bands.rows(part.start).start } else { rows.end };
+                let taps = P::TAPS * P::TAPS;
+                let from = weights.data.as_ptr().wrapping_add(next * depth * taps);
+                let later = (!weights.turned).then_some(Later { from, floats: rows.len() * depth * taps });
+                let (len, u) = (rows.len(), &mut *transformed);
+                simd.call(Band::<P> { weights, rows, lines, u, points });
+                Factored { u: transformed, rows: len, factor: place.factor, later }
+            }
+        }
     }
 
     /// Transforms the products of a band and writes them.
@@ -197,6 +207,24 @@ impl<P: Points> Task<'_, P> {
     }
 }
 
+/// The factors of a band's weights.
+struct Factored<'a> {
+    u: &'a [f32],
+    /// Output channels.
+    rows: usize,
+    /// Distance between factors.
+    factor: usize,
+    /// What is brought nearer while all are multiplied; else each next factor is.
+    later: Option<Later>,
+}
+
+/// What is brought nearer while something else is at work. Nothing is read, so it may be anywhere.
+#[derive(Clone, Copy)]
+struct Later {
+    from: *const f32,
+    floats: usize,
+}
+
 /// The factors of the inputs of some tiles.
 struct Factors<'a> {
     /// `[factor][block][tile][channel]`.
@@ -208,43 +236,43 @@ struct Factors<'a> {
 }
 
 impl Factors<'_> {
-    /// The products of some of them, of `count` tiles each, with `rows` output channels: `[factor][pair of vectors][tile]`.
+    /// The products of some of them, of `count` tiles each, with a band's weights: `[factor][pair of vectors][tile]`.
     #[inline(always)]
-    #[expect(clippy::too_many_arguments)]
     fn multiply<S: Simd>(
         &self,
         simd: S,
         factors: Range<usize>,
-        rows: usize,
-        (u, factor_len): (&[f32], usize),
+        weights: &Factored<'_>,
         products: &mut [f32],
         product_len: usize,
         count: usize,
     ) {
-        let depth = self.steps.len();
-        for (index, v) in self.v.chunks(self.len).skip(factors.start).take(factors.len()).enumerate() {
-            let next = u.get((index + 1) * factor_len..).unwrap_or_default();
-            let u = &u[index * factor_len..][..rows * depth];
+        let Factored { u, rows, factor, later } = *weights;
+        let all = factors.len();
+        for (index, v) in self.v.chunks(self.len).skip(factors.start).take(all).enumerate() {
+            let later = match later {
+                Some(Later { from, floats }) => {
+                    Later { from: from.wrapping_add(floats / all * index), floats: floats / all }
+                }
+                None => {
+                    let next = u.get((index + 1) * factor..).unwrap_or_default();
+                    Later { from: next.as_ptr(), floats: next.len().min(factor) }
+                }
+            };
+            let u = &u[index * factor..][..rows * self.steps.len()];
             let products = &mut products[index * product_len..][..rows * count];
-            multiply(simd, rows, (u, next), v, products, self.steps);
+            multiply(simd, rows, u, v, products, self.steps, later);
         }
     }
 }
 
-/// The products of one factor, two vectors of rows at a time. Meanwhile the next factor's weights are brought nearer.
+/// The products of one factor, two vectors of rows at a time.
 #[inline(always)]
-fn multiply<S: Simd>(
-    simd: S,
-    rows: usize,
-    (u, next): (&[f32], &[f32]),
-    v: &[f32],
-    products: &mut [f32],
-    steps: Steps<'_>,
-) {
+fn multiply<S: Simd>(simd: S, rows: usize, u: &[f32], v: &[f32], products: &mut [f32], steps: Steps<'_>, later: Later) {
     let count = products.len() / rows;
     assert!(u.len() == rows * steps.len() && v.len() >= steps.len() * count, "all weights and inputs of a factor");
     let parts = count.div_ceil(tile::most::<S>());
-    let later_step = rows / parts;
+    let later_step = later.floats / (parts * steps.len());
     for begin in (0..rows).step_by(2 * S::LANES) {
         let vectors = ((rows - begin) / S::LANES).min(2);
         for index in 0..parts {
@@ -256,7 +284,7 @@ fn multiply<S: Simd>(
                 input: v[tiles.start * Order::BLOCK..].as_ptr(),
                 steps,
                 line: 0,
-                later: next.as_ptr().wrapping_add(index * steps.len() * later_step),
+                later: later.from.wrapping_add(index * steps.len() * later_step),
                 later_step,
                 sums: sums[..tiles.len() * vectors * S::LANES].as_mut_ptr(),
             };

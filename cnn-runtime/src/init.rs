@@ -38,6 +38,9 @@ enum Draw {
 /// Floats that one random stream fills. Fixed, so that the values do not depend on the number of threads.
 const CHUNK: usize = 1 << 16;
 
+/// Chunks of a part: enough for all threads.
+const PART: usize = 32;
+
 impl Init {
     fn draw(self, tensor: &TensorInfo) -> Draw {
         let fan_in = tensor.fan_in.max(1) as f32;
@@ -57,9 +60,27 @@ impl Init {
 
     /// Fills one tensor. The values depend on the seed and the tensor's name and shape, on nothing else.
     pub(crate) fn fill(self, tensor: &TensorInfo, seed: u64, values: &mut [f32]) {
+        self.fill_from(0, tensor, seed, values);
+    }
+
+    /// As [`fill`](Init::fill), a part after the other, so that no second tensor stands in memory: `part(at, values)` is
+    /// given what the tensor has from its float `at` on.
+    pub(crate) fn in_parts(self, tensor: &TensorInfo, seed: u64, mut part: impl FnMut(usize, &[f32])) {
+        let len = tensor.len();
+        let mut values = vec![0.0; len.min(PART * CHUNK)];
+        for first in (0..len.div_ceil(CHUNK)).step_by(PART) {
+            let at = first * CHUNK;
+            let values = &mut values[..(len - at).min(PART * CHUNK)];
+            self.fill_from(first, tensor, seed, values);
+            part(at, values);
+        }
+    }
+
+    /// Fills what a tensor has from its chunk `first` on.
+    fn fill_from(self, first: usize, tensor: &TensorInfo, seed: u64, values: &mut [f32]) {
         let draw = self.draw(tensor);
         let fill_chunk = |(chunk, values): (usize, &mut [f32])| {
-            let mut rng = random::stream(seed, tensor.name, 0, chunk as u64);
+            let mut rng = random::stream(seed, tensor.name, 0, (first + chunk) as u64);
             draw.fill(&mut rng, values);
         };
         values.par_chunks_mut(CHUNK).enumerate().for_each(fill_chunk);
@@ -102,6 +123,20 @@ mod tests {
         let mut values = vec![f32::NAN; 300_000];
         init.fill(&tensor(role), seed, &mut values);
         values
+    }
+
+    #[test]
+    fn parts_are_the_whole() {
+        let shape = &[3, (PART + 2) * CHUNK / 3];
+        let tensor = TensorInfo { shape, ..tensor(Role::Weight) };
+        let (mut whole, mut parts) = (vec![f32::NAN; tensor.len()], vec![f32::NAN; tensor.len()]);
+        Init::HeNormal.fill(&tensor, 7, &mut whole);
+        let mut count = 0;
+        Init::HeNormal.in_parts(&tensor, 7, |at, values| {
+            parts[at..at + values.len()].copy_from_slice(values);
+            count += 1;
+        });
+        assert_eq!((parts, count), (whole, 2));
     }
 
     fn mean_and_variance(values: &[f32]) -> (f64, f64) {

@@ -39,11 +39,27 @@ impl Layout {
     /// # Panics
     /// If the slices differ in length, or the length is no multiple of `rows`, or `rows` of the groups.
     pub fn pack(self, rows: usize, plain: &[f32], packed: &mut [f32]) {
-        match self {
-            Layout::Plain => packed.copy_from_slice(plain),
-            Layout::Blocks { groups } => {
-                for_each(groups, rows, [plain.len(), packed.len()], |p, b| packed[b] = plain[p]);
-            }
+        assert_eq!(plain.len(), packed.len(), "two layouts of one tensor have one length");
+        self.pack_part(rows, 0, plain, packed);
+    }
+
+    /// As [`pack`](Layout::pack), of the part of the row-major tensor that begins with its float `at`.
+    ///
+    /// # Panics
+    /// As there, or if the part reaches beyond the tensor.
+    pub(crate) fn pack_part(self, rows: usize, mut at: usize, mut plain: &[f32], packed: &mut [f32]) {
+        let Layout::Blocks { groups } = self else {
+            return packed[at..at + plain.len()].copy_from_slice(plain);
+        };
+        let (depth, of_group) = sizes(groups, rows, packed.len());
+        while !plain.is_empty() {
+            let (row, k) = (at / depth, at % depth);
+            let block = Blocks::of(of_group).rows(row % of_group / Blocks::MOST);
+            let first = (row / of_group * of_group + block.start) * depth + row % of_group - block.start;
+            let (run, rest) = plain.split_at((depth - k).min(plain.len()));
+            let places = packed[first + k * block.len()..].iter_mut().step_by(block.len());
+            places.zip(run).for_each(|(to, &value)| *to = value);
+            (at, plain) = (at + run.len(), rest);
         }
     }
 
@@ -55,21 +71,25 @@ impl Layout {
         match self {
             Layout::Plain => plain.copy_from_slice(packed),
             Layout::Blocks { groups } => {
-                for_each(groups, rows, [packed.len(), plain.len()], |p, b| plain[p] = packed[b]);
+                assert_eq!(plain.len(), packed.len(), "two layouts of one tensor have one length");
+                for_each(groups, rows, packed.len(), |p, b| plain[p] = packed[b]);
             }
         }
     }
 }
 
-/// Calls `pair(plain, packed)` with both places of every float of a tensor in blocks.
-fn for_each(groups: usize, rows: usize, lens: [usize; 2], mut pair: impl FnMut(usize, usize)) {
-    let len = lens[0];
-    assert_eq!(len, lens[1], "two layouts of one tensor have one length");
+/// The floats of a row, and the rows of a group, of a tensor in blocks.
+fn sizes(groups: usize, rows: usize, len: usize) -> (usize, usize) {
     assert!(rows > 0 && len.is_multiple_of(rows), "{len} floats in {rows} rows");
     assert!(groups > 0 && rows.is_multiple_of(groups), "{rows} rows in {groups} groups");
-    let group = len / groups;
-    for start in (0..groups).map(|index| index * group) {
-        Blocks::of(rows / groups).for_each(len / rows, |plain, packed| pair(start + plain, start + packed));
+    (len / rows, rows / groups)
+}
+
+/// Calls `pair(plain, packed)` with both places of every float of a tensor in blocks.
+fn for_each(groups: usize, rows: usize, len: usize, mut pair: impl FnMut(usize, usize)) {
+    let (depth, of_group) = sizes(groups, rows, len);
+    for start in (0..groups).map(|index| index * of_group * depth) {
+        Blocks::of(of_group).for_each(depth, |plain, packed| pair(start + plain, start + packed));
     }
 }
 
@@ -91,6 +111,11 @@ mod tests {
             layout.pack(rows, &plain, &mut packed);
             layout.unpack(rows, &packed, &mut back);
             assert_eq!(plain, back, "{layout:?}");
+            let mut parts = vec![f32::NAN; plain.len()];
+            for (index, part) in plain.chunks(7).enumerate() {
+                layout.pack_part(rows, 7 * index, part, &mut parts);
+            }
+            assert_eq!(parts, packed, "{layout:?}");
         }
     }
 

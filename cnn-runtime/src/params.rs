@@ -36,9 +36,7 @@ impl<N: Network> Params<N> {
             if tensor.layout == Layout::Plain {
                 init.fill(tensor, seed, to);
             } else {
-                let mut plain = vec![0.0; tensor.len()];
-                init.fill(tensor, seed, &mut plain);
-                tensor.layout.pack(tensor.rows(), &plain, to);
+                init.in_parts(tensor, seed, |at, plain| tensor.layout.pack_part(tensor.rows(), at, plain, to));
             }
         }
         params

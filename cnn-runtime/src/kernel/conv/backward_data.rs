@@ -8,6 +8,7 @@ use std::ops::Range;
 use crate::desc::{Conv, Write};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
+use crate::kernel::conv::pass;
 use crate::kernel::gemm::sink::Columns;
 use crate::kernel::gemm::{Gemm, Left};
 use crate::kernel::parallel::{self, Shared};
@@ -61,17 +62,8 @@ fn gcd(a: usize, b: usize) -> usize {
 }
 
 /// See [`super::backward_data`]; the lengths are checked.
-#[allow(clippy::too_many_arguments)] // the public function's, and the instruction set
-pub(super) fn run(
-    isa: Isa,
-    d: &Conv,
-    n: usize,
-    weight: &[f32],
-    d_output: &[f32],
-    d_input: &mut [f32],
-    scratch: &mut [f32],
-    write: Write,
-) {
+pub(super) fn run(pass: pass::BackwardData<'_>, d_input: &mut [f32], scratch: &mut [f32]) {
+    let pass::BackwardData { d, write, .. } = pass;
     let unmet = |axis: usize, size: usize| (0..d.window.stride[axis].min(size)).any(|at| phase(d, axis, at).count == 0);
     if d.input.is_blocked() && write == Write::Set && (unmet(0, d.input.h) || unmet(1, d.input.w)) {
         // Products without depth, which other inputs are set by, write planes.
@@ -86,26 +78,15 @@ pub(super) fn run(
                     + (remainder_h * d.input.w + remainder_w) * d.input.block();
                 // SAFETY: the offset is that of an element of the first sample.
                 let c = unsafe { c.skip(offset) };
-                one(isa, d, n, group, phases, weight, d_output, c, scratch, write);
+                one(pass, group, phases, c, scratch);
             }
         }
     }
 }
 
 /// One phase of one group.
-#[allow(clippy::too_many_arguments)] // the parts of one product, named where they are made
-fn one(
-    isa: Isa,
-    d: &Conv,
-    n: usize,
-    group: usize,
-    [vertical, horizontal]: [Phase; 2],
-    weight: &[f32],
-    d_output: &[f32],
-    c: Shared,
-    scratch: &mut [f32],
-    write: Write,
-) {
+fn one(pass: pass::BackwardData<'_>, group: usize, [vertical, horizontal]: [Phase; 2], c: Shared, scratch: &mut [f32]) {
+    let pass::BackwardData { isa, d, n, weight, d_output, write } = pass;
     let (icg, ocg) = (d.input.c / d.groups, d.output.c / d.groups);
     let taps = vertical.count * horizontal.count;
     let stride = d.window.stride;

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use crate::desc::{Conv, Write};
 use crate::dispatch::Isa;
+use crate::kernel::conv::pass;
 use crate::kernel::parallel::{self, Shared};
 use crate::kernel::post::Post;
 use crate::simd::{Kernel, Simd};
@@ -44,19 +45,10 @@ fn for_each_row(d: &Conv, mut row: impl FnMut(usize, Range<usize>, usize)) {
 }
 
 /// See [`super::forward`].
-#[allow(clippy::too_many_arguments)] // the public function's, and the instruction set
-pub(super) fn forward(
-    isa: Isa,
-    d: &Conv,
-    n: usize,
-    input: &[f32],
-    weight: &[f32],
-    post: Post<'_>,
-    write: Write,
-    output: &mut [f32],
-) {
+pub(super) fn forward(pass: pass::Forward<'_>, output: &mut [f32]) {
+    let pass::Forward { isa, d, n, input, weight, post, write } = pass;
     if blocked::applies(d) {
-        return blocked::forward(isa, d, n, input, weight, post, write, output);
+        return blocked::forward(pass, output);
     }
     let (plane, taps, multiplier) = (d.output.plane(), d.taps(), d.output.c / d.groups);
     let output = Shared::new(output);
@@ -201,17 +193,10 @@ impl Forward<'_> {
 }
 
 /// See [`super::backward_data`].
-pub(super) fn backward_data(
-    isa: Isa,
-    d: &Conv,
-    n: usize,
-    weight: &[f32],
-    d_output: &[f32],
-    d_input: &mut [f32],
-    write: Write,
-) {
+pub(super) fn backward_data(pass: pass::BackwardData<'_>, d_input: &mut [f32]) {
+    let pass::BackwardData { isa, d, n, weight, d_output, write } = pass;
     if blocked::applies(d) {
-        return blocked::backward_data(isa, d, n, weight, d_output, d_input, write);
+        return blocked::backward_data(pass, d_input);
     }
     let (plane, multiplier) = (d.input.plane(), d.output.c / d.groups);
     let (weights, outputs) = (multiplier * d.taps(), multiplier * d.output.plane());

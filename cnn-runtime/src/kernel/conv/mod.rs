@@ -10,6 +10,7 @@ mod depthwise;
 mod direct;
 mod finish;
 mod im2col;
+mod pass;
 pub mod reference;
 mod small;
 #[cfg(test)]
@@ -50,7 +51,7 @@ pub fn forward(d: &Conv, n: usize, input: &[f32], weight: &[f32], bias: Option<&
 /// # Panics
 /// If a slice has another length.
 pub fn forward_then(d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
-    forward_on(Isa::active(), d, n, input, weight, post, Write::Set, output);
+    forward_on(pass::Forward { isa: Isa::active(), d, n, input, weight, post, write: Write::Set }, output);
 }
 
 /// As [`forward_then`], with weights at hand that were transformed beforehand where that is the fastest way.
@@ -74,7 +75,7 @@ pub fn forward_kept(
 
 /// As [`forward`] without a bias, written or added to `output`.
 pub(super) fn accumulate(d: &Conv, n: usize, input: &[f32], weight: &[f32], output: &mut [f32], write: Write) {
-    forward_on(Isa::active(), d, n, input, weight, Post::new(), write, output);
+    forward_on(pass::Forward { isa: Isa::active(), d, n, input, weight, post: Post::new(), write }, output);
 }
 
 /// As [`forward_then`], always by the product with the taps of the input: what [`winograd`] is measured against.
@@ -85,7 +86,7 @@ pub fn direct(d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Post<'_>,
     check(d, n, input, weight, output);
     post.check(d.output.c, output.len());
     if n > 0 {
-        direct_on(Isa::active(), d, n, input, weight, post, Write::Set, output);
+        direct_on(pass::Forward { isa: Isa::active(), d, n, input, weight, post, write: Write::Set }, output);
     }
 }
 
@@ -104,7 +105,7 @@ pub fn backward_data(
     scratch: &mut [f32],
     write: Write,
 ) {
-    backward_data_on(Isa::active(), d, n, weight, d_output, d_input, scratch, write);
+    backward_data_on(pass::BackwardData { isa: Isa::active(), d, n, weight, d_output, write }, d_input, scratch);
 }
 
 /// The gradients by weights and bias, summed over `n` samples; both are overwritten.
@@ -133,46 +134,27 @@ fn check(d: &Conv, n: usize, input: &[f32], weight: &[f32], output: &[f32]) {
     assert_eq!(output.len(), n * d.output.len(), "length of the output of {n} samples");
 }
 
-/// What is added to has nothing else done to it: there, `post` is empty.
-#[allow(clippy::too_many_arguments)] // the public function's, and the instruction set
-fn forward_on(
-    isa: Isa,
-    d: &Conv,
-    n: usize,
-    input: &[f32],
-    weight: &[f32],
-    post: Post<'_>,
-    write: Write,
-    output: &mut [f32],
-) {
+fn forward_on(pass: pass::Forward<'_>, output: &mut [f32]) {
+    let pass::Forward { d, n, input, weight, post, .. } = pass;
     check(d, n, input, weight, output);
     post.check(d.output.c, output.len());
     if n == 0 {
         return;
     }
     if d.is_depthwise() {
-        return depthwise::forward(isa, d, n, input, weight, post, write, output);
+        return depthwise::forward(pass, output);
     }
     if d.is_plain() && small::applies(d) {
-        return small::forward(isa, d, n, input, weight, post, write, output);
+        return small::forward(pass, output);
     }
-    if winograd::forward_once(isa, d, n, input, weight, post, write, output).is_none() {
-        direct_on(isa, d, n, input, weight, post, write, output);
+    if winograd::forward_once(pass, output).is_none() {
+        direct_on(pass, output);
     }
 }
 
 /// The forward pass as a product with the taps of the input.
-#[allow(clippy::too_many_arguments)] // the public function's, and the instruction set
-fn direct_on(
-    isa: Isa,
-    d: &Conv,
-    n: usize,
-    input: &[f32],
-    weight: &[f32],
-    post: Post<'_>,
-    write: Write,
-    output: &mut [f32],
-) {
+fn direct_on(pass: pass::Forward<'_>, output: &mut [f32]) {
+    let pass::Forward { isa, d, n, input, weight, post, write } = pass;
     let (ocg, plane) = (d.output.c / d.groups, d.output.plane());
     let c = Shared::new(output);
     for group in 0..d.groups {
@@ -197,17 +179,8 @@ fn direct_on(
     }
 }
 
-#[allow(clippy::too_many_arguments)] // the public function's, and the instruction set
-fn backward_data_on(
-    isa: Isa,
-    d: &Conv,
-    n: usize,
-    weight: &[f32],
-    d_output: &[f32],
-    d_input: &mut [f32],
-    scratch: &mut [f32],
-    write: Write,
-) {
+fn backward_data_on(pass: pass::BackwardData<'_>, d_input: &mut [f32], scratch: &mut [f32]) {
+    let pass::BackwardData { d, n, weight, d_output, .. } = pass;
     check(d, n, d_input, weight, d_output);
     assert_eq!(scratch.len(), scratch_len(d), "length of the scratch");
     if n == 0 {
@@ -215,13 +188,13 @@ fn backward_data_on(
     }
     let plain = d.is_plain();
     if d.is_depthwise() {
-        depthwise::backward_data(isa, d, n, weight, d_output, d_input, write);
+        depthwise::backward_data(pass, d_input);
     } else if plain && small::whole::applies(d) {
-        small::whole::backward_data(isa, d, n, weight, d_output, d_input, write);
+        small::whole::backward_data(pass, d_input);
     } else if plain && small::applies_backward(d) {
-        small::backward_data(isa, d, n, weight, d_output, d_input, scratch, write);
-    } else if winograd::backward_data(isa, d, n, weight, d_output, d_input, write).is_none() {
-        backward_data::run(isa, d, n, weight, d_output, d_input, scratch, write);
+        small::backward_data(pass, d_input, scratch);
+    } else if winograd::backward_data(pass, d_input).is_none() {
+        backward_data::run(pass, d_input, scratch);
     }
 }
 

@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::{backward_data, backward_data_on, backward_weights, backward_weights_on, forward, forward_on, reference};
+use super::{
+    backward_data, backward_data_on, backward_weights, backward_weights_on, forward, forward_on, forward_then, pass,
+    reference,
+};
 use crate::desc::{Act, BatchNorm, Conv, Map, Order, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::post::Post;
@@ -110,7 +113,9 @@ fn check_forward(isa: Isa, d: &Conv, n: usize) {
         let mut got = vec![f32::NAN; n * d.output.len()];
         let mut expected = vec![0.0; got.len()];
         let post = Post::from(bias);
-        forward_on(isa, d, n, &stored(&d.input, n, &input), &packed(d, &weight), post, Write::Set, &mut got);
+        let (from, weights) = (stored(&d.input, n, &input), packed(d, &weight));
+        let pass = pass::Forward { isa, d, n, input: &from, weight: &weights, post, write: Write::Set };
+        forward_on(pass, &mut got);
         let got = nchw(&d.output, n, &got);
         reference::forward(d, n, &widen(&input), &widen(&weight), bias.map(widen).as_deref(), &mut expected);
         assert_close(&format!("{n} x {d:?} on {isa:?}"), &got, &expected, tolerance(d.taps()));
@@ -136,7 +141,9 @@ fn check_post(isa: Isa, d: &Conv, n: usize) {
         let (with_bias, with_norm, with_residual) = (index % 2 == 1, index % 3 == 0, index >= 2);
         let mut got = vec![f32::NAN; n * d.output.len()];
         let mut expected = vec![0.0; got.len()];
-        forward_on(isa, d, n, &stored(&d.input, n, &input), &packed(d, &weight), post, Write::Set, &mut got);
+        let (from, weights) = (stored(&d.input, n, &input), packed(d, &weight));
+        let pass = pass::Forward { isa, d, n, input: &from, weight: &weights, post, write: Write::Set };
+        forward_on(pass, &mut got);
         let got = nchw(&d.output, n, &got);
         let bias = with_bias.then(|| widen(&bias));
         reference::forward(d, n, &widen(&input), &widen(&weight), bias.as_deref(), &mut expected);
@@ -165,7 +172,8 @@ fn check_backward_data(isa: Isa, d: &Conv, n: usize) {
         let mut got = if write == Write::Set { vec![f32::NAN; before.len()] } else { stored(&d.input, n, &before) };
         let (mut expected, mut scratch) = (widen(&before), vec![f32::NAN; d.weight_len()]);
         let gradients = stored(&d.output, n, &d_output);
-        backward_data_on(isa, d, n, &packed(d, &weight), &gradients, &mut got, &mut scratch, write);
+        let pass = pass::BackwardData { isa, d, n, weight: &packed(d, &weight), d_output: &gradients, write };
+        backward_data_on(pass, &mut got, &mut scratch);
         let got = nchw(&d.input, n, &got);
         reference::backward_data(d, n, &widen(&weight), &widen(&d_output), &mut expected, write);
         let terms = d.weight_len() / d.input.c;
@@ -212,7 +220,7 @@ fn a_nan_passes_through_what_follows() {
     for d in shapes() {
         let (input, weight) = (vec![f32::NAN; d.input.len()], vec![1.0; d.weight_len()]);
         let mut output = vec![0.0; d.output.len()];
-        forward_on(Isa::active(), &d, 1, &input, &weight, Post::new().act(Act::Relu), Write::Set, &mut output);
+        forward_then(&d, 1, &input, &weight, Post::new().act(Act::Relu), &mut output);
         let middle = d.output.plane() / 2;
         assert!(output[middle].is_nan(), "{d:?}");
     }

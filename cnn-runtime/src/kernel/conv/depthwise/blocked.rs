@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::desc::{Conv, Map, Order, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::axis::Axis;
+use crate::kernel::conv::pass;
 use crate::kernel::order::{apart, together};
 use crate::kernel::parallel::{self, Shared};
 use crate::kernel::post::Post;
@@ -44,17 +45,8 @@ impl Blocks {
 }
 
 /// See [`super::forward`].
-#[allow(clippy::too_many_arguments)] // the public function's, and the instruction set
-pub(super) fn forward(
-    isa: Isa,
-    d: &Conv,
-    n: usize,
-    input: &[f32],
-    weight: &[f32],
-    post: Post<'_>,
-    write: Write,
-    output: &mut [f32],
-) {
+pub(super) fn forward(pass: pass::Forward<'_>, output: &mut [f32]) {
+    let pass::Forward { isa, d, n, input, weight, post, write } = pass;
     let (blocks, output) = (Blocks::of(d), Shared::new(output));
     let [rows, columns] = Axis::both(&d.window, d.input, d.output);
     parallel::for_each(n * blocks.count, n * d.output.len() * d.taps(), |index| {
@@ -190,15 +182,8 @@ fn back(d: &Conv) -> Option<[Axis; 2]> {
 }
 
 /// See [`super::backward_data`].
-pub(super) fn backward_data(
-    isa: Isa,
-    d: &Conv,
-    n: usize,
-    weight: &[f32],
-    d_output: &[f32],
-    d_input: &mut [f32],
-    write: Write,
-) {
+pub(super) fn backward_data(pass: pass::BackwardData<'_>, d_input: &mut [f32]) {
+    let pass::BackwardData { isa, d, n, weight, d_output, write } = pass;
     let (blocks, d_input, back) = (Blocks::of(d), Shared::new(d_input), back(d));
     let [rows, columns] = Axis::both(&d.window, d.input, d.output);
     parallel::for_each(n * blocks.count, n * d.output.len() * d.taps(), |index| {

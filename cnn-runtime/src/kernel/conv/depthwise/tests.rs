@@ -3,7 +3,7 @@
 use super::{backward_data, backward_weights, forward};
 use crate::desc::{Act, BatchNorm, Conv, Map, Order, Pool, Write};
 use crate::dispatch::Isa;
-use crate::kernel::conv::reference;
+use crate::kernel::conv::{pass, reference};
 use crate::kernel::post::Post;
 use crate::testing::{assert_close, nchw, pool, same_on_any_threads, stored, uniform, widen};
 
@@ -52,12 +52,45 @@ fn forward_agrees_with_the_reference() {
             let posts = [[Post::new(); 2], [Post::new().bias(&bias); 2], [all(&added), all(&residual)]];
             for [post, plain_post] in posts {
                 let [mut y, mut expected] = [(); 2].map(|()| vec![f32::NAN; len]);
-                forward(isa, &d, n, &stored(&d.input, n, &x), &weight, post, Write::Set, &mut y);
-                forward(isa, &plain(&d), n, &x, &weight, plain_post, Write::Set, &mut expected);
+                forward(
+                    pass::Forward {
+                        isa,
+                        d: &d,
+                        n,
+                        input: &stored(&d.input, n, &x),
+                        weight: &weight,
+                        post,
+                        write: Write::Set,
+                    },
+                    &mut y,
+                );
+                forward(
+                    pass::Forward {
+                        isa,
+                        d: &plain(&d),
+                        n,
+                        input: &x,
+                        weight: &weight,
+                        post: plain_post,
+                        write: Write::Set,
+                    },
+                    &mut expected,
+                );
                 assert_close(&format!("{n} x {d:?} on {isa:?}"), &nchw(&d.output, n, &y), &widen(&expected), 1e-5);
             }
             let mut sum = stored(&d.output, n, &residual);
-            forward(isa, &d, n, &stored(&d.input, n, &x), &weight, Post::new(), Write::Add, &mut sum);
+            forward(
+                pass::Forward {
+                    isa,
+                    d: &d,
+                    n,
+                    input: &stored(&d.input, n, &x),
+                    weight: &weight,
+                    post: Post::new(),
+                    write: Write::Add,
+                },
+                &mut sum,
+            );
             let mut expected = vec![0.0; len];
             reference::forward(&plain(&d), n, &widen(&x), &widen(&weight), None, &mut expected);
             expected.iter_mut().zip(&residual).for_each(|(sum, &before)| *sum += f64::from(before));
@@ -76,7 +109,10 @@ fn gradients_agree_with_the_reference() {
             let what = format!("{n} x {d:?} on {isa:?}");
             for write in [Write::Set, Write::Add] {
                 let (mut got, mut expected) = (stored(&d.input, n, &x), widen(&x));
-                backward_data(isa, &d, n, &weight, &d_output, &mut got, write);
+                backward_data(
+                    pass::BackwardData { isa, d: &d, n, weight: &weight, d_output: &d_output, write },
+                    &mut got,
+                );
                 reference::backward_data(&plain(&d), n, &widen(&weight), &widen(&dy), &mut expected, write);
                 assert_close(&format!("{write:?} of {what}"), &nchw(&d.input, n, &got), &expected, 1e-5);
             }
@@ -95,8 +131,11 @@ fn any_number_of_threads_gives_the_same_bits() {
     assert!(dy.len() * d.taps() > crate::kernel::parallel::SERIAL_MACS, "large enough to matter");
     same_on_any_threads("all passes", || {
         let [mut y, mut dx, mut d_weight] = [dy.len(), x.len(), weight.len()].map(|len| vec![f32::NAN; len]);
-        forward(isa, &d, n, &x, &weight, Post::new(), Write::Set, &mut y);
-        backward_data(isa, &d, n, &weight, &dy, &mut dx, Write::Set);
+        forward(
+            pass::Forward { isa, d: &d, n, input: &x, weight: &weight, post: Post::new(), write: Write::Set },
+            &mut y,
+        );
+        backward_data(pass::BackwardData { isa, d: &d, n, weight: &weight, d_output: &dy, write: Write::Set }, &mut dx);
         backward_weights(isa, &d, n, &x, &dy, &mut d_weight);
         [y, dx, d_weight].concat()
     });

@@ -19,6 +19,7 @@ use self::tile::{Finish, Strip, compute, most_rows};
 use self::weights::Weights;
 use crate::desc::{Conv, Map, Write};
 use crate::dispatch::Isa;
+use crate::kernel::conv::pass;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::post::Post;
 use crate::kernel::scratch;
@@ -41,17 +42,8 @@ pub(super) fn applies(d: &Conv) -> bool {
 }
 
 /// See [`super::forward_then`]; the lengths are checked.
-#[allow(clippy::too_many_arguments)] // the public function's, and the instruction set
-pub(super) fn forward(
-    isa: Isa,
-    d: &Conv,
-    n: usize,
-    input: &[f32],
-    weight: &[f32],
-    post: Post<'_>,
-    write: Write,
-    output: &mut [f32],
-) {
+pub(super) fn forward(pass: pass::Forward<'_>, output: &mut [f32]) {
+    let pass::Forward { isa, d, n, input, weight, post, write } = pass;
     let taps = Taps::of(d);
     let channels = d.output.c / d.groups;
     let weights = Weights { data: weight, rows: channels, taps: taps.len() };
@@ -71,17 +63,8 @@ pub(super) fn applies_backward(d: &Conv) -> bool {
 }
 
 /// See [`super::backward_data`]; the lengths are checked.
-#[allow(clippy::too_many_arguments)] // the public function's, and the instruction set
-pub(super) fn backward_data(
-    isa: Isa,
-    d: &Conv,
-    n: usize,
-    weight: &[f32],
-    d_output: &[f32],
-    d_input: &mut [f32],
-    scratch: &mut [f32],
-    write: Write,
-) {
+pub(super) fn backward_data(pass: pass::BackwardData<'_>, d_input: &mut [f32], scratch: &mut [f32]) {
+    let pass::BackwardData { isa, d, n, weight, d_output, write } = pass;
     let reach = |axis: usize| (d.window.kernel[axis] - 1) * d.window.dilation[axis];
     let origin = |axis: usize| d.window.pad[axis] as isize - reach(axis) as isize;
     let taps = Taps {

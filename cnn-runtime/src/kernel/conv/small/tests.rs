@@ -3,8 +3,8 @@
 use super::{backward_data, backward_weights, forward};
 use crate::desc::{Act, Conv, Map, Window, Write};
 use crate::dispatch::Isa;
-use crate::kernel::conv::reference;
 use crate::kernel::conv::tests::packed;
+use crate::kernel::conv::{pass, reference};
 use crate::kernel::post::Post;
 use crate::testing::{assert_close, uniform, widen};
 
@@ -51,13 +51,35 @@ fn forward_agrees_with_the_reference() {
                 let tolerance = 1e-6 + 2e-6 * (d.taps() as f64).sqrt();
                 let what = format!("{n} x {d:?} on {isa:?}");
                 let mut got = vec![f32::NAN; residual.len()];
-                forward(isa, &d, n, &input, &packed(&d, &weight), Post::new().bias(&bias), Write::Set, &mut got);
+                forward(
+                    pass::Forward {
+                        isa,
+                        d: &d,
+                        n,
+                        input: &input,
+                        weight: &packed(&d, &weight),
+                        post: Post::new().bias(&bias),
+                        write: Write::Set,
+                    },
+                    &mut got,
+                );
                 assert_close(&what, &got, &expected, tolerance);
                 for (y, &r) in expected.iter_mut().zip(&residual) {
                     *y = (*y + f64::from(r)).max(0.0);
                 }
                 let post = Post::new().bias(&bias).add(&residual).act(Act::Relu);
-                forward(isa, &d, n, &input, &packed(&d, &weight), post, Write::Set, &mut got);
+                forward(
+                    pass::Forward {
+                        isa,
+                        d: &d,
+                        n,
+                        input: &input,
+                        weight: &packed(&d, &weight),
+                        post,
+                        write: Write::Set,
+                    },
+                    &mut got,
+                );
                 assert_close(&format!("with a residual, {what}"), &got, &expected, tolerance);
             }
         }
@@ -76,7 +98,11 @@ fn backward_data_agrees_with_the_reference() {
                     got.fill(f32::NAN);
                 }
                 let mut scratch = vec![f32::NAN; d.weight_len()];
-                backward_data(isa, &d, n, &packed(&d, &weight), &d_output, &mut got, &mut scratch, write);
+                backward_data(
+                    pass::BackwardData { isa, d: &d, n, weight: &packed(&d, &weight), d_output: &d_output, write },
+                    &mut got,
+                    &mut scratch,
+                );
                 reference::backward_data(&d, n, &widen(&weight), &widen(&d_output), &mut expected, write);
                 let tolerance = 1e-6 + 2e-6 * ((d.weight_len() / d.input.c) as f64).sqrt();
                 assert_close(&format!("{write:?} of {n} x {d:?} on {isa:?}"), &got, &expected, tolerance);

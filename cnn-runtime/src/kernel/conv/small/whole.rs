@@ -1,8 +1,8 @@
 //! Convolutions whose kernel covers the input: fully connected layers with another order of weights.
 
 use crate::desc::{Conv, Write};
-use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
+use crate::kernel::conv::pass;
 use crate::kernel::gemm::pack::Transposed;
 use crate::kernel::gemm::sink::Columns;
 use crate::kernel::gemm::{Gemm, Left};
@@ -20,15 +20,8 @@ pub(in super::super) fn applies(d: &Conv) -> bool {
 
 /// See [`super::super::backward_data`]; the lengths are checked. A gather would pad the one output by the size of the
 /// kernel on all sides, and multiply zeros but for one tap of each input.
-pub(in super::super) fn backward_data(
-    isa: Isa,
-    d: &Conv,
-    n: usize,
-    weight: &[f32],
-    d_output: &[f32],
-    d_input: &mut [f32],
-    write: Write,
-) {
+pub(in super::super) fn backward_data(pass: pass::BackwardData<'_>, d_input: &mut [f32]) {
+    let pass::BackwardData { isa, d, n, weight, d_output, write } = pass;
     let c = Shared::new(d_input);
     for rows in Blocks::of(d.output.c).iter() {
         let gemm = Gemm {

@@ -34,6 +34,7 @@ use self::product::Product;
 use self::weights::{Bands, Place, Weights};
 use crate::desc::{Conv, Window, Write};
 use crate::dispatch::Isa;
+use crate::kernel::conv::pass;
 use crate::kernel::parallel::{self, Shared, part as cut};
 use crate::kernel::post::Post;
 use crate::kernel::scratch;
@@ -166,17 +167,8 @@ pub fn forward(d: &Conv, tile: Tile, n: usize, input: &[f32], u: &[f32], post: P
 }
 
 /// As [`super::forward`], transforming the weights on the way, or nothing where that is not the faster way.
-#[allow(clippy::too_many_arguments)] // the public function's, and the instruction set
-pub(super) fn forward_once(
-    isa: Isa,
-    d: &Conv,
-    n: usize,
-    input: &[f32],
-    weight: &[f32],
-    post: Post<'_>,
-    write: Write,
-    output: &mut [f32],
-) -> Option<()> {
+pub(super) fn forward_once(pass: pass::Forward<'_>, output: &mut [f32]) -> Option<()> {
+    let pass::Forward { isa, d, n, input, weight, post, write } = pass;
     let tile = cost::best(d, n, Coming::Straight)?;
     let weights = Weights::forward(d.output.c, d.input.c, weight);
     run(isa, d, tile, n, input, Left::Weights(weights), Finish { post, write }, output);
@@ -185,15 +177,8 @@ pub(super) fn forward_once(
 
 /// As [`super::backward_data`], or nothing where that is not the faster way: the convolution of the outputs' gradient
 /// with the weights turned round, inputs and outputs exchanged.
-pub(super) fn backward_data(
-    isa: Isa,
-    d: &Conv,
-    n: usize,
-    weight: &[f32],
-    d_output: &[f32],
-    d_input: &mut [f32],
-    write: Write,
-) -> Option<()> {
+pub(super) fn backward_data(pass: pass::BackwardData<'_>, d_input: &mut [f32]) -> Option<()> {
+    let pass::BackwardData { isa, d, n, weight, d_output, write } = pass;
     let back = turned(d)?;
     let tile = cost::best(&back, n, Coming::Turned)?;
     let weights = Weights::backward(d.output.c, d.input.c, weight);

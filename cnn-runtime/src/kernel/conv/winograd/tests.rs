@@ -8,7 +8,7 @@ use super::{Left, Tile, applies, bands, run, transform_on, transformed_len, turn
 use crate::desc::{Act, BatchNorm, Conv, Map, Order, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::conv::tests::packed;
-use crate::kernel::conv::{self, reference};
+use crate::kernel::conv::{self, pass, reference};
 use crate::kernel::post::Post;
 use crate::testing::{assert_close, assert_same_bits, nchw, same_on_any_threads, stored, uniform, widen};
 
@@ -155,7 +155,9 @@ fn what_follows(d: Conv) {
         for post in posts {
             let mut expected = vec![f32::NAN; n * d.output.len()];
             let from = stored(&d.input, n, &input);
-            conv::direct_on(isa, &d, n, &from, &packed(&d, &weight), post, Write::Set, &mut expected);
+            let weights = &packed(&d, &weight);
+            let pass = pass::Forward { isa, d: &d, n, input: &from, weight: weights, post, write: Write::Set };
+            conv::direct_on(pass, &mut expected);
             let expected = nchw(&d.output, n, &expected);
             for tile in Tile::ALL.into_iter().filter(|tile| tile.fits(&d)) {
                 let got = forward(isa, &d, tile, n, &input, &weight, post);
@@ -174,7 +176,9 @@ fn rounding_errors_stay_within_their_bounds() {
             let expected = reference_of(&d, 1, &input, &weight, None);
             for isa in Isa::available() {
                 let mut direct = vec![0.0; d.output.len()];
-                conv::direct_on(isa, &d, 1, &input, &packed(&d, &weight), Post::new(), Write::Set, &mut direct);
+                let (weights, post) = (&packed(&d, &weight), Post::new());
+                let pass = pass::Forward { isa, d: &d, n: 1, input: &input, weight: weights, post, write: Write::Set };
+                conv::direct_on(pass, &mut direct);
                 println!("direct {:.1e}: {d:?} on {isa:?}", error(&direct, &expected));
                 for d in [d, in_blocks(d)] {
                     for tile in Tile::ALL.into_iter().filter(|tile| tile.fits(&d)) {
@@ -198,18 +202,19 @@ fn direct_convolutions_go_the_direct_way() {
     let (input, weight) = (uniform(1, n * saving.input.len()), packed(&saving, &uniform(2, saving.weight_len())));
     let d_output = uniform(3, n * saving.output.len());
     for isa in Isa::available() {
+        let (input, weight, post, write) = (&input, &weight, Post::new(), Write::Set);
+        let go = pass::Forward { isa, d: &saving, n, input, weight, post, write };
+        let back = pass::BackwardData { isa, d: &saving, n, weight, d_output: &d_output, write };
         let passes = |d: &Conv| {
             let (mut output, mut d_input) = (vec![f32::NAN; d_output.len()], vec![f32::NAN; input.len()]);
-            conv::forward_on(isa, d, n, &input, &weight, Post::new(), Write::Set, &mut output);
-            let scratch = &mut vec![f32::NAN; weight.len()];
-            conv::backward_data_on(isa, d, n, &weight, &d_output, &mut d_input, scratch, Write::Set);
+            conv::forward_on(pass::Forward { d, ..go }, &mut output);
+            conv::backward_data_on(pass::BackwardData { d, ..back }, &mut d_input, &mut vec![f32::NAN; weight.len()]);
             [output, d_input]
         };
         let mut expected = [vec![f32::NAN; d_output.len()], vec![f32::NAN; input.len()]];
         let [output, d_input] = &mut expected;
-        conv::direct_on(isa, &saving, n, &input, &weight, Post::new(), Write::Set, output);
-        let scratch = &mut vec![f32::NAN; weight.len()];
-        conv::backward_data::run(isa, &saving, n, &weight, &d_output, d_input, scratch, Write::Set);
+        conv::direct_on(go, output);
+        conv::backward_data::run(back, d_input, &mut vec![f32::NAN; weight.len()]);
         for ((got, saved), expected) in passes(&direct).iter().zip(&passes(&saving)).zip(&expected) {
             assert_same_bits(&format!("direct on {isa:?}"), got, expected);
             assert_ne!(saved, expected, "Winograd's way on {isa:?}");

@@ -289,10 +289,11 @@ pub struct Join {
 }
 
 impl Join {
-    /// Shape of one output sample.
+    /// Shape of one output sample. If an input has its channels in blocks, so has the output.
     pub const fn output(&self) -> Map {
         let [a, b] = self.inputs;
-        Map::new(longer(a.c, b.c), longer(a.h, b.h), longer(a.w, b.w))
+        let order = if a.is_blocked() { a.order } else { b.order };
+        Map { c: longer(a.c, b.c), h: longer(a.h, b.h), w: longer(a.w, b.w), order }
     }
 }
 

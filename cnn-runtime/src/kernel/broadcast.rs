@@ -12,7 +12,7 @@ use super::lanes::{LANES, add2, tree};
 use super::parallel::{self, Shared};
 use super::pieces::{CHUNK, each, put};
 use super::wide::wide;
-use crate::desc::{Map, Write};
+use crate::desc::{Map, Order, Write};
 
 /// Values, at least, that are summed in single precision before their sum joins the rest in double.
 const BLOCK: usize = 1024;
@@ -39,11 +39,18 @@ impl Operand {
         Operand { map, batched: false }
     }
 
-    /// How far apart neighbours along each axis stand.
-    fn steps(self) -> [usize; 4] {
+    /// How far apart neighbours along each axis stand: samples, channels, rows and columns; where some value has its
+    /// channels in blocks, samples, blocks, positions and the channels of a block.
+    fn steps(self, in_blocks: bool) -> [usize; 4] {
         let Map { c, h, w, .. } = self.map;
         let step = |len: usize, step| if len == 1 { 0 } else { step };
-        [if self.batched { self.map.len() } else { 0 }, step(c, h * w), step(h, w), step(w, 1)]
+        let sample = if self.batched { self.map.len() } else { 0 };
+        if !in_blocks {
+            return [sample, step(c, h * w), step(h, w), step(w, 1)];
+        }
+        assert!(self.map.is_blocked() || c == 1 || h * w == 1, "{:?} beside channels in blocks", self.map);
+        let position = if self.map.is_blocked() { Order::BLOCK } else { step(h * w, 1) };
+        [sample, step(c, Order::BLOCK * h * w), position, step(c, 1)]
     }
 }
 
@@ -84,11 +91,17 @@ pub(crate) struct Walk {
 }
 
 impl Walk {
-    /// The way through `n` samples of values whose axes are equal or 1.
+    /// The way through `n` samples of values whose axes are equal or 1. Where one has its channels in blocks, so has each
+    /// that has several channels and positions.
     pub(crate) fn new(n: usize, operands: [Operand; 3]) -> Self {
-        let (steps, mut axes) = (operands.map(Operand::steps), Axes::NONE);
+        let in_blocks = operands.iter().any(|operand| operand.map.is_blocked());
+        let (steps, mut axes) = (operands.map(|operand| operand.steps(in_blocks)), Axes::NONE);
         let longest = |len: fn(Map) -> usize| operands.iter().map(|operand| len(operand.map)).max().unwrap_or(1);
-        let lens = [n, longest(|map| map.c), longest(|map| map.h), longest(|map| map.w)];
+        let lens = if in_blocks {
+            [n, longest(|map| map.c) / Order::BLOCK, longest(|map| map.plane()), Order::BLOCK]
+        } else {
+            [n, longest(|map| map.c), longest(|map| map.h), longest(|map| map.w)]
+        };
         for (at, len) in lens.into_iter().enumerate().filter(|&(_, len)| len != 1) {
             let axis = Axis { len, steps: steps.map(|steps| steps[at]) };
             match axes.all[..axes.count].last_mut() {

@@ -46,7 +46,7 @@ pub fn orders(graph: &Graph) -> Vec<Order> {
     }
     for (index, node) in graph.nodes.iter().enumerate() {
         for &input in &node.inputs {
-            match bond(graph, index) {
+            match bond(graph, index, input) {
                 Bond::Free | Bond::Pool => {}
                 Bond::Same => classes.tie(input, index + 1),
                 Bond::Plain => {
@@ -69,7 +69,12 @@ fn fits(graph: &Graph, value: ValueId) -> bool {
     map.c.is_multiple_of(BLOCK) && map.c >= LEAST_CHANNELS && map.h * map.w > 1
 }
 
-fn bond(graph: &Graph, index: usize) -> Bond {
+fn is_pool(graph: &Graph, index: usize) -> bool {
+    matches!(graph.nodes[index].op, Op::MaxPool { .. } | Op::AvgPool { .. })
+}
+
+/// How the order of a layer's output depends on that of an input.
+fn bond(graph: &Graph, index: usize, input: ValueId) -> Bond {
     let node = &graph.nodes[index];
     match node.op {
         Op::Conv { groups: 1, .. } => Bond::Free,
@@ -79,6 +84,7 @@ fn bond(graph: &Graph, index: usize) -> Bond {
             if channels == [groups; 2] { Bond::Same } else { Bond::Plain }
         }
         Op::MaxPool { .. } | Op::AvgPool { .. } => Bond::Pool,
+        Op::Arith(_) => join(graph, index, input),
         Op::Act(_) | Op::BatchNorm { .. } | Op::Lrn { .. } | Op::Dropout { .. } | Op::Add | Op::Concat => Bond::Same,
         Op::ConvTranspose { .. }
         | Op::Fc { .. }
@@ -87,10 +93,25 @@ fn bond(graph: &Graph, index: usize) -> Bond {
         | Op::Reshape
         | Op::Expand
         | Op::Permute(_)
-        | Op::Arith(_)
         | Op::Pad { .. }
         | Op::Upsample { .. }
         | Op::Resize { .. } => Bond::Plain,
+    }
+}
+
+/// As [`bond`], of two values that are joined element by element: what is repeated along all channels or all positions of the
+/// other is read beside it in either order.
+fn join(graph: &Graph, index: usize, input: ValueId) -> Bond {
+    let node = &graph.nodes[index];
+    let [own, whole] = [graph.shape(input), node.output].map(|shape| shape.to_map());
+    if own == whole {
+        Bond::Same
+    } else if node.inputs.iter().any(|&input| graph.shape(input).to_map() == whole)
+        && (own.c == 1 || own.h * own.w == 1)
+    {
+        Bond::Free
+    } else {
+        Bond::Plain
     }
 }
 
@@ -104,7 +125,7 @@ fn unwanted(graph: &Graph, classes: &mut Classes) -> Vec<ValueId> {
         if matches!(node.op, Op::Conv { .. }) {
             wanted[classes.find(input)] = true;
             hand_on.push([input, index + 1]);
-        } else if bond(graph, index) == Bond::Pool {
+        } else if is_pool(graph, index) {
             // A pool hands blocks on, and makes none.
             hand_on.extend([[input, index + 1], [index + 1, input]]);
         }
@@ -159,7 +180,7 @@ impl Classes {
 
     /// Makes the output of every pool plain whose input is, until all are: that may be the input of an earlier one.
     fn pools(&mut self, graph: &Graph) {
-        let pools: Vec<usize> = (0..graph.nodes.len()).filter(|&node| bond(graph, node) == Bond::Pool).collect();
+        let pools: Vec<usize> = (0..graph.nodes.len()).filter(|&node| is_pool(graph, node)).collect();
         let mut changed = true;
         while changed {
             changed = false;
@@ -341,13 +362,15 @@ mod tests {
     }
 
     #[test]
-    fn a_factor_for_each_channel_keeps_a_map_plain() {
+    fn a_factor_for_each_channel_or_position_leaves_a_map_in_blocks() {
         let (mut net, x) = stem(32);
         let factor = global_pool(&mut net, x);
         let x = net.push(Op::Arith(Arith::Mul), &[x, factor], net.graph().shape(x));
+        let mask = net.conv(x, 1, 1, 1, 0, 1);
+        let x = net.push(Op::Arith(Arith::Mul), &[mask, x], net.graph().shape(x));
         let x = net.conv(x, 32, 3, 1, 1, 1);
         net.fc(x, 5);
-        assert_eq!(blocked(&net), [false; 6]);
+        assert_eq!(blocked(&net), [false, true, false, true, false, true, false, false]);
     }
 
     #[test]

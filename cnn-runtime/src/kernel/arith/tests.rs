@@ -1,8 +1,8 @@
 use super::{backward, forward, forward_inplace, reference};
-use crate::desc::{Arith, Join, Map};
+use crate::desc::{Arith, Join, Map, Write};
 use crate::kernel::pieces::PARALLEL;
 use crate::testing::{
-    assert_close, assert_same_bits, finite_differences, same_on_any_threads, set_and_add, uniform, widen,
+    assert_close, assert_same_bits, finite_differences, nchw, same_on_any_threads, set_and_add, stored, uniform, widen,
 };
 
 const ALL: [Arith; 3] = [Arith::Mul, Arith::Sub, Arith::Div];
@@ -50,6 +50,43 @@ fn forward_agrees_with_the_definition_and_with_itself_in_place() {
                     assert_same_bits("in place", &io, &y);
                 }
             }
+        }
+    }
+}
+
+/// The same with channels in blocks: equal, per channel, per position, one for all.
+#[test]
+fn blocks_give_what_plain_maps_give() {
+    for (other, n) in
+        [[48, 5, 7], [48, 1, 1], [1, 5, 7], [1, 1, 1]].into_iter().flat_map(|other| [(other, 1), (other, 3)])
+    {
+        let [whole, other] = [[48, 5, 7], other].map(|[c, h, w]| Map::new(c, h, w));
+        let in_blocks = |map: Map| if map == whole { Map::blocked(48, 5, 7) } else { map };
+        for (arith, inputs_of) in ALL.into_iter().flat_map(|arith| [(arith, [whole, other]), (arith, [other, whole])]) {
+            let d = Join { arith, inputs: inputs_of };
+            let blocked = Join { inputs: inputs_of.map(in_blocks), ..d };
+            let values = inputs(&d, n);
+            let [a, b] = [0, 1].map(|at| stored(&blocked.inputs[at], n, &values[at]));
+            let [mut y, mut expected] = [(); 2].map(|()| vec![f32::NAN; n * whole.len()]);
+            forward(&d, n, &values[0], &values[1], &mut expected);
+            forward(&blocked, n, &a, &b, &mut y);
+            assert_same_bits(&format!("{blocked:?}"), &nchw(&blocked.output(), n, &y), &expected);
+            let d_output = uniform(3, expected.len());
+            for which in [0, 1] {
+                let map = blocked.inputs[which];
+                let (stored_output, len) = (stored(&blocked.output(), n, &d_output), n * map.len());
+                let got = set_and_add("a gradient", len, |d_input, write| {
+                    backward(&blocked, n, which, &a, &b, &stored_output, d_input, write);
+                });
+                let mut expected = vec![f32::NAN; len];
+                backward(&d, n, which, &values[0], &values[1], &d_output, &mut expected, Write::Set);
+                let what = format!("by input {which} of {blocked:?}");
+                assert_close(&what, &nchw(&map, n, &got), &widen(&expected), 2e-5);
+            }
+            let which = usize::from(inputs_of[0] != whole);
+            let mut io = [&a, &b][which].clone();
+            forward_inplace(&blocked, n, which, &mut io, [&b, &a][which]);
+            assert_same_bits("in place", &io, &y);
         }
     }
 }

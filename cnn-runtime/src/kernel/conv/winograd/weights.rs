@@ -17,6 +17,8 @@ const MAX_LANES: usize = 16;
 const _: () = assert!(MAX_MR <= MAX_LANES);
 /// Most taps of a kernel.
 const MOST: usize = MAX_TAPS * MAX_TAPS;
+/// Multiply-adds that take as long as transforming the weights of a pair of channels, roughly.
+pub(super) const PAIR: usize = 100;
 /// Output channels that are turned round at a time.
 const TURNED: usize = 16;
 /// Floats behind each factor of a band: the last vector spills there, and the same place in each factor falls into
@@ -123,8 +125,7 @@ impl<'a> Weights<'a> {
         let factors = P::A * P::A;
         assert_eq!(u.len(), Place::all(factors, depth, bands), "length of the transformed weights");
         let u = Shared::new(u);
-        // One pair of channels takes as long as some hundred multiply-adds.
-        parallel::for_each(bands.count(), 100 * rows * depth, |index| {
+        parallel::for_each(bands.count(), PAIR * rows * depth, |index| {
             let Place { first, factor } = Place::of(factors, depth, bands, index);
             // SAFETY: the bands follow one another in `u`.
             let u = unsafe { u.part(first..first + factors * factor) };

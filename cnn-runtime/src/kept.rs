@@ -20,23 +20,19 @@ impl Kept {
     /// Those of a network with these parameters.
     pub(crate) fn new(info: &NetInfo, parameters: &[f32]) -> Self {
         let mut end = 0;
-        let convs = info.layers.iter().map(|layer| match layer.op {
-            LayerOp::Conv(d) => winograd::kept(&d).map(|tile| (layer.name, d, tile)),
-            _ => None,
-        });
-        let convs: Vec<_> = convs.collect();
-        let layers = convs.iter().map(|conv| {
-            let &(_, d, tile) = conv.as_ref()?;
-            let start = end;
+        let layers = info.layers.iter().map(|layer| {
+            let LayerOp::Conv(d) = layer.op else { return None };
+            let (tile, start) = (winograd::kept(&d)?, end);
             end += winograd::transformed_len(&d, tile);
             Some((tile, start..end))
         });
         let layers: Vec<_> = layers.collect();
         let mut values = Buffer::zeroed(end);
-        for ((name, d, tile), (_, range)) in convs.iter().flatten().zip(layers.iter().flatten()) {
-            let is_weight = |tensor: &&TensorInfo| tensor.name.strip_prefix(name) == Some(".weight");
+        for (layer, kept) in info.layers.iter().zip(&layers) {
+            let (LayerOp::Conv(d), Some((tile, range))) = (layer.op, kept) else { continue };
+            let is_weight = |tensor: &&TensorInfo| tensor.name.strip_prefix(layer.name) == Some(".weight");
             let tensor = info.tensors.iter().find(is_weight).expect("a convolution has weights");
-            winograd::transform(d, *tile, &parameters[params::range(tensor)], &mut values[range.clone()]);
+            winograd::transform(&d, *tile, &parameters[params::range(tensor)], &mut values[range.clone()]);
         }
         Kept { values, layers }
     }

@@ -1,5 +1,7 @@
 //! How tensors stand in the buffers of parameters and gradients.
 
+use std::ops::Range;
+
 use crate::desc::{Conv, ConvTranspose, Fc};
 use crate::kernel::blocks::Blocks;
 
@@ -47,20 +49,14 @@ impl Layout {
     ///
     /// # Panics
     /// As there, or if the part reaches beyond the tensor.
-    pub(crate) fn pack_part(self, rows: usize, mut at: usize, mut plain: &[f32], packed: &mut [f32]) {
+    pub(crate) fn pack_part(self, rows: usize, at: usize, plain: &[f32], packed: &mut [f32]) {
         let Layout::Blocks { groups } = self else {
             return packed[at..at + plain.len()].copy_from_slice(plain);
         };
-        let (depth, of_group) = sizes(groups, rows, packed.len());
-        while !plain.is_empty() {
-            let (row, k) = (at / depth, at % depth);
-            let block = Blocks::of(of_group).rows(row % of_group / Blocks::MOST);
-            let first = (row / of_group * of_group + block.start) * depth + row % of_group - block.start;
-            let (run, rest) = plain.split_at((depth - k).min(plain.len()));
-            let places = packed[first + k * block.len()..].iter_mut().step_by(block.len());
-            places.zip(run).for_each(|(to, &value)| *to = value);
-            (at, plain) = (at + run.len(), rest);
-        }
+        stretches(groups, rows, packed.len(), at..at + plain.len(), |part, first, step| {
+            let places = packed[first..].iter_mut().step_by(step);
+            places.zip(&plain[part.start - at..part.end - at]).for_each(|(to, &value)| *to = value);
+        });
     }
 
     /// Writes a tensor in this layout as a row-major one with `rows` outermost elements.
@@ -68,28 +64,36 @@ impl Layout {
     /// # Panics
     /// If the slices differ in length, or the length is no multiple of `rows`, or `rows` of the groups.
     pub fn unpack(self, rows: usize, packed: &[f32], plain: &mut [f32]) {
-        match self {
-            Layout::Plain => plain.copy_from_slice(packed),
-            Layout::Blocks { groups } => {
-                assert_eq!(plain.len(), packed.len(), "two layouts of one tensor have one length");
-                for_each(groups, rows, packed.len(), |p, b| plain[p] = packed[b]);
-            }
-        }
+        assert_eq!(plain.len(), packed.len(), "two layouts of one tensor have one length");
+        let Layout::Blocks { groups } = self else {
+            return plain.copy_from_slice(packed);
+        };
+        stretches(groups, rows, packed.len(), 0..packed.len(), |part, first, step| {
+            plain[part].iter_mut().zip(packed[first..].iter().step_by(step)).for_each(|(to, &value)| *to = value);
+        });
     }
 }
 
-/// The floats of a row, and the rows of a group, of a tensor in blocks.
-fn sizes(groups: usize, rows: usize, len: usize) -> (usize, usize) {
+/// Cuts a part of a row-major tensor of `len` floats into stretches of one row, and calls `f` for each: with its place in
+/// the tensor, where its first float stands in blocks, and how far apart all do.
+fn stretches(
+    groups: usize,
+    rows: usize,
+    len: usize,
+    part: Range<usize>,
+    mut f: impl FnMut(Range<usize>, usize, usize),
+) {
     assert!(rows > 0 && len.is_multiple_of(rows), "{len} floats in {rows} rows");
     assert!(groups > 0 && rows.is_multiple_of(groups), "{rows} rows in {groups} groups");
-    (len / rows, rows / groups)
-}
-
-/// Calls `pair(plain, packed)` with both places of every float of a tensor in blocks.
-fn for_each(groups: usize, rows: usize, len: usize, mut pair: impl FnMut(usize, usize)) {
-    let (depth, of_group) = sizes(groups, rows, len);
-    for start in (0..groups).map(|index| index * of_group * depth) {
-        Blocks::of(of_group).for_each(depth, |plain, packed| pair(start + plain, start + packed));
+    let (depth, of_group) = (len / rows, rows / groups);
+    let mut at = part.start;
+    while at < part.end {
+        let (row, k) = (at / depth, at % depth);
+        let end = part.end.min(at + depth - k);
+        let block = Blocks::of(of_group).rows(row % of_group / Blocks::MOST);
+        let first = (row / of_group * of_group + block.start) * depth + row % of_group - block.start;
+        f(at..end, first + k * block.len(), block.len());
+        at = end;
     }
 }
 

@@ -50,47 +50,16 @@ fn forward_agrees_with_the_reference() {
                 Post::new().bias(&bias).norm(&norm, &scale, &shift, &mean, &var).add(residual).act(Act::Relu6)
             };
             let posts = [[Post::new(); 2], [Post::new().bias(&bias); 2], [all(&added), all(&residual)]];
+            let input = &stored(&d.input, n, &x);
+            let pass = pass::Forward { isa, d: &d, n, input, weight: &weight, post: Post::new(), write: Write::Set };
             for [post, plain_post] in posts {
                 let [mut y, mut expected] = [(); 2].map(|()| vec![f32::NAN; len]);
-                forward(
-                    pass::Forward {
-                        isa,
-                        d: &d,
-                        n,
-                        input: &stored(&d.input, n, &x),
-                        weight: &weight,
-                        post,
-                        write: Write::Set,
-                    },
-                    &mut y,
-                );
-                forward(
-                    pass::Forward {
-                        isa,
-                        d: &plain(&d),
-                        n,
-                        input: &x,
-                        weight: &weight,
-                        post: plain_post,
-                        write: Write::Set,
-                    },
-                    &mut expected,
-                );
+                forward(pass::Forward { post, ..pass }, &mut y);
+                forward(pass::Forward { d: &plain(&d), input: &x, post: plain_post, ..pass }, &mut expected);
                 assert_close(&format!("{n} x {d:?} on {isa:?}"), &nchw(&d.output, n, &y), &widen(&expected), 1e-5);
             }
             let mut sum = stored(&d.output, n, &residual);
-            forward(
-                pass::Forward {
-                    isa,
-                    d: &d,
-                    n,
-                    input: &stored(&d.input, n, &x),
-                    weight: &weight,
-                    post: Post::new(),
-                    write: Write::Add,
-                },
-                &mut sum,
-            );
+            forward(pass::Forward { write: Write::Add, ..pass }, &mut sum);
             let mut expected = vec![0.0; len];
             reference::forward(&plain(&d), n, &widen(&x), &widen(&weight), None, &mut expected);
             expected.iter_mut().zip(&residual).for_each(|(sum, &before)| *sum += f64::from(before));

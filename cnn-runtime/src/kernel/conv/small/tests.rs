@@ -51,35 +51,15 @@ fn forward_agrees_with_the_reference() {
                 let tolerance = 1e-6 + 2e-6 * (d.taps() as f64).sqrt();
                 let what = format!("{n} x {d:?} on {isa:?}");
                 let mut got = vec![f32::NAN; residual.len()];
-                forward(
-                    pass::Forward {
-                        isa,
-                        d: &d,
-                        n,
-                        input: &input,
-                        weight: &packed(&d, &weight),
-                        post: Post::new().bias(&bias),
-                        write: Write::Set,
-                    },
-                    &mut got,
-                );
+                let (weight, post, write) = (&packed(&d, &weight), Post::new().bias(&bias), Write::Set);
+                let pass = pass::Forward { isa, d: &d, n, input: &input, weight, post, write };
+                forward(pass, &mut got);
                 assert_close(&what, &got, &expected, tolerance);
                 for (y, &r) in expected.iter_mut().zip(&residual) {
                     *y = (*y + f64::from(r)).max(0.0);
                 }
-                let post = Post::new().bias(&bias).add(&residual).act(Act::Relu);
-                forward(
-                    pass::Forward {
-                        isa,
-                        d: &d,
-                        n,
-                        input: &input,
-                        weight: &packed(&d, &weight),
-                        post,
-                        write: Write::Set,
-                    },
-                    &mut got,
-                );
+                let post = post.add(&residual).act(Act::Relu);
+                forward(pass::Forward { post, ..pass }, &mut got);
                 assert_close(&format!("with a residual, {what}"), &got, &expected, tolerance);
             }
         }

@@ -129,7 +129,8 @@ pub fn kept(d: &Conv) -> Option<Tile> {
     serves(d, 1, tile).then_some(tile)
 }
 
-/// Whether weights that are kept for `tile` are the fastest way for `n` samples.
+/// Whether weights that are kept for `tile` are the fastest way for `n` samples. That they beat the direct way for one
+/// sample, [`kept`] has seen to, and for more they do so the more clearly.
 pub(super) fn serves(d: &Conv, n: usize, tile: Tile) -> bool {
     let others = cost::best(d, n, Coming::Straight);
     others.is_none_or(|other| cost::winograd(d, n, tile, Coming::Kept) < cost::winograd(d, n, other, Coming::Straight))

@@ -3,17 +3,20 @@
 //! The products have the direct way's tile: factors of the inputs are broadcast, those of the weights are vectors of output
 //! channels. So nothing is shuffled, and lines of any length will do.
 
+mod transform;
+
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use self::transform::{Inputs, Outputs};
 use super::output::Finish;
-use super::points::{MAX_A, Points};
+use super::points::Points;
 use super::weights::{Band, Bands, Place};
 use super::{Left, TRANSFORMS};
 use crate::desc::{Conv, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
-use crate::kernel::conv::finish::{self, Vector};
+use crate::kernel::conv::finish;
 use crate::kernel::conv::tile::{self, Steps, Tile, compute};
 use crate::kernel::parallel::{self, Shared, part as cut};
 use crate::kernel::scratch;
@@ -185,8 +188,8 @@ impl<P: Points> Task<'_, P> {
                 let taps = P::TAPS * P::TAPS;
                 let from = weights.data.as_ptr().wrapping_add(next * depth * taps);
                 let later = (!weights.turned).then_some(Later { from, floats: rows.len() * depth * taps });
-                let (len, u) = (rows.len(), &mut *transformed);
-                simd.call(Band::<P> { weights, rows, lines, u, points });
+                let len = rows.len();
+                simd.call(Band::<P> { weights, rows, lines, u: &mut *transformed, points });
                 Factored { u: transformed, rows: len, factor: place.factor, later }
             }
         }
@@ -291,170 +294,6 @@ fn multiply<S: Simd>(simd: S, rows: usize, u: &[f32], v: &[f32], products: &mut 
             // SAFETY: just measured: `v` holds all blocks of all tiles, `u` whole vectors for each step; there is room
             // for the sums.
             unsafe { compute::<S, { Order::BLOCK }>(simd, 1, tiles.len(), vectors, tile) };
-        }
-    }
-}
-
-/// The place of a tile: its sample, and the first of its outputs.
-#[inline(always)]
-fn corners<P: Points>(grid: [usize; 2], tiles: Range<usize>) -> impl Iterator<Item = (usize, usize, usize)> {
-    let line = tiles.start / grid[1];
-    let (mut sample, mut y, mut x) = (line / grid[0], line % grid[0], tiles.start % grid[1]);
-    tiles.map(move |_| {
-        let corner = (sample, y * P::M, x * P::M);
-        x += 1;
-        if x == grid[1] {
-            (x, y) = (0, y + 1);
-        }
-        if y == grid[0] {
-            (y, sample) = (0, sample + 1);
-        }
-        corner
-    })
-}
-
-/// Transforms the inputs of some tiles to `v`: `[factor][block][tile][channel]`.
-struct Inputs<'a, P> {
-    d: &'a Conv,
-    grid: [usize; 2],
-    tiles: Range<usize>,
-    input: &'a [f32],
-    v: &'a mut [f32],
-    factor_len: usize,
-    points: PhantomData<P>,
-}
-
-impl<P: Points> Kernel for Inputs<'_, P> {
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let Inputs { d, grid, tiles, input, v, factor_len, .. } = self;
-        let [top, left, ..] = d.window.pad;
-        let (h, w, plane) = (d.input.h, d.input.w, d.input.plane());
-        let count = tiles.len();
-        assert!(v.len() >= P::A * P::A * factor_len && factor_len >= d.input.c * count, "room for the factors");
-        for block in 0..d.input.c / Order::BLOCK {
-            for (index, (sample, y, x)) in corners::<P>(grid, tiles.clone()).enumerate() {
-                let map = &input[sample * d.input.len() + block * plane * Order::BLOCK..][..plane * Order::BLOCK];
-                // Rows and columns of the tile that are inside the map.
-                let inside = [(y, top, h), (x, left, w)]
-                    .map(|(at, pad, size)| pad.saturating_sub(at)..(size + pad).saturating_sub(at).min(P::A));
-                let first = map.as_ptr().wrapping_add(y * w * Order::BLOCK + x * Order::BLOCK);
-                let first = first.wrapping_sub((top * w + left) * Order::BLOCK);
-                for lane in (0..Order::BLOCK).step_by(S::LANES) {
-                    let to = (block * count + index) * Order::BLOCK + lane;
-                    let (from, to) = (first.wrapping_add(lane), v[to..].as_mut_ptr());
-                    // SAFETY: what is inside is in the map; each factor has a vector for this tile.
-                    unsafe { transform::<S, P>(simd, from, w * Order::BLOCK, &inside, to, factor_len) };
-                }
-            }
-        }
-    }
-}
-
-/// Transforms one tile of a vector of channels.
-///
-/// # Safety
-/// The places of `inside`, rows `line` floats apart, can be read from `first` on; a vector can be written to each factor.
-#[inline(always)]
-unsafe fn transform<S: Simd, P: Points>(
-    simd: S,
-    first: *const f32,
-    line: usize,
-    inside: &[Range<usize>; 2],
-    to: *mut f32,
-    factor_len: usize,
-) {
-    let zero = simd.splat(0.0);
-    let mut rows = [[zero; MAX_A]; MAX_A];
-    let whole = inside.iter().all(|range| *range == (0..P::A));
-    for x in 0..P::A {
-        let mut column = [zero; MAX_A];
-        if whole || inside[1].contains(&x) {
-            for (y, value) in column.iter_mut().enumerate().take(P::A) {
-                if whole || inside[0].contains(&y) {
-                    // SAFETY: the caller's promise.
-                    *value = unsafe { simd.load(first.wrapping_add(y * line + x * Order::BLOCK)) };
-                }
-            }
-        }
-        let column = P::input(simd, column);
-        for (row, &value) in rows.iter_mut().zip(&column) {
-            row[x] = value;
-        }
-    }
-    for (down, &row) in rows.iter().enumerate().take(P::A) {
-        for (right, &factor) in P::input(simd, row).iter().enumerate().take(P::A) {
-            // SAFETY: the caller's promise.
-            unsafe { simd.store(to.add((down * P::A + right) * factor_len), factor) };
-        }
-    }
-}
-
-/// Transforms the products of some tiles and a band of rows, and writes them.
-struct Outputs<'a, P> {
-    d: &'a Conv,
-    grid: [usize; 2],
-    tiles: Range<usize>,
-    rows: usize,
-    /// As [`Factors::multiply`] writes them.
-    products: &'a [f32],
-    product_len: usize,
-    /// Into the maps of these rows, which are this task's alone in these tiles.
-    finish: finish::Finish,
-    points: PhantomData<P>,
-}
-
-impl<P: Points> Kernel for Outputs<'_, P> {
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let Outputs { d, grid, tiles, rows, products, product_len, finish, .. } = self;
-        let count = tiles.len();
-        let needed = (P::A * P::A - 1) * product_len + rows * count;
-        assert!(products.len() >= needed && product_len >= rows * count, "all products");
-        for begin in (0..rows).step_by(S::LANES) {
-            let pair = begin / (2 * S::LANES) * (2 * S::LANES);
-            let width = (rows - pair).min(2 * S::LANES);
-            let vector = finish.vector(simd, begin);
-            for (index, corner) in corners::<P>(grid, tiles.clone()).enumerate() {
-                let from = products[pair * count + index * width + begin - pair..].as_ptr();
-                // SAFETY: each factor has a vector here; the tile's outputs are this task's alone.
-                unsafe { back::<S, P>(simd, from, product_len, d, corner, &vector) };
-            }
-        }
-    }
-}
-
-/// Transforms the products of one tile and a vector of channels, and writes the outputs that are in the map.
-///
-/// # Safety
-/// A vector of each factor can be read; the outputs can be written, and nobody else does.
-#[inline(always)]
-unsafe fn back<S: Simd, P: Points>(
-    simd: S,
-    from: *const f32,
-    product_len: usize,
-    d: &Conv,
-    (sample, y, x): (usize, usize, usize),
-    vector: &Vector<S::V>,
-) {
-    let zero = simd.splat(0.0);
-    let mut lines = [[zero; MAX_A]; MAX_A];
-    for right in 0..P::A {
-        let mut column = [zero; MAX_A];
-        for (down, value) in column.iter_mut().enumerate().take(P::A) {
-            // SAFETY: the caller's promise.
-            *value = unsafe { simd.load(from.add((down * P::A + right) * product_len)) };
-        }
-        for (line, &value) in lines.iter_mut().zip(&P::output(simd, column)).take(P::M) {
-            line[right] = value;
-        }
-    }
-    let (h, w) = (d.output.h, d.output.w);
-    for (dy, &line) in lines.iter().enumerate().take(P::M.min(h - y)) {
-        for (dx, &sum) in P::output(simd, line).iter().enumerate().take(P::M.min(w - x)) {
-            let at = sample * d.output.len() + ((y + dy) * w + x + dx) * Order::BLOCK;
-            // SAFETY: the caller's promise.
-            unsafe { vector.put(simd, at as isize, sum) };
         }
     }
 }

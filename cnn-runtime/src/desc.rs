@@ -53,6 +53,16 @@ impl Conv {
         !self.input.is_blocked() && !self.output.is_blocked()
     }
 
+    /// Whether a side has samples in groups.
+    pub(crate) const fn is_batched(&self) -> bool {
+        self.input.is_batched() || self.output.is_batched()
+    }
+
+    /// The same convolution in NCHW order.
+    pub(crate) const fn plain(self) -> Self {
+        Conv { input: self.input.plain(), output: self.output.plain(), ..self }
+    }
+
     /// Products that make one output: `in_channels / groups * kh * kw`.
     pub const fn taps(&self) -> usize {
         self.input.c / self.groups * self.window.kernel[0] * self.window.kernel[1]
@@ -94,6 +104,18 @@ pub struct Pool {
     /// The part of the padding, next to the input, that counts in averages: top, left, bottom, right. Maxima
     /// ignore it.
     pub counted: [usize; 4],
+}
+
+impl Pool {
+    /// The same layer in NCHW order.
+    pub(crate) const fn plain(self) -> Self {
+        Pool { input: self.input.plain(), output: self.output.plain(), ..self }
+    }
+
+    /// The same layer over a group of samples as one: a block of channels for each channel.
+    pub(crate) const fn group(self) -> Self {
+        Pool { input: self.input.group(), output: self.output.group(), ..self }
+    }
 }
 
 /// A fully connected layer. Weights are `[outputs, inputs]`.

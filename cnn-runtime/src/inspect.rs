@@ -152,6 +152,11 @@ fn plain(shape: &[usize], order: Order, values: &[f32]) -> Vec<f32> {
             order::change(&Map::blocked(c, h, w), n, values, &mut plain);
             plain
         }
+        (Order::Chwn16, &[n, c, h, w]) => {
+            let mut plain = vec![0.0; values.len()];
+            order::change(&Map::batched(c, h, w), n, values, &mut plain);
+            plain
+        }
         _ => values.to_vec(),
     }
 }

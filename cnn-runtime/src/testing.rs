@@ -39,8 +39,10 @@ pub fn widen(values: &[f32]) -> Vec<f64> {
 /// `n` samples of NCHW values as they stand in memory in the order of `map`.
 pub fn stored(map: &Map, n: usize, values: &[f32]) -> Vec<f32> {
     let mut stored = values.to_vec();
-    if map.is_blocked() {
-        order::change(&Map { order: Order::Nchw, ..*map }, n, values, &mut stored);
+    match map.order {
+        Order::Nchw => {}
+        Order::Nchw16c => order::change(&map.plain(), n, values, &mut stored),
+        Order::Chwn16 => order::group(map, n, values, &mut stored),
     }
     stored
 }
@@ -48,7 +50,7 @@ pub fn stored(map: &Map, n: usize, values: &[f32]) -> Vec<f32> {
 /// `n` samples of values that stand in the order of `map`, in NCHW order.
 pub fn nchw(map: &Map, n: usize, stored: &[f32]) -> Vec<f32> {
     let mut values = stored.to_vec();
-    if map.is_blocked() {
+    if map.order != Order::Nchw {
         order::change(map, n, stored, &mut values);
     }
     values
@@ -206,13 +208,13 @@ pub fn pools() -> Vec<Pool> {
 pub fn blocked_pools(d: &Pool) -> [Pool; 2] {
     let c = if d.input.c == 3 { 48 } else { 16 };
     let [input, output] = [d.input, d.output].map(|Map { h, w, .. }| Map::blocked(c, h, w));
-    [output, Map { order: Order::Nchw, ..output }].map(|output| Pool { input, output, ..*d })
+    [output, output.plain()].map(|output| Pool { input, output, ..*d })
 }
 
-/// The same layer in NCHW order.
-pub fn plain_pool(d: &Pool) -> Pool {
-    let [input, output] = [d.input, d.output].map(|map| Map { order: Order::Nchw, ..map });
-    Pool { input, output, ..*d }
+/// The same layer with its samples in groups: on both sides, and in the input alone.
+pub fn batched_pools(d: &Pool) -> [Pool; 2] {
+    let [input, output] = [d.input, d.output].map(|Map { c, h, w, .. }| Map::batched(c, h, w));
+    [output, output.plain()].map(|output| Pool { input, output, ..*d })
 }
 
 #[cfg(test)]

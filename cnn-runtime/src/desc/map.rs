@@ -9,11 +9,19 @@ pub enum Order {
     /// `[channel / 16][row][column][channel % 16]`: at each position, a vector of sixteen channels. Only maps of whole
     /// blocks of channels have it. At one position it is the same as [`Order::Nchw`].
     Nchw16c,
+    /// `[sample / 16][channel][row][column][sample % 16]`: at each position, a vector of sixteen samples. The samples behind
+    /// the last whole sixteen of a batch stand as in [`Order::Nchw`].
+    Chwn16,
 }
 
 impl Order {
-    /// Channels of a block of [`Order::Nchw16c`].
+    /// Channels of a block of [`Order::Nchw16c`], and samples of a group of [`Order::Chwn16`].
     pub const BLOCK: usize = 16;
+
+    /// Samples of a batch of `n` that stand in whole groups in [`Order::Chwn16`].
+    pub(crate) const fn grouped(n: usize) -> usize {
+        n / Self::BLOCK * Self::BLOCK
+    }
 }
 
 /// Channels, height and width of a feature map, and the order in which they stand in memory. A flat vector of `n` features
@@ -43,6 +51,26 @@ impl Map {
     pub const fn blocked(c: usize, h: usize, w: usize) -> Self {
         assert!(c.is_multiple_of(Order::BLOCK), "whole blocks of channels");
         Map { c, h, w, order: Order::Nchw16c }
+    }
+
+    /// A map of `c` channels of `h` by `w`, samples in groups of sixteen.
+    pub const fn batched(c: usize, h: usize, w: usize) -> Self {
+        Map { c, h, w, order: Order::Chwn16 }
+    }
+
+    /// The same map in NCHW order.
+    pub(crate) const fn plain(self) -> Self {
+        Map { order: Order::Nchw, ..self }
+    }
+
+    /// A group of sixteen samples in [`Order::Chwn16`] as one sample: a block of channels for each channel.
+    pub(crate) const fn group(self) -> Self {
+        Map::blocked(self.c * Order::BLOCK, self.h, self.w)
+    }
+
+    /// Whether the samples stand in groups.
+    pub const fn is_batched(&self) -> bool {
+        matches!(self.order, Order::Chwn16)
     }
 
     /// Whether the channels stand in blocks.

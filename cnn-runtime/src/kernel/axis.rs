@@ -11,7 +11,7 @@ pub(crate) const NARROW: usize = 8;
 pub(crate) fn check_pool(layer: &str, d: &Pool, n: usize, input: usize, output: usize) {
     assert_eq!(input, n * d.input.len(), "{layer}: input side of {n} samples");
     assert_eq!(output, n * d.output.len(), "{layer}: output side of {n} samples");
-    assert!(d.input.is_blocked() || !d.output.is_blocked(), "{layer}: blocks of channels come from such blocks");
+    assert!(d.output.order == Order::Nchw || d.output.order == d.input.order, "{layer}: an order comes from the same");
 }
 
 /// Floats of a block of channels of a pooling layer's input and output.

@@ -1,4 +1,4 @@
-//! Maps from one order in memory to the other.
+//! Maps from one order in memory to another.
 
 use super::pieces::{each, part};
 use super::scratch::{self, Use};
@@ -9,12 +9,15 @@ use crate::desc::{Map, Order};
 /// Positions that are moved together: their block of channels fills the first-level cache in part only.
 const POSITIONS: usize = 64;
 
-/// Writes `n` samples, which stand as `map` says, in the other order.
+/// Writes `n` samples, which stand as `map` says, in the other order: NCHW those in blocks or groups, in blocks those in NCHW.
 ///
 /// # Panics
 /// If the lengths do not fit, or the channels are not whole blocks.
 pub fn change(map: &Map, n: usize, from: &[f32], to: &mut [f32]) {
     assert_eq!([from.len(), to.len()], [n * map.len(); 2], "order: both sides of {n} samples");
+    if map.is_batched() {
+        return regroup(map, n, from, to, apart);
+    }
     assert!(map.c.is_multiple_of(Order::BLOCK), "whole blocks of channels");
     let (plane, len) = (map.plane(), Order::BLOCK * map.plane());
     let blocked = map.is_blocked();
@@ -23,6 +26,43 @@ pub fn change(map: &Map, n: usize, from: &[f32], to: &mut [f32]) {
         let from = part(from, block, len);
         if blocked { apart(plane, from, to) } else { together(plane, from, to) }
     });
+}
+
+/// Writes `n` samples in NCHW order in groups of sixteen.
+///
+/// # Panics
+/// If the lengths do not fit.
+pub fn group(map: &Map, n: usize, from: &[f32], to: &mut [f32]) {
+    assert_eq!([from.len(), to.len()], [n * map.len(); 2], "order: both sides of {n} samples");
+    regroup(map, n, from, to, together);
+}
+
+/// Has `turn` turn the groups over, whose samples are rows on the one side and columns on the other.
+fn regroup(map: &Map, n: usize, from: &[f32], to: &mut [f32], turn: impl Fn(usize, &[f32], &mut [f32]) + Sync) {
+    let grouped = Order::grouped(n) * map.len();
+    to[grouped..].copy_from_slice(&from[grouped..]);
+    let len = Order::BLOCK * map.len();
+    each(&mut to[..grouped], len, grouped, |group, to| turn(map.len(), part(from, group, len), to));
+}
+
+/// Has `write` write whole groups of samples, which stand as `map` says once they are written.
+pub(crate) fn write_groups(map: &Map, to: &mut [f32], write: impl FnOnce(&mut [f32])) {
+    if map.is_batched() || to.is_empty() {
+        return write(to);
+    }
+    let mut groups = scratch::lend(Use::Changed, to.len());
+    write(&mut groups);
+    change(&Map { order: Order::Chwn16, ..*map }, to.len() / map.len(), &groups, to);
+}
+
+/// Has `read` read whole groups of samples, which stand as `map` says.
+pub(crate) fn read_groups(map: &Map, from: &[f32], read: impl FnOnce(&[f32])) {
+    if map.is_batched() || from.is_empty() {
+        return read(from);
+    }
+    let mut groups = scratch::lend(Use::Changed, from.len());
+    group(map, from.len() / map.len(), from, &mut groups);
+    read(&groups);
 }
 
 /// Has `write` write a block of channels as vectors, which stand as `map` says once they are written: one block of a map

@@ -91,6 +91,12 @@ impl<'a> Post<'a> {
         assert!(self.residual.is_none_or(|residual| residual.len() == len), "a residual of the output's length");
     }
 
+    /// The same for the first `at` floats of the output, and for those behind.
+    pub(crate) fn split(self, at: usize) -> [Self; 2] {
+        let parts = self.residual.map(|residual| residual.split_at(at));
+        [Post { residual: parts.map(|parts| parts.0), ..self }, Post { residual: parts.map(|parts| parts.1), ..self }]
+    }
+
     /// Whether there is at most a bias.
     pub(crate) fn is_bias(&self) -> bool {
         self.norm.is_none() && self.residual.is_none() && self.clamp == Post::new().clamp

@@ -80,9 +80,9 @@ impl DerefMut for Lent {
     }
 }
 
-/// Makes both buffers of this thread.
+/// Makes all buffers of this thread.
 pub(crate) fn make() {
-    drop([lend(Use::Packed, INITIAL), lend(Use::Sums, INITIAL)]);
+    drop([Use::Packed, Use::Sums, Use::Changed].map(|purpose| lend(purpose, INITIAL)));
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ pub fn map(Map { c, h, w }: Map, order: Order) -> TokenStream {
     match order {
         Order::Nchw => quote!(rt::Map::new(#c, #h, #w)),
         Order::Nchw16c => quote!(rt::Map::blocked(#c, #h, #w)),
+        Order::Chwn16 => quote!(rt::Map::batched(#c, #h, #w)),
     }
 }
 
@@ -40,6 +41,7 @@ pub fn order(order: Order) -> TokenStream {
     match order {
         Order::Nchw => quote!(rt::Order::Nchw),
         Order::Nchw16c => quote!(rt::Order::Nchw16c),
+        Order::Chwn16 => quote!(rt::Order::Chwn16),
     }
 }
 

@@ -12,11 +12,11 @@ use std::ops::Range;
 use self::blocked::{Block, Spread};
 use super::axis::{Axis, NARROW, block_lens, check_pool};
 use super::lanes::sum;
-use super::order::{read_block, write_block};
+use super::order::{read_block, read_groups, write_block, write_groups};
 use super::pieces::{each, part, put};
 use super::sixteen::{vectors, vectors_mut};
 use super::wide::wide;
-use crate::desc::{Pool, Write};
+use crate::desc::{Order, Pool, Write};
 use crate::dispatch::Isa;
 
 /// The mean of each window.
@@ -24,11 +24,36 @@ use crate::dispatch::Isa;
 /// # Panics
 /// If the lengths do not fit `d` and `n`.
 pub fn forward(d: &Pool, n: usize, input: &[f32], output: &mut [f32]) {
+    forward_on(Isa::active(), d, n, input, output);
+}
+
+/// Spreads the gradient of each output evenly over its window.
+///
+/// # Panics
+/// If the lengths do not fit `d` and `n`.
+pub fn backward(d: &Pool, n: usize, d_output: &[f32], d_input: &mut [f32], write: Write) {
+    backward_on(Isa::active(), d, n, d_output, d_input, write);
+}
+
+fn forward_on(isa: Isa, d: &Pool, n: usize, input: &[f32], output: &mut [f32]) {
     check_pool("avg_pool", d, n, input.len(), output.len());
-    if d.input.is_blocked() {
-        return forward_blocks(Isa::active(), d, input, output);
+    if d.input.is_batched() {
+        let grouped = Order::grouped(n);
+        let (input, last_input) = input.split_at(grouped * d.input.len());
+        let (output, last_output) = output.split_at_mut(grouped * d.output.len());
+        write_groups(&d.output, output, |output| {
+            forward_on(isa, &d.group(), grouped / Order::BLOCK, input, output);
+        });
+        return forward_on(isa, &d.plain(), n - grouped, last_input, last_output);
     }
     let walk = Walk::new(d);
+    if d.input.is_blocked() {
+        let (inputs, outputs) = block_lens(d);
+        return each(output, outputs, input.len(), |i, output| {
+            let input = vectors(part(input, i, inputs));
+            write_block(&d.output, output, |output| isa.run(Block { walk: &walk, input, output }));
+        });
+    }
     each(output, d.output.plane(), input.len(), |i, output| {
         let input = part(input, i, d.input.plane());
         wide(
@@ -38,16 +63,27 @@ pub fn forward(d: &Pool, n: usize, input: &[f32], output: &mut [f32]) {
     });
 }
 
-/// Spreads the gradient of each output evenly over its window.
-///
-/// # Panics
-/// If the lengths do not fit `d` and `n`.
-pub fn backward(d: &Pool, n: usize, d_output: &[f32], d_input: &mut [f32], write: Write) {
+fn backward_on(isa: Isa, d: &Pool, n: usize, d_output: &[f32], d_input: &mut [f32], write: Write) {
     check_pool("avg_pool", d, n, d_input.len(), d_output.len());
-    if d.input.is_blocked() {
-        return backward_blocks(Isa::active(), d, d_output, d_input, write);
+    if d.input.is_batched() {
+        let grouped = Order::grouped(n);
+        let (d_output, last_d_output) = d_output.split_at(grouped * d.output.len());
+        let (d_input, last_d_input) = d_input.split_at_mut(grouped * d.input.len());
+        read_groups(&d.output, d_output, |d_output| {
+            backward_on(isa, &d.group(), grouped / Order::BLOCK, d_output, d_input, write);
+        });
+        return backward_on(isa, &d.plain(), n - grouped, last_d_output, last_d_input, write);
     }
     let walk = Walk::new(d);
+    if d.input.is_blocked() {
+        let (inputs, outputs) = block_lens(d);
+        return each(d_input, inputs, n * d.input.len(), |i, d_input| {
+            let d_input = vectors_mut(d_input);
+            read_block(&d.output, part(d_output, i, outputs), |d_output| {
+                isa.run(Spread { walk: &walk, d_output, d_input, write });
+            });
+        });
+    }
     each(d_input, d.input.plane(), n * d.input.len(), |i, d_input| {
         let d_output = part(d_output, i, d.output.plane());
         wide(
@@ -57,24 +93,6 @@ pub fn backward(d: &Pool, n: usize, d_output: &[f32], d_input: &mut [f32], write
                 Write::Add => walk.spread::<true>(d_output, d_input),
             },
         );
-    });
-}
-
-fn forward_blocks(isa: Isa, d: &Pool, input: &[f32], output: &mut [f32]) {
-    let (walk, (inputs, outputs)) = (Walk::new(d), block_lens(d));
-    each(output, outputs, input.len(), |i, output| {
-        let input = vectors(part(input, i, inputs));
-        write_block(&d.output, output, |output| isa.run(Block { walk: &walk, input, output }));
-    });
-}
-
-fn backward_blocks(isa: Isa, d: &Pool, d_output: &[f32], d_input: &mut [f32], write: Write) {
-    let (walk, (inputs, outputs), len) = (Walk::new(d), block_lens(d), d_input.len());
-    each(d_input, inputs, len, |i, d_input| {
-        let d_input = vectors_mut(d_input);
-        read_block(&d.output, part(d_output, i, outputs), |d_output| {
-            isa.run(Spread { walk: &walk, d_output, d_input, write });
-        });
     });
 }
 

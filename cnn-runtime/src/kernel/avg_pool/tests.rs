@@ -1,9 +1,9 @@
-use super::{backward, backward_blocks, forward, forward_blocks, reference};
+use super::{backward, backward_on, forward, forward_on, reference};
 use crate::desc::{Pool, Write};
 use crate::dispatch::Isa;
 use crate::kernel::pieces::PARALLEL;
 use crate::testing::{
-    assert_close, assert_same_bits, blocked_pools, finite_differences, nchw, plain_pool, pool, pools,
+    assert_close, assert_same_bits, batched_pools, blocked_pools, finite_differences, nchw, pool, pools,
     same_on_any_threads, set_and_add, stored, uniform, widen,
 };
 
@@ -47,17 +47,19 @@ fn backward_agrees_with_finite_differences() {
 }
 
 #[test]
-fn maps_in_blocks_give_what_others_do() {
-    for (isa, n) in Isa::available().flat_map(|isa| [(isa, 1), (isa, 3)]) {
-        for d in layers().iter().flat_map(blocked_pools) {
-            let (plain, what) = (plain_pool(&d), format!("{n} x {d:?} on {isa:?}"));
+fn every_order_gives_the_same() {
+    for isa in Isa::available() {
+        let blocked = layers().into_iter().flat_map(|d| blocked_pools(&d).map(|d| [(d, 1), (d, 3)]));
+        let batched = layers().into_iter().flat_map(|d| batched_pools(&d).map(|d| [(d, 3), (d, 35)]));
+        for (d, n) in blocked.chain(batched).flatten() {
+            let (plain, what) = (d.plain(), format!("{n} x {d:?} on {isa:?}"));
             let (x, d_output) = (uniform(1, n * d.input.len()), uniform(2, n * d.output.len()));
             let mut y = vec![f32::NAN; d_output.len()];
-            forward_blocks(isa, &d, &stored(&d.input, n, &x), &mut y);
+            forward_on(isa, &d, n, &stored(&d.input, n, &x), &mut y);
             assert_close(&what, &nchw(&d.output, n, &y), &widen(&run(&plain, n, &x)), 1e-6);
             let d_output_stored = stored(&d.output, n, &d_output);
             let got = set_and_add(&what, x.len(), |d_input, write| {
-                backward_blocks(isa, &d, &d_output_stored, d_input, write);
+                backward_on(isa, &d, n, &d_output_stored, d_input, write);
             });
             let mut expected = vec![f32::NAN; x.len()];
             backward(&plain, n, &d_output, &mut expected, Write::Set);

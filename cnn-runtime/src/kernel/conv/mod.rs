@@ -18,6 +18,7 @@ mod tests;
 mod tile;
 pub mod winograd;
 
+use self::backward_data::turn_all;
 use self::direct::Direct;
 use self::im2col::Im2col;
 use self::winograd::Transformed;
@@ -144,6 +145,9 @@ fn forward_on(pass: pass::Forward<'_>, output: &mut [f32]) {
     if d.is_depthwise() {
         return depthwise::forward(pass, output);
     }
+    if d.is_batched() {
+        return small::batch::forward(pass, output);
+    }
     if d.is_plain() && small::applies(d) {
         return small::forward(pass, output);
     }
@@ -187,7 +191,9 @@ fn backward_data_on(pass: pass::BackwardData<'_>, d_input: &mut [f32], scratch: 
         return;
     }
     let plain = d.is_plain();
-    if d.is_depthwise() {
+    if d.is_batched() {
+        small::batch::backward_data(pass, d_input, scratch);
+    } else if d.is_depthwise() {
         depthwise::backward_data(pass, d_input);
     } else if plain && small::whole::applies(d) {
         small::whole::backward_data(pass, d_input);
@@ -209,6 +215,9 @@ fn backward_weights_on(
 ) {
     check(d, n, input, d_weight, d_output);
     assert!(d_bias.as_ref().is_none_or(|bias| bias.len() == d.output.c), "one bias per output channel");
+    if d.is_batched() {
+        return small::batch::backward_weights(isa, d, n, input, d_output, d_weight, d_bias);
+    }
     if let Some(d_bias) = d_bias {
         backward_weights::bias(isa, d.output, n, d_output, d_bias);
     }

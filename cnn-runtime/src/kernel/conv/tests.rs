@@ -107,7 +107,7 @@ fn tolerance(terms: usize) -> f64 {
     1e-6 + 2e-6 * (terms as f64).sqrt()
 }
 
-fn check_forward(isa: Isa, d: &Conv, n: usize) {
+pub(super) fn check_forward(isa: Isa, d: &Conv, n: usize) {
     let (input, weight, bias) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()), uniform(3, d.output.c));
     for bias in [None, Some(&bias[..])] {
         let mut got = vec![f32::NAN; n * d.output.len()];
@@ -123,7 +123,7 @@ fn check_forward(isa: Isa, d: &Conv, n: usize) {
 }
 
 /// All that may follow a convolution, against the layers one by one in double precision.
-fn check_post(isa: Isa, d: &Conv, n: usize) {
+pub(super) fn check_post(isa: Isa, d: &Conv, n: usize) {
     let (c, plane) = (d.output.c, d.output.plane());
     let (input, weight) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()));
     let residual = uniform(3, n * d.output.len());
@@ -165,7 +165,7 @@ fn check_post(isa: Isa, d: &Conv, n: usize) {
     }
 }
 
-fn check_backward_data(isa: Isa, d: &Conv, n: usize) {
+pub(super) fn check_backward_data(isa: Isa, d: &Conv, n: usize) {
     let (d_output, weight) = (uniform(4, n * d.output.len()), uniform(5, d.weight_len()));
     let before = uniform(6, n * d.input.len());
     for write in [Write::Set, Write::Add] {
@@ -181,7 +181,7 @@ fn check_backward_data(isa: Isa, d: &Conv, n: usize) {
     }
 }
 
-fn check_backward_weights(isa: Isa, d: &Conv, n: usize) {
+pub(super) fn check_backward_weights(isa: Isa, d: &Conv, n: usize) {
     let (input, d_output) = (uniform(7, n * d.input.len()), uniform(8, n * d.output.len()));
     let (mut weight, mut bias) = (vec![f32::NAN; d.weight_len()], vec![f32::NAN; d.output.c]);
     let (mut d_weight, mut d_bias) = (vec![0.0; weight.len()], vec![0.0; bias.len()]);

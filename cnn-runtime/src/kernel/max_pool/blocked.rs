@@ -24,27 +24,29 @@ pub(super) struct Block<'a, const TRACK: bool> {
 impl<const TRACK: bool> Kernel for Block<'_, TRACK> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
-        match self.walk.columns.kernel {
-            2 => self.rows(simd, 0..2),
-            3 => self.rows(simd, 0..3),
-            columns => self.rows(simd, 0..columns),
+        let Axis { kernel, dilation, .. } = self.walk.columns;
+        match (kernel, dilation) {
+            (2, 1) => self.rows(simd, 0..2, 1),
+            (3, 1) => self.rows(simd, 0..3, 1),
+            _ => self.rows(simd, 0..kernel, dilation),
         }
     }
 }
 
 impl<const TRACK: bool> Block<'_, TRACK> {
-    /// Pools the block. `all` are the taps of a row, here so that callers can make them constant.
+    /// Pools the block. `all` are the taps of a row and `dilation` is the distance between them, here so that callers can
+    /// make them constant.
     #[inline(always)]
-    fn rows<S: Simd>(&mut self, simd: S, all: Range<usize>) {
+    fn rows<S: Simd>(&mut self, simd: S, all: Range<usize>, dilation: usize) {
         let Walk { rows, columns } = self.walk;
         let whole = columns.whole();
         for oh in 0..rows.outputs {
             let taps = rows.taps(oh);
             for ow in (0..whole.start).chain(whole.end..columns.outputs) {
-                self.window(simd, [oh, ow], taps.clone(), columns.taps(ow), all.end);
+                self.window(simd, [oh, ow], taps.clone(), columns.taps(ow), [all.end, dilation]);
             }
             for ow in whole.clone() {
-                self.window(simd, [oh, ow], taps.clone(), all.clone(), all.end);
+                self.window(simd, [oh, ow], taps.clone(), all.clone(), [all.end, dilation]);
             }
         }
     }
@@ -57,19 +59,23 @@ impl<const TRACK: bool> Block<'_, TRACK> {
         [oh, ow]: [usize; 2],
         down: Range<usize>,
         across: Range<usize>,
-        width: usize,
+        [width, dilation]: [usize; 2],
     ) {
         let Walk { rows, columns } = self.walk;
         let mut best = Sixteen::splat(simd, f32::NEG_INFINITY);
         let mut place = Sixteen::splat(simd, CODE + (down.start * width + across.start) as f32);
-        for kh in down {
-            let row = &self.input[rows.at(oh, kh) * columns.inputs..][..columns.inputs];
-            for kw in across.clone() {
-                let value = Sixteen::load(simd, &row[columns.at(ow, kw)]);
-                if TRACK {
-                    place = value.if_wins(best, Sixteen::splat(simd, CODE + (kh * width + kw) as f32), place);
+        if !across.is_empty() {
+            let first = columns.at(ow, across.start);
+            for kh in down {
+                // One check for a row of taps.
+                let row = &self.input[rows.at(oh, kh) * columns.inputs + first..][..(across.len() - 1) * dilation + 1];
+                for kw in across.clone() {
+                    let value = Sixteen::load(simd, &row[(kw - across.start) * dilation]);
+                    if TRACK {
+                        place = value.if_wins(best, Sixteen::splat(simd, CODE + (kh * width + kw) as f32), place);
+                    }
+                    best = value.if_wins(best, value, best);
                 }
-                best = value.if_wins(best, value, best);
             }
         }
         let at = oh * columns.outputs + ow;
@@ -108,18 +114,29 @@ impl Scatter<'_> {
     fn rows<S: Simd>(self, simd: S, all: Range<usize>) {
         let Walk { rows, columns } = self.walk;
         let whole = columns.whole();
+        // Windows side by side: the first that reads a row sets it, and nothing has to be cleared.
+        let is_tiled = [columns.kernel, 1] == [columns.stride, columns.dilation] && whole == (0..columns.outputs);
         for (ih, d_input) in self.d_input.chunks_exact_mut(columns.inputs).enumerate() {
-            if self.write == Write::Set {
-                d_input.as_flattened_mut().fill(0.0);
-            }
-            for (oh, kh) in rows.readers(ih) {
+            let mut readers = rows.readers(ih);
+            let won = |(oh, kh): (usize, usize)| {
                 let outputs = oh * columns.outputs..(oh + 1) * columns.outputs;
-                let won = Won {
+                Won {
                     columns,
                     first: kh * all.end,
                     argmax: &self.argmax[outputs.clone()],
                     d_output: &self.d_output[outputs],
-                };
+                }
+            };
+            if self.write == Write::Set {
+                let first = if is_tiled { readers.next() } else { None };
+                let set = first.map_or(0, |_| columns.outputs * all.end);
+                d_input[set..].as_flattened_mut().fill(0.0);
+                if let Some(first) = first {
+                    won(first).set(simd, all.end, d_input);
+                }
+            }
+            for reader in readers {
+                let won = won(reader);
                 for ow in 0..whole.start {
                     won.hand_over(simd, ow, columns.taps(ow), d_input);
                 }
@@ -143,11 +160,30 @@ struct Won<'a> {
 }
 
 impl Won<'_> {
+    /// Sets the row of inputs to the gradients that it won, where windows of `taps` columns stand side by side.
+    #[inline(always)]
+    fn set<S: Simd>(&self, simd: S, taps: usize, d_input: &mut [Lanes]) {
+        for (ow, d_input) in d_input.chunks_exact_mut(taps).enumerate().take(self.columns.outputs) {
+            let (place, gradient) = self.gradient(simd, ow);
+            for (kw, d) in d_input.iter_mut().enumerate() {
+                let tap = Sixteen::splat(simd, CODE + (self.first + kw) as f32);
+                gradient.if_equal(place, tap).store(d);
+            }
+        }
+    }
+
+    /// The winner's place in a window, and the gradient by its output.
+    #[inline(always)]
+    fn gradient<S: Simd>(&self, simd: S, ow: usize) -> (Sixteen<S>, Sixteen<S>) {
+        let argmax = &self.argmax[ow];
+        let place = lanes(|c| f32::from_bits(CODE.to_bits() | u32::from(argmax[c])));
+        (Sixteen::load(simd, &place), Sixteen::load(simd, &self.d_output[ow]))
+    }
+
     /// Hands an output's gradient to the row of inputs where its taps `across` won.
     #[inline(always)]
     fn hand_over<S: Simd>(&self, simd: S, ow: usize, across: Range<usize>, d_input: &mut [Lanes]) {
-        let (argmax, gradient) = (&self.argmax[ow], Sixteen::load(simd, &self.d_output[ow]));
-        let place = Sixteen::load(simd, &lanes(|c| f32::from_bits(CODE.to_bits() | u32::from(argmax[c]))));
+        let (place, gradient) = self.gradient(simd, ow);
         for kw in across {
             let tap = Sixteen::splat(simd, CODE + (self.first + kw) as f32);
             let d = &mut d_input[self.columns.at(ow, kw)];

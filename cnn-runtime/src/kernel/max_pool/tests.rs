@@ -1,9 +1,9 @@
 use super::{backward, backward_on, forward_on, forward_train, forward_train_on, reference};
-use crate::desc::{Map, Order, Pool, Write};
+use crate::desc::{Map, Pool, Write};
 use crate::dispatch::Isa;
 use crate::kernel::pieces::PARALLEL;
 use crate::testing::{
-    assert_close, assert_same_bits, blocked_pools, distinct, finite_differences, nchw, plain_pool, pool, pools,
+    assert_close, assert_same_bits, batched_pools, blocked_pools, distinct, finite_differences, nchw, pool, pools,
     same_on_any_threads, set_and_add, stored, uniform, widen,
 };
 
@@ -66,9 +66,9 @@ fn backward_agrees_with_finite_differences() {
     }
 }
 
-/// Holds maps in blocks against NCHW ones: all passes give the same bits.
-fn check_blocks(isa: Isa, d: &Pool, n: usize, x: &[f32]) {
-    let (plain, what) = (plain_pool(d), format!("{n} x {d:?} on {isa:?}"));
+/// Holds maps in another order against NCHW ones: all passes give the same bits.
+fn check_order(isa: Isa, d: &Pool, n: usize, x: &[f32]) {
+    let (plain, what) = (d.plain(), format!("{n} x {d:?} on {isa:?}"));
     let (expected, places) = train(&plain, n, x);
     let x = stored(&d.input, n, x);
     let [mut y, mut trained] = [(); 2].map(|()| vec![f32::NAN; expected.len()]);
@@ -78,8 +78,8 @@ fn check_blocks(isa: Isa, d: &Pool, n: usize, x: &[f32]) {
     forward_train_on(isa, d, n, &x, &mut trained, &mut argmax);
     assert_close(&what, &nchw(&d.output, n, &trained), &widen(&expected), 0.0);
     let floats: Vec<f32> = argmax.iter().map(|&place| f32::from(place)).collect();
-    let blocks = Map { order: Order::Nchw16c, ..d.output };
-    let got: Vec<u16> = nchw(&blocks, n, &floats).iter().map(|&place| place as u16).collect();
+    let as_inputs = Map { order: d.input.order, ..d.output };
+    let got: Vec<u16> = nchw(&as_inputs, n, &floats).iter().map(|&place| place as u16).collect();
     assert_eq!(got, places, "{what}");
 
     let (d_output, before) = (uniform(4, y.len()), uniform(5, x.len()));
@@ -92,15 +92,18 @@ fn check_blocks(isa: Isa, d: &Pool, n: usize, x: &[f32]) {
 }
 
 #[test]
-fn maps_in_blocks_give_what_others_do() {
+fn every_order_gives_the_same() {
+    let blocked = pools().into_iter().flat_map(|d| blocked_pools(&d).map(|d| (d, [1, 3])));
+    let batched = pools().into_iter().flat_map(|d| batched_pools(&d).map(|d| (d, [3, 35])));
+    let all: Vec<_> = blocked.chain(batched).collect();
     for isa in Isa::available() {
-        for d in pools().iter().flat_map(blocked_pools) {
-            for n in [1, 3] {
+        for &(d, batches) in &all {
+            for n in batches {
                 let mut x: Vec<f32> = uniform(1, n * d.input.len()).iter().map(|v| (v * 9.0).round()).collect();
-                check_blocks(isa, &d, n, &x);
+                check_order(isa, &d, n, &x);
                 x.iter_mut().step_by(5).for_each(|v| *v = f32::NAN);
                 x.iter_mut().step_by(3).for_each(|v| *v = f32::NEG_INFINITY);
-                check_blocks(isa, &d, n, &x);
+                check_order(isa, &d, n, &x);
             }
         }
     }
@@ -134,6 +137,7 @@ fn a_large_batch_is_its_samples_on_any_threads() {
         pool([5, 31, 45], [3, 3], [1, 1], [1, 1], [1; 4]),
         blocked_pools(&pool([1, 31, 45], [3, 3], [2, 2], [1, 1], [1; 4]))[0],
         blocked_pools(&pool([1, 31, 45], [2, 2], [2, 2], [1, 1], [0; 4]))[1],
+        batched_pools(&pool([5, 31, 45], [2, 2], [2, 2], [1, 1], [0; 4]))[1],
     ] {
         let n = PARALLEL / d.input.len() + 2;
         let x = uniform(5, n * d.input.len());

@@ -5,7 +5,8 @@
 
 use std::ops::Range;
 
-use super::stage::{Stage, Taps};
+use super::stage::Taps;
+use super::tile::Reach;
 use crate::desc::Conv;
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
@@ -84,63 +85,100 @@ impl Kernel for Task<'_> {
                 taps.fill(simd, &stage, &input[from..from + taps.map.len()], staged);
             }
             let from = now.start * d.output.len() + group * channels * plane;
+            let all = (now.len() - 1) * d.output.len() + channels * plane;
+            assert!(d_output.len() >= from + all && staged.len() >= now.len() * stage_len, "all samples");
             let pass = Pass {
-                taps: &taps,
-                stage: &stage,
-                staged,
-                stage_len,
-                d_output: &d_output[from..],
-                sample: d.output.len(),
+                reach: taps.reach(&stage, 1),
+                staged: staged.as_ptr(),
+                d_output: d_output[from..].as_ptr(),
                 plane,
-                samples: now.len(),
+                lines: [now.len(), 1],
+                staged_steps: [stage_len, 0],
+                d_output_steps: [d.output.len(), 0],
+                line: plane,
                 start: first == samples.start,
             };
-            pass.run(simd, channels, lanes);
+            // SAFETY: a stage for each sample, in which all taps of all positions lie; the gradients of all samples.
+            unsafe { pass.run(simd, channels, lanes) };
         }
-        for (sum, lanes) in sums.iter_mut().zip(lanes.chunks_exact(S::LANES)) {
-            // SAFETY: the chunk is a vector long.
-            *sum = simd.sum(unsafe { simd.load(lanes.as_ptr()) });
-        }
+        add_lanes(simd, lanes, sums);
     }
 }
 
-/// Samples that are staged at once.
-struct Pass<'a> {
-    taps: &'a Taps,
-    stage: &'a Stage,
-    /// The stages of the samples, `stage_len` floats apart.
-    staged: &'a [f32],
-    stage_len: usize,
-    /// The gradients of the first sample's outputs in the group, those of the next one `sample` floats on.
-    d_output: &'a [f32],
-    sample: usize,
-    /// Distance between channels.
-    plane: usize,
-    samples: usize,
-    /// Whether these are the first samples of the sums.
-    start: bool,
+/// Adds up the lanes of a vector for each sum.
+#[inline(always)]
+pub(super) fn add_lanes<S: Simd>(simd: S, lanes: &[f32], sums: &mut [f32]) {
+    assert!(lanes.len() >= sums.len() * S::LANES, "a vector for each sum");
+    for (sums, lanes) in sums.chunks_mut(S::LANES).zip(lanes.chunks(S::LANES * S::LANES)) {
+        if sums.len() < S::LANES {
+            for (sum, lanes) in sums.iter_mut().zip(lanes.chunks_exact(S::LANES)) {
+                // SAFETY: the chunk is a vector long.
+                *sum = simd.sum(unsafe { simd.load(lanes.as_ptr()) });
+            }
+            continue;
+        }
+        // SAFETY: a vector for each of `LANES` sums.
+        let mut columns = unsafe { simd.columns(lanes.as_ptr(), S::LANES) };
+        // In pairs, as `Simd::sum` does.
+        let mut width = S::LANES;
+        while width > 1 {
+            width /= 2;
+            for i in 0..width {
+                columns[i] = simd.add(columns[i], columns[i + width]);
+            }
+        }
+        // SAFETY: there are `LANES` sums.
+        unsafe { simd.store(sums.as_mut_ptr(), columns[0]) };
+    }
 }
 
-impl Pass<'_> {
+/// Lines of positions, in two nested counts: what is added to the sums at once.
+pub(super) struct Pass {
+    /// The taps of an output, and how far from one to the next in the stage.
+    pub reach: Reach,
+    /// The input of the first tap of the first position.
+    pub staged: *const f32,
+    /// The gradient by the first channel's first output.
+    pub d_output: *const f32,
+    /// Distance between channels of gradients.
+    pub plane: usize,
+    /// Lines.
+    pub lines: [usize; 2],
+    /// Distances between lines of inputs.
+    pub staged_steps: [usize; 2],
+    /// Distances between lines of gradients.
+    pub d_output_steps: [usize; 2],
+    /// Positions of a line.
+    pub line: usize,
+    /// Whether these are the first of the sums.
+    pub start: bool,
+}
+
+impl Pass {
     /// Adds the products to the lanes of all weights.
+    ///
+    /// # Safety
+    /// The gradients of all channels at all positions can be read, and the inputs of all their taps.
     #[inline(always)]
-    fn run<S: Simd>(&self, simd: S, channels: usize, lanes: &mut [f32]) {
+    pub(super) unsafe fn run<S: Simd>(&self, simd: S, channels: usize, lanes: &mut [f32]) {
+        let Reach { channels: inputs, kernel, input: steps, .. } = self.reach;
         let (most_rows, most_taps) = if S::LANES == 16 { (4, 6) } else { (3, 3) };
-        let all = self.taps.len();
+        let all = inputs * kernel[0] * kernel[1];
         assert!(lanes.len() >= channels * all * S::LANES, "a vector for each weight");
-        let last = (self.samples - 1) * self.sample + channels * self.plane;
-        assert!(self.d_output.len() >= last && self.staged.len() >= self.samples * self.stage_len, "all samples");
         let (row_parts, tap_parts) = (channels.div_ceil(most_rows), all.div_ceil(most_taps));
-        for index in 0..tap_parts {
-            let taps = part(all, tap_parts, 1, index);
-            let mut offsets = [0; 6];
-            for (offset, tap) in offsets.iter_mut().zip(taps.clone()) {
-                *offset = self.taps.offset(self.stage, tap);
-            }
-            for index in 0..row_parts {
-                let rows = part(channels, row_parts, 1, index);
+        // The gradients of a few rows stay in the first-level cache for all taps.
+        for index in 0..row_parts {
+            let rows = part(channels, row_parts, 1, index);
+            for index in 0..tap_parts {
+                let taps = part(all, tap_parts, 1, index);
+                let mut offsets = [0; 6];
+                for (offset, tap) in offsets.iter_mut().zip(taps.clone()) {
+                    let (channel, kh, kw) =
+                        (tap / (kernel[0] * kernel[1]), tap / kernel[1] % kernel[0], tap % kernel[1]);
+                    *offset = channel * steps[0] + kh * steps[1] + kw * steps[2];
+                }
                 let lanes = &mut lanes[(rows.start * all + taps.start) * S::LANES..];
-                let d_output = &self.d_output[rows.start * self.plane..];
+                let d_output = self.d_output.wrapping_add(rows.start * self.plane);
                 let tile = Tile { pass: self, offsets: &offsets, d_output, lanes: lanes.as_mut_ptr(), step: all };
                 tile.compute(simd, rows.len(), taps.len());
             }
@@ -150,12 +188,12 @@ impl Pass<'_> {
 
 /// Some rows of the weights by some taps.
 struct Tile<'a> {
-    pass: &'a Pass<'a>,
+    pass: &'a Pass,
     /// Where the taps stand in a stage.
     offsets: &'a [usize; 6],
     /// The gradients of the first row.
-    d_output: &'a [f32],
-    /// The lanes of the first weight; a row has `step` vectors. Made by [`Pass::run`] alone, which has measured all.
+    d_output: *const f32,
+    /// The lanes of the first weight; a row has `step` vectors. Made by [`Pass::run`] alone, under its conditions.
     lanes: *mut f32,
     step: usize,
 }
@@ -186,8 +224,9 @@ impl<const R: usize, const T: usize> Kernel for Sized<'_, R, T> {
     fn run<S: Simd>(self, simd: S) {
         let Tile { pass, offsets, d_output, lanes, step } = self.0;
         let mut sums = [[simd.splat(0.0); T]; R];
-        let whole = pass.plane / S::LANES * S::LANES;
-        // SAFETY: `Pass::run` has measured the gradients, the stages and the lanes of all weights.
+        let whole = pass.line / S::LANES * S::LANES;
+        let rest = pass.line - whole;
+        // SAFETY: what `Pass::run` was promised; it has measured the lanes of all weights.
         unsafe {
             if !pass.start {
                 for r in 0..R {
@@ -196,9 +235,10 @@ impl<const R: usize, const T: usize> Kernel for Sized<'_, R, T> {
                     }
                 }
             }
-            for sample in 0..pass.samples {
-                let d_output = d_output.as_ptr().add(sample * pass.sample);
-                let staged = pass.staged.as_ptr().add(sample * pass.stage_len);
+            for index in 0..pass.lines[0] * pass.lines[1] {
+                let (outer, inner) = (index / pass.lines[1], index % pass.lines[1]);
+                let d_output = d_output.add(outer * pass.d_output_steps[0] + inner * pass.d_output_steps[1]);
+                let staged = pass.staged.add(outer * pass.staged_steps[0] + inner * pass.staged_steps[1]);
                 for at in (0..whole).step_by(S::LANES) {
                     let mut inputs = [simd.splat(0.0); T];
                     for t in 0..T {
@@ -211,7 +251,6 @@ impl<const R: usize, const T: usize> Kernel for Sized<'_, R, T> {
                         }
                     }
                 }
-                let rest = pass.plane - whole;
                 if rest > 0 {
                     let mut inputs = [simd.splat(0.0); T];
                     for t in 0..T {

@@ -5,6 +5,7 @@
 #![allow(unsafe_code)] // tiles are read and written by pointer
 
 pub(super) mod backward_weights;
+pub(super) mod batch;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -17,9 +18,9 @@ use std::ops::Range;
 use self::stage::Taps;
 use self::tile::{Finish, Strip, compute, most_rows};
 use self::weights::Weights;
-use crate::desc::{Conv, Map, Write};
+use crate::desc::{Conv, Write};
 use crate::dispatch::Isa;
-use crate::kernel::conv::pass;
+use crate::kernel::conv::{pass, turn_all};
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::post::Post;
 use crate::kernel::scratch;
@@ -65,17 +66,9 @@ pub(super) fn applies_backward(d: &Conv) -> bool {
 /// See [`super::backward_data`]; the lengths are checked.
 pub(super) fn backward_data(pass: pass::BackwardData<'_>, d_input: &mut [f32], scratch: &mut [f32]) {
     let pass::BackwardData { isa, d, n, weight, d_output, write } = pass;
-    let reach = |axis: usize| (d.window.kernel[axis] - 1) * d.window.dilation[axis];
-    let origin = |axis: usize| d.window.pad[axis] as isize - reach(axis) as isize;
-    let taps = Taps {
-        map: Map::new(d.output.c / d.groups, d.output.h, d.output.w),
-        kernel: d.window.kernel,
-        dilation: d.window.dilation,
-        origin: [origin(0), origin(1)],
-        grid: [d.input.h, d.input.w],
-    };
+    let taps = Taps::back(d);
     let channels = d.input.c / d.groups;
-    super::backward_data::turn_all(isa, d, weight, scratch);
+    turn_all(isa, d, weight, scratch);
     let weights = Weights { data: scratch, rows: channels, taps: taps.len() };
     let (post, add) = (Post::new(), write == Write::Add);
     Product { taps, n, groups: d.groups, channels, input: d_output, weights, post, add }.run(isa, d_input);
@@ -151,17 +144,15 @@ impl Task<'_> {
     fn rows<S: Simd>(&self, simd: S, stage: &stage::Stage, staged: &[f32], block: usize, rows: Range<usize>) {
         let Product { taps, groups, channels, weights, post, add, .. } = self.product;
         let (plane, width) = (self.product.plane(), taps.grid[1]);
-        let (weight, weight_step) = weights.of(self.map % groups, block, rows.start);
+        let (weight, step) = weights.of(self.map % groups, block, rows.start);
         let row = weights.rows(block).start + rows.start;
         let first = (self.map * channels + row) * plane + self.lines.start * width;
         // SAFETY: the first output is one of this sample and group.
         let output = unsafe { self.output.at(first) };
         let strip = Strip {
-            taps,
-            stage,
+            reach: taps.reach(stage, step),
             input: staged.as_ptr(),
             weight,
-            weight_step,
             finish: Finish::of(post, self.map % groups * channels + row, rows.len()),
             output,
             residual: match post.residual() {

@@ -6,7 +6,8 @@
 
 use std::ops::Range;
 
-use crate::desc::{Conv, Map};
+use super::tile::Reach;
+use crate::desc::{Conv, Map, Window};
 use crate::simd::Simd;
 
 /// A convolution at stride 1 as its outputs see it, one group of one sample after another.
@@ -46,11 +47,18 @@ impl Taps {
         }
     }
 
-    /// Where a tap of the first output stands in the stage.
-    pub(super) fn offset(&self, stage: &Stage, tap: usize) -> usize {
-        let [kernel_h, kernel_w] = self.kernel;
-        let (channel, kh, kw) = (tap / (kernel_h * kernel_w), tap / kernel_w % kernel_h, tap % kernel_w);
-        channel * self.channel(stage) + kh * self.down() + kw * self.across(stage)
+    /// The taps of the gradients by a convolution's inputs: the outputs that each went into, with as much padding as the
+    /// kernel reaches.
+    pub(super) fn back(d: &Conv) -> Self {
+        let Window { kernel, dilation, pad, .. } = d.window;
+        let origin = |axis: usize| pad[axis] as isize - ((kernel[axis] - 1) * dilation[axis]) as isize;
+        Taps {
+            map: Map::new(d.output.c / d.groups, d.output.h, d.output.w),
+            kernel,
+            dilation,
+            origin: [origin(0), origin(1)],
+            grid: [d.input.h, d.input.w],
+        }
     }
 
     /// Taps of all channels.
@@ -81,6 +89,13 @@ impl Taps {
     /// Distance between vertical taps.
     pub(super) fn down(&self) -> usize {
         self.dilation[0] * self.grid[1]
+    }
+
+    /// The taps of an output whose weights are `step` floats apart.
+    pub(super) fn reach(&self, stage: &Stage, step: usize) -> Reach {
+        let (channels, kernel) = (self.map.c, self.kernel);
+        let weight = [kernel[0] * kernel[1] * step, kernel[1] * step, step];
+        Reach { channels, kernel, input: [self.channel(stage), self.down(), self.across(stage)], weight }
     }
 
     /// Copies the rows of all channels of `input`, with zeros for padding.

@@ -8,7 +8,7 @@ use crate::kernel::conv::{pass, reference};
 use crate::kernel::post::Post;
 use crate::testing::{assert_close, uniform, widen};
 
-fn conv(
+pub(super) fn conv(
     [c, h, w]: [usize; 3],
     out: usize,
     kernel: [usize; 2],

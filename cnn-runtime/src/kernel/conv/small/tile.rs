@@ -2,7 +2,8 @@
 
 #![allow(clippy::needless_range_loop)] // rows and vectors of the tile are counted as in the formula
 
-use super::stage::{Stage, Taps};
+use std::mem::MaybeUninit;
+
 use crate::kernel::post::Post;
 use crate::simd::{Kernel, Simd};
 
@@ -24,18 +25,33 @@ const fn most_vectors<S: Simd>(rows: usize) -> usize {
     if vectors < VECTORS { vectors } else { VECTORS }
 }
 
+/// Outputs of a row that a tile of so many rows has at most.
+pub(super) const fn widest<S: Simd>(_: S, rows: usize) -> usize {
+    most_vectors::<S>(rows) * S::LANES
+}
+
+/// The taps of an output, and how far from one to the next: distances are those of channels, of vertical taps and of
+/// horizontal ones.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reach {
+    /// Channels that are read.
+    pub channels: usize,
+    /// Taps of each, in both directions.
+    pub kernel: [usize; 2],
+    /// Distances between inputs.
+    pub input: [usize; 3],
+    /// Distances between weights.
+    pub weight: [usize; 3],
+}
+
 /// The outputs of some channels at consecutive positions: what tiles are cut from.
-pub(super) struct Strip<'a> {
-    /// How inputs are found.
-    pub taps: &'a Taps,
-    /// The staged rows.
-    pub stage: &'a Stage,
-    /// The staged input of the first tap of the first output.
+pub(super) struct Strip {
+    /// What each reads.
+    pub reach: Reach,
+    /// The input of the first tap of the first output; those of the next outputs follow it.
     pub input: *const f32,
-    /// The weight of the first tap and row.
+    /// The weight of the first tap and row; rows are neighbours.
     pub weight: *const f32,
-    /// Distance between the weights of consecutive taps; rows are neighbours.
-    pub weight_step: usize,
     /// What is done to the sums.
     pub finish: Finish,
     /// The first output.
@@ -75,7 +91,7 @@ impl Finish {
 /// `1 <= rows <= most_rows`, and there is an output. The stage holds the taps of the outputs and a vector behind them,
 /// there is a weight for each tap and row, and the outputs can be written and nobody else does; the residual can be read
 /// where outputs are written.
-pub(super) unsafe fn compute<S: Simd>(simd: S, rows: usize, strip: &Strip<'_>) {
+pub(super) unsafe fn compute<S: Simd>(simd: S, rows: usize, strip: &Strip) {
     let vectors = strip.outputs.div_ceil(S::LANES);
     let tiles = vectors.div_ceil(most_vectors::<S>(rows));
     let width = vectors.div_ceil(tiles);
@@ -88,7 +104,7 @@ pub(super) unsafe fn compute<S: Simd>(simd: S, rows: usize, strip: &Strip<'_>) {
 
 /// Consecutive tiles of one size.
 struct Run<'a> {
-    strip: &'a Strip<'a>,
+    strip: &'a Strip,
     /// The first vector.
     first: usize,
     tiles: usize,
@@ -128,7 +144,10 @@ impl<const R: usize, const V: usize> Kernel for Sized<'_, R, V> {
     fn run<S: Simd>(self, simd: S) {
         let Run { strip, first, tiles } = self.0;
         let wide = V * S::LANES;
-        let (mut outputs, mut added) = ([0.0; ROWS * VECTORS * 16], [0.0; ROWS * VECTORS * 16]);
+        // Left as they are: clearing them costs as much as a small tile.
+        let mut outputs = MaybeUninit::<[f32; ROWS * VECTORS * 16]>::uninit();
+        let mut added = outputs;
+        let (outputs, added) = (outputs.as_mut_ptr().cast::<f32>(), added.as_mut_ptr().cast::<f32>());
         for at in (first * S::LANES..).step_by(wide).take(tiles) {
             let count = wide.min(strip.outputs - at);
             // SAFETY: `compute` was promised all that is read and written. The last tile may be wider than the outputs
@@ -144,12 +163,14 @@ impl<const R: usize, const V: usize> Kernel for Sized<'_, R, V> {
                     tile::<S, R, V>(simd, strip, input, target);
                 } else {
                     if let Some(residual) = target.residual {
-                        copy(R, count, (residual, strip.plane), (added.as_mut_ptr(), wide));
+                        // What lies beyond the outputs is added to lanes that nobody reads.
+                        added.write_bytes(0, R * wide);
+                        copy(R, count, (residual, strip.plane), (added, wide));
                     }
-                    let residual = target.residual.map(|_| added.as_ptr());
-                    let buffer = Target { output: outputs.as_mut_ptr(), residual, plane: wide };
+                    let residual = target.residual.map(|_| added.cast_const());
+                    let buffer = Target { output: outputs, residual, plane: wide };
                     tile::<S, R, V>(simd, strip, input, buffer);
-                    copy(R, count, (outputs.as_ptr(), wide), (target.output, strip.plane));
+                    copy(R, count, (outputs, wide), (target.output, strip.plane));
                 }
             }
         }
@@ -180,7 +201,7 @@ struct Target {
 /// # Safety
 /// As for [`compute`], for whole vectors.
 #[inline(always)]
-unsafe fn tile<S: Simd, const R: usize, const V: usize>(simd: S, strip: &Strip<'_>, input: *const f32, target: Target) {
+unsafe fn tile<S: Simd, const R: usize, const V: usize>(simd: S, strip: &Strip, input: *const f32, target: Target) {
     let Finish { factors, offsets, scaled, clamp } = &strip.finish;
     let mut sums = [[simd.splat(0.0); V]; R];
     for r in 0..R {
@@ -240,15 +261,16 @@ unsafe fn tile<S: Simd, const R: usize, const V: usize>(simd: S, strip: &Strip<'
 #[inline(always)]
 unsafe fn accumulate<S: Simd, const R: usize, const V: usize>(
     simd: S,
-    strip: &Strip<'_>,
+    strip: &Strip,
     input: *const f32,
     sums: &mut [[S::V; V]; R],
 ) {
-    let Strip { taps, stage, weight_step, mut weight, .. } = *strip;
-    let [kernel_h, kernel_w] = taps.kernel;
-    let (channel, down, across) = (taps.channel(stage), taps.down(), taps.across(stage));
-    let mut map = input;
-    for _ in 0..taps.map.c {
+    let Reach { channels, kernel, input: [channel, down, across], weight: [of_channel, of_row, step] } = strip.reach;
+    let [kernel_h, kernel_w] = kernel;
+    // One pointer walks over all weights, past those of taps that are left out.
+    let (row_end, channel_end) = (of_row - kernel_w * step, of_channel - kernel_h * of_row);
+    let (mut map, mut weight) = (input, strip.weight);
+    for _ in 0..channels {
         let mut row = map;
         for _ in 0..kernel_h {
             let mut input = row;
@@ -267,10 +289,12 @@ unsafe fn accumulate<S: Simd, const R: usize, const V: usize>(
                     }
                 }
                 input = input.wrapping_add(across);
-                weight = weight.wrapping_add(weight_step);
+                weight = weight.wrapping_add(step);
             }
             row = row.wrapping_add(down);
+            weight = weight.wrapping_add(row_end);
         }
         map = map.wrapping_add(channel);
+        weight = weight.wrapping_add(channel_end);
     }
 }

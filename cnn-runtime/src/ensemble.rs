@@ -6,8 +6,8 @@ use crate::data::{Dataset, Draw, check_input, fill_batch};
 use crate::error::Error;
 use crate::loss::class;
 use crate::metrics::{Evaluation, Tally};
-use crate::network::{self, Network};
-use crate::workspace::Workspace;
+use crate::network::Network;
+use crate::workspace::{Workspace, run_infer};
 
 /// Networks of one architecture whose probabilities, the softmax of their scores, are averaged (Krizhevsky et al. 2012,
 /// section 7: seven of them take AlexNet's error from 18.2 % to 15.4 %). Trained from other seeds they make other mistakes.
@@ -88,7 +88,7 @@ impl<N: Network> Ensemble<N> {
             for member in &self.members {
                 // A pass may write over its input.
                 workspace.samples_mut(n).copy_from_slice(images);
-                network::run_infer(member, workspace, n);
+                run_infer(member, workspace, n);
                 add_softmax(sum.view_mut(), workspace.rows(n).into_owned());
             }
             // The logarithms of probabilities are scores of the same probabilities.

@@ -42,6 +42,8 @@ pub struct ArenaPlan {
     pub per_sample: usize,
     /// Floats whatever the capacity.
     pub fixed: usize,
+    /// Most samples that pass through all layers together; those of a larger capacity do so in parts (inference only).
+    pub part: usize,
     /// Where the input is written.
     pub input: Slot,
     /// Where the output stands after a forward pass.
@@ -53,9 +55,53 @@ pub struct ArenaPlan {
 }
 
 impl ArenaPlan {
-    /// Floats of an arena for up to `capacity` samples.
+    /// Floats of the memory for up to `capacity` samples.
     pub const fn floats(&self, capacity: usize) -> usize {
-        self.per_sample * capacity + self.fixed
+        match self.parts(capacity) {
+            Some(Parts { inputs, outputs, arena, arenas }) => {
+                inputs.saturating_add(outputs).saturating_add(arena * arenas)
+            }
+            // An overflowing size becomes one that no allocator grants, rather than a small one.
+            None => self.per_sample.saturating_mul(capacity).saturating_add(self.fixed),
+        }
+    }
+
+    /// How the memory for up to `capacity` samples is divided, if they pass in parts.
+    pub(crate) const fn parts(&self, capacity: usize) -> Option<Parts> {
+        if capacity <= self.part {
+            return None;
+        }
+        let count = capacity.div_ceil(self.part);
+        Some(Parts {
+            inputs: in_lines(self.input.len.saturating_mul(capacity)),
+            outputs: in_lines(self.output.len.saturating_mul(capacity)),
+            arena: in_lines(self.per_sample * self.part + self.fixed),
+            arenas: if count < MOST_ARENAS { count } else { MOST_ARENAS },
+        })
+    }
+}
+
+/// Parts of a batch that are under way at once, at most.
+const MOST_ARENAS: usize = 16;
+
+/// The memory of inference in parts: all inputs, all outputs, then the arenas. In floats.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parts {
+    /// All inputs.
+    pub inputs: usize,
+    /// All outputs.
+    pub outputs: usize,
+    /// One arena.
+    pub arena: usize,
+    /// Arenas.
+    pub arenas: usize,
+}
+
+/// Floats rounded up to whole cache lines.
+const fn in_lines(floats: usize) -> usize {
+    match floats.checked_next_multiple_of(16) {
+        Some(floats) => floats,
+        None => floats,
     }
 }
 

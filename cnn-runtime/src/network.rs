@@ -14,10 +14,9 @@ use crate::inspect::Inspection;
 #[cfg(feature = "onnx")]
 use crate::onnx;
 use crate::params::Params;
-use crate::pool;
 #[cfg(feature = "safetensors")]
 use crate::weights::{Loader, Saver, Weights};
-use crate::workspace::{TrainWorkspace, Workspace};
+use crate::workspace::{TrainWorkspace, Workspace, run_infer};
 
 /// A network: sizes and passes emitted by `cnn!`, and everything built on them.
 ///
@@ -216,14 +215,6 @@ pub trait Network: Sized + Send + Sync + 'static {
     fn backward(&self, workspace: &mut TrainWorkspace<Self>) -> Result<(), Error> {
         workspace.run_backward(self)
     }
-}
-
-/// Inference of `n` samples that already stand in the workspace.
-pub(crate) fn run_infer<N: Network>(network: &N, workspace: &mut Workspace<N>, n: usize) {
-    let params = network.params();
-    let frame = Frame { kept: Some(params.kept()), ..workspace.frame(n) };
-    let arena = workspace.arena_mut();
-    pool::run(N::INFO, n, || N::infer(params.values(), params.state(), frame, arena));
 }
 
 #[cfg(test)]

@@ -46,6 +46,7 @@ static INFO: NetInfo = NetInfo {
     infer: ArenaPlan {
         per_sample: 32,
         fixed: 0,
+        part: usize::MAX,
         input: Slot::batch(0, IN),
         output: Slot::batch(16, OUT),
         d_output: Slot::fixed(0, 0),
@@ -54,6 +55,7 @@ static INFO: NetInfo = NetInfo {
     train: ArenaPlan {
         per_sample: 64,
         fixed: 16,
+        part: usize::MAX,
         input: Slot::batch(0, IN),
         output: Slot::batch(16, OUT),
         d_output: Slot::batch(32, OUT),

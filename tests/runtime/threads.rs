@@ -3,7 +3,7 @@
 use cnn_runtime::data::{Arrays, Dataset, HorizontalFlip, RandomCrop};
 use cnn_runtime::prelude::*;
 use cnn_runtime::testing::{assert_close, assert_same_bits, on_threads, uniform, widen};
-use ndarray::{Array4, Axis};
+use ndarray::{Array4, ArrayView4, Axis, s};
 use rayon::prelude::*;
 
 use crate::nets::{LeNet5, Residual};
@@ -85,7 +85,8 @@ fn any_number_of_threads_gives_the_same<N: Network>(batch: usize) {
 
 #[test]
 fn lenet5_is_the_same_on_any_number_of_threads() {
-    any_number_of_threads_gives_the_same::<LeNet5>(32);
+    // Two groups of samples and some more, each of which a thread takes through all layers.
+    any_number_of_threads_gives_the_same::<LeNet5>(41);
 }
 
 #[test]
@@ -141,6 +142,46 @@ fn a_sample_gives_nearly_the_same_in_a_large_batch() {
     assert_close("LeNet-5", &together, &widen(&alone), 1e-5);
     let [together, alone] = together_and_alone::<Residual>(21);
     assert_close("residual network", &together, &widen(&alone), 1e-5);
+}
+
+#[test]
+fn gradients_and_layers_are_the_same_in_a_group_of_samples_and_alone() {
+    let (n, mut net) = (19, LeNet5::new(6));
+    let samples = images::<LeNet5>(7, n);
+    let labels: Vec<usize> = (0..n).map(|i| i * 7 % 10).collect();
+    let mut gradients = |samples: ArrayView4<'_, f32>, labels: &[usize]| {
+        let mut train = net.train_workspace(samples.len_of(Axis(0)));
+        train.set_input_gradient(true);
+        net.forward_train(&mut train, samples, 0).unwrap();
+        train.loss(&SoftmaxCrossEntropy, labels).unwrap();
+        net.backward(&mut train).unwrap();
+        let names = LeNet5::INFO.tensors.iter().map(|tensor| tensor.name);
+        let all: Vec<Vec<f32>> = names.map(|name| train.gradient(name).unwrap().iter().copied().collect()).collect();
+        (all, train.input_gradient().unwrap().iter().copied().collect::<Vec<f32>>())
+    };
+    let (together, inputs) = gradients(samples.view(), &labels);
+    let alone: Vec<_> = (0..n).map(|i| gradients(samples.slice(s![i..=i, .., .., ..]), &labels[i..=i])).collect();
+    // The loss is the mean over the batch.
+    for (index, (got, tensor)) in together.iter().zip(LeNet5::INFO.tensors).enumerate() {
+        let mean = |at: usize| alone.iter().map(|(all, _)| f64::from(all[index][at])).sum::<f64>() / n as f64;
+        assert_close(tensor.name, got, &(0..got.len()).map(mean).collect::<Vec<_>>(), 1e-6);
+    }
+    let expected: Vec<f64> = alone.iter().flat_map(|(_, input)| input).map(|&g| f64::from(g) / n as f64).collect();
+    assert_close("input", &inputs, &expected, 1e-6);
+
+    let together = net.inspect_class(samples.view(), 3).unwrap();
+    for i in 0..n {
+        let alone = net.inspect_class(samples.slice(s![i..=i, .., .., ..]), 3).unwrap();
+        for layer in LeNet5::LAYERS {
+            let [a, b] =
+                [&together, &alone].map(|all| (all.output(layer.name).unwrap(), all.gradient(layer.name).unwrap()));
+            for (together, alone) in [(a.0, b.0), (a.1, b.1)] {
+                let together: Vec<f32> = together.index_axis(Axis(0), i).iter().copied().collect();
+                let alone: Vec<f64> = alone.iter().map(|&value| f64::from(value)).collect();
+                assert_close(&format!("{} of sample {i}", layer.name), &together, &alone, 1e-5);
+            }
+        }
+    }
 }
 
 #[test]

@@ -7,8 +7,8 @@ use ndarray::{ArrayView1, ArrayView2};
 use crate::data::{Dataset, Draw, check_input, fill_batch};
 use crate::error::Error;
 use crate::loss::{Labels, class, cross_entropy};
-use crate::network::{self, Network};
-use crate::workspace::Workspace;
+use crate::network::Network;
+use crate::workspace::{Workspace, run_infer};
 
 pub use confusion::Confusion;
 
@@ -96,7 +96,7 @@ pub fn evaluate<N: Network>(
     for first in (0..data.len()).step_by(workspace.capacity()) {
         let n = workspace.capacity().min(data.len() - first);
         fill_batch(data, |at| Draw::of(first + at), workspace.samples_mut(n), &mut labels[..n])?;
-        network::run_infer(network, workspace, n);
+        run_infer(network, workspace, n);
         for (at, scores) in workspace.rows(n).outer_iter().enumerate() {
             tally.add(scores, class(labels[at] as i128, first + at, scores.len())?);
         }

@@ -9,6 +9,7 @@
 
 mod crew;
 
+use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -60,7 +61,24 @@ pub(crate) fn share(tasks: usize, task: &(dyn Fn(usize) + Sync)) {
 
 /// Whether there is a second thread to share work with.
 pub(crate) fn is_wide() -> bool {
-    rayon::current_num_threads() > 1
+    !ALONE.get() && rayon::current_num_threads() > 1
+}
+
+thread_local! {
+    /// Whether what this thread does is shared with no other.
+    static ALONE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work` without sharing any of it: as one of several tasks that keep all threads busy.
+pub(crate) fn alone<R>(work: impl FnOnce() -> R) -> R {
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            ALONE.set(self.0);
+        }
+    }
+    let _before = Before(ALONE.replace(true));
+    work()
 }
 
 /// Runs `work`, which is going to share parts of itself, in a pool: at once if this thread belongs to one.

@@ -25,6 +25,7 @@ pub fn block(net: &Network) -> TokenStream {
         const PLAN: rt::ArenaPlan = rt::ArenaPlan {
             per_sample: 0,
             fixed: 0,
+            part: usize::MAX,
             input: NOTHING,
             output: NOTHING,
             d_output: NOTHING,

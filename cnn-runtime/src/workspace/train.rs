@@ -1,85 +1,20 @@
-//! The memory passes run in: made once, then used again and again without an allocation.
+//! The memory of training.
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem;
 
-use ndarray::{ArrayD, ArrayView2, ArrayView4, ArrayViewMut2, ArrayViewMut4};
+use ndarray::{ArrayD, ArrayView2, ArrayView4, ArrayViewMut2};
 
+use super::{check, copy_batch, rows};
 use crate::buffer::Buffer;
 use crate::error::Error;
 use crate::frame::{Frame, Probe};
-use crate::info::{ArenaPlan, NetInfo};
+use crate::info::ArenaPlan;
 use crate::loss::Loss;
 use crate::network::Network;
 use crate::params;
 use crate::pool;
-
-/// The memory for inference of batches of up to a fixed size. Made by [`Network::workspace`].
-pub struct Workspace<N> {
-    arena: Buffer,
-    capacity: usize,
-    network: PhantomData<fn() -> N>,
-}
-
-impl<N: Network> Workspace<N> {
-    pub(crate) fn new(capacity: usize) -> Self {
-        let capacity = capacity.max(1);
-        Workspace { arena: arena(&N::INFO.infer, capacity), capacity, network: PhantomData }
-    }
-
-    /// Samples a batch may have at most.
-    pub fn capacity(&self) -> usize {
-        self.capacity
-    }
-
-    /// Bytes allocated: what the network's `infer_bytes` says of this capacity.
-    pub fn bytes(&self) -> usize {
-        self.arena.bytes()
-    }
-
-    pub(crate) fn frame(&self, n: usize) -> Frame<'static> {
-        Frame::new(&N::INFO.infer, n, self.capacity)
-    }
-
-    pub(crate) fn arena_mut(&mut self) -> &mut [f32] {
-        &mut self.arena
-    }
-
-    /// Copies one image in.
-    pub(crate) fn fill_one(&mut self, image: &N::Input) {
-        self.samples_mut(1).copy_from_slice(bytemuck::cast_slice(std::slice::from_ref(image)));
-    }
-
-    /// Checks a batch, copies it in, and returns its size.
-    pub(crate) fn fill(&mut self, batch: ArrayView4<'_, f32>) -> Result<usize, Error> {
-        let n = check(N::INFO, self.capacity, &batch)?;
-        copy_batch(batch, self.samples_mut(n));
-        Ok(n)
-    }
-
-    /// Where the first `n` samples of the input stand.
-    pub(crate) fn samples_mut(&mut self, n: usize) -> &mut [f32] {
-        let range = self.frame(n).range(N::INFO.infer.input);
-        &mut self.arena[range]
-    }
-
-    /// The result of the one image that went forward.
-    pub(crate) fn one(&self) -> &N::Output {
-        bytemuck::from_bytes(bytemuck::cast_slice(&self.arena[self.frame(1).range(N::INFO.infer.output)]))
-    }
-
-    /// The results of the `n` samples that went forward.
-    pub(crate) fn rows(&self, n: usize) -> ArrayView2<'_, f32> {
-        rows(&N::INFO.infer, n, &self.arena[self.frame(n).range(N::INFO.infer.output)])
-    }
-}
-
-impl<N> fmt::Debug for Workspace<N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Workspace").field("capacity", &self.capacity).field("bytes", &self.arena.bytes()).finish()
-    }
-}
 
 /// How far a training step has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +53,7 @@ impl<N: Network> TrainWorkspace<N> {
     pub(crate) fn new(capacity: usize) -> Self {
         let capacity = capacity.max(1);
         TrainWorkspace {
-            arena: arena(&N::INFO.train, capacity),
+            arena: Buffer::zeroed(N::INFO.train.floats(capacity)),
             gradients: Buffer::zeroed(N::INFO.param_floats),
             capacity,
             stage: Stage::Idle,
@@ -318,42 +253,6 @@ impl<N> fmt::Debug for TrainWorkspace<N> {
             .field("stage", &self.stage)
             .finish()
     }
-}
-
-/// The memory of `plan` for up to `capacity` samples.
-fn arena(plan: &ArenaPlan, capacity: usize) -> Buffer {
-    // An overflowing size becomes one that no allocator grants, rather than a small one.
-    let floats = plan.per_sample.saturating_mul(capacity).saturating_add(plan.fixed);
-    Buffer::zeroed(floats)
-}
-
-/// Holds a batch against the network's input and the workspace's capacity; returns its size.
-fn check(info: &'static NetInfo, capacity: usize, batch: &ArrayView4<'_, f32>) -> Result<usize, Error> {
-    let (n, c, h, w) = batch.dim();
-    if [c, h, w] != info.input {
-        return Err(Error::InputShape { network: info.name, expected: info.input, found: [n, c, h, w] });
-    }
-    if n == 0 {
-        return Err(Error::EmptyBatch { network: info.name });
-    }
-    if n > capacity {
-        return Err(Error::BatchTooLarge { network: info.name, capacity, found: n });
-    }
-    Ok(n)
-}
-
-/// Copies a batch of any strides into NCHW order.
-fn copy_batch(batch: ArrayView4<'_, f32>, samples: &mut [f32]) {
-    match batch.as_slice() {
-        Some(values) => samples.copy_from_slice(values),
-        None => {
-            ArrayViewMut4::from_shape(batch.dim(), samples).expect("the slot is as long as the batch").assign(&batch)
-        }
-    }
-}
-
-fn rows<'a>(plan: &ArenaPlan, n: usize, values: &'a [f32]) -> ArrayView2<'a, f32> {
-    ArrayView2::from_shape((n, plan.output.len), values).expect("the slot is as long as the batch")
 }
 
 fn rows_mut<'a>(plan: &ArenaPlan, n: usize, values: &'a mut [f32]) -> ArrayViewMut2<'a, f32> {

@@ -8,6 +8,9 @@ use crate::ir::{Graph, Op, ValueId};
 /// Most elements of a sample: a group of them stays in a second-level cache.
 const MOST_ELEMENTS: usize = 1 << 14;
 
+/// Channels on both sides from which Winograd's way saves more than idle lanes cost.
+const LEAST_OF_WINOGRAD: usize = 24;
+
 /// The choice of [`Order::Chwn16`].
 pub(super) struct Groups<'a> {
     pub(super) graph: &'a Graph,
@@ -19,11 +22,13 @@ impl Groups<'_> {
     /// Whether a layer is a convolution that gains by groups on either side.
     fn gains(&self, index: usize) -> bool {
         let node = &self.graph.nodes[index];
-        let Op::Conv { window, groups: 1, .. } = node.op else { return false };
+        let Op::Conv { window, groups: 1, direct, .. } = node.op else { return false };
         let ends = [node.inputs[0], index + 1];
-        let output = node.output.to_map();
+        let [input, output] = ends.map(|value| self.graph.shape(value).to_map());
+        let winograd = !direct && window.kernel == [3, 3] && input.c.min(output.c) >= LEAST_OF_WINOGRAD;
         // A kernel that covers the whole input makes a fully connected layer.
-        window.stride == [1, 1]
+        !winograd
+            && window.stride == [1, 1]
             && output.h * output.w > 1
             && ends.into_iter().all(|value| self.orders[value] == Order::Nchw)
     }

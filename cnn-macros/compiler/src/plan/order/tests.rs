@@ -257,6 +257,18 @@ fn blocks_come_before_groups() {
 }
 
 #[test]
+fn what_winograd_serves_better_has_no_groups() {
+    for (channels, expected) in [(23, true), (24, false)] {
+        let mut net = Builder::new(1, 9, 9);
+        let x = net.conv(0, channels, 5, 1, 0, 1);
+        let x = net.conv(x, 25, 3, 1, 1, 1);
+        let x = net.max_pool(x, 2, 2);
+        net.fc(x, 5);
+        assert_eq!(grouped(net.graph())[2], expected, "{channels} channels");
+    }
+}
+
+#[test]
 fn a_sample_that_is_large_stands_alone() {
     for (size, expected) in [(52, true), (53, false)] {
         let mut net = Builder::new(1, size, size);

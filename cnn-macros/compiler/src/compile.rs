@@ -18,6 +18,8 @@ pub struct Compiled {
     pub tape: Tape,
     /// The order of each value in memory.
     pub orders: Vec<Order>,
+    /// The most samples that are inferred together, if not all of a batch are.
+    pub part: Option<usize>,
     /// The arena of inference.
     pub infer: Plan,
     /// The arena of training.
@@ -32,11 +34,12 @@ pub fn compile(graph: &Graph) -> Result<Compiled, Overflow> {
     let costs = count(graph)?;
     let tape = differentiate(graph);
     Ok(Compiled {
-        costs,
         layout: Layout::of(graph),
         orders: orders(graph),
+        part: plan::part::part(costs.total),
         infer: plan::inference(graph, &tape),
         train: plan::training(graph, &tape),
         tape,
+        costs,
     })
 }

@@ -5,7 +5,6 @@ use quote::{format_ident, quote};
 
 use super::Context;
 use super::literal::int;
-use crate::plan::order::{GROUP, Order};
 use crate::plan::storage::BufferId;
 use crate::plan::{Buffer, Plan, Purpose};
 
@@ -88,10 +87,8 @@ pub fn plans(context: &Context<'_>) -> TokenStream {
     let plans = [(Arena::Infer, "INFER"), (Arena::Train, "TRAIN")].map(|(arena, name)| {
         let (plan, name) = (context.plan(arena), format_ident!("{name}"));
         let (per_sample, fixed) = (int(plan.per_sample), int(plan.fixed));
-        // A network whose samples stand in groups is small: a thread takes one through all layers.
-        let is_grouped = context.compiled.orders.contains(&Order::Chwn16);
-        let group = int(GROUP);
-        let part = if arena == Arena::Infer && is_grouped { quote!(#group) } else { quote!(usize::MAX) };
+        let part = context.compiled.part.filter(|_| arena == Arena::Infer).map(int);
+        let part = part.map_or(quote!(usize::MAX), |part| quote!(#part));
         let input = context.slot(arena, plan.value[0]);
         let output = context.slot(arena, plan.value[context.graph.nodes.len()]);
         let tape = &context.compiled.tape;

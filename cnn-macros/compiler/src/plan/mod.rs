@@ -2,7 +2,7 @@
 //!
 //! [`fuse`] decides which layers are done by the one before them, [`storage`] which values share a buffer, `lifetime`
 //! when each buffer is live, [`alloc`] where it stands.
-//! Inference and training have a plan each.
+//! Inference and training have a plan each. [`part`] says how many samples are inferred together.
 //!
 //! [`order`] decides, for both, in which order the elements of each value stand in its buffer. Whatever shares a buffer
 //! has one order: what works in place or is fused into another layer keeps its input's, and a value that is read as one of
@@ -13,6 +13,7 @@ pub mod alloc;
 pub mod fuse;
 mod lifetime;
 pub mod order;
+pub mod part;
 pub mod storage;
 
 use crate::backward::Tape;

@@ -20,9 +20,6 @@ pub enum Order {
     Chwn16,
 }
 
-/// Samples of a group of [`Order::Chwn16`].
-pub const GROUP: usize = 16;
-
 /// How a layer's input and output depend on each other in whether they leave NCHW.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Bond {

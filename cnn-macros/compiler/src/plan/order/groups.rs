@@ -8,6 +8,9 @@ use crate::ir::{Graph, Op, ValueId};
 /// Most elements of a sample: a group of them stays in a second-level cache.
 const MOST_ELEMENTS: usize = 1 << 14;
 
+/// Most weights of a convolution: their gradient has a vector for each while it is summed up.
+const MOST_WEIGHTS: usize = 1 << 16;
+
 /// Channels on both sides from which Winograd's way saves more than idle lanes cost.
 const LEAST_OF_WINOGRAD: usize = 24;
 
@@ -26,8 +29,10 @@ impl Groups<'_> {
         let ends = [node.inputs[0], index + 1];
         let [input, output] = ends.map(|value| self.graph.shape(value).to_map());
         let winograd = !direct && window.kernel == [3, 3] && input.c.min(output.c) >= LEAST_OF_WINOGRAD;
+        let weights = input.c * output.c * window.kernel[0] * window.kernel[1];
         // A kernel that covers the whole input makes a fully connected layer.
         !winograd
+            && weights <= MOST_WEIGHTS
             && window.stride == [1, 1]
             && output.h * output.w > 1
             && ends.into_iter().all(|value| self.orders[value] == Order::Nchw)

@@ -269,6 +269,18 @@ fn what_winograd_serves_better_has_no_groups() {
 }
 
 #[test]
+fn many_weights_have_no_groups() {
+    for (kernel, expected) in [(5, true), (7, false)] {
+        let mut net = Builder::new(1, 11, 11);
+        let x = net.conv(0, 50, 5, 1, 0, 1);
+        let x = net.conv(x, 50, kernel, 1, 3, 1);
+        let x = net.max_pool(x, 2, 2);
+        net.fc(x, 5);
+        assert_eq!(grouped(net.graph())[2], expected, "{kernel}x{kernel}");
+    }
+}
+
+#[test]
 fn a_sample_that_is_large_stands_alone() {
     for (size, expected) in [(52, true), (53, false)] {
         let mut net = Builder::new(1, size, size);

@@ -266,3 +266,35 @@ pub(crate) fn unknown_layer(network: &'static NetInfo, name: &str) -> Error {
     let known = known(network.layers.iter().map(|layer| layer.name));
     Error::UnknownLayer { network: network.name, name: name.to_owned(), known }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAN: ArenaPlan = ArenaPlan {
+        per_sample: 100,
+        fixed: 7,
+        part: 16,
+        input: Slot::batch(0, 5),
+        output: Slot::batch(16, 3),
+        d_output: Slot::batch(0, 0),
+        d_input: Slot::batch(0, 0),
+    };
+
+    #[test]
+    fn a_batch_in_parts_has_all_inputs_and_outputs_and_some_arenas() {
+        assert_eq!(PLAN.floats(16), 16 * 100 + 7);
+        // 17 inputs and outputs, in whole cache lines, and two arenas.
+        assert_eq!(PLAN.floats(17), 96 + 64 + 2 * 1616);
+        // However large the batch is, no more than 16 parts are under way.
+        assert_eq!(PLAN.floats(1600), 8000 + 4800 + 16 * 1616);
+        assert_eq!(ArenaPlan { part: usize::MAX, ..PLAN }.floats(17), 1707);
+    }
+
+    #[test]
+    fn sizes_that_overflow_are_too_large_and_not_too_small() {
+        for part in [16, usize::MAX] {
+            assert!(ArenaPlan { part, ..PLAN }.floats(usize::MAX) > usize::MAX / 2);
+        }
+    }
+}

@@ -145,9 +145,10 @@ const STEPS: [(&str, usize); 5] = [
 pub fn all() -> impl Iterator<Item = (&'static str, Layer)> {
     let convs = CONVS.map(|row| (row.0, Layer::Conv(conv(row))));
     let fcs = FCS.map(|(nets, inputs, outputs)| (nets, Layer::Fc(Fc { inputs, outputs })));
-    let max_pools = MAX_POOLS
-        .map(|(nets, c, size, kernel, stride, pad)| (nets, Layer::MaxPool(window([c, size], kernel, stride, pad))));
-    let avg_pools = AVG_POOLS.map(|(nets, c, size)| (nets, Layer::AvgPool(window([c, size], size, size, 0))));
+    let max_pools = MAX_POOLS.map(|(nets, c, size, kernel, stride, pad)| {
+        (nets, Layer::MaxPool(window(nets, [c, size], kernel, stride, pad)))
+    });
+    let avg_pools = AVG_POOLS.map(|(nets, c, size)| (nets, Layer::AvgPool(window(nets, [c, size], size, size, 0))));
     let lrns = LRNS.map(|(nets, c, size)| (nets, Layer::Lrn(lrn(c, size))));
     let norms = NORMED.map(|(nets, c, size)| (nets, Layer::BatchNorm(batch_norm(c, size))));
     let relu = |(nets, c, size)| (nets, Layer::Relu(Map::new(c, size, size)));
@@ -160,8 +161,7 @@ pub fn all() -> impl Iterator<Item = (&'static str, Layer)> {
 
 fn conv((networks, channels, size, out, kernel, stride, pad, groups): ConvRow) -> Conv {
     let outputs = (size + 2 * pad - kernel) / stride + 1;
-    // No convolution reads what LeNet's second one makes.
-    let map = if networks == "lenet5" { Map::new } else { map };
+    let map = maps_of(networks);
     Conv {
         input: map(channels, size, size),
         output: map(out, outputs, outputs),
@@ -176,7 +176,18 @@ fn map(c: usize, h: usize, w: usize) -> Map {
     if c.is_multiple_of(Order::BLOCK) && h * w > 1 { Map::blocked(c, h, w) } else { Map::new(c, h, w) }
 }
 
-fn window([c, size]: [usize; 2], kernel: usize, stride: usize, pad: usize) -> Pool {
+/// As [`map`], in LeNet-5: samples in groups, but for the network's input and what fully connected layers read.
+fn lenet5_map(c: usize, h: usize, w: usize) -> Map {
+    if [[1, 28, 28], [16, 5, 5]].contains(&[c, h, w]) { Map::new(c, h, w) } else { Map::batched(c, h, w) }
+}
+
+/// How the maps of a network stand.
+fn maps_of(networks: &str) -> fn(usize, usize, usize) -> Map {
+    if networks == "lenet5" { lenet5_map } else { map }
+}
+
+fn window(networks: &str, [c, size]: [usize; 2], kernel: usize, stride: usize, pad: usize) -> Pool {
+    let map = maps_of(networks);
     let plain = pool([c, size, size], [kernel; 2], [stride; 2], [1, 1], [pad; 4]);
     let [input, output] = [plain.input, plain.output].map(|Map { c, h, w, .. }| map(c, h, w));
     Pool { input, output, ..plain }

@@ -233,6 +233,20 @@ mod tests {
     }
 
     #[test]
+    fn work_alone_is_not_shared_and_a_panic_ends_that_too() {
+        on_threads(2, || {
+            assert!(is_wide());
+            alone(|| {
+                alone(|| assert!(!is_wide()));
+                assert!(!is_wide(), "one within the other");
+            });
+            assert!(is_wide());
+            assert!(panic::catch_unwind(|| alone(|| panic!("on purpose"))).is_err());
+            assert!(is_wide());
+        });
+    }
+
+    #[test]
     fn work_may_enter_again() {
         assert_eq!(enter(|| enter(|| rayon::join(|| 1, || 2))), (1, 2));
     }

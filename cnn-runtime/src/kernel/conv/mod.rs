@@ -86,8 +86,11 @@ pub(super) fn accumulate(d: &Conv, n: usize, input: &[f32], weight: &[f32], outp
 pub fn direct(d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
     check(d, n, input, weight, output);
     post.check(d.output.c, output.len());
-    if n > 0 {
-        direct_on(pass::Forward { isa: Isa::active(), d, n, input, weight, post, write: Write::Set }, output);
+    let pass = pass::Forward { isa: Isa::active(), d, n, input, weight, post, write: Write::Set };
+    if d.is_batched() {
+        small::batch::forward(pass, output);
+    } else if n > 0 {
+        direct_on(pass, output);
     }
 }
 

@@ -87,7 +87,7 @@ impl Tile {
     }
 
     /// Whether tiles of this size can compute the convolution at all, and may: its kernel at stride 1, neither dilated nor
-    /// in groups, not [`direct`](Conv::direct), padded by less than a kernel, both sides in one order. Without blocks of
+    /// in groups, not [`direct`](Conv::direct), padded by less than a kernel, both sides NCHW or in blocks. Without blocks of
     /// channels, outputs are wider than 4 for `F4` and than 6 for `F2`, and there is no `F2Of5`.
     pub const fn fits(self, d: &Conv) -> bool {
         let Window { kernel, stride, dilation, pad } = d.window;
@@ -101,7 +101,7 @@ impl Tile {
             Tile::F2Of5 => false,
         };
         let order = if d.input.is_blocked() { d.output.is_blocked() } else { wide && !d.output.is_blocked() };
-        kh == taps && kw == taps && one && padded && order && !d.direct
+        kh == taps && kw == taps && one && padded && order && !d.is_batched() && !d.direct
     }
 }
 

@@ -1,8 +1,8 @@
 //! The order in which each value stands in memory: NCHW, its channels in blocks of sixteen, or samples in groups of sixteen.
 //!
 //! A layer reads and writes some orders and not others, and often has the same one on all sides. Values that must have one
-//! order make a class, and a class leaves NCHW unless something in it cannot, or nothing is gained by it. [`blocks`] are
-//! chosen first; what they leave may stand in [`groups`].
+//! order make a class, and a class leaves NCHW unless something in it cannot, or nothing is gained by it. `blocks` are
+//! chosen first; what they leave may stand in `groups`.
 
 mod blocks;
 mod groups;

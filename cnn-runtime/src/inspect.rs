@@ -147,14 +147,9 @@ impl Probe for Seen {
 /// A copy of values of this shape, brought into NCHW order.
 fn plain(shape: &[usize], order: Order, values: &[f32]) -> Vec<f32> {
     match (order, shape) {
-        (Order::Nchw16c, &[n, c, h, w]) => {
+        (Order::Nchw16c | Order::Chwn16, &[n, c, h, w]) => {
             let mut plain = vec![0.0; values.len()];
-            order::change(&Map::blocked(c, h, w), n, values, &mut plain);
-            plain
-        }
-        (Order::Chwn16, &[n, c, h, w]) => {
-            let mut plain = vec![0.0; values.len()];
-            order::change(&Map::batched(c, h, w), n, values, &mut plain);
+            order::change(&Map { c, h, w, order }, n, values, &mut plain);
             plain
         }
         _ => values.to_vec(),

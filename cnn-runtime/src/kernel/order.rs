@@ -4,7 +4,7 @@ use super::pieces::{each, part};
 use super::scratch::{self, Use};
 use super::sixteen::{Lanes, vectors, vectors_mut};
 use super::wide::wide;
-use crate::desc::{Map, Order};
+use crate::desc::{Map, Order, Pool};
 
 /// Positions that are moved together: their block of channels fills the first-level cache in part only.
 const POSITIONS: usize = 64;
@@ -46,7 +46,7 @@ fn regroup(map: &Map, n: usize, from: &[f32], to: &mut [f32], turn: impl Fn(usiz
 }
 
 /// Has `write` write whole groups of samples, which stand as `map` says once they are written.
-pub(crate) fn write_groups(map: &Map, to: &mut [f32], write: impl FnOnce(&mut [f32])) {
+fn write_groups(map: &Map, to: &mut [f32], write: impl FnOnce(&mut [f32])) {
     if map.is_batched() || to.is_empty() {
         return write(to);
     }
@@ -56,13 +56,48 @@ pub(crate) fn write_groups(map: &Map, to: &mut [f32], write: impl FnOnce(&mut [f
 }
 
 /// Has `read` read whole groups of samples, which stand as `map` says.
-pub(crate) fn read_groups(map: &Map, from: &[f32], read: impl FnOnce(&[f32])) {
+fn read_groups(map: &Map, from: &[f32], read: impl FnOnce(&[f32])) {
     if map.is_batched() || from.is_empty() {
         return read(from);
     }
     let mut groups = scratch::lend(Use::Changed, from.len());
     group(map, from.len() / map.len(), from, &mut groups);
     read(&groups);
+}
+
+/// Runs a pooling layer whose inputs stand in groups: `run` on the groups, as samples with their channels in blocks, and on
+/// the samples behind them in NCHW order. `places` has one for each output, or none.
+pub(crate) fn pool_groups(
+    d: &Pool,
+    n: usize,
+    input: &[f32],
+    output: &mut [f32],
+    places: &mut [u16],
+    run: impl Fn(&Pool, usize, &[f32], &mut [f32], &mut [u16]),
+) {
+    let grouped = Order::grouped(n);
+    let (input, last_input) = input.split_at(grouped * d.input.len());
+    let (output, last_output) = output.split_at_mut(grouped * d.output.len());
+    let (places, last_places) = places.split_at_mut(output.len().min(places.len()));
+    write_groups(&d.output, output, |output| run(&d.group(), grouped / Order::BLOCK, input, output, places));
+    run(&d.plain(), n - grouped, last_input, last_output, last_places);
+}
+
+/// As [`pool_groups`], from the gradients by the outputs to those by the inputs.
+pub(crate) fn pool_groups_backward(
+    d: &Pool,
+    n: usize,
+    places: &[u16],
+    d_output: &[f32],
+    d_input: &mut [f32],
+    run: impl Fn(&Pool, usize, &[u16], &[f32], &mut [f32]),
+) {
+    let grouped = Order::grouped(n);
+    let (d_output, last_d_output) = d_output.split_at(grouped * d.output.len());
+    let (d_input, last_d_input) = d_input.split_at_mut(grouped * d.input.len());
+    let (places, last_places) = places.split_at(d_output.len().min(places.len()));
+    read_groups(&d.output, d_output, |d_output| run(&d.group(), grouped / Order::BLOCK, places, d_output, d_input));
+    run(&d.plain(), n - grouped, last_places, last_d_output, last_d_input);
 }
 
 /// Has `write` write a block of channels as vectors, which stand as `map` says once they are written: one block of a map

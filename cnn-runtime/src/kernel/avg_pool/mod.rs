@@ -12,11 +12,11 @@ use std::ops::Range;
 use self::blocked::{Block, Spread};
 use super::axis::{Axis, NARROW, block_lens, check_pool};
 use super::lanes::sum;
-use super::order::{read_block, read_groups, write_block, write_groups};
+use super::order::{pool_groups, pool_groups_backward, read_block, write_block};
 use super::pieces::{each, part, put};
 use super::sixteen::{vectors, vectors_mut};
 use super::wide::wide;
-use crate::desc::{Order, Pool, Write};
+use crate::desc::{Pool, Write};
 use crate::dispatch::Isa;
 
 /// The mean of each window.
@@ -38,13 +38,9 @@ pub fn backward(d: &Pool, n: usize, d_output: &[f32], d_input: &mut [f32], write
 fn forward_on(isa: Isa, d: &Pool, n: usize, input: &[f32], output: &mut [f32]) {
     check_pool("avg_pool", d, n, input.len(), output.len());
     if d.input.is_batched() {
-        let grouped = Order::grouped(n);
-        let (input, last_input) = input.split_at(grouped * d.input.len());
-        let (output, last_output) = output.split_at_mut(grouped * d.output.len());
-        write_groups(&d.output, output, |output| {
-            forward_on(isa, &d.group(), grouped / Order::BLOCK, input, output);
+        return pool_groups(d, n, input, output, &mut [], |d, n, input, output, _| {
+            forward_on(isa, d, n, input, output)
         });
-        return forward_on(isa, &d.plain(), n - grouped, last_input, last_output);
     }
     let walk = Walk::new(d);
     if d.input.is_blocked() {
@@ -66,13 +62,9 @@ fn forward_on(isa: Isa, d: &Pool, n: usize, input: &[f32], output: &mut [f32]) {
 fn backward_on(isa: Isa, d: &Pool, n: usize, d_output: &[f32], d_input: &mut [f32], write: Write) {
     check_pool("avg_pool", d, n, d_input.len(), d_output.len());
     if d.input.is_batched() {
-        let grouped = Order::grouped(n);
-        let (d_output, last_d_output) = d_output.split_at(grouped * d.output.len());
-        let (d_input, last_d_input) = d_input.split_at_mut(grouped * d.input.len());
-        read_groups(&d.output, d_output, |d_output| {
-            backward_on(isa, &d.group(), grouped / Order::BLOCK, d_output, d_input, write);
+        return pool_groups_backward(d, n, &[], d_output, d_input, |d, n, _, d_output, d_input| {
+            backward_on(isa, d, n, d_output, d_input, write);
         });
-        return backward_on(isa, &d.plain(), n - grouped, last_d_output, last_d_input, write);
     }
     let walk = Walk::new(d);
     if d.input.is_blocked() {

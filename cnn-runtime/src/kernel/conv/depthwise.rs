@@ -8,7 +8,6 @@ mod tests;
 use std::ops::Range;
 
 use crate::desc::{Conv, Write};
-use crate::dispatch::Isa;
 use crate::kernel::conv::pass;
 use crate::kernel::parallel::{self, Shared};
 use crate::kernel::post::Post;
@@ -245,9 +244,10 @@ impl Kernel for BackwardData<'_> {
 }
 
 /// See [`super::backward_weights`].
-pub(super) fn backward_weights(isa: Isa, d: &Conv, n: usize, input: &[f32], d_output: &[f32], d_weight: &mut [f32]) {
+pub(super) fn backward_weights(pass: pass::BackwardWeights<'_>, d_weight: &mut [f32]) {
+    let pass::BackwardWeights { isa, d, n, input, d_output } = pass;
     if blocked::applies(d) {
-        return blocked::backward_weights(isa, d, n, input, d_output, d_weight);
+        return blocked::backward_weights(pass, d_weight);
     }
     let taps = d.taps();
     let d_weight = Shared::new(d_weight);

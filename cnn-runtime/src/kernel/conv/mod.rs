@@ -124,7 +124,7 @@ pub fn backward_weights(
     d_weight: &mut [f32],
     d_bias: Option<&mut [f32]>,
 ) {
-    backward_weights_on(Isa::active(), d, n, input, d_output, d_weight, d_bias);
+    backward_weights_on(pass::BackwardWeights { isa: Isa::active(), d, n, input, d_output }, d_weight, d_bias);
 }
 
 /// The gradient by a bias of `outputs`, whose gradient is `d_output`: sums over the planes of `n` samples.
@@ -207,19 +207,12 @@ fn backward_data_on(pass: pass::BackwardData<'_>, d_input: &mut [f32], scratch: 
     }
 }
 
-fn backward_weights_on(
-    isa: Isa,
-    d: &Conv,
-    n: usize,
-    input: &[f32],
-    d_output: &[f32],
-    d_weight: &mut [f32],
-    d_bias: Option<&mut [f32]>,
-) {
+fn backward_weights_on(pass: pass::BackwardWeights<'_>, d_weight: &mut [f32], d_bias: Option<&mut [f32]>) {
+    let pass::BackwardWeights { isa, d, n, input, d_output } = pass;
     check(d, n, input, d_weight, d_output);
     assert!(d_bias.as_ref().is_none_or(|bias| bias.len() == d.output.c), "one bias per output channel");
     if d.is_batched() {
-        return small::batch::backward_weights(isa, d, n, input, d_output, d_weight, d_bias);
+        return small::batch::backward_weights(pass, d_weight, d_bias);
     }
     if let Some(d_bias) = d_bias {
         backward_weights::bias(isa, d.output, n, d_output, d_bias);
@@ -227,11 +220,11 @@ fn backward_weights_on(
     if n == 0 {
         d_weight.fill(0.0);
     } else if d.is_depthwise() {
-        depthwise::backward_weights(isa, d, n, input, d_output, d_weight);
+        depthwise::backward_weights(pass, d_weight);
     } else if d.is_plain() && small::backward_weights::applies(d) {
-        small::backward_weights::run(isa, d, n, input, d_output, d_weight);
+        small::backward_weights::run(pass, d_weight);
     } else {
-        backward_weights::run(isa, d, n, input, d_output, d_weight);
+        backward_weights::run(pass, d_weight);
     }
 }
 

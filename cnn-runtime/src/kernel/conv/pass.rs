@@ -27,3 +27,13 @@ pub(super) struct BackwardData<'a> {
     pub d_output: &'a [f32],
     pub write: Write,
 }
+
+/// From `n` samples of the input and the gradients by their outputs to those by the weights, which are overwritten.
+#[derive(Clone, Copy)]
+pub(super) struct BackwardWeights<'a> {
+    pub isa: Isa,
+    pub d: &'a Conv,
+    pub n: usize,
+    pub input: &'a [f32],
+    pub d_output: &'a [f32],
+}

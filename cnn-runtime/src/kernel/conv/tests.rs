@@ -186,7 +186,8 @@ pub(super) fn check_backward_weights(isa: Isa, d: &Conv, n: usize) {
     let (mut weight, mut bias) = (vec![f32::NAN; d.weight_len()], vec![f32::NAN; d.output.c]);
     let (mut d_weight, mut d_bias) = (vec![0.0; weight.len()], vec![0.0; bias.len()]);
     let (from, gradients) = (stored(&d.input, n, &input), stored(&d.output, n, &d_output));
-    backward_weights_on(isa, d, n, &from, &gradients, &mut weight, Some(&mut bias));
+    let pass = pass::BackwardWeights { isa, d, n, input: &from, d_output: &gradients };
+    backward_weights_on(pass, &mut weight, Some(&mut bias));
     reference::backward_weights(d, n, &widen(&input), &widen(&d_output), &mut d_weight, Some(&mut d_bias));
     let (weight, terms) = (plain(d, &weight), n * d.output.plane());
     assert_close(&format!("d_weight of {n} x {d:?} on {isa:?}"), &weight, &d_weight, tolerance(terms));

@@ -13,10 +13,10 @@ use self::blocked::{Block, Scatter};
 use self::rows::Rows;
 use self::walk::Walk;
 use super::axis::{block_lens, check_pool};
-use super::order::{read_block, read_groups, write_block, write_groups};
+use super::order::{pool_groups, pool_groups_backward, read_block, write_block};
 use super::pieces::{each, each2, part};
 use super::sixteen::{vectors, vectors_mut};
-use crate::desc::{Order, Pool, Write};
+use crate::desc::{Pool, Write};
 use crate::dispatch::Isa;
 
 /// The largest value of each window.
@@ -49,14 +49,9 @@ fn backward_on(isa: Isa, d: &Pool, n: usize, argmax: &[u16], d_output: &[f32], d
     check_pool("max_pool", d, n, d_input.len(), d_output.len());
     assert_eq!(argmax.len(), d_output.len(), "max_pool: gradient by the output and argmax");
     if d.input.is_batched() {
-        let grouped = Order::grouped(n);
-        let (argmax, last_argmax) = argmax.split_at(grouped * d.output.len());
-        let (d_output, last_d_output) = d_output.split_at(grouped * d.output.len());
-        let (d_input, last_d_input) = d_input.split_at_mut(grouped * d.input.len());
-        read_groups(&d.output, d_output, |d_output| {
-            backward_on(isa, &d.group(), grouped / Order::BLOCK, argmax, d_output, d_input, write);
+        return pool_groups_backward(d, n, argmax, d_output, d_input, |d, n, argmax, d_output, d_input| {
+            backward_on(isa, d, n, argmax, d_output, d_input, write);
         });
-        return backward_on(isa, &d.plain(), n - grouped, last_argmax, last_d_output, last_d_input, write);
     }
     let (walk, plane) = (Walk::new(d), d.output.plane());
     if d.input.is_blocked() {
@@ -84,13 +79,9 @@ fn backward_on(isa: Isa, d: &Pool, n: usize, argmax: &[u16], d_output: &[f32], d
 fn forward_on(isa: Isa, d: &Pool, n: usize, input: &[f32], output: &mut [f32]) {
     check_pool("max_pool", d, n, input.len(), output.len());
     if d.input.is_batched() {
-        let grouped = Order::grouped(n);
-        let (input, last_input) = input.split_at(grouped * d.input.len());
-        let (output, last_output) = output.split_at_mut(grouped * d.output.len());
-        write_groups(&d.output, output, |output| {
-            forward_on(isa, &d.group(), grouped / Order::BLOCK, input, output);
+        return pool_groups(d, n, input, output, &mut [], |d, n, input, output, _| {
+            forward_on(isa, d, n, input, output)
         });
-        return forward_on(isa, &d.plain(), n - grouped, last_input, last_output);
     }
     let walk = Walk::new(d);
     if d.input.is_blocked() {
@@ -113,14 +104,9 @@ fn forward_train_on(isa: Isa, d: &Pool, n: usize, input: &[f32], output: &mut [f
     let [kh, kw] = d.window.kernel;
     assert!(kh * kw <= 1 << 16, "max_pool: a kernel of {kh}x{kw} has more taps than an argmax can name");
     if d.input.is_batched() {
-        let grouped = Order::grouped(n);
-        let (input, last_input) = input.split_at(grouped * d.input.len());
-        let (output, last_output) = output.split_at_mut(grouped * d.output.len());
-        let (argmax, last_argmax) = argmax.split_at_mut(output.len());
-        write_groups(&d.output, output, |output| {
-            forward_train_on(isa, &d.group(), grouped / Order::BLOCK, input, output, argmax);
+        return pool_groups(d, n, input, output, argmax, |d, n, input, output, argmax| {
+            forward_train_on(isa, d, n, input, output, argmax);
         });
-        return forward_train_on(isa, &d.plain(), n - grouped, last_input, last_output, last_argmax);
     }
     let (walk, plane) = (Walk::new(d), d.output.plane());
     if d.input.is_blocked() {

@@ -13,6 +13,7 @@ use std::ops::Range;
 
 use self::tile::{MAX_GROUPS, Shape, Tile};
 use super::im2col::{Im2col, Stage};
+use super::pass;
 use crate::desc::{Conv, Map, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
@@ -52,20 +53,21 @@ impl Grid {
 }
 
 /// See [`super::backward_weights`]; the lengths are checked, and there is a sample at least.
-pub(super) fn run(isa: Isa, d: &Conv, n: usize, input: &[f32], d_output: &[f32], d_weight: &mut [f32]) {
+pub(super) fn run(pass: pass::BackwardWeights<'_>, d_weight: &mut [f32]) {
+    let pass::BackwardWeights { d, n, input, .. } = pass;
     // Which way goes by the outputs' order; an input that could be in the same one is brought there.
     if d.input.is_blocked() != d.output.is_blocked() && d.input.c.is_multiple_of(Order::BLOCK) {
         let mut changed = scratch::lend(scratch::Use::Changed, input.len());
         order::change(&d.input, n, input, &mut changed);
         let d = Conv { input: Map { order: d.output.order, ..d.input }, ..*d };
-        return run(isa, &d, n, &changed, d_output, d_weight);
+        return run(pass::BackwardWeights { d: &d, input: &changed, ..pass }, d_weight);
     }
     let grid = Grid::of(d, n);
     if grid.chunks == 1 {
-        return products(isa, d, n, &grid, input, d_output, d_weight);
+        return products(pass, &grid, d_weight);
     }
     let mut partial = scratch::lend(scratch::Use::Sums, grid.chunks * d_weight.len());
-    products(isa, d, n, &grid, input, d_output, &mut partial);
+    products(pass, &grid, &mut partial);
     let (first, rest) = partial.split_at(d_weight.len());
     d_weight.copy_from_slice(first);
     for chunk in rest.chunks_exact(d_weight.len()) {
@@ -76,7 +78,8 @@ pub(super) fn run(isa: Isa, d: &Conv, n: usize, input: &[f32], d_output: &[f32],
 }
 
 /// Writes the sums of all chunks of the batch, one set of weights after the other.
-fn products(isa: Isa, d: &Conv, n: usize, grid: &Grid, input: &[f32], d_output: &[f32], sums: &mut [f32]) {
+fn products(pass: pass::BackwardWeights<'_>, grid: &Grid, sums: &mut [f32]) {
+    let pass::BackwardWeights { isa, d, n, input, d_output } = pass;
     let sums = Shared::new(sums);
     let macs = n * d.output.plane() * d.weight_len();
     parallel::for_each(grid.tasks(d), macs, |index| {

@@ -4,7 +4,6 @@
 use std::ops::Range;
 
 use crate::desc::{Conv, Map, Order, Window, Write};
-use crate::dispatch::Isa;
 use crate::kernel::axis::Axis;
 use crate::kernel::conv::pass;
 use crate::kernel::order::{apart, together};
@@ -277,7 +276,8 @@ fn hand_over<S: Simd>(
 
 /// See [`super::backward_weights`]. Blocks are cut into parts by the shape alone, so that any number of threads gives the
 /// same sums.
-pub(super) fn backward_weights(isa: Isa, d: &Conv, n: usize, input: &[f32], d_output: &[f32], d_weight: &mut [f32]) {
+pub(super) fn backward_weights(pass: pass::BackwardWeights<'_>, d_weight: &mut [f32]) {
+    let pass::BackwardWeights { isa, d, n, input, d_output } = pass;
     let blocks = Blocks::of(d);
     let parts = (PARTS / blocks.count).clamp(1, n);
     let mut sums = scratch::lend(Use::Sums, blocks.count * parts * blocks.weights);

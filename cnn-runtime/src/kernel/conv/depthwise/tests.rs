@@ -86,7 +86,7 @@ fn gradients_agree_with_the_reference() {
                 assert_close(&format!("{write:?} of {what}"), &nchw(&d.input, n, &got), &expected, 1e-5);
             }
             let (mut got, mut expected) = (vec![f32::NAN; weight.len()], vec![0.0; weight.len()]);
-            backward_weights(isa, &d, n, &input, &d_output, &mut got);
+            backward_weights(pass::BackwardWeights { isa, d: &d, n, input: &input, d_output: &d_output }, &mut got);
             reference::backward_weights(&plain(&d), n, &widen(&x), &widen(&dy), &mut expected, None);
             assert_close(&format!("d_weight of {what}"), &got, &expected, 3e-5);
         }
@@ -105,7 +105,7 @@ fn any_number_of_threads_gives_the_same_bits() {
             &mut y,
         );
         backward_data(pass::BackwardData { isa, d: &d, n, weight: &weight, d_output: &dy, write: Write::Set }, &mut dx);
-        backward_weights(isa, &d, n, &x, &dy, &mut d_weight);
+        backward_weights(pass::BackwardWeights { isa, d: &d, n, input: &x, d_output: &dy }, &mut d_weight);
         [y, dx, d_weight].concat()
     });
 }

@@ -8,8 +8,8 @@ use std::ops::Range;
 use super::stage::Taps;
 use super::tile::Reach;
 use crate::desc::Conv;
-use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
+use crate::kernel::conv::pass;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
 use crate::simd::{Kernel, Simd};
@@ -35,7 +35,8 @@ pub(in super::super) fn applies(d: &Conv) -> bool {
 }
 
 /// See [`super::super::backward_weights`]; the lengths are checked, and there is a sample at least.
-pub(in super::super) fn run(isa: Isa, d: &Conv, n: usize, input: &[f32], d_output: &[f32], d_weight: &mut [f32]) {
+pub(in super::super) fn run(pass: pass::BackwardWeights<'_>, d_weight: &mut [f32]) {
+    let pass::BackwardWeights { isa, d, n, input, d_output } = pass;
     let chunks = (n / TASK.0).clamp(1, TASK.1);
     let taps = Taps::of(d);
     let mut sums = scratch::lend(scratch::Use::Sums, chunks * d_weight.len());
@@ -92,9 +93,9 @@ impl Kernel for Task<'_> {
                 staged: staged.as_ptr(),
                 d_output: d_output[from..].as_ptr(),
                 plane,
-                lines: [now.len(), 1],
-                staged_steps: [stage_len, 0],
-                d_output_steps: [d.output.len(), 0],
+                lines: now.len(),
+                staged_step: stage_len,
+                d_output_step: d.output.len(),
                 line: plane,
                 start: first == samples.start,
             };
@@ -132,7 +133,7 @@ pub(super) fn add_lanes<S: Simd>(simd: S, lanes: &[f32], sums: &mut [f32]) {
     }
 }
 
-/// Lines of positions, in two nested counts: what is added to the sums at once.
+/// Lines of positions: what is added to the sums at once.
 pub(super) struct Pass {
     /// The taps of an output, and how far from one to the next in the stage.
     pub reach: Reach,
@@ -143,11 +144,11 @@ pub(super) struct Pass {
     /// Distance between channels of gradients.
     pub plane: usize,
     /// Lines.
-    pub lines: [usize; 2],
-    /// Distances between lines of inputs.
-    pub staged_steps: [usize; 2],
-    /// Distances between lines of gradients.
-    pub d_output_steps: [usize; 2],
+    pub lines: usize,
+    /// Distance between lines of inputs.
+    pub staged_step: usize,
+    /// Distance between lines of gradients.
+    pub d_output_step: usize,
     /// Positions of a line.
     pub line: usize,
     /// Whether these are the first of the sums.
@@ -161,9 +162,8 @@ impl Pass {
     /// The gradients of all channels at all positions can be read, and the inputs of all their taps.
     #[inline(always)]
     pub(super) unsafe fn run<S: Simd>(&self, simd: S, channels: usize, lanes: &mut [f32]) {
-        let Reach { channels: inputs, kernel, input: steps, .. } = self.reach;
         let (most_rows, most_taps) = if S::LANES == 16 { (4, 6) } else { (3, 3) };
-        let all = inputs * kernel[0] * kernel[1];
+        let all = self.reach.taps();
         assert!(lanes.len() >= channels * all * S::LANES, "a vector for each weight");
         let (row_parts, tap_parts) = (channels.div_ceil(most_rows), all.div_ceil(most_taps));
         // The gradients of a few rows stay in the first-level cache for all taps.
@@ -173,9 +173,7 @@ impl Pass {
                 let taps = part(all, tap_parts, 1, index);
                 let mut offsets = [0; 6];
                 for (offset, tap) in offsets.iter_mut().zip(taps.clone()) {
-                    let (channel, kh, kw) =
-                        (tap / (kernel[0] * kernel[1]), tap / kernel[1] % kernel[0], tap % kernel[1]);
-                    *offset = channel * steps[0] + kh * steps[1] + kw * steps[2];
+                    *offset = self.reach.offset(tap);
                 }
                 let lanes = &mut lanes[(rows.start * all + taps.start) * S::LANES..];
                 let d_output = self.d_output.wrapping_add(rows.start * self.plane);
@@ -235,10 +233,9 @@ impl<const R: usize, const T: usize> Kernel for Sized<'_, R, T> {
                     }
                 }
             }
-            for index in 0..pass.lines[0] * pass.lines[1] {
-                let (outer, inner) = (index / pass.lines[1], index % pass.lines[1]);
-                let d_output = d_output.add(outer * pass.d_output_steps[0] + inner * pass.d_output_steps[1]);
-                let staged = pass.staged.add(outer * pass.staged_steps[0] + inner * pass.staged_steps[1]);
+            for line in 0..pass.lines {
+                let d_output = d_output.add(line * pass.d_output_step);
+                let staged = pass.staged.add(line * pass.staged_step);
                 for at in (0..whole).step_by(S::LANES) {
                     let mut inputs = [simd.splat(0.0); T];
                     for t in 0..T {

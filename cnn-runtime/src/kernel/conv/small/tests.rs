@@ -99,7 +99,8 @@ fn backward_weights_agree_with_the_reference() {
             for n in [1, 19] {
                 let (input, d_output) = (uniform(1, n * d.input.len()), uniform(2, n * d.output.len()));
                 let (mut got, mut expected) = (vec![f32::NAN; d.weight_len()], vec![0.0; d.weight_len()]);
-                backward_weights::run(isa, &d, n, &input, &d_output, &mut got);
+                let pass = pass::BackwardWeights { isa, d: &d, n, input: &input, d_output: &d_output };
+                backward_weights::run(pass, &mut got);
                 reference::backward_weights(&d, n, &widen(&input), &widen(&d_output), &mut expected, None);
                 let tolerance = 1e-6 + 2e-6 * ((n * d.output.plane()) as f64).sqrt();
                 let expected: Vec<f32> = expected.iter().map(|&g| g as f32).collect();

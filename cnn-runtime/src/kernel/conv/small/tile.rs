@@ -44,6 +44,19 @@ pub(super) struct Reach {
     pub weight: [usize; 3],
 }
 
+impl Reach {
+    /// Taps of all channels.
+    pub(super) const fn taps(&self) -> usize {
+        self.channels * self.kernel[0] * self.kernel[1]
+    }
+
+    /// How far the input of a tap is from that of the first.
+    pub(super) const fn offset(&self, tap: usize) -> usize {
+        let ([kh, kw], [channel, down, across]) = (self.kernel, self.input);
+        tap / (kh * kw) * channel + tap / kw % kh * down + tap % kw * across
+    }
+}
+
 /// The outputs of some channels at consecutive positions: what tiles are cut from.
 pub(super) struct Strip {
     /// What each reads.

@@ -10,7 +10,7 @@ use super::stage::{GROUP, Stage};
 use crate::desc::{Conv, Map, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
-use crate::kernel::conv::{backward_weights as all_weights, backward_weights_on};
+use crate::kernel::conv::{backward_weights as all_weights, backward_weights_on, pass};
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
 use crate::simd::{Kernel, Simd};
@@ -23,19 +23,18 @@ const CACHED: usize = 1800;
 
 /// See [`super::super::super::backward_weights`]; the lengths are checked, the convolution is as for [`super::forward`].
 pub(in super::super::super) fn backward_weights(
-    isa: Isa,
-    d: &Conv,
-    n: usize,
-    input: &[f32],
-    d_output: &[f32],
+    pass: pass::BackwardWeights<'_>,
     d_weight: &mut [f32],
     mut d_bias: Option<&mut [f32]>,
 ) {
+    let pass::BackwardWeights { isa, d, n, input, d_output } = pass;
     let grouped = Order::grouped(n);
     let (input, last_input) = input.split_at(grouped * d.input.len());
     let (d_output, last_d_output) = d_output.split_at(grouped * d.output.len());
     // The samples behind the groups, or zero.
-    backward_weights_on(isa, &d.plain(), n - grouped, last_input, last_d_output, d_weight, d_bias.as_deref_mut());
+    let last =
+        pass::BackwardWeights { d: &d.plain(), n: n - grouped, input: last_input, d_output: last_d_output, ..pass };
+    backward_weights_on(last, d_weight, d_bias.as_deref_mut());
     if grouped == 0 {
         return;
     }
@@ -108,9 +107,9 @@ impl Kernel for Task<'_> {
                     staged: from.first.wrapping_add(lines.start * from.row),
                     d_output: by.first.wrapping_add(lines.start * by.row),
                     plane: by.channel,
-                    lines: [1, lines.len()],
-                    staged_steps: [0, from.row],
-                    d_output_steps: [0, by.row],
+                    lines: lines.len(),
+                    staged_step: from.row,
+                    d_output_step: by.row,
                     line: d.output.w * GROUP,
                     start: group == groups.start && index == 0,
                 };

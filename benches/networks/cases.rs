@@ -7,8 +7,9 @@ use cnn_runtime::prelude::*;
 use cnn_runtime::testing::uniform;
 use ndarray::Array4;
 
-use crate::clock::{Seconds, measure};
+use crate::clock::{self, Seconds};
 use crate::nets::{AlexNet, LeNet5, ResNet18, ResNet20, ResNet50, ResNet152, Vgg16, Vgg19};
+use crate::peak;
 
 /// One network doing one thing.
 #[derive(Clone, Copy)]
@@ -35,6 +36,8 @@ pub enum Task {
 pub struct Measured {
     /// A pass or step.
     pub seconds: Seconds,
+    /// Billions of operations that the processor could have done in that time.
+    pub possible: f64,
     /// Its operations, two per multiply-add; a backward pass has about twice as many as a forward pass.
     pub flops: f64,
     /// Bytes of parameters, workspace and the optimiser's memory, as known at compile time.
@@ -92,9 +95,9 @@ fn run<N: Network>(task: Task, n: usize, budget: Duration) -> Measured {
         Task::Infer => {
             let mut workspace = net.workspace(n);
             let pass = || _ = net.forward_batch(&mut workspace, images.view()).expect("the batch fits");
-            let seconds = measure(budget, pass);
+            let (seconds, possible) = clock::beside(budget, pass, peak::now);
             // With the weights that the passes have kept in another form.
-            Measured { seconds, flops, planned_bytes: net.params().bytes() + workspace.bytes() }
+            Measured { seconds, possible, flops, planned_bytes: net.params().bytes() + workspace.bytes() }
         }
         Task::Train => {
             let mut workspace = net.train_workspace(n);
@@ -108,7 +111,8 @@ fn run<N: Network>(task: Task, n: usize, budget: Duration) -> Measured {
                 net.backward(&mut workspace).expect("the loss is known");
                 sgd.step(&mut net, &workspace).expect("the gradients are known");
             };
-            Measured { seconds: measure(budget, step), flops: 3.0 * flops, planned_bytes }
+            let (seconds, possible) = clock::beside(budget, step, peak::now);
+            Measured { seconds, possible, flops: 3.0 * flops, planned_bytes }
         }
     }
 }

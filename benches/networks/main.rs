@@ -5,7 +5,8 @@
 //! Every case runs in a process of its own, so that the memory it is seen to need is its own: `planned` is what the
 //! network's constants say of parameters, workspace and the optimiser's velocities, `peak` what the operating system
 //! counted, program and input included. Times are medians; GFLOP/s count the multiply-adds of direct convolution
-//! twice, and training as three forward passes; in brackets stands the part of what multiply-adds in registers reach.
+//! twice, and training as three forward passes; in brackets stands the part of what multiply-adds in registers reach,
+//! measured in turns with the passes.
 
 mod cases;
 #[path = "../../cnn-runtime/benches/kernels/clock.rs"]
@@ -24,7 +25,6 @@ use std::time::Duration;
 use cases::{Case, Measured};
 use clap::Parser;
 use cnn_runtime::dispatch::Isa;
-use cnn_runtime::testing::on_threads;
 
 #[derive(Parser)]
 #[command(about = "Measures whole networks")]
@@ -86,9 +86,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Measures one case on `threads` threads, prints its row and adds its line to the file.
 fn alone(case: &Case, threads: usize, args: &Args) -> Result<(), Box<dyn Error>> {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
-    let peak = on_threads(threads, || peak::gflops(threads));
-    let Measured { seconds, flops, planned_bytes } = case.run(Duration::from_secs_f64(args.seconds));
-    let (gflops, peak_bytes) = (flops / seconds.median / 1e9, peak_bytes());
+    let Measured { seconds, possible, flops, planned_bytes } = case.run(Duration::from_secs_f64(args.seconds));
+    let (gflops, peak, peak_bytes) = (flops / seconds.median / 1e9, possible / seconds.median, peak_bytes());
     let images = case.batch as f64 / seconds.median;
     let of_peak = format!("{gflops:.1} ({:.0}%)", 100.0 * gflops / peak);
     let time = match seconds.median {

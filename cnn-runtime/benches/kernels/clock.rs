@@ -11,18 +11,52 @@ pub struct Seconds {
     pub median: f64,
 }
 
+impl Seconds {
+    fn of(mut each: Vec<f64>) -> Self {
+        each.sort_by(f64::total_cmp);
+        Seconds { best: each[0], median: each[each.len() / 2] }
+    }
+}
+
 /// Repeats `call` for as long as `budget`, three times at least unless one call takes longer than that. A call before
 /// them warms the caches.
+#[allow(dead_code)] // one of the benchmarks that share this file measures nothing else than its `beside`
 pub fn measure(budget: Duration, mut call: impl FnMut()) -> Seconds {
-    let start = Instant::now();
-    call();
-    let least = if start.elapsed() > budget { 1 } else { 3 };
+    let least = warm(budget, &mut call);
     let (start, mut each) = (Instant::now(), Vec::new());
     while each.len() < least || start.elapsed() < budget {
-        let start = Instant::now();
-        call();
-        each.push(start.elapsed().as_secs_f64());
+        each.push(seconds(&mut call));
     }
-    each.sort_by(f64::total_cmp);
-    Seconds { best: each[0], median: each[each.len() / 2] }
+    Seconds::of(each)
+}
+
+/// Least time between two looks at the limit.
+const TURN: Duration = Duration::from_millis(2);
+
+/// As [`measure`], with the rate of `limit` before and after each turn of some calls: also gives how much could have been
+/// done in the time of a call at that rate, of all turns the middle one. Machines change their speed by the second, and
+/// only figures of the same moment tell how near one is to the other.
+pub fn beside(budget: Duration, mut call: impl FnMut(), limit: impl Fn() -> f64) -> (Seconds, f64) {
+    let least = warm(budget, &mut call);
+    let (start, mut each, mut possible) = (Instant::now(), Vec::new(), Vec::new());
+    while possible.len() < least || start.elapsed() < budget {
+        let (before, turn, first) = (limit(), Instant::now(), each.len());
+        while each.len() == first || turn.elapsed() < TURN {
+            each.push(seconds(&mut call));
+        }
+        let rate = (before + limit()) / 2.0;
+        possible.push(rate * Seconds::of(each[first..].to_vec()).median);
+    }
+    (Seconds::of(each), Seconds::of(possible).median)
+}
+
+/// Calls once, and says how often to call at least.
+fn warm(budget: Duration, call: &mut impl FnMut()) -> usize {
+    if seconds(call) > budget.as_secs_f64() { 1 } else { 3 }
+}
+
+fn seconds(call: &mut impl FnMut()) -> f64 {
+    let start = Instant::now();
+    call();
+    start.elapsed().as_secs_f64()
 }

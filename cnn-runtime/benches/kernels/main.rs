@@ -4,9 +4,10 @@
 //! `cargo bench -p cnn-runtime --bench kernels -- [FILTER] [--batch N,..] [--threads N,..] [--quick] [--json FILE]`
 //!
 //! Figures are medians. Where arithmetic is the bound they are GFLOP/s, two operations per multiply-add, and the part
-//! of what multiply-adds reach that never leave the registers; where memory is, GB/s of what has to be moved, and the
-//! part of what a plain loop reaches that moves as much; both measured in the same run on as many threads. Winograd's
-//! way has fewer products than are counted, which are the direct way's, and can bring more than all of the peak.
+//! of what multiply-adds reach that never leave the registers, measured in turns with the kernel, every few milliseconds;
+//! where memory is, GB/s of what has to be moved, and the part of what a plain loop reaches that moves as much, measured
+//! before and after; all on as many threads. Winograd's way has fewer products than are counted, which are the direct
+//! way's, and can bring more than all of the peak.
 
 mod clock;
 mod layer;
@@ -58,7 +59,7 @@ fn main() -> io::Result<()> {
     let budget = Duration::from_millis(if args.quick { 20 } else { 200 });
     for &threads in &args.threads {
         on_threads(threads, || {
-            let peak = peak::gflops(threads);
+            let peak = peak::gflops();
             let machine = format!("{}, {threads} threads, {peak:.1} GFLOP/s at most", Isa::active().name());
             for &batch in &args.batch {
                 println!("{machine}, batches of {batch}");

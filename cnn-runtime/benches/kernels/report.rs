@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::clock::{Seconds, measure};
+use crate::clock::{self, Seconds};
+use crate::peak;
 use crate::stream::Traffic;
 
 /// What every row of a run shares.
@@ -11,7 +12,7 @@ pub struct Run {
     pub batch: usize,
     /// Threads that the kernels may use.
     pub threads: usize,
-    /// GFLOP/s of multiply-adds in registers on as many threads.
+    /// GFLOP/s of multiply-adds in registers on as many threads, at best.
     pub peak: f64,
     /// How long each kernel is repeated.
     pub budget: Duration,
@@ -30,17 +31,13 @@ struct Cell {
     /// What it did, in billions, and the name of the unit per second.
     work: f64,
     unit: &'static str,
-    /// Seconds that the processor or the memory needs at least.
-    limit: f64,
+    /// How near it came to what the processor or the memory can do.
+    fraction: f64,
 }
 
 impl Cell {
     fn rate(&self) -> f64 {
         self.work / self.seconds.median
-    }
-
-    fn fraction(&self) -> f64 {
-        self.limit / self.seconds.median
     }
 }
 
@@ -51,8 +48,8 @@ impl<'a> Row<'a> {
 
     /// Times a kernel that is bound by arithmetic.
     pub fn computes(&mut self, title: &'static str, flops: f64, call: impl FnMut()) {
-        let seconds = measure(self.run.budget, call);
-        self.push(title, seconds, flops, "GFLOP/s", flops / 1e9 / self.run.peak);
+        let (seconds, possible) = clock::beside(self.run.budget, call, peak::now);
+        self.push(title, seconds, flops, "GFLOP/s", flops / 1e9 / possible);
     }
 
     /// Times a kernel that is bound by memory.
@@ -63,8 +60,8 @@ impl<'a> Row<'a> {
     /// Times a kernel that is bound by what needs longer: as much arithmetic or as much memory.
     pub fn time(&mut self, title: &'static str, flops: f64, traffic: Traffic, call: impl FnMut()) {
         let stream = || traffic.seconds(self.run.budget / 4).median;
-        let (before, seconds) = (stream(), measure(self.run.budget / 2, call));
-        let (arithmetic, memory) = (flops / 1e9 / self.run.peak, before.min(stream()));
+        let (before, (seconds, possible)) = (stream(), clock::beside(self.run.budget / 2, call, peak::now));
+        let (arithmetic, memory) = (flops / 1e9 / possible, before.min(stream()) / seconds.median);
         if arithmetic > memory {
             self.push(title, seconds, flops, "GFLOP/s", arithmetic);
         } else {
@@ -72,14 +69,14 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn push(&mut self, title: &'static str, seconds: Seconds, work: f64, unit: &'static str, limit: f64) {
-        self.cells.push(Cell { title, seconds, work: work / 1e9, unit, limit });
+    fn push(&mut self, title: &'static str, seconds: Seconds, work: f64, unit: &'static str, fraction: f64) {
+        self.cells.push(Cell { title, seconds, work: work / 1e9, unit, fraction });
     }
 
     /// The row under `titles`: how fast, and how near to the limit.
     pub fn table(&self, titles: &[&str]) -> String {
         let text = |cell: &Cell| {
-            let percent = 100.0 * cell.fraction();
+            let percent = 100.0 * cell.fraction;
             format!("{:.1} {} {percent:3.0}%", cell.rate(), if cell.unit == "GB/s" { "GB" } else { "GF" })
         };
         let found = |title| self.cells.iter().find(|cell| cell.title == title).map_or(String::new(), text);
@@ -91,7 +88,7 @@ impl<'a> Row<'a> {
         let Run { batch, threads, peak, .. } = self.run;
         self.cells.iter().map(move |cell| {
             let Cell { title, unit, seconds: Seconds { best, median }, .. } = cell;
-            let (rate, fraction) = (cell.rate(), cell.fraction());
+            let (rate, fraction) = (cell.rate(), cell.fraction);
             format!(r#"{{"kernel":"{kind}","layer":"{layer}","networks":"{networks}","direction":"{title}","#)
                 + &format!(r#""batch":{batch},"threads":{threads},"median_s":{median:e},"best_s":{best:e},"#)
                 + &format!(r#""rate":{rate:.3},"unit":"{unit}","of_limit":{fraction:.4},"peak_gflops":{peak:.2}}}"#)

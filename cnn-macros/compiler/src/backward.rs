@@ -2,6 +2,10 @@
 //!
 //! Gradients are tracked per value; a reshaped value shares that of what it was made from. `add` hands its gradient on without a copy: its
 //! branches then share one buffer, counted, and whoever has to change a shared buffer first takes a copy of its own.
+//!
+//! Where max pooling alone reads an activation, the winner of a window is the pool's output. So the slope of the activation is
+//! applied to the gradient of the pool's output, which is smaller than that of its input, and nobody has to keep the
+//! activated map.
 
 use crate::ir::{Act, Apply, Arith, Graph, Op, ValueId};
 
@@ -21,6 +25,8 @@ pub enum Saved {
     Output,
     /// Where in each window the maximum stood.
     Argmax,
+    /// Where in each window the maximum stood, and its output: the slope of the activation before it follows from that.
+    ArgmaxAndOutput,
     /// Its input, and the batch's mean and inverse standard deviation.
     Stats,
     /// Its input, and the sums of squares of local response normalisation.
@@ -55,6 +61,16 @@ pub enum Task {
         /// How the gradient of the input is written.
         write: Write,
     },
+    /// The gradient of the input of the activation before a max pool, by way of both; overwrites it. That of the pool's output
+    /// is changed on the way.
+    Activated {
+        /// The activation's node.
+        act: usize,
+        /// Gradient of the pool's output.
+        d_output: GradId,
+        /// Gradient of the activation's input.
+        d_input: GradId,
+    },
     /// Turns the gradient of the node's output into that of its input, where it stands.
     InPlace {
         /// The gradient.
@@ -76,7 +92,9 @@ impl Task {
     pub fn gradients(self) -> (GradId, Option<GradId>) {
         match self {
             Task::Params { d_output: d } | Task::InPlace { d } => (d, None),
-            Task::Data { d_output, d_input, .. } => (d_output, Some(d_input)),
+            Task::Data { d_output, d_input, .. } | Task::Activated { d_output, d_input, .. } => {
+                (d_output, Some(d_input))
+            }
             Task::Copy { from, to, .. } => (from, Some(to)),
         }
     }
@@ -115,6 +133,8 @@ pub fn differentiate(graph: &Graph) -> Tape {
     let mut builder = Builder {
         graph,
         trainable: trainable(graph),
+        readers: readers(graph, &roots),
+        saved: graph.nodes.iter().map(|node| saved(node.op)).collect(),
         gradient: vec![None; graph.nodes.len() + 1],
         holders: Vec::new(),
         gradients: Vec::new(),
@@ -128,8 +148,7 @@ pub fn differentiate(graph: &Graph) -> Tape {
     // Every value reaches the output, so the input has its gradient; a graph that breaks this promise gets an own,
     // unwritten one.
     let d_input = builder.gradient[0].unwrap_or_else(|| builder.fresh(0));
-    let saved = graph.nodes.iter().map(|node| saved(node.op)).collect();
-    Tape { saved, gradients: builder.gradients, steps: builder.steps, d_output, d_input }
+    Tape { saved: builder.saved, gradients: builder.gradients, steps: builder.steps, d_output, d_input }
 }
 
 /// For every value the one whose elements it shares: a reshaped value is what it was made from.
@@ -194,10 +213,24 @@ fn trainable(graph: &Graph) -> Vec<bool> {
     trainable
 }
 
+/// For every root how often it is read, aliases included.
+fn readers(graph: &Graph, roots: &[ValueId]) -> Vec<usize> {
+    let mut readers = vec![0; roots.len()];
+    for input in graph.nodes.iter().filter(|node| node.op != Op::Reshape).flat_map(|node| &node.inputs) {
+        readers[roots[*input]] += 1;
+    }
+    readers[roots[graph.nodes.len()]] += 1;
+    readers
+}
+
 struct Builder<'a> {
     graph: &'a Graph,
     roots: Vec<ValueId>,
     trainable: Vec<bool>,
+    /// How often each root is read.
+    readers: Vec<usize>,
+    /// What each node keeps.
+    saved: Vec<Saved>,
     /// The gradient of each root value, once a reader of the value has written it.
     gradient: Vec<Option<GradId>>,
     /// How many values, and the node at work, hold each buffer.
@@ -215,6 +248,13 @@ impl Builder<'_> {
         }
         // From here on this node holds the gradient in the place of its output.
         let Some(d_output) = self.gradient[node + 1].take() else { return };
+        if let Some((act, value)) = self.activation_before(node, d_output) {
+            let d_input = self.fresh(value);
+            self.push(node, value, Task::Activated { act, d_output, d_input });
+            (self.saved[node], self.saved[act]) = (Saved::ArgmaxAndOutput, Saved::Nothing);
+            self.holders[d_output] -= 1;
+            return;
+        }
         if is_weighted(op) {
             self.steps.push(Step { node, task: Task::Params { d_output }, on_demand: false });
         }
@@ -234,6 +274,20 @@ impl Builder<'_> {
             }
         }
         self.holders[d_output] -= 1;
+    }
+
+    /// The activation whose gradient goes together with a max pool's, and the value that it activates: one whose slope follows
+    /// from its output, which nobody else reads.
+    fn activation_before(&self, pool: usize, d_output: GradId) -> Option<(usize, ValueId)> {
+        let Op::MaxPool { .. } = self.graph.nodes[pool].op else { return None };
+        let activated = self.graph.nodes[pool].inputs[0];
+        let act = activated.checked_sub(1)?;
+        let alone = self.roots[activated] == activated && self.readers[activated] == 1;
+        if !alone || !matches!(self.graph.nodes[act].op, Op::Act(act) if saves_output(act)) {
+            return None;
+        }
+        let value = self.roots[self.graph.nodes[act].inputs[0]];
+        self.may_change(d_output, value).then_some((act, value))
     }
 
     /// Whether the gradient of a node's output may become that of its input where it stands.

@@ -48,7 +48,7 @@ fn branches_with_names() {
 
 #[test]
 fn an_expression() {
-    insta::assert_snapshot!(expression("<1x28x28> conv(6,5x5,s1) -> pool(2,s2) -> fc(10)"));
+    insta::assert_snapshot!(expression("<1x28x28> conv(6,5x5,s1) -> relu -> pool(2,s2) -> fc(10)"));
 }
 
 #[test]

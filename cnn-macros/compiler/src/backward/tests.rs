@@ -11,6 +11,9 @@ fn text(tape: &Tape, graph: &Graph) -> Vec<String> {
             Task::Data { input, d_output, d_input, write } => {
                 format!("data[{input}] {} -> {} {write:?}", gradient(d_output), gradient(d_input))
             }
+            Task::Activated { act, d_output, d_input } => {
+                format!("with {} {} -> {}", graph.nodes[act].name, gradient(d_output), gradient(d_input))
+            }
             Task::InPlace { d } => format!("in place {}", gradient(d)),
             Task::Copy { from, to, write } => format!("copy {} -> {} {write:?}", gradient(from), gradient(to)),
         };
@@ -25,9 +28,12 @@ fn a_chain_runs_backwards_and_asks_for_the_input_last() {
     let tape = differentiate(&graph);
     let steps = text(&tape, &graph);
     assert_eq!(steps[..3], ["fc3: params d0", "fc3: data[0] d0 -> d1 Set", "act4: in place d1"]);
-    assert_eq!(steps[steps.len() - 2..], ["conv1: params d6", "conv1: data[0] d6 -> d7 Set on demand"]);
+    assert_eq!(
+        steps[steps.len() - 3..],
+        ["pool1: with act1 d5 -> d6", "conv1: params d6", "conv1: data[0] d6 -> d7 Set on demand"]
+    );
     assert_eq!((tape.d_output, tape.d_input), (0, 7));
-    assert_eq!(tape.saved[..3], [Saved::Input, Saved::Output, Saved::Argmax]);
+    assert_eq!(tape.saved[..3], [Saved::Input, Saved::Nothing, Saved::ArgmaxAndOutput]);
 }
 
 #[test]
@@ -98,7 +104,25 @@ fn nothing_before_the_first_parameter_runs_unasked() {
     net.fc(x, 3);
     let tape = differentiate(net.graph());
     let asked: Vec<_> = tape.steps.iter().map(|step| step.on_demand).collect();
-    assert_eq!(asked, [false, true, true, true]);
+    assert_eq!(asked, [false, true, true]);
+}
+
+#[test]
+fn a_pool_leaves_an_activation_alone_that_others_read_or_that_keeps_its_input() {
+    let found = |read_twice: bool, act: Act| {
+        let mut net = Builder::new(2, 4, 4);
+        let x = net.conv(0, 3, 3, 1, 1, 1);
+        let x = net.act(x, act);
+        let pooled = net.max_pool(x, 1, 1);
+        net.add(&[pooled, if read_twice { x } else { pooled }]);
+        let tape = differentiate(net.graph());
+        let alone = !tape.steps.iter().any(|step| matches!(step.task, Task::Activated { .. }));
+        assert_eq!(alone, tape.saved[1] != Saved::Nothing);
+        alone
+    };
+    assert!(!found(false, Act::Tanh));
+    assert!(found(false, Act::Gelu));
+    assert!(found(true, Act::Tanh));
 }
 
 #[test]

@@ -48,6 +48,7 @@ impl Backward<'_> {
                 let call = self.data(input, write_tokens(write));
                 quote!(#views #call)
             }
+            Task::Activated { act, d_output, d_input } => self.activated(act, d_output, d_input),
             Task::InPlace { d } => self.in_place(d),
             Task::Copy { from, to, write } => {
                 let views = self.views(&[("from", self.gradient(from)), ("to", self.gradient(to))]);
@@ -60,7 +61,7 @@ impl Backward<'_> {
     /// Shows the gradient by the layer's output, which is complete before the first of its steps.
     fn show(&self) -> TokenStream {
         let gradient = match self.step.task {
-            Task::Params { d_output } | Task::Data { d_output, .. } => d_output,
+            Task::Params { d_output } | Task::Data { d_output, .. } | Task::Activated { d_output, .. } => d_output,
             Task::InPlace { d } => d,
             Task::Copy { from, .. } => from,
         };
@@ -230,6 +231,29 @@ impl Backward<'_> {
         quote! {
             let [d_scale, d_shift] = rt::tensors(g, [#d_scale, #d_shift]);
             rt::batch_norm::backward(&#d, frame.n, frame.statistics(#layer), x, #gamma, mean, inv_std, dy, d_scale, d_shift, dx, #write);
+        }
+    }
+
+    /// Max pooling and the activation before it. Whoever looks on is shown the gradient between them, which is not made else.
+    fn activated(&self, act: usize, d_output: GradId, d_input: GradId) -> TokenStream {
+        let Op::Act(kind) = self.context.graph.nodes[act].op else { return quote!() };
+        let (d, kind) = (self.context.descriptors.get(self.step.node), literal::act(kind));
+        let argmax = self.context.argmax(self.step.node);
+        let mut views = self.data_views(d_output, d_input);
+        let between = self.views(&views);
+        views.push(("y", self.value(self.step.node + 1)));
+        let views = self.views(&views);
+        let (layer, order) = self.context.shown(act);
+        let slot = self.context.slot(Arena::Train, self.gradient(d_input));
+        quote! {
+            if frame.probe.is_some() {
+                #between
+                rt::max_pool::backward(&#d, frame.n, #argmax, dy, dx, rt::Write::Set);
+                frame.show_gradient(#layer, #order, #slot, arena);
+            }
+            #views
+            rt::act::backward_inplace(#kind, y, dy);
+            rt::max_pool::backward(&#d, frame.n, #argmax, dy, dx, rt::Write::Set);
         }
     }
 

@@ -1,9 +1,9 @@
-//! Offsets in one arena, by two heuristics of which the better plan wins.
+//! Offsets in one arena, by three heuristics of which the best plan wins.
 //!
 //! `in_time` is best fit in the order of birth: a buffer takes the smallest free block that holds it, the lowest of
 //! equals; at the end of the arena it also takes over a free block that ends there. `O(n log n)`.
-//! `by_size` places the largest first, each in the smallest gap among those live with it; `O(n^2)`, so that it is
-//! tried only up to `TRIED_BY_SIZE` buffers.
+//! `by_size` places the largest first, each in the smallest or the lowest gap among those live with it; `O(n^2)`, so that
+//! it is tried only up to `TRIED_BY_SIZE` buffers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,11 +29,20 @@ pub fn place(spans: &[Span]) -> (Vec<usize>, usize) {
     if spans.len() > TRIED_BY_SIZE {
         return in_time;
     }
-    let by_size = by_size(spans);
-    if by_size.1 < in_time.1 { by_size } else { in_time }
+    let plans = [in_time, by_size(spans, Gap::Smallest), by_size(spans, Gap::Lowest)];
+    plans.into_iter().min_by_key(|plan| plan.1).unwrap_or_default()
 }
 
-fn by_size(spans: &[Span]) -> (Vec<usize>, usize) {
+/// Which gap a buffer takes, of those that hold it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gap {
+    /// The smallest, of equals the lowest.
+    Smallest,
+    /// The lowest.
+    Lowest,
+}
+
+fn by_size(spans: &[Span], gap: Gap) -> (Vec<usize>, usize) {
     let mut order: Vec<usize> = (0..spans.len()).collect();
     order.sort_by_key(|&id| (std::cmp::Reverse(spans[id].len), spans[id].first, id));
     let mut offsets = vec![0; spans.len()];
@@ -42,7 +51,7 @@ fn by_size(spans: &[Span]) -> (Vec<usize>, usize) {
     let mut placed: Vec<usize> = Vec::with_capacity(spans.len());
     for id in order {
         let len = rounded(spans[id].len);
-        let offset = smallest_gap(spans, &offsets, &placed, id);
+        let offset = found(gap, spans, &offsets, &placed, id);
         let position = placed.partition_point(|&other| offsets[other] <= offset);
         placed.insert(position, id);
         offsets[id] = offset;
@@ -51,9 +60,8 @@ fn by_size(spans: &[Span]) -> (Vec<usize>, usize) {
     (offsets, end)
 }
 
-/// The lowest of the smallest gaps that hold a buffer, among the placed ones that are live with it; behind them all if
-/// there is none.
-fn smallest_gap(spans: &[Span], offsets: &[usize], placed: &[usize], id: usize) -> usize {
+/// The gap for a buffer among the placed ones that are live with it; behind them all if none holds it.
+fn found(which: Gap, spans: &[Span], offsets: &[usize], placed: &[usize], id: usize) -> usize {
     let (own, len) = (spans[id], rounded(spans[id].len));
     let mut best: Option<(usize, usize)> = None;
     let mut end = 0;
@@ -63,7 +71,8 @@ fn smallest_gap(spans: &[Span], offsets: &[usize], placed: &[usize], id: usize) 
             continue;
         }
         let gap = offsets[other].saturating_sub(end);
-        if gap >= len && best.is_none_or(|(smallest, _)| gap < smallest) {
+        let better = |(best, _)| which == Gap::Smallest && gap < best;
+        if gap >= len && best.is_none_or(better) {
             best = Some((gap, end));
         }
         end = end.max(offsets[other] + rounded(span.len));
@@ -206,15 +215,23 @@ mod tests {
     fn the_largest_first_leaves_no_hole_where_order_of_birth_does() {
         let spans = [span(32, 0, 1), span(16, 0, 9), span(48, 2, 3)];
         assert_eq!(in_time(&spans), (vec![0, 32, 48], 96));
-        assert_eq!(by_size(&spans), (vec![0, 48, 0], 64));
-        assert_eq!(place(&spans), by_size(&spans));
+        assert_eq!(by_size(&spans, Gap::Smallest), (vec![0, 48, 0], 64));
+        assert_eq!(place(&spans), by_size(&spans, Gap::Smallest));
+    }
+
+    #[test]
+    fn the_lowest_gap_may_leave_room_where_the_smallest_does_not() {
+        let spans = [span(48, 5, 8), span(48, 0, 3), span(80, 2, 5), span(96, 0, 4), span(16, 4, 5), span(48, 3, 7)];
+        assert_eq!(by_size(&spans, Gap::Smallest), (vec![176, 176, 96, 0, 272, 224], 288));
+        assert_eq!(by_size(&spans, Gap::Lowest), (vec![0, 176, 96, 0, 176, 224], 272));
+        assert_eq!(place(&spans).1, 272);
     }
 
     proptest! {
         #[test]
         fn no_two_live_buffers_overlap(raw in prop::collection::vec((1_usize..300, 0_usize..40, 0_usize..15), 1..120)) {
             let spans: Vec<Span> = raw.iter().map(|&(len, first, life)| span(len, first, first + life)).collect();
-            for (offsets, total) in [in_time(&spans), by_size(&spans)] {
+            for (offsets, total) in [in_time(&spans), by_size(&spans, Gap::Smallest), by_size(&spans, Gap::Lowest)] {
             prop_assert!(total >= lower_bound(&spans));
             for (a, (&at_a, span_a)) in offsets.iter().zip(&spans).enumerate() {
                 prop_assert!(at_a % ALIGN == 0 && at_a + span_a.len <= total);

@@ -29,7 +29,7 @@ pub struct Fusions {
     pub owner: Vec<usize>,
 }
 
-/// Finds the fusions of a graph. In training only an activation whose output is what the backward pass reads.
+/// Finds the fusions of a graph. In training only an activation whose input the backward pass does not read.
 pub fn fusions(graph: &Graph, mode: Mode, saved: &[Saved]) -> Fusions {
     let mut fusions = Fusions { of: HashMap::new(), owner: (0..graph.nodes.len()).collect() };
     let followers = followers(graph);
@@ -50,7 +50,7 @@ pub fn fusions(graph: &Graph, mode: Mode, saved: &[Saved]) -> Fusions {
             }
         }
         if let Some(next) = followers[last].filter(|&next| is_clamp(graph.nodes[next].op))
-            && (mode == Mode::Inference || saved[next] == Saved::Output)
+            && (mode == Mode::Inference || saved[next] != Saved::Input)
         {
             (fusion.act, last) = (Some(next), next);
         }

@@ -95,7 +95,9 @@ impl Lives {
             let purpose = |part| Purpose::Saved { node: index, part };
             let buffers = match tape.saved[index] {
                 Saved::Nothing | Saved::Input | Saved::Inputs | Saved::Output => Vec::new(),
-                Saved::Argmax => vec![Buffer::new(purpose("argmax"), len.div_ceil(2), false, index + 1)],
+                Saved::Argmax | Saved::ArgmaxAndOutput => {
+                    vec![Buffer::new(purpose("argmax"), len.div_ceil(2), false, index + 1)]
+                }
                 Saved::Stats => {
                     ["mean", "inv_std"].map(|part| Buffer::new(purpose(part), channels, true, index + 1)).to_vec()
                 }
@@ -147,7 +149,7 @@ impl Lives {
                     self.read(self.plan.value[input], at);
                 }
             }
-            (Saved::Output, _) => self.read(self.plan.value[node + 1], at),
+            (Saved::Output | Saved::ArgmaxAndOutput, _) => self.read(self.plan.value[node + 1], at),
             (Saved::Nothing | Saved::Argmax, _) => {}
         }
     }

@@ -133,7 +133,7 @@ fn kept(graph: &Graph, mode: Mode, saved: &[Saved], roots: &[ValueId]) -> Vec<bo
             _ if mode == Mode::Inference => {}
             Saved::Input | Saved::Stats | Saved::Scale => kept[roots[node.inputs[0]]] = true,
             Saved::Inputs => node.inputs.iter().for_each(|&input| kept[roots[input]] = true),
-            Saved::Output => kept[roots[index + 1]] = true,
+            Saved::Output | Saved::ArgmaxAndOutput => kept[roots[index + 1]] = true,
             Saved::Nothing | Saved::Argmax => {}
         }
     }

@@ -174,6 +174,9 @@ struct To<'a> {
     lines: Range<usize>,
 }
 
+/// Taps between the transforms downwards and across: `[column][line]`. Made once, and overwritten for each pair of channels.
+type Columns<V> = [[V; MAX_A]; MAX_TAPS];
+
 /// Transforms a band of output channels.
 #[inline(always)]
 fn straight<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize>, mut to: To<'_>) {
@@ -181,6 +184,7 @@ fn straight<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize
     let (len, blocks, all) = (rows.len(), Blocks::of(output), P::TAPS * P::TAPS);
     let [first, last] = [rows.start, rows.end - 1].map(|row| blocks.rows(row / Blocks::MOST));
     let mut taps = [[0.0; MAX_LANES]; MOST];
+    let mut columns = [[simd.splat(0.0); MAX_A]; MAX_TAPS];
     for ic in 0..input {
         let of = |block: &Range<usize>| &data[(block.start * input + ic * block.len()) * all..][..block.len() * all];
         let (from, tap) = if first == last {
@@ -207,7 +211,7 @@ fn straight<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize
             (taps.as_flattened().as_ptr(), MAX_LANES)
         };
         // SAFETY: `len` floats follow for each tap; [`Band`] has measured `u`.
-        unsafe { one::<S, P>(simd, (from, tap), len, ic, &mut to) };
+        unsafe { one::<S, P>(simd, (from, tap), len, ic, &mut columns, &mut to) };
     }
 }
 
@@ -217,6 +221,7 @@ fn turned<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize>,
     let Weights { data, channels: [out, input], .. } = weights;
     let (len, all) = (rows.len(), P::TAPS * P::TAPS);
     let mut taps = [[[0.0; Blocks::MOST]; MOST]; TURNED];
+    let mut columns = [[simd.splat(0.0); MAX_A]; MAX_TAPS];
     for ocs in Blocks::of(out).iter() {
         let from = &data[(ocs.start * input + rows.start * ocs.len()) * all..][..len * ocs.len() * all];
         for first in (0..ocs.len()).step_by(TURNED) {
@@ -229,7 +234,7 @@ fn turned<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize>,
             for (oc, taps) in (ocs.start + first..).zip(&taps[..count]) {
                 let taps = taps.as_flattened().as_ptr();
                 // SAFETY: a row of `Blocks::MOST` floats for each tap; [`Band`] has measured `u`.
-                unsafe { one::<S, P>(simd, (taps, Blocks::MOST), len, oc, &mut to) };
+                unsafe { one::<S, P>(simd, (taps, Blocks::MOST), len, oc, &mut columns, &mut to) };
             }
         }
     }
@@ -242,23 +247,30 @@ fn turned<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize>,
 /// # Safety
 /// All taps can be read; each factor has room for the steps up to this one and `GAP` floats more.
 #[inline(always)]
-unsafe fn one<S: Simd, P: Points>(simd: S, (taps, tap): (*const f32, usize), rows: usize, k: usize, to: &mut To<'_>) {
+unsafe fn one<S: Simd, P: Points>(
+    simd: S,
+    (taps, tap): (*const f32, usize),
+    rows: usize,
+    k: usize,
+    columns: &mut Columns<S::V>,
+    to: &mut To<'_>,
+) {
     for begin in (0..rows).step_by(S::LANES) {
         let count = (rows - begin).min(S::LANES);
-        let mut columns = [[simd.splat(0.0); MAX_A]; MAX_TAPS];
         for (kw, column) in columns.iter_mut().enumerate().take(P::TAPS) {
             let mut g = [simd.splat(0.0); MAX_TAPS];
             for (kh, g) in g.iter_mut().enumerate().take(P::TAPS) {
                 // SAFETY: the caller's promise.
                 *g = unsafe { simd.load_part(taps.add((kh * P::TAPS + kw) * tap + begin), 0, count) };
             }
-            *column = P::weight(simd, g);
+            column[..P::A].copy_from_slice(&P::weight(simd, g)[..P::A]);
         }
-        for down in 0..P::A {
-            if !to.lines.contains(&down) {
-                continue;
+        for down in to.lines.clone() {
+            let mut row = [simd.splat(0.0); MAX_TAPS];
+            for (value, column) in row.iter_mut().zip(&*columns).take(P::TAPS) {
+                *value = column[down];
             }
-            let across = P::weight(simd, columns.map(|column| column[down]));
+            let across = P::weight(simd, row);
             let line = (down - to.lines.start) * P::A;
             for (right, &v) in across.iter().enumerate().take(P::A) {
                 // SAFETY: the caller's promise: a vector ends no more than its length behind the rows.

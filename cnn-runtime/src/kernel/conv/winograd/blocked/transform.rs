@@ -45,6 +45,7 @@ impl<P: Points> Kernel for Inputs<'_, P> {
         let (h, w, plane) = (d.input.h, d.input.w, d.input.plane());
         let count = tiles.len();
         assert!(v.len() >= P::A * P::A * factor_len && factor_len >= d.input.c * count, "room for the factors");
+        let mut columns = [[simd.splat(0.0); MAX_A]; MAX_A];
         for block in 0..d.input.c / Order::BLOCK {
             for (index, (sample, y, x)) in corners::<P>(grid, tiles.clone()).enumerate() {
                 let map = &input[sample * d.input.len() + block * plane * Order::BLOCK..][..plane * Order::BLOCK];
@@ -57,12 +58,18 @@ impl<P: Points> Kernel for Inputs<'_, P> {
                     let to = (block * count + index) * Order::BLOCK + lane;
                     let (from, to) = (first.wrapping_add(lane), v[to..].as_mut_ptr());
                     // SAFETY: what is inside is in the map; each factor has a vector for this tile.
-                    unsafe { transform::<S, P>(simd, from, w * Order::BLOCK, &inside, to, factor_len) };
+                    unsafe { transform::<S, P>(simd, from, w * Order::BLOCK, &inside, &mut columns, to, factor_len) };
                 }
             }
         }
     }
 }
+
+/// A tile between the transforms downwards and across: `[column][line]`.
+///
+/// Each tile overwrites what it reads of it. Whoever transforms many tiles makes one: filling it anew for each would take
+/// as long as half a transform.
+type Columns<V> = [[V; MAX_A]; MAX_A];
 
 /// Transforms one tile of a vector of channels.
 ///
@@ -74,32 +81,53 @@ unsafe fn transform<S: Simd, P: Points>(
     first: *const f32,
     line: usize,
     inside: &[Range<usize>; 2],
+    columns: &mut Columns<S::V>,
     to: *mut f32,
     factor_len: usize,
 ) {
-    let zero = simd.splat(0.0);
-    let mut rows = [[zero; MAX_A]; MAX_A];
-    let whole = inside.iter().all(|range| *range == (0..P::A));
-    for x in 0..P::A {
-        let mut column = [zero; MAX_A];
-        if whole || inside[1].contains(&x) {
-            for (y, value) in column.iter_mut().enumerate().take(P::A) {
-                if whole || inside[0].contains(&y) {
-                    // SAFETY: the caller's promise.
-                    *value = unsafe { simd.load(first.wrapping_add(y * line + x * Order::BLOCK)) };
-                }
-            }
-        }
-        let column = P::input(simd, column);
-        for (row, &value) in rows.iter_mut().zip(&column) {
-            row[x] = value;
+    // SAFETY: the caller's promise.
+    unsafe {
+        if inside.iter().all(|range| *range == (0..P::A)) {
+            down::<S, P>(simd, first, line, &[0..P::A, 0..P::A], columns);
+        } else {
+            down::<S, P>(simd, first, line, inside, columns);
         }
     }
-    for (down, &row) in rows.iter().enumerate().take(P::A) {
+    for line in 0..P::A {
+        let mut row = [simd.splat(0.0); MAX_A];
+        for (value, column) in row.iter_mut().zip(&*columns).take(P::A) {
+            *value = column[line];
+        }
         for (right, &factor) in P::input(simd, row).iter().enumerate().take(P::A) {
             // SAFETY: the caller's promise.
-            unsafe { simd.store(to.add((down * P::A + right) * factor_len), factor) };
+            unsafe { simd.store(to.add((line * P::A + right) * factor_len), factor) };
         }
+    }
+}
+
+/// Transforms the columns of one tile downwards; what is not inside is zero.
+///
+/// # Safety
+/// As for [`transform`].
+#[inline(always)]
+unsafe fn down<S: Simd, P: Points>(
+    simd: S,
+    first: *const f32,
+    line: usize,
+    inside: &[Range<usize>; 2],
+    columns: &mut Columns<S::V>,
+) {
+    let (zero, zeros) = (simd.splat(0.0), [0.0; Order::BLOCK]);
+    for (x, column) in columns.iter_mut().enumerate().take(P::A) {
+        let mut inputs = [zero; MAX_A];
+        if inside[1].contains(&x) {
+            for (y, value) in inputs.iter_mut().enumerate().take(P::A) {
+                let at = first.wrapping_add(y * line + x * Order::BLOCK);
+                // SAFETY: the caller's promise; the zeros are a vector at least.
+                *value = unsafe { simd.load(if inside[0].contains(&y) { at } else { zeros.as_ptr() }) };
+            }
+        }
+        column[..P::A].copy_from_slice(&P::input(simd, inputs)[..P::A]);
     }
 }
 
@@ -124,6 +152,7 @@ impl<P: Points> Kernel for Outputs<'_, P> {
         let count = tiles.len();
         let needed = (P::A * P::A - 1) * product_len + rows * count;
         assert!(products.len() >= needed && product_len >= rows * count, "all products");
+        let mut columns = [[simd.splat(0.0); MAX_A]; MAX_A];
         for begin in (0..rows).step_by(S::LANES) {
             let pair = begin / (2 * S::LANES) * (2 * S::LANES);
             let width = (rows - pair).min(2 * S::LANES);
@@ -131,7 +160,7 @@ impl<P: Points> Kernel for Outputs<'_, P> {
             for (index, corner) in corners::<P>(grid, tiles.clone()).enumerate() {
                 let from = products[pair * count + index * width + begin - pair..].as_ptr();
                 // SAFETY: each factor has a vector here; the tile's outputs are this task's alone.
-                unsafe { back::<S, P>(simd, from, product_len, d, corner, &vector) };
+                unsafe { back::<S, P>(simd, from, product_len, &mut columns, d, corner, &vector) };
             }
         }
     }
@@ -146,28 +175,34 @@ unsafe fn back<S: Simd, P: Points>(
     simd: S,
     from: *const f32,
     product_len: usize,
+    columns: &mut Columns<S::V>,
     d: &Conv,
     (sample, y, x): (usize, usize, usize),
     vector: &Vector<S::V>,
 ) {
     let zero = simd.splat(0.0);
-    let mut lines = [[zero; MAX_A]; MAX_A];
-    for right in 0..P::A {
-        let mut column = [zero; MAX_A];
-        for (down, value) in column.iter_mut().enumerate().take(P::A) {
+    for (right, column) in columns.iter_mut().enumerate().take(P::A) {
+        let mut products = [zero; MAX_A];
+        for (down, value) in products.iter_mut().enumerate().take(P::A) {
             // SAFETY: the caller's promise.
             *value = unsafe { simd.load(from.add((down * P::A + right) * product_len)) };
         }
-        for (line, &value) in lines.iter_mut().zip(&P::output(simd, column)).take(P::M) {
-            line[right] = value;
-        }
+        column[..P::M].copy_from_slice(&P::output(simd, products)[..P::M]);
     }
     let (h, w) = (d.output.h, d.output.w);
-    for (dy, &line) in lines.iter().enumerate().take(P::M.min(h - y)) {
-        for (dx, &sum) in P::output(simd, line).iter().enumerate().take(P::M.min(w - x)) {
-            let at = sample * d.output.len() + ((y + dy) * w + x + dx) * Order::BLOCK;
-            // SAFETY: the caller's promise.
-            unsafe { vector.put(simd, at as isize, sum) };
+    for dy in 0..P::M.min(h - y) {
+        let mut row = [zero; MAX_A];
+        for (value, column) in row.iter_mut().zip(&*columns).take(P::A) {
+            *value = column[dy];
+        }
+        let outputs = P::output(simd, row);
+        let first = sample * d.output.len() + ((y + dy) * w + x) * Order::BLOCK;
+        for (dx, &sum) in outputs.iter().enumerate().take(P::M) {
+            // Not a bound of the loop: so all outputs stay in registers.
+            if x + dx < w {
+                // SAFETY: the caller's promise.
+                unsafe { vector.put(simd, (first + dx * Order::BLOCK) as isize, sum) };
+            }
         }
     }
 }

@@ -33,7 +33,17 @@ impl Layer {
     pub fn kind(&self) -> (&'static str, &'static [&'static str]) {
         match self {
             Layer::Conv(_) => {
-                ("conv", &["forward", "d_input", "d_weight", "direct", "F(2x2, 3x3)", "F(4x4, 3x3)", "F(2x2, 5x5)"])
+                let ways = &[
+                    "forward",
+                    "d_input",
+                    "d_weight",
+                    "direct",
+                    "F(2x2, 3x3)",
+                    "F(4x4, 3x3)",
+                    "F(6x6, 3x3)",
+                    "F(2x2, 5x5)",
+                ];
+                ("conv", ways)
             }
             Layer::Fc(_) => ("fc", &["forward", "d_input", "d_weight"]),
             Layer::MaxPool(_) => ("max pool", &["forward", "training", "backward"]),
@@ -116,6 +126,7 @@ fn ways(d: &Conv, n: usize, row: &mut Row<'_>) {
     let tiles = [
         ("F(2x2, 3x3)", winograd::Tile::F2),
         ("F(4x4, 3x3)", winograd::Tile::F4),
+        ("F(6x6, 3x3)", winograd::Tile::F6),
         ("F(2x2, 5x5)", winograd::Tile::F2Of5),
     ];
     let (input, weight, mut output) = (random(n * d.input.len()), random(d.weight_len()), random(n * d.output.len()));

@@ -1,5 +1,5 @@
-//! Speed of every kernel, at every size that LeNet-5, ResNet-20, AlexNet, ResNet-18 and ResNet-50 have, beside the
-//! limit of the machine.
+//! Speed of every kernel, at every size that LeNet-5, ResNet-20, AlexNet, ResNet-18 and ResNet-50 have, and of
+//! VGG-16's convolutions, beside the limit of the machine.
 //!
 //! `cargo bench -p cnn-runtime --bench kernels -- [FILTER] [--batch N,..] [--threads N,..] [--quick] [--json FILE]`
 //!

@@ -68,8 +68,3 @@ pub fn now() -> f64 {
     .into_iter()
     .sum()
 }
-
-/// GFLOP/s of all threads of the current pool together, the best of several loops.
-pub fn gflops() -> f64 {
-    (0..200).map(|_| now()).fold(0.0, f64::max)
-}

@@ -133,7 +133,7 @@ pub fn differentiate(graph: &Graph) -> Tape {
     let mut builder = Builder {
         graph,
         trainable: trainable(graph),
-        readers: readers(graph, &roots),
+        followers: graph.followers(),
         saved: graph.nodes.iter().map(|node| saved(node.op)).collect(),
         gradient: vec![None; graph.nodes.len() + 1],
         holders: Vec::new(),
@@ -213,22 +213,12 @@ fn trainable(graph: &Graph) -> Vec<bool> {
     trainable
 }
 
-/// For every root how often it is read, aliases included.
-fn readers(graph: &Graph, roots: &[ValueId]) -> Vec<usize> {
-    let mut readers = vec![0; roots.len()];
-    for input in graph.nodes.iter().filter(|node| node.op != Op::Reshape).flat_map(|node| &node.inputs) {
-        readers[roots[*input]] += 1;
-    }
-    readers[roots[graph.nodes.len()]] += 1;
-    readers
-}
-
 struct Builder<'a> {
     graph: &'a Graph,
     roots: Vec<ValueId>,
     trainable: Vec<bool>,
-    /// How often each root is read.
-    readers: Vec<usize>,
+    /// For every node the one that alone reads its output.
+    followers: Vec<Option<usize>>,
     /// What each node keeps.
     saved: Vec<Saved>,
     /// The gradient of each root value, once a reader of the value has written it.
@@ -280,10 +270,9 @@ impl Builder<'_> {
     /// from its output, which nobody else reads.
     fn activation_before(&self, pool: usize, d_output: GradId) -> Option<(usize, ValueId)> {
         let Op::MaxPool { .. } = self.graph.nodes[pool].op else { return None };
-        let activated = self.graph.nodes[pool].inputs[0];
-        let act = activated.checked_sub(1)?;
-        let alone = self.roots[activated] == activated && self.readers[activated] == 1;
-        if !alone || !matches!(self.graph.nodes[act].op, Op::Act(act) if saves_output(act)) {
+        let act = self.graph.nodes[pool].inputs[0].checked_sub(1)?;
+        let suits = matches!(self.graph.nodes[act].op, Op::Act(act) if saves_output(act));
+        if !suits || self.followers[act] != Some(pool) {
             return None;
         }
         let value = self.roots[self.graph.nodes[act].inputs[0]];

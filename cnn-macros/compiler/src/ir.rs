@@ -424,4 +424,15 @@ impl Graph {
     pub fn output(&self) -> Shape {
         self.shape(self.nodes.len())
     }
+
+    /// For every node the one that alone reads its output, once.
+    pub fn followers(&self) -> Vec<Option<usize>> {
+        let mut readers = vec![(0_usize, 0); self.nodes.len() + 1];
+        for (index, node) in self.nodes.iter().enumerate() {
+            for &input in &node.inputs {
+                readers[input] = (readers[input].0 + 1, index);
+            }
+        }
+        readers[1..].iter().map(|&(count, reader)| (count == 1).then_some(reader)).collect()
+    }
 }

@@ -237,8 +237,7 @@ impl Backward<'_> {
     /// Max pooling and the activation before it. Whoever looks on is shown the gradient between them, which is not made else.
     fn activated(&self, act: usize, d_output: GradId, d_input: GradId) -> TokenStream {
         let Op::Act(kind) = self.context.graph.nodes[act].op else { return quote!() };
-        let (d, kind) = (self.context.descriptors.get(self.step.node), literal::act(kind));
-        let argmax = self.context.argmax(self.step.node);
+        let (kind, pool) = (literal::act(kind), self.data(0, write_tokens(Write::Set)));
         let mut views = self.data_views(d_output, d_input);
         let between = self.views(&views);
         views.push(("y", self.value(self.step.node + 1)));
@@ -248,12 +247,12 @@ impl Backward<'_> {
         quote! {
             if frame.probe.is_some() {
                 #between
-                rt::max_pool::backward(&#d, frame.n, #argmax, dy, dx, rt::Write::Set);
+                #pool
                 frame.show_gradient(#layer, #order, #slot, arena);
             }
             #views
             rt::act::backward_inplace(#kind, y, dy);
-            rt::max_pool::backward(&#d, frame.n, #argmax, dy, dx, rt::Write::Set);
+            #pool
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::backward::{Saved, saves_output};
+use crate::backward::saves_output;
 use crate::ir::{Act, Graph, Op, ValueId};
 
 use super::storage::Mode;
@@ -29,10 +29,10 @@ pub struct Fusions {
     pub owner: Vec<usize>,
 }
 
-/// Finds the fusions of a graph. In training only an activation whose input the backward pass does not read.
-pub fn fusions(graph: &Graph, mode: Mode, saved: &[Saved]) -> Fusions {
+/// Finds the fusions of a graph. In training only activations, whose input the backward pass does not read.
+pub fn fusions(graph: &Graph, mode: Mode) -> Fusions {
     let mut fusions = Fusions { of: HashMap::new(), owner: (0..graph.nodes.len()).collect() };
-    let followers = followers(graph);
+    let followers = graph.followers();
     for (index, node) in graph.nodes.iter().enumerate() {
         let is_conv = matches!(node.op, Op::Conv { .. });
         if !is_conv && !matches!(node.op, Op::Fc { .. }) {
@@ -49,9 +49,7 @@ pub fn fusions(graph: &Graph, mode: Mode, saved: &[Saved]) -> Fusions {
                 (fusion.residual, last) = (Some(other), next);
             }
         }
-        if let Some(next) = followers[last].filter(|&next| is_clamp(graph.nodes[next].op))
-            && (mode == Mode::Inference || saved[next] != Saved::Input)
-        {
+        if let Some(next) = followers[last].filter(|&next| is_clamp(graph.nodes[next].op)) {
             (fusion.act, last) = (Some(next), next);
         }
         let mut node = index;
@@ -64,17 +62,6 @@ pub fn fusions(graph: &Graph, mode: Mode, saved: &[Saved]) -> Fusions {
         }
     }
     fusions
-}
-
-/// For every node the one that alone reads its output, once.
-fn followers(graph: &Graph) -> Vec<Option<usize>> {
-    let mut readers = vec![(0_usize, 0); graph.nodes.len() + 1];
-    for (index, node) in graph.nodes.iter().enumerate() {
-        for &input in &node.inputs {
-            readers[input] = (readers[input].0 + 1, index);
-        }
-    }
-    readers[1..].iter().map(|&(count, reader)| (count == 1).then_some(reader)).collect()
 }
 
 /// What `sum` adds to the output of `node`, if it is a sum of two values.
@@ -93,16 +80,11 @@ fn is_clamp(op: Op) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backward::differentiate;
     use crate::testing::{Builder, residual};
-
-    fn found(graph: &Graph, mode: Mode) -> Fusions {
-        fusions(graph, mode, &differentiate(graph).saved)
-    }
 
     #[test]
     fn a_residual_block_is_two_convolutions() {
-        let found = found(&residual(), Mode::Inference);
+        let found = fusions(&residual(), Mode::Inference);
         // conv bn relu | conv bn relu | conv bn add relu | fc
         assert_eq!(found.owner, [0, 0, 0, 3, 3, 3, 6, 6, 6, 6, 10]);
         assert_eq!(found.of[&0], Fusion { norm: Some(1), residual: None, act: Some(2) });
@@ -112,7 +94,7 @@ mod tests {
 
     #[test]
     fn training_fuses_activations_alone() {
-        let found = found(&residual(), Mode::Training);
+        let found = fusions(&residual(), Mode::Training);
         assert!(found.of.is_empty());
         let mut net = Builder::new(3, 2, 2);
         let x = net.conv(0, 4, 1, 1, 0, 1);
@@ -121,8 +103,8 @@ mod tests {
         let x = net.act(x, Act::Gelu);
         let x = net.fc(x, 5);
         net.act(x, Act::Clip { lo: -1.0, hi: f32::INFINITY });
-        assert_eq!(self::found(net.graph(), Mode::Training).owner, [0, 0, 2, 3, 4, 4]);
-        assert_eq!(self::found(net.graph(), Mode::Inference).owner, [0, 0, 2, 3, 4, 4]);
+        assert_eq!(fusions(net.graph(), Mode::Training).owner, [0, 0, 2, 3, 4, 4]);
+        assert_eq!(fusions(net.graph(), Mode::Inference).owner, [0, 0, 2, 3, 4, 4]);
     }
 
     #[test]
@@ -134,7 +116,7 @@ mod tests {
         let b = net.bn(b);
         let sum = net.add(&[a, b]);
         net.relu(sum);
-        let found = found(net.graph(), Mode::Inference);
+        let found = fusions(net.graph(), Mode::Inference);
         assert_eq!(found.owner, [0, 0, 2, 2, 2, 2]);
         assert_eq!(found.of[&2], Fusion { norm: Some(3), residual: Some(2), act: Some(5) });
     }
@@ -145,11 +127,11 @@ mod tests {
         let a = net.conv(0, 3, 1, 1, 0, 1);
         let b = net.relu(a);
         net.add(&[a, b]);
-        let found = found(net.graph(), Mode::Inference);
+        let found = fusions(net.graph(), Mode::Inference);
         assert_eq!(found.owner, [0, 1, 2]);
         let mut net = Builder::new(3, 4, 4);
         let a = net.conv(0, 3, 1, 1, 0, 1);
         net.add(&[a, a]);
-        assert_eq!(self::found(net.graph(), Mode::Inference).owner, [0, 1]);
+        assert_eq!(fusions(net.graph(), Mode::Inference).owner, [0, 1]);
     }
 }

@@ -45,7 +45,7 @@ pub struct Storage {
 
 /// Assigns a buffer to every value. `saved` says what each node keeps; it counts in training only.
 pub fn assign(graph: &Graph, mode: Mode, saved: &[Saved]) -> Storage {
-    let fusions = fusions(graph, mode, saved);
+    let fusions = fusions(graph, mode);
     let roots = roots(graph, mode);
     let last_read = last_reads(graph, &roots, &fusions);
     let kept = kept(graph, mode, saved, &roots);

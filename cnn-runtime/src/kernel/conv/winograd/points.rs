@@ -39,6 +39,27 @@ pub(super) fn filled<S: Simd, const N: usize, const ALL: usize>(simd: S, values:
     all
 }
 
+/// A tile between the transforms downwards and across: `[column][line]`, so many columns.
+///
+/// Each tile overwrites what it reads of it. Whoever transforms many tiles makes one for all: the compiler does not see that
+/// it is overwritten, and would clear it for each, in an eighth of the time that tiles of 6 x 6 take.
+pub(super) type Columns<V, const N: usize> = [[V; MAX_A]; N];
+
+/// A line of the first `count` columns, and zeros behind them.
+#[inline(always)]
+pub(super) fn line<S: Simd, const N: usize>(
+    simd: S,
+    columns: &Columns<S::V, N>,
+    count: usize,
+    line: usize,
+) -> [S::V; N] {
+    let mut values = [simd.splat(0.0); N];
+    for (value, column) in values.iter_mut().zip(columns).take(count) {
+        *value = column[line];
+    }
+    values
+}
+
 /// `x * factor`.
 #[inline(always)]
 fn times<S: Simd>(simd: S, x: S::V, factor: f32) -> S::V {

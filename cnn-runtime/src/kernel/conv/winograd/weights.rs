@@ -5,7 +5,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::points::{MAX_A, MAX_TAPS, Points};
+use super::points::{self, Columns, MAX_A, MAX_TAPS, Points};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
 use crate::kernel::gemm::MAX_MR;
@@ -174,9 +174,6 @@ struct To<'a> {
     lines: Range<usize>,
 }
 
-/// Taps between the transforms downwards and across: `[column][line]`. Made once, and overwritten for each pair of channels.
-type Columns<V> = [[V; MAX_A]; MAX_TAPS];
-
 /// Transforms a band of output channels.
 #[inline(always)]
 fn straight<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize>, mut to: To<'_>) {
@@ -252,7 +249,7 @@ unsafe fn one<S: Simd, P: Points>(
     (taps, tap): (*const f32, usize),
     rows: usize,
     k: usize,
-    columns: &mut Columns<S::V>,
+    columns: &mut Columns<S::V, MAX_TAPS>,
     to: &mut To<'_>,
 ) {
     for begin in (0..rows).step_by(S::LANES) {
@@ -266,11 +263,7 @@ unsafe fn one<S: Simd, P: Points>(
             column[..P::A].copy_from_slice(&P::weight(simd, g)[..P::A]);
         }
         for down in to.lines.clone() {
-            let mut row = [simd.splat(0.0); MAX_TAPS];
-            for (value, column) in row.iter_mut().zip(&*columns).take(P::TAPS) {
-                *value = column[down];
-            }
-            let across = P::weight(simd, row);
+            let across = P::weight(simd, points::line(simd, columns, P::TAPS, down));
             let line = (down - to.lines.start) * P::A;
             for (right, &v) in across.iter().enumerate().take(P::A) {
                 // SAFETY: the caller's promise: a vector ends no more than its length behind the rows.

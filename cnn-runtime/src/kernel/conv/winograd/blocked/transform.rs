@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::desc::{Conv, Order};
 use crate::kernel::conv::finish::{Finish, Vector};
-use crate::kernel::conv::winograd::points::{MAX_A, Points};
+use crate::kernel::conv::winograd::points::{self, Columns, MAX_A, Points};
 use crate::simd::{Kernel, Simd};
 
 /// The place of a tile: its sample, and the first of its outputs.
@@ -65,12 +65,6 @@ impl<P: Points> Kernel for Inputs<'_, P> {
     }
 }
 
-/// A tile between the transforms downwards and across: `[column][line]`.
-///
-/// Each tile overwrites what it reads of it. Whoever transforms many tiles makes one: filling it anew for each would take
-/// as long as half a transform.
-type Columns<V> = [[V; MAX_A]; MAX_A];
-
 /// Transforms one tile of a vector of channels.
 ///
 /// # Safety
@@ -81,7 +75,7 @@ unsafe fn transform<S: Simd, P: Points>(
     first: *const f32,
     line: usize,
     inside: &[Range<usize>; 2],
-    columns: &mut Columns<S::V>,
+    columns: &mut Columns<S::V, MAX_A>,
     to: *mut f32,
     factor_len: usize,
 ) {
@@ -94,10 +88,7 @@ unsafe fn transform<S: Simd, P: Points>(
         }
     }
     for line in 0..P::A {
-        let mut row = [simd.splat(0.0); MAX_A];
-        for (value, column) in row.iter_mut().zip(&*columns).take(P::A) {
-            *value = column[line];
-        }
+        let row = points::line(simd, columns, P::A, line);
         for (right, &factor) in P::input(simd, row).iter().enumerate().take(P::A) {
             // SAFETY: the caller's promise.
             unsafe { simd.store(to.add((line * P::A + right) * factor_len), factor) };
@@ -115,7 +106,7 @@ unsafe fn down<S: Simd, P: Points>(
     first: *const f32,
     line: usize,
     inside: &[Range<usize>; 2],
-    columns: &mut Columns<S::V>,
+    columns: &mut Columns<S::V, MAX_A>,
 ) {
     let (zero, zeros) = (simd.splat(0.0), [0.0; Order::BLOCK]);
     for (x, column) in columns.iter_mut().enumerate().take(P::A) {
@@ -175,7 +166,7 @@ unsafe fn back<S: Simd, P: Points>(
     simd: S,
     from: *const f32,
     product_len: usize,
-    columns: &mut Columns<S::V>,
+    columns: &mut Columns<S::V, MAX_A>,
     d: &Conv,
     (sample, y, x): (usize, usize, usize),
     vector: &Vector<S::V>,
@@ -191,11 +182,7 @@ unsafe fn back<S: Simd, P: Points>(
     }
     let (h, w) = (d.output.h, d.output.w);
     for dy in 0..P::M.min(h - y) {
-        let mut row = [zero; MAX_A];
-        for (value, column) in row.iter_mut().zip(&*columns).take(P::A) {
-            *value = column[dy];
-        }
-        let outputs = P::output(simd, row);
+        let outputs = P::output(simd, points::line(simd, columns, P::A, dy));
         let first = sample * d.output.len() + ((y + dy) * w + x) * Order::BLOCK;
         for (dx, &sum) in outputs.iter().enumerate().take(P::M) {
             // Not a bound of the loop: so all outputs stay in registers.

@@ -13,14 +13,20 @@ pub struct Seconds {
 
 impl Seconds {
     fn of(mut each: Vec<f64>) -> Self {
-        each.sort_by(f64::total_cmp);
-        Seconds { best: each[0], median: each[each.len() / 2] }
+        let median = median(&mut each);
+        Seconds { best: each[0], median }
     }
+}
+
+/// The middle one of values, which it sorts.
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 /// Repeats `call` for as long as `budget`, three times at least unless one call takes longer than that. A call before
 /// them warms the caches.
-#[allow(dead_code)] // one of the benchmarks that share this file measures nothing else than its `beside`
+#[allow(dead_code)] // the benchmark of networks, which shares this file, has no use for it
 pub fn measure(budget: Duration, mut call: impl FnMut()) -> Seconds {
     let least = warm(budget, &mut call);
     let (start, mut each) = (Instant::now(), Vec::new());
@@ -45,9 +51,9 @@ pub fn beside(budget: Duration, mut call: impl FnMut(), limit: impl Fn() -> f64)
             each.push(seconds(&mut call));
         }
         let rate = (before + limit()) / 2.0;
-        possible.push(rate * Seconds::of(each[first..].to_vec()).median);
+        possible.push(rate * median(&mut each[first..]));
     }
-    (Seconds::of(each), Seconds::of(possible).median)
+    (Seconds::of(each), median(&mut possible))
 }
 
 /// Calls once, and says how often to call at least.

@@ -32,13 +32,18 @@ macro_rules! token {
 
             #[inline(always)]
             fn call<K: Kernel>(self, kernel: K) {
-                #[inline(never)]
                 #[target_feature(enable = $enable)]
                 fn trampoline<K: Kernel>(token: $token, kernel: K) {
                     kernel.run(token);
                 }
-                // SAFETY: the token proves that the enabled features are present.
-                unsafe { trampoline(self, kernel) }
+                // Rust 1.95 takes no `inline(never)` from a function with features when one without them calls it: tiles
+                // then spill their sums in the middle of whoever calls them. What has fewer features inlines none.
+                #[inline(never)]
+                fn apart<K: Kernel>(token: $token, kernel: K) {
+                    // SAFETY: the token proves that the enabled features are present.
+                    unsafe { trampoline(token, kernel) }
+                }
+                apart(self, kernel);
             }
 
             #[inline(always)]

@@ -7,16 +7,20 @@ use crate::kernel::gemm::Piece;
 use crate::kernel::post::Post;
 use crate::simd::{Kernel, Simd};
 
-/// Room for the sums of a tile: a row of up to 32 channels for each position, whole vectors of positions.
+/// Most channels of a tile: two blocks.
+const CHANNELS: usize = 2 * Blocks::MOST;
+
+/// Room for the sums of a tile: a row of channels for each position, whole vectors of positions. Tiles of two blocks have
+/// fewer positions than half of it.
 #[repr(align(64))]
 pub(super) struct Sums(pub [f32; 16 * Blocks::MOST]);
 
 const _: () = assert!(MOST <= 16);
 
-/// What becomes of the sums of one block of channels: `clamp(sum * factor + offset + residual)`, or an addition.
+/// What becomes of the sums of one or two blocks of channels: `clamp(sum * factor + offset + residual)`, or an addition.
 pub(super) struct Finish {
-    factors: [f32; Blocks::MOST],
-    offsets: [f32; Blocks::MOST],
+    factors: [f32; CHANNELS],
+    offsets: [f32; CHANNELS],
     clamp: (f32, f32),
     /// The first channel's map in what is added, which stands as the output does.
     added: Option<*const f32>,
@@ -36,7 +40,7 @@ impl Finish {
         residual: Option<*const f32>,
         plane: usize,
     ) -> Self {
-        let (mut factors, mut offsets) = ([0.0; Blocks::MOST], [0.0; Blocks::MOST]);
+        let (mut factors, mut offsets) = ([0.0; CHANNELS], [0.0; CHANNELS]);
         for (row, channel) in channels.enumerate() {
             (factors[row], offsets[row]) = post.affine(channel);
         }
@@ -45,10 +49,10 @@ impl Finish {
     }
 }
 
-/// Ends a tile of some rows of a block.
+/// Ends a tile of some rows of one or two blocks.
 pub(super) struct End<'a> {
     pub finish: &'a Finish,
-    /// The first row within the block, and rows: at most two vectors.
+    /// The first row within the first block, and rows: as many vectors as the tile has.
     pub first: usize,
     pub rows: usize,
     /// The sums: a row of whole vectors for each position.

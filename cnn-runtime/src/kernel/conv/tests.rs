@@ -85,6 +85,10 @@ fn shapes() -> Vec<Conv> {
         conv([3, 35, 31], 16, window([11, 11], [4, 4], one, [0; 4]), 1),
         conv([5, 9, 13], 48, window([3, 3], one, [1, 2], [1, 2, 1, 2]), 1),
         conv([32, 9, 11], 10, window([3, 3], one, one, [1; 4]), 1),
+        // Two blocks of output channels in a tile, or of input channels on the way back.
+        conv([16, 11, 13], 64, window(one, one, one, [0; 4]), 1),
+        conv([64, 9, 11], 16, window(one, one, one, [0; 4]), 1),
+        conv([16, 19, 23], 64, window([3, 3], [2, 2], one, [1; 4]), 1),
     ]
     .into_iter()
     .flat_map(|shape| in_every_order(shape.expect("the kernel fits")))

@@ -1,8 +1,9 @@
-//! The innermost loop: some positions by one or two vectors of output channels, held in registers from the first tap to
-//! the last.
+//! The innermost loop: some positions by one, two or four vectors of output channels, held in registers from the first tap
+//! to the last.
 //!
 //! Weights come as whole vectors, inputs one by one, broadcast: so neither the distance between positions nor the ends of
-//! lines cost a lane, and for each step there are as many loads as half the multiply-adds.
+//! lines cost a lane. Loads are what a core shares least willingly with a busy neighbour on its other thread: with two
+//! vectors there is one for each two multiply-adds, with four, which take turns with fewer positions, four for ten.
 
 use crate::desc::Order;
 use crate::simd::{Kernel, Simd};
@@ -11,20 +12,43 @@ use crate::simd::{Kernel, Simd};
 pub(super) const MOST: usize = 14;
 /// Steps that weights are asked for ahead of time: they stream in from the second-level cache.
 const WEIGHTS_AHEAD: usize = 12;
-/// Most positions of a tile on an instruction set: a vector holds them, once they are turned into the lanes.
+/// Most positions of a tile so many vectors wide, where an instruction set has vectors of `lanes` and tiles of `rows` rows
+/// by two vectors: the sums, the weights and one input fill the registers. A vector holds the positions, once they are
+/// turned into the lanes.
 #[inline(always)]
-pub(super) const fn most<S: Simd>() -> usize {
-    if S::MR < S::LANES { S::MR } else { S::LANES }
+pub(super) const fn most((lanes, rows): (usize, usize), vectors: usize) -> usize {
+    let registers = 2 * rows + 4;
+    let rows = if vectors > 2 { (registers - 1 - vectors) / vectors } else { rows };
+    if rows < lanes { rows } else { lanes }
 }
 
-/// Where the input of each step stands from the first one's, and what is asked for ahead of time.
+/// Where the input of each step stands, and what is asked for ahead of time.
+pub(super) trait Steps: Copy {
+    /// Most lines of a tile.
+    const LINES: usize;
+
+    /// How many there are.
+    fn len(self) -> usize;
+
+    /// Takes all steps, for a tile whose first position stands at `input`.
+    ///
+    /// # Safety
+    /// The promises to [`compute`].
+    unsafe fn take<S: Simd, const L: usize, const P: usize, const NV: usize, const APART: usize>(
+        self,
+        input: *const f32,
+        sum: &mut Sum<S, L, P, NV, APART>,
+    );
+}
+
+/// Steps that stand anywhere.
 #[derive(Clone, Copy)]
-pub(super) struct Steps<'a> {
+pub(super) struct Listed<'a> {
     at: &'a [u32],
     ahead: &'a [u32],
 }
 
-impl<'a> Steps<'a> {
+impl<'a> Listed<'a> {
     /// Places for so many steps.
     pub(super) const fn places(depth: usize) -> usize {
         2 * depth
@@ -35,71 +59,129 @@ impl<'a> Steps<'a> {
         let (at, ahead) = places.split_at_mut(depth);
         fill(at);
         ahead.iter_mut().enumerate().for_each(|(k, next)| *next = at[(k + reach).min(depth - 1)]);
-        Steps { at, ahead }
+        Listed { at, ahead }
     }
+}
 
-    /// How many there are.
-    pub(super) const fn len(&self) -> usize {
+impl Steps for Listed<'_> {
+    const LINES: usize = 2;
+
+    fn len(self) -> usize {
         self.at.len()
     }
 
-    /// Channels in blocks that have so many positions. Each asks for another position in the next block.
-    pub(super) fn of_blocks(depth: usize, positions: usize, places: &'a mut [u32]) -> Self {
-        let (at, ahead) = places.split_at_mut(depth);
-        let step = |k: usize| (k / Order::BLOCK * positions * Order::BLOCK + k % Order::BLOCK) as u32;
-        for (k, (at, next)) in at.iter_mut().zip(ahead.iter_mut()).enumerate() {
-            *at = step(k);
-            *next = step((k + Order::BLOCK).min(depth - 1)) + (k % Order::BLOCK * (Order::BLOCK - 1)) as u32;
+    #[inline(always)]
+    unsafe fn take<S: Simd, const L: usize, const P: usize, const NV: usize, const APART: usize>(
+        self,
+        input: *const f32,
+        sum: &mut Sum<S, L, P, NV, APART>,
+    ) {
+        for (&at, &ahead) in self.at.iter().zip(self.ahead) {
+            // SAFETY: the caller's promise.
+            unsafe { sum.step(input.add(at as usize), input.wrapping_add(ahead as usize)) };
         }
-        Steps { at, ahead }
+    }
+}
+
+/// The channels of positions that stand in blocks. Each asks for another position in the next block.
+#[derive(Clone, Copy)]
+pub(super) struct Channels {
+    blocks: usize,
+    /// Distance between blocks.
+    apart: usize,
+}
+
+impl Channels {
+    /// Steps on end. With more, the compiler reads their inputs before it needs them, and spills them.
+    const TOGETHER: usize = 2;
+
+    /// So many channels, whole blocks, of maps of so many positions.
+    pub(super) fn new(channels: usize, positions: usize) -> Self {
+        debug_assert!(channels.is_multiple_of(Order::BLOCK));
+        Channels { blocks: channels / Order::BLOCK, apart: positions * Order::BLOCK }
+    }
+}
+
+impl Steps for Channels {
+    const LINES: usize = 1;
+
+    fn len(self) -> usize {
+        self.blocks * Order::BLOCK
+    }
+
+    #[inline(always)]
+    unsafe fn take<S: Simd, const L: usize, const P: usize, const NV: usize, const APART: usize>(
+        self,
+        mut input: *const f32,
+        sum: &mut Sum<S, L, P, NV, APART>,
+    ) {
+        for _ in 0..self.blocks {
+            let (mut first, mut ahead) = (input, input.wrapping_add(self.apart));
+            for _ in 0..Order::BLOCK / Self::TOGETHER {
+                for k in 0..Self::TOGETHER {
+                    // SAFETY: the caller's promise.
+                    unsafe { sum.step(first.add(k), ahead.wrapping_add(k * Order::BLOCK)) };
+                }
+                first = first.wrapping_add(Self::TOGETHER);
+                ahead = ahead.wrapping_add(Self::TOGETHER * Order::BLOCK);
+            }
+            input = input.wrapping_add(self.apart);
+        }
     }
 }
 
 /// A tile to compute.
 #[derive(Clone, Copy)]
-pub(super) struct Tile<'a> {
+pub(super) struct Tile<K> {
     /// The weights of the first step: one or two vectors.
     pub weights: *const f32,
     /// Distance between steps of the weights.
     pub weight_step: usize,
+    /// Distance to two vectors more, if there are four.
+    pub weight_pair: usize,
     /// The input of the first position.
     pub input: *const f32,
-    /// Where each step stands from there.
-    pub steps: Steps<'a>,
+    /// Where each step of it stands.
+    pub steps: K,
     /// Distance between the lines of a tile of two.
     pub line: usize,
     /// What is asked for into the second-level cache, a place at each step: weights that come next.
     pub later: *const f32,
     /// Distance between those places.
     pub later_step: usize,
-    /// Where the sums go: a row of one or two vectors for each position.
+    /// Where the sums go: a row of vectors for each position.
     pub sums: *mut f32,
 }
 
 /// Computes a tile of `lines` times `positions`, `vectors` wide, whose positions stand `APART` floats apart.
 ///
 /// # Safety
-/// `lines * positions` is at most [`most`], `positions` at least one, and `lines` and `vectors` are one or two; the input
-/// can be read at all positions and steps, and all vectors of weights; the sums can be written.
+/// `lines * positions` is at most [`most`], `positions` at least one, `lines` at least one and at most what the steps
+/// allow, and `vectors` are one, two, or four if these fill two blocks; the input can be read at all positions and steps,
+/// and all vectors of weights; the sums can be written.
 #[inline(always)]
-pub(super) unsafe fn compute<S: Simd, const APART: usize>(
+pub(super) unsafe fn compute<S: Simd, const APART: usize, K: Steps>(
     simd: S,
     lines: usize,
     positions: usize,
     vectors: usize,
-    tile: Tile<'_>,
+    tile: Tile<K>,
 ) {
     macro_rules! dispatch {
         ($($lines:literal x $positions:literal)+) => {
-            match (lines, positions) {
-                $(($lines, $positions) => if const { $lines * $positions <= most::<S>() } {
-                    if vectors == 1 {
-                        simd.call(Sized::<$lines, $positions, 1, APART>(tile));
-                    } else {
-                        simd.call(Sized::<$lines, $positions, 2, APART>(tile));
+            match (lines, positions, vectors) {
+                $(
+                    ($lines, $positions, 1) => if const { fits::<S, K>($lines, $positions, 1) } {
+                        simd.call(Sized::<$lines, $positions, 1, APART, K>(tile));
                     }
-                })+
-                _ => unreachable!("a tile of {lines} x {positions}"),
+                    ($lines, $positions, 2) => if const { fits::<S, K>($lines, $positions, 2) } {
+                        simd.call(Sized::<$lines, $positions, 2, APART, K>(tile));
+                    }
+                    ($lines, $positions, 4) => if const { fits::<S, K>($lines, $positions, 4) } {
+                        simd.call(Sized::<$lines, $positions, 4, APART, K>(tile));
+                    }
+                )+
+                _ => unreachable!("a tile of {lines} x {positions}, {vectors} vectors wide"),
             }
         };
     }
@@ -109,45 +191,77 @@ pub(super) unsafe fn compute<S: Simd, const APART: usize>(
     );
 }
 
-/// A tile whose sizes are known to the compiler. Made by [`compute`] alone, under its conditions.
-struct Sized<'a, const L: usize, const P: usize, const NV: usize, const APART: usize>(Tile<'a>);
+/// Whether there are tiles of these sizes: others are not compiled.
+const fn fits<S: Simd, K: Steps>(lines: usize, positions: usize, vectors: usize) -> bool {
+    let wide = lines == 1 && S::LANES == Order::BLOCK;
+    lines <= K::LINES && lines * positions <= most((S::LANES, S::MR), vectors) && (vectors < 4 || wide)
+}
 
-impl<const L: usize, const P: usize, const NV: usize, const APART: usize> Kernel for Sized<'_, L, P, NV, APART> {
+/// A tile whose sizes are known to the compiler. Made by [`compute`] alone, under its conditions.
+struct Sized<const L: usize, const P: usize, const NV: usize, const APART: usize, K>(Tile<K>);
+
+impl<const L: usize, const P: usize, const NV: usize, const APART: usize, K: Steps> Kernel
+    for Sized<L, P, NV, APART, K>
+{
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Tile { mut weights, weight_step, input, steps, line, mut later, later_step, sums } = self.0;
-        let mut acc = [[[simd.splat(0.0); NV]; P]; L];
-        // SAFETY: `compute` was promised all that is read and written here; a prefetch touches nothing.
+        let Tile { weights, weight_step, weight_pair, input, steps, line, later, later_step, sums } = self.0;
+        let acc = [[[simd.splat(0.0); NV]; P]; L];
+        let mut sum = Sum { simd, acc, weights, weight_step, weight_pair, line, later, later_step };
+        // SAFETY: `compute` was promised all that is read and written here.
         unsafe {
-            for (&step, &ahead) in steps.at.iter().zip(steps.ahead) {
-                let first = input.add(step as usize);
-                // A lone vector has a load for each multiply-add as it is, and little memory behind it.
-                if NV > 1 {
-                    simd.prefetch(input.wrapping_add(ahead as usize));
-                    simd.prefetch_later(later);
-                    later = later.wrapping_add(later_step);
-                }
-                let mut right = [simd.splat(0.0); NV];
-                for (v, right) in right.iter_mut().enumerate() {
-                    *right = simd.load(weights.add(v * S::LANES));
-                    if v * S::LANES % 16 == 0 {
-                        simd.prefetch(weights.wrapping_add(WEIGHTS_AHEAD * weight_step + v * S::LANES));
-                    }
-                }
-                weights = weights.add(weight_step);
-                for (l, acc) in acc.iter_mut().enumerate() {
-                    let first = first.add(l * line);
-                    for (p, acc) in acc.iter_mut().enumerate() {
-                        let left = simd.splat(*first.add(p * APART));
-                        for (acc, &right) in acc.iter_mut().zip(&right) {
-                            *acc = simd.mul_add(left, right, *acc);
-                        }
-                    }
-                }
-            }
-            for (p, row) in acc.as_flattened().iter().enumerate() {
+            steps.take::<S, L, P, NV, APART>(input, &mut sum);
+            for (p, row) in sum.acc.as_flattened().iter().enumerate() {
                 for (v, &sum) in row.iter().enumerate() {
                     simd.store(sums.add((p * NV + v) * S::LANES), sum);
+                }
+            }
+        }
+    }
+}
+
+/// The sums of a tile, and what the next step reads.
+pub(super) struct Sum<S: Simd, const L: usize, const P: usize, const NV: usize, const APART: usize> {
+    simd: S,
+    acc: [[[S::V; NV]; P]; L],
+    weights: *const f32,
+    weight_step: usize,
+    weight_pair: usize,
+    line: usize,
+    later: *const f32,
+    later_step: usize,
+}
+
+impl<S: Simd, const L: usize, const P: usize, const NV: usize, const APART: usize> Sum<S, L, P, NV, APART> {
+    /// Takes a step whose first input stands at `first`, and asks for `ahead`.
+    ///
+    /// # Safety
+    /// The promises to [`compute`], for this step.
+    #[inline(always)]
+    unsafe fn step(&mut self, first: *const f32, ahead: *const f32) {
+        let Sum { simd, weights, weight_step, weight_pair, .. } = *self;
+        // A lone vector has a load for each multiply-add as it is, and little memory behind it.
+        if NV > 1 {
+            simd.prefetch(ahead);
+            simd.prefetch_later(self.later);
+            self.later = self.later.wrapping_add(self.later_step);
+        }
+        let mut right = [simd.splat(0.0); NV];
+        for (v, right) in right.iter_mut().enumerate() {
+            let weights = weights.wrapping_add(v / 2 * weight_pair + v % 2 * S::LANES);
+            // SAFETY: the caller's promise.
+            *right = unsafe { simd.load(weights) };
+            if v * S::LANES % 16 == 0 {
+                simd.prefetch(weights.wrapping_add(WEIGHTS_AHEAD * weight_step));
+            }
+        }
+        self.weights = weights.wrapping_add(weight_step);
+        for (l, acc) in self.acc.iter_mut().enumerate() {
+            for (p, acc) in acc.iter_mut().enumerate() {
+                // SAFETY: the caller's promise.
+                let left = simd.splat(unsafe { *first.add(l * self.line + p * APART) });
+                for (acc, &right) in acc.iter_mut().zip(&right) {
+                    *acc = simd.mul_add(left, right, *acc);
                 }
             }
         }

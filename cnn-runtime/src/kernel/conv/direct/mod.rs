@@ -11,7 +11,7 @@ use std::ops::Range;
 use self::spots::{Output, Spots};
 use super::finish::{End, Finish, Sums};
 use super::im2col::{Im2col, Stage};
-use super::tile::{Steps, Tile, compute};
+use super::tile::{Channels, Listed, Steps, Tile, compute, most};
 use crate::desc::Order;
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
@@ -24,7 +24,8 @@ use crate::simd::{Kernel, Simd};
 const AHEAD: usize = 6;
 /// Floats of inputs that a task brings together, roughly: a quarter of a second-level cache of two megabytes.
 const STAGED: usize = 1 << 17;
-/// Least depth: for less, turning the sums over takes longer than packing columns would.
+/// Least depth: for less, turning the sums over takes longer than packing columns would, and ending small tiles longer than
+/// sharing what large ones load.
 const LEAST_DEPTH: usize = 128;
 /// Most positions where each reads just the input at its own place.
 const MOST_PLAIN: usize = 128;
@@ -99,8 +100,9 @@ impl<'a> Direct<'a> {
         assert_eq!(self.weights.len(), m * k, "length of the weights");
         let macs = m * n * k;
         let [_, w] = self.input.grid;
-        let positions = isa.tile().1.min(isa.tile().0);
-        let way = self.way(positions);
+        let way = self.way(most(isa.tile(), 2));
+        let abreast = self.abreast(isa, way);
+        let positions = most(isa.tile(), 2 * abreast);
         // Positions of a unit that is not cut, and the most units of a task.
         let (unit, most) = match way {
             Way::InPlace => {
@@ -120,15 +122,30 @@ impl<'a> Direct<'a> {
         };
         let units = n.div_ceil(unit);
         let parts = parallel::even(units.div_ceil(most.max(1)), macs).min(units);
-        let blocks = Blocks::of(m).count();
-        let row_parts = parallel::parts(TASKS, macs).div_ceil(parts).clamp(1, blocks);
+        let bands = Blocks::of(m).count().div_ceil(abreast);
+        let row_parts = parallel::parts(TASKS, macs).div_ceil(parts).clamp(1, bands);
         parallel::for_each(parts * row_parts, macs, |index| {
             let positions = part(n, parts, unit, index / row_parts);
-            let blocks = part(blocks, row_parts, 1, index % row_parts);
+            let bands = part(bands, row_parts, 1, index % row_parts);
             if !positions.is_empty() {
-                isa.run(Task { direct: self, way, positions, blocks });
+                isa.run(Task { direct: self, way, abreast, positions, bands });
             }
         });
+    }
+
+    /// Blocks of output channels that a tile spans: two, of two vectors each, where sums are long, no sum has to be turned
+    /// over, and nearly all tiles are full though they have few positions.
+    fn abreast(&self, isa: Isa, way: Way) -> usize {
+        let [h, w] = self.input.grid;
+        let line = match way {
+            Way::InPlace => h * w,
+            Way::Lines { together: 1 } => w,
+            Way::Lines { .. } | Way::Panels => 0,
+        };
+        let full = line.next_multiple_of(most(isa.tile(), 4));
+        let pairs = self.product.m.is_multiple_of(2 * Blocks::MOST) && 2 * isa.tile().0 == Blocks::MOST;
+        let blocked = self.input.block > 1 && self.block > 1;
+        if pairs && blocked && self.product.k >= LEAST_DEPTH && 12 * line > 11 * full { 2 } else { 1 }
     }
 
     /// How the positions are read, tiles of so many.
@@ -146,74 +163,90 @@ impl<'a> Direct<'a> {
     }
 }
 
-/// Some positions of some blocks of output channels.
+/// Some positions of some bands of output channels.
 struct Task<'a> {
     direct: &'a Direct<'a>,
     way: Way,
+    /// Blocks of a band.
+    abreast: usize,
     positions: Range<usize>,
-    blocks: Range<usize>,
+    bands: Range<usize>,
 }
 
 impl Kernel for Task<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Task { direct: Direct { product, input, .. }, way, ref positions, .. } = self;
+        let Task { direct: Direct { product, input, .. }, way, abreast, ref positions, .. } = self;
         let depth = product.k;
         let channels = depth / input.taps();
         let stage = input.stage(positions);
-        let spots = Spots::new(simd, self.direct, way, &stage, positions.clone());
+        let most = most((S::LANES, S::MR), 2 * abreast);
+        let spots = Spots::new(simd, self.direct, way, most, &stage, positions.clone());
         let staged_len = if way == Way::InPlace { 0 } else { input.filled_len(&stage, channels) };
         let panels_len = if way == Way::Panels { spots.len() * panel(simd, depth) } else { 0 };
         let ragged_len = depth * Blocks::MOST;
         let mut buffer =
-            scratch::lend(scratch::Use::Packed, ragged_len + panels_len + staged_len + Steps::places(depth));
+            scratch::lend(scratch::Use::Packed, ragged_len + panels_len + staged_len + Listed::places(depth));
         let (ragged, rest) = buffer.split_at_mut(ragged_len);
         let (panels, rest) = rest.split_at_mut(panels_len);
         let (staged, steps) = rest.split_at_mut(staged_len);
         let steps = bytemuck::cast_slice_mut(steps);
+        let line = input.line(&stage);
         let (from, steps): (&[f32], _) = match way {
-            Way::InPlace => (input.data, Steps::of_blocks(depth, input.map[0] * input.map[1], steps)),
+            Way::InPlace => {
+                let steps = Channels::new(depth, input.map[0] * input.map[1]);
+                let read = Read { from: input.data, line, steps };
+                return self.multiply::<S, { Order::BLOCK }, _>(simd, &spots, read, ragged);
+            }
             Way::Lines { .. } => {
                 input.fill(simd, &stage, 0..channels, staged);
                 let fill = |at: &mut [u32]| input.for_each_tap(&stage, channels, |k, tap| at[k] = tap as u32);
-                (staged, Steps::new(depth, steps, AHEAD, fill))
+                (staged, Listed::new(depth, steps, AHEAD, fill))
             }
             Way::Panels => {
                 input.fill(simd, &stage, 0..channels, staged);
                 simd.call(Panels { input, stage: &stage, staged, channels, spots: &spots, panels });
                 let fill = |at: &mut [u32]| at.iter_mut().zip(0..).for_each(|(at, k)| *at = k * S::LANES as u32);
-                (panels, Steps::new(depth, steps, AHEAD, fill))
+                (panels, Listed::new(depth, steps, AHEAD, fill))
             }
         };
-        let read = Read { from, line: input.line(&stage), steps };
+        let read = Read { from, line, steps };
         if input.block == 1 {
-            self.multiply::<S, 1>(simd, &spots, read, ragged);
+            self.multiply::<S, 1, _>(simd, &spots, read, ragged);
         } else {
-            self.multiply::<S, { Order::BLOCK }>(simd, &spots, read, ragged);
+            self.multiply::<S, { Order::BLOCK }, _>(simd, &spots, read, ragged);
         }
     }
 }
 
 /// What tiles read.
 #[derive(Clone, Copy)]
-struct Read<'a> {
+struct Read<'a, K> {
     from: &'a [f32],
     /// Distance between lines.
     line: usize,
     /// Where each step stands.
-    steps: Steps<'a>,
+    steps: K,
 }
 
 impl Task<'_> {
-    /// Multiplies all blocks with all tiles.
+    /// Multiplies all bands with all tiles.
     #[inline(always)]
-    fn multiply<S: Simd, const APART: usize>(&self, simd: S, spots: &Spots, read: Read<'_>, ragged: &mut [f32]) {
+    fn multiply<S: Simd, const APART: usize, K: Steps>(
+        &self,
+        simd: S,
+        spots: &Spots,
+        read: Read<'_, K>,
+        ragged: &mut [f32],
+    ) {
         let Direct { ref product, weights, block: side_by_side, .. } = *self.direct;
         let (depth, blocks) = (product.k, Blocks::of(product.m));
         let mut sums = Sums([0.0; 16 * Blocks::MOST]);
-        for rows in self.blocks.clone().map(|block| blocks.rows(block)) {
+        for band in self.bands.clone() {
+            let [first, last] = [0, self.abreast - 1].map(|index| blocks.rows(band * self.abreast + index));
+            let step = first.len().next_multiple_of(S::LANES);
+            let (rows, width) = (first.start..last.end, step * self.abreast);
             let block = &weights[rows.start * depth..rows.end * depth];
-            let width = rows.len().next_multiple_of(S::LANES);
             let block = if width == rows.len() { block } else { widen(block, rows.len(), width, ragged) };
             let first = product.first + rows.start * product.c_stride;
             let channels = product.channel + rows.start..product.channel + rows.end;
@@ -222,15 +255,16 @@ impl Task<'_> {
                 let residual = product.post.residual().map(|residual| residual.as_ptr().wrapping_add(first));
                 Finish::of(&product.post, channels, product.write, product.c.at(first), residual, product.c_stride)
             };
-            // While a block is at work, the next one is brought nearer; behind the last one stand those of the next layer.
+            // While a band is at work, the next one is brought nearer; behind the last one stand those of the next layer.
             let (next, later_step) =
                 (weights.as_ptr().wrapping_add(rows.end * depth), (rows.len() / spots.len()).max(1));
             for (index, (spot, pieces)) in spots.iter().enumerate() {
-                for begin in (0..width).step_by(2 * S::LANES) {
-                    let vectors = ((width - begin) / S::LANES).min(2);
+                for begin in (0..width).step_by(2 * self.abreast * S::LANES) {
+                    let vectors = ((width - begin) / S::LANES).min(2 * self.abreast);
                     let tile = Tile {
                         weights: block[begin..].as_ptr(),
-                        weight_step: width,
+                        weight_step: step,
+                        weight_pair: step * depth,
                         input: read.from[spot.at..].as_ptr(),
                         steps: read.steps,
                         line: read.line,
@@ -242,7 +276,7 @@ impl Task<'_> {
                     // SAFETY: a spot stands where all its taps can be read, the block has whole vectors, and the outputs
                     // of these positions and rows are this task's alone.
                     unsafe {
-                        compute::<S, APART>(simd, spot.lines, spot.len / spot.lines, vectors, tile);
+                        compute::<S, APART, K>(simd, spot.lines, spot.len / spot.lines, vectors, tile);
                         let end = End { finish: &finish, first: begin, rows, sums: &sums, pieces };
                         if side_by_side > 1 { end.write_blocks(simd) } else { end.write(simd) }
                     }

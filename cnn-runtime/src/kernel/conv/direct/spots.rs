@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use super::{Direct, Way, panel};
 use crate::kernel::conv::im2col::{Im2col, Stage};
-use crate::kernel::conv::tile::most;
 use crate::kernel::gemm::Piece;
 use crate::kernel::gemm::sink::{Columns, Run, runs};
 use crate::kernel::parallel::part;
@@ -69,9 +68,16 @@ pub(super) struct Spots {
 }
 
 impl Spots {
-    /// The tiles of some positions.
+    /// The tiles of some positions, at most so many in each.
     #[inline(always)]
-    pub(super) fn new<S: Simd>(simd: S, direct: &Direct<'_>, way: Way, stage: &Stage, positions: Range<usize>) -> Self {
+    pub(super) fn new<S: Simd>(
+        simd: S,
+        direct: &Direct<'_>,
+        way: Way,
+        most: usize,
+        stage: &Stage,
+        positions: Range<usize>,
+    ) -> Self {
         let mut spots = Spots {
             spots: [Spot { at: 0, len: 0, lines: 1, end: 0 }; POSITIONS],
             len: 0,
@@ -82,9 +88,9 @@ impl Spots {
         };
         let (input, output) = (&direct.input, &direct.output());
         match way {
-            Way::InPlace => spots.in_place(input, output, positions, most::<S>()),
-            Way::Lines { together } => spots.of_lines(input, output, stage, positions, together, most::<S>()),
-            Way::Panels => spots.of_panels(input, output, stage, positions, most::<S>(), panel(simd, direct.product.k)),
+            Way::InPlace => spots.in_place(input, output, positions, most),
+            Way::Lines { together } => spots.of_lines(input, output, stage, positions, together, most),
+            Way::Panels => spots.of_panels(input, output, stage, positions, most, panel(simd, direct.product.k)),
         }
         spots
     }

@@ -17,7 +17,7 @@ use crate::desc::{Conv, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
 use crate::kernel::conv::finish;
-use crate::kernel::conv::tile::{self, Steps, Tile, compute};
+use crate::kernel::conv::tile::{Channels, Steps, Tile, compute, most};
 use crate::kernel::parallel::{self, Shared, part as cut};
 use crate::kernel::scratch;
 use crate::simd::{Kernel, Simd};
@@ -68,7 +68,7 @@ pub(super) fn all<P: Points>(
     finish: Finish<'_>,
     output: &mut [f32],
 ) {
-    let (factors, positions) = (P::A * P::A, isa.tile().0.min(isa.tile().1));
+    let (factors, positions) = (P::A * P::A, most(isa.tile(), 2));
     let grid = [d.output.h.div_ceil(P::M), d.output.w.div_ceil(P::M)];
     let tiles = n * grid[0] * grid[1];
     let macs = factors * tiles * d.input.c * d.output.c;
@@ -133,14 +133,13 @@ impl<P: Points> Kernel for Task<'_, P> {
         };
         let factor_len = depth * count + GAP;
         let product_len = group * Blocks::MOST * count + GAP;
-        let lens = factors * (factor_len + product_len) + weights_len + Steps::places(depth);
+        let lens = factors * (factor_len + product_len) + weights_len;
         let mut buffer = scratch::lend(scratch::Use::Packed, lens);
         let (v, rest) = buffer.split_at_mut(factors * factor_len);
         let (products, rest) = rest.split_at_mut(factors * product_len);
-        let (transformed, steps) = rest.split_at_mut(weights_len);
-        let steps = Steps::of_blocks(depth, count, bytemuck::cast_slice_mut(steps));
+        let transformed = &mut rest[..weights_len];
         simd.call(Inputs::<P> { d, grid, tiles: tiles.clone(), input, v: &mut *v, factor_len, points });
-        let inputs = Factors { v, len: factor_len, steps };
+        let inputs = Factors { v, len: factor_len, steps: Channels::new(depth, count) };
         for first in part.clone().step_by(group) {
             let together = first..(first + group).min(part.end);
             let begin = |band: usize| (band - first) * Blocks::MOST * count;
@@ -235,7 +234,7 @@ struct Factors<'a> {
     /// Distance between factors.
     len: usize,
     /// Where the channels of a factor stand.
-    steps: Steps<'a>,
+    steps: Channels,
 }
 
 impl Factors<'_> {
@@ -271,10 +270,10 @@ impl Factors<'_> {
 
 /// The products of one factor, two vectors of rows at a time.
 #[inline(always)]
-fn multiply<S: Simd>(simd: S, rows: usize, u: &[f32], v: &[f32], products: &mut [f32], steps: Steps<'_>, later: Later) {
+fn multiply<S: Simd>(simd: S, rows: usize, u: &[f32], v: &[f32], products: &mut [f32], steps: Channels, later: Later) {
     let count = products.len() / rows;
     assert!(u.len() == rows * steps.len() && v.len() >= steps.len() * count, "all weights and inputs of a factor");
-    let parts = count.div_ceil(tile::most::<S>());
+    let parts = count.div_ceil(most((S::LANES, S::MR), 2));
     let later_step = later.floats / (parts * steps.len());
     for begin in (0..rows).step_by(2 * S::LANES) {
         let vectors = ((rows - begin) / S::LANES).min(2);
@@ -284,6 +283,7 @@ fn multiply<S: Simd>(simd: S, rows: usize, u: &[f32], v: &[f32], products: &mut 
             let tile = Tile {
                 weights: u[begin..].as_ptr(),
                 weight_step: rows,
+                weight_pair: 0,
                 input: v[tiles.start * Order::BLOCK..].as_ptr(),
                 steps,
                 line: 0,
@@ -293,7 +293,7 @@ fn multiply<S: Simd>(simd: S, rows: usize, u: &[f32], v: &[f32], products: &mut 
             };
             // SAFETY: just measured: `v` holds all blocks of all tiles, `u` whole vectors for each step; there is room
             // for the sums.
-            unsafe { compute::<S, { Order::BLOCK }>(simd, 1, tiles.len(), vectors, tile) };
+            unsafe { compute::<S, { Order::BLOCK }, _>(simd, 1, tiles.len(), vectors, tile) };
         }
     }
 }

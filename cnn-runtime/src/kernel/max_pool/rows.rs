@@ -54,6 +54,9 @@ impl<const TRACK: bool> Rows<'_, TRACK> {
     fn rows<S: Simd, const K: usize, const STRIDE: usize>(&mut self, simd: S) -> bool {
         let Walk { rows, columns } = self.walk;
         let (whole, width, whole_rows) = (columns.whole(), columns.outputs, rows.whole());
+        if !TRACK && width <= S::LANES && whole == (0..width) && whole_rows == (0..rows.outputs) {
+            return self.narrow::<S, K, STRIDE>(simd);
+        }
         let mut zero = simd.splat(0.0);
         for oh in 0..rows.outputs {
             let taps = if whole_rows.contains(&oh) { 0..rows.kernel } else { rows.taps(oh) };
@@ -75,6 +78,44 @@ impl<const TRACK: bool> Rows<'_, TRACK> {
                 ow = last.min(ow + S::LANES);
             }
             self.edge(oh, whole.end, width);
+        }
+        simd.sum(zero) == 0.0
+    }
+
+    /// Pools a plane whose windows all lie inside it, a vector of them in each row: most of the time of small networks'
+    /// pools would else go to finding out where rows end. Returns whether all values were finite.
+    #[inline(always)]
+    fn narrow<S: Simd, const K: usize, const STRIDE: usize>(&mut self, simd: S) -> bool {
+        let Walk { rows, columns } = self.walk;
+        let (width, down, step) = (columns.outputs, rows.dilation * columns.inputs, rows.stride * columns.inputs);
+        // Values of a row that windows read; the first vector has at most a whole one's.
+        let reach = (width - 1) * STRIDE + K;
+        let ends: [usize; VECTORS] = std::array::from_fn(|i| reach.saturating_sub(place::<S, STRIDE>(i)).min(S::LANES));
+        assert!((rows.outputs - 1) * step + (rows.kernel - 1) * down + reach <= self.input.len(), "all windows inside");
+        assert!(rows.outputs * width <= self.output.len(), "a value for each window");
+        let count = if STRIDE == 1 { K } else { K.next_multiple_of(2) };
+        let mut zero = simd.splat(0.0);
+        let (mut input, mut output) = (self.input.as_ptr(), self.output.as_mut_ptr());
+        for _ in 0..rows.outputs {
+            let (mut best, mut total) = ([simd.splat(f32::NEG_INFINITY); VECTORS], simd.splat(0.0));
+            for kh in 0..rows.kernel {
+                for (i, best) in best.iter_mut().enumerate().take(count) {
+                    let from = input.wrapping_add(kh * down + place::<S, STRIDE>(i));
+                    // SAFETY: just measured: these values of all rows are in the plane.
+                    let value = unsafe { simd.load_part(from, 0, ends[i]) };
+                    total = simd.add(total, value);
+                    *best = simd.max(value, *best);
+                }
+            }
+            zero = simd.mul_add(total, simd.splat(0.0), zero);
+            let mut highest = tap::<S, STRIDE>(simd, &best, 0);
+            for kw in 1..K {
+                highest = simd.max(tap::<S, STRIDE>(simd, &best, kw), highest);
+            }
+            // SAFETY: just measured: there is room for a row.
+            unsafe { simd.store_part(output, highest, 0, width) };
+            input = input.wrapping_add(step);
+            output = output.wrapping_add(width);
         }
         simd.sum(zero) == 0.0
     }
@@ -142,21 +183,40 @@ impl<const TRACK: bool> Rows<'_, TRACK> {
     }
 }
 
+/// Most vectors that hold a row's values of a vector of windows: one for each tap, or two for each two taps if windows
+/// stand at every other column.
+const VECTORS: usize = 4;
+
+/// Where in a row the `i`-th of these vectors begins.
+#[inline(always)]
+const fn place<S: Simd, const STRIDE: usize>(i: usize) -> usize {
+    if STRIDE == 1 { i } else { i / 2 * 2 + i % 2 * S::LANES }
+}
+
+/// A tap's values, from the vectors of a row.
+#[inline(always)]
+fn tap<S: Simd, const STRIDE: usize>(simd: S, row: &[S::V; VECTORS], tap: usize) -> S::V {
+    if STRIDE == 1 {
+        return row[tap];
+    }
+    // Taps two apart are the same elements, one output further on.
+    let pair = tap / 2 * 2;
+    simd.pick(row[pair], row[pair + 1], if tap.is_multiple_of(2) { &EVEN } else { &ODD })
+}
+
 /// Under each of `K` taps the values of a vector of windows, the first of which begins `input`. Lanes past its end are
 /// zero.
 #[inline(always)]
 fn values<S: Simd, const K: usize, const STRIDE: usize>(simd: S, input: &[f32]) -> [S::V; K] {
     let reach = STRIDE * S::LANES + K;
     let mut values = [simd.splat(0.0); K];
-    for (tap, value) in values.iter_mut().enumerate() {
-        *value = if STRIDE == 1 {
-            read(simd, input, tap, reach)
-        } else {
-            // Taps two apart are the same elements, one output further on.
-            let first = tap / 2 * 2;
-            let (a, b) = (read(simd, input, first, reach), read(simd, input, first + S::LANES, reach));
-            simd.pick(a, b, if tap % 2 == 0 { &EVEN } else { &ODD })
-        };
+    let mut row = [simd.splat(0.0); VECTORS];
+    let count = if STRIDE == 1 { K } else { K.next_multiple_of(2) };
+    for (i, vector) in row.iter_mut().enumerate().take(count) {
+        *vector = read(simd, input, place::<S, STRIDE>(i), reach);
+    }
+    for (kw, value) in values.iter_mut().enumerate() {
+        *value = tap::<S, STRIDE>(simd, &row, kw);
     }
     values
 }

@@ -20,7 +20,8 @@ const SAMPLES: usize = 112;
 const DEPTH: usize = 512;
 /// The same for one tile, which reads the weights once, in order.
 const DEPTH_OF_ONE: usize = 8192;
-/// Panels of a lone sample that are read side by side: memory answers several requests at a time.
+/// Most panels of a lone sample that are read side by side: memory answers several requests at a time, and a sum does not
+/// have to wait for its last product.
 const STREAMS: usize = 8;
 /// Steps that the weights of a lone sample are asked for ahead of time: they come from memory.
 const FAR: usize = 16;
@@ -100,13 +101,7 @@ impl Pass<'_> {
         }
         for index in range.clone() {
             let outputs = panels.outputs(index);
-            let last = depth.end == d.inputs;
-            let mut ends = Ends { factors: [1.0; WIDTH], offsets: [0.0; WIDTH], clamp: post.clamp() };
-            if last {
-                for (at, channel) in outputs.clone().enumerate() {
-                    (ends.factors[at], ends.offsets[at]) = post.affine(channel);
-                }
-            }
+            let ends = (depth.end == d.inputs).then(|| Ends::of(post, outputs.clone()));
             let from = panels.start(index) + depth.start * outputs.len();
             let next = if index + 1 < range.end { panels.start(index + 1) + depth.start * WIDTH } else { from };
             for tile in 0..tiles {
@@ -132,7 +127,7 @@ impl Pass<'_> {
                     output: unsafe { output.at(first) },
                     stride: d.outputs,
                     add: depth.start > 0,
-                    ends: last.then_some(&ends),
+                    ends: ends.as_ref(),
                     residual: post.residual().map(|residual| residual[first..].as_ptr()),
                 };
                 rows!(simd, of_tile.len(), Rows(strip));
@@ -140,27 +135,36 @@ impl Pass<'_> {
         }
     }
 
-    /// Computes as many panels of a lone sample as can be read together, and returns the first that is left.
+    /// Computes the panels of a lone sample that are read side by side, and returns the first that is left.
     #[inline(always)]
     fn streams<S: Simd>(&self, simd: S) -> usize {
         let Pass { task: &Task { d, input, weight, ref post, panels, ref range, output, .. }, .. } = *self;
         let sample = self.samples.start;
+        let inputs = &input[sample * d.inputs..][..d.inputs];
         let mut index = range.start;
         // Those of the widest vectors alone fit in registers together.
-        while S::LANES == 16 && index + STREAMS <= range.end {
-            if panels.outputs(index + STREAMS - 1).len() < WIDTH {
-                break;
-            }
-            let first = sample * d.outputs + index * WIDTH;
-            let weights = &weight[panels.start(index)..panels.start(index + STREAMS)];
-            let inputs = &input[sample * d.inputs..][..d.inputs];
+        while S::LANES == 16 && index + 2 <= range.end {
+            let count = match range.end - index {
+                STREAMS.. => STREAMS,
+                4.. => 4,
+                left => left,
+            };
+            let outputs = panels.outputs(index).start..panels.outputs(index + count - 1).end;
+            let first = sample * d.outputs + outputs.start;
+            let weights = &weight[panels.start(index)..][..outputs.len() * d.inputs];
             // SAFETY: these outputs are this task's alone.
-            let output = unsafe { output.part(first..first + STREAMS * WIDTH) };
-            simd.call(Streams { inputs, weights, output });
-            for (at, y) in output.iter_mut().enumerate() {
-                post.finish_channel(index * WIDTH + at, first + at, std::slice::from_mut(y));
+            let output = unsafe { output.part(first..first + outputs.len()) };
+            let residual = post.residual().map(|residual| &residual[first..][..outputs.len()]);
+            macro_rules! call {
+                ($($count:literal)+) => {
+                    match count {
+                        $($count => simd.call(Streams::<$count> { inputs, weights, output, post, outputs, residual }),)+
+                        _ => unreachable!("{count} panels side by side"),
+                    }
+                };
             }
-            index += STREAMS;
+            call!(2 3 4 8);
+            index += count;
         }
         index
     }
@@ -187,34 +191,63 @@ impl Pass<'_> {
     }
 }
 
-/// The products of [`STREAMS`] panels and one sample.
-struct Streams<'a> {
+/// The products of `N` panels and one sample. The last panel may be a narrow one.
+struct Streams<'a, const N: usize> {
     inputs: &'a [f32],
     weights: &'a [f32],
     output: &'a mut [f32],
+    post: &'a Post<'a>,
+    /// Which outputs these are.
+    outputs: Range<usize>,
+    /// What is added to them.
+    residual: Option<&'a [f32]>,
 }
 
-impl Kernel for Streams<'_> {
+impl<const N: usize> Kernel for Streams<'_, N> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Streams { inputs, weights, output } = self;
+        if self.output.len() == N * WIDTH { self.panels::<S, false>(simd) } else { self.panels::<S, true>(simd) }
+    }
+}
+
+impl<const N: usize> Streams<'_, N> {
+    /// Computes all panels, of which the last one is narrow if `PART`.
+    #[inline(always)]
+    fn panels<S: Simd, const PART: bool>(self, simd: S) {
+        let Streams { inputs, weights, output, post, outputs, residual } = self;
         let panel = inputs.len() * WIDTH;
-        assert!(weights.len() == STREAMS * panel && output.len() == STREAMS * WIDTH && S::LANES == 16, "whole panels");
-        let mut sums = [[simd.splat(0.0); 2]; STREAMS];
+        let last = output.len() - (N - 1) * WIDTH;
+        assert!(S::LANES * 2 == WIDTH && last <= WIDTH && last > 0 && (PART || last == WIDTH), "panels side by side");
+        assert_eq!(weights.len(), output.len() * inputs.len(), "weights of all panels");
+        let lanes = |v: usize| last.saturating_sub(v * S::LANES).min(S::LANES);
+        let mut sums = [[simd.splat(0.0); 2]; N];
         for (k, &input) in inputs.iter().enumerate() {
             let input = simd.splat(input);
             for (stream, sums) in sums.iter_mut().enumerate() {
-                let from = weights.as_ptr().wrapping_add(stream * panel + k * WIDTH);
+                let narrow = PART && stream + 1 == N;
+                let from = weights.as_ptr().wrapping_add(stream * panel + k * if narrow { last } else { WIDTH });
                 for (v, sum) in sums.iter_mut().enumerate() {
                     simd.prefetch(from.wrapping_add(FAR * WIDTH + v * S::LANES));
+                    let from = from.wrapping_add(v * S::LANES);
                     // SAFETY: the panels have been measured.
-                    *sum = simd.mul_add(input, unsafe { simd.load(from.wrapping_add(v * S::LANES)) }, *sum);
+                    let weights = unsafe { if narrow { simd.load_part(from, 0, lanes(v)) } else { simd.load(from) } };
+                    *sum = simd.mul_add(input, weights, *sum);
                 }
             }
         }
-        for (sum, to) in sums.as_flattened().iter().zip(output.chunks_exact_mut(S::LANES)) {
-            // SAFETY: the chunk is a vector long.
-            unsafe { simd.store(to.as_mut_ptr(), *sum) };
+        for (stream, sums) in sums.iter().enumerate() {
+            let first = stream * WIDTH;
+            let width = (output.len() - first).min(WIDTH);
+            let ends = Ends::of(post, outputs.start + first..outputs.start + first + width);
+            for (v, &sum) in sums.iter().enumerate() {
+                let (lane, lanes) = (v * S::LANES, width.saturating_sub(v * S::LANES).min(S::LANES));
+                let residual = residual.map(|residual| residual.as_ptr().wrapping_add(first + lane));
+                // SAFETY: so many lanes are left of the outputs, and of what is added to them.
+                unsafe {
+                    let value = ends.apply::<S, true>(simd, sum, lane, lanes, residual);
+                    simd.store_part(output.as_mut_ptr().wrapping_add(first + lane), value, 0, lanes);
+                }
+            }
         }
     }
 }
@@ -224,6 +257,42 @@ struct Ends {
     factors: [f32; WIDTH],
     offsets: [f32; WIDTH],
     clamp: (f32, f32),
+}
+
+impl Ends {
+    /// What `post` does to these outputs.
+    #[inline(always)]
+    fn of(post: &Post<'_>, outputs: Range<usize>) -> Self {
+        let mut ends = Ends { factors: [1.0; WIDTH], offsets: [0.0; WIDTH], clamp: post.clamp() };
+        for (at, channel) in outputs.enumerate() {
+            (ends.factors[at], ends.offsets[at]) = post.affine(channel);
+        }
+        ends
+    }
+
+    /// Ends the sums of the outputs from the panel's `lane`-th on: of so many lanes if `PART`, else of all.
+    ///
+    /// # Safety
+    /// So many floats of the panel are left from there on, and of the residual.
+    #[inline(always)]
+    unsafe fn apply<S: Simd, const PART: bool>(
+        &self,
+        simd: S,
+        sum: S::V,
+        lane: usize,
+        lanes: usize,
+        residual: Option<*const f32>,
+    ) -> S::V {
+        // SAFETY: the caller's promise.
+        let read = |p: *const f32| unsafe { if PART { simd.load_part(p, 0, lanes) } else { simd.load(p) } };
+        let [factor, offset] = [&self.factors, &self.offsets].map(|all| read(all.as_ptr().wrapping_add(lane)));
+        let mut value = simd.mul_add(sum, factor, offset);
+        if let Some(residual) = residual {
+            value = simd.add(value, read(residual));
+        }
+        // In this order NaN passes through.
+        simd.min(simd.splat(self.clamp.1), simd.max(simd.splat(self.clamp.0), value))
+    }
 }
 
 /// A panel's outputs of a tile's samples.
@@ -292,14 +361,9 @@ impl<const MR: usize> Rows<'_, MR> {
                     if add {
                         value = simd.add(value, read(to));
                     }
-                    if let Some(Ends { factors, offsets, clamp }) = ends {
-                        let (factor, offset) = (read(factors[lane..].as_ptr()), read(offsets[lane..].as_ptr()));
-                        value = simd.mul_add(value, factor, offset);
-                        if let Some(residual) = residual {
-                            value = simd.add(value, read(residual.wrapping_add(at)));
-                        }
-                        // In this order NaN passes through.
-                        value = simd.min(simd.splat(clamp.1), simd.max(simd.splat(clamp.0), value));
+                    if let Some(ends) = ends {
+                        let residual = residual.map(|residual| residual.wrapping_add(at));
+                        value = ends.apply::<S, PART>(simd, value, lane, lanes, residual);
                     }
                     if PART {
                         simd.store_part(to, value, 0, lanes);

@@ -69,6 +69,19 @@ fn forward_agrees_with_the_reference() {
 }
 
 #[test]
+fn what_is_added_comes_before_the_activation() {
+    for_each_case(|isa, d, n| {
+        let (input, weight) = (uniform(1, n * d.inputs), uniform(2, d.inputs * d.outputs));
+        let added = uniform(3, n * d.outputs);
+        let (mut found, mut expected) = (vec![f32::NAN; n * d.outputs], vec![0.0; n * d.outputs]);
+        forward_on(isa, d, n, &input, &stored(d, &weight), Post::new().add(&added).act(Act::Relu), &mut found);
+        reference::forward(d, n, &widen(&input), &widen(&weight), None, &mut expected);
+        expected.iter_mut().zip(&added).for_each(|(y, &added)| *y = (*y + f64::from(added)).max(0.0));
+        assert_close(&format!("{d:?} x {n} on {isa:?}"), &found, &expected, tolerance(d.inputs));
+    });
+}
+
+#[test]
 fn backward_data_agrees_with_the_reference() {
     for_each_case(|isa, d, n| {
         let (d_output, weight) = (uniform(4, n * d.outputs), uniform(5, d.inputs * d.outputs));

@@ -5,6 +5,8 @@ VENV/bin/python benches/rivals/compare.py [FILTER] [--threads 1,2] [--rounds 5] 
 For each case, each tool has a process, which stays, and is stopped while another runs. In each round each of them
 measures once, alone; what counts is the median of its rounds. The file keeps cases of earlier runs that FILTER leaves
 out. `table.py` makes the README's table of it.
+
+The Rust crates (`--tools tract,rten,candle,burn`) run only if named: building them takes cargo many minutes at first.
 """
 
 import argparse
@@ -24,20 +26,24 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 # So much of the largest score may a tool's answer differ from PyTorch's.
 TOLERANCE = 1e-3
+# The crates, which the program in `rust` runs by the protocol of `tool.py`.
+CRATES = {"infer": ["tract", "rten", "candle", "burn"], "train": ["burn"]}
+KNOWN = {task: [*tools, *CRATES[task]] for task, tools in TOOLS.items()}
 
 
 class Rival:
-    """A process of `tool.py`, stopped but while it has work."""
+    """A process of `tool.py`, or of the crates' program, stopped but while it has work."""
 
-    def __init__(self, tool, case, threads, folder):
+    def __init__(self, program, tool, case, threads, folder):
         name, task, batch = case.split("-")
-        environment = dict(os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads))
+        limits = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "RTEN_NUM_THREADS")
+        environment = dict(os.environ, **dict.fromkeys(limits, str(threads)))
         environment.update(TF_CPP_MIN_LOG_LEVEL="3", TORCHINDUCTOR_CACHE_DIR=os.path.join(folder, "inductor"))
         environment.update(TORCHINDUCTOR_FREEZING="1" if task == "infer" else "0", PYTHONWARNINGS="ignore")
-        program = [sys.executable, os.path.join(HERE, "tool.py"), tool, name, task, batch, str(threads), folder]
+        arguments = [tool, name, task, batch, str(threads), folder]
         log = open(os.path.join(folder, "log.txt"), "a")
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": log, "text": True}
-        self.process = subprocess.Popen(program, env=environment, preexec_fn=pinned(threads), **pipes)
+        self.process = subprocess.Popen([*program, *arguments], env=environment, preexec_fn=pinned(threads), **pipes)
         self.ready = self.read()
         self.process.send_signal(signal.SIGSTOP)
 
@@ -89,11 +95,21 @@ def command(*arguments):
     return subprocess.run(arguments, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
-def build():
-    """Builds the benchmark; returns the path of the program."""
-    lines = command("cargo", "bench", "--bench", "networks", "--no-run", "--message-format=json").splitlines()
+def build(name, *arguments):
+    """Builds a program by cargo; returns its path."""
+    lines = command("cargo", *arguments, "--message-format=json").splitlines()
     artifacts = [json.loads(line) for line in lines if line.startswith("{")]
-    return next(a["executable"] for a in artifacts if a.get("target", {}).get("name") == "networks" and a["executable"])
+    return next(a["executable"] for a in artifacts if a.get("target", {}).get("name") == name and a.get("executable"))
+
+
+def programs(tools):
+    """What runs each tool. The crates are built if one of them is to run."""
+    found = dict.fromkeys(TOOLS["infer"], [sys.executable, os.path.join(HERE, "tool.py")])
+    if set(tools) & set(CRATES["infer"]):
+        manifest = os.path.join(HERE, "rust", "Cargo.toml")
+        crates = build("rivals", "build", "--release", "--locked", "--manifest-path", manifest)
+        found |= dict.fromkeys(CRATES["infer"], [crates])
+    return found
 
 
 def machine():
@@ -104,14 +120,14 @@ def machine():
 
 
 def compare(case, threads, tools, binary, args, locked):
-    """All tools on one case: what each reached, by name."""
+    """All tools, with what runs them, on one case: what each reached, by name."""
     with locked(fcntl.LOCK_SH):
         name, task, batch = case.split("-")
-        if task == "infer":
-            formats = [sys.executable, os.path.join(HERE, "formats.py"), name, batch, args.folder]
-            subprocess.run(formats, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        formats = [sys.executable, os.path.join(HERE, "formats.py"), name, task, batch, args.folder]
+        subprocess.run(formats, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         runners = {"cnn!": Ours(binary, case, threads, args.folder)}
-        runners |= {tool: Rival(tool, case, threads, args.folder) for tool in tools if tool in TOOLS[task]}
+        known = {tool: program for tool, program in tools.items() if tool in KNOWN[task]}
+        runners |= {tool: Rival(program, tool, case, threads, args.folder) for tool, program in known.items()}
     try:
         rounds = {tool: [] for tool, runner in runners.items() if not runner.ready.get("failed")}
         for _ in range(args.rounds):
@@ -156,7 +172,7 @@ def main():
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.7, help="for each tool in each round")
-    parser.add_argument("--tools", default=",".join(TOOLS["infer"]))
+    parser.add_argument("--tools", default=",".join(TOOLS["infer"]), help="the Rust crates run only if named")
     parser.add_argument("--folder", default=os.path.join(ROOT, "target", "rivals"), help="for the tools' files")
     parser.add_argument("--json", default=os.path.join(ROOT, "target", "rivals", "results.json"))
     parser.add_argument("--lock", help="a file that all who measure on this machine lock")
@@ -165,8 +181,11 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     os.makedirs(args.folder, exist_ok=True)
     locked = lock(args.lock)
+    names = args.tools.split(",")
     with locked(fcntl.LOCK_SH):
-        binary = build()
+        binary = build("networks", "bench", "--bench", "networks", "--no-run")
+        found = programs(names)
+    tools = {tool: found[tool] for tool in names if tool in found}
     cases = [case for case in command(binary, "--list").splitlines() if args.filter in case]
     results = {}
     if os.path.exists(args.json):
@@ -174,7 +193,7 @@ def main():
             results = json.load(file)["results"]
     for case in cases:
         for threads in map(int, args.threads.split(",")):
-            found = compare(case, threads, args.tools.split(","), binary, args, locked)
+            found = compare(case, threads, tools, binary, args, locked)
             results[f"{case}-{threads}"] = found
             times = {tool: 1e3 * one["median_s"] if "median_s" in one else None for tool, one in found.items()}
             texts = (f"{tool} " + (f"{time:.3f} ms" if time else "failed") for tool, time in times.items())

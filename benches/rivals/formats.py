@@ -1,10 +1,12 @@
-"""Networks in the formats of the tools: a PyTorch module, and files for ONNX, ncnn and LiteRT.
+"""Networks in the formats of the tools: a PyTorch module, and files for ONNX, ncnn, LiteRT and Rust.
 
-python formats.py NETWORK BATCH FOLDER
+python formats.py NETWORK TASK BATCH FOLDER
 
-writes all files that are not there yet, so that what a tool is seen to need is without the memory that this takes.
+writes all files of the task that are not there yet, so that what a tool is seen to need is without the memory that
+this takes.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -200,8 +202,39 @@ def scores_file(name, folder):
     return path
 
 
+def images_file(name, batch, folder):
+    """Writes the images, for tools that are not run by Python; returns the path."""
+    path = os.path.join(folder, f"{name}-{batch}.images.npy")
+    if not os.path.exists(path):
+        np.save(path, nets.images(name, batch))
+    return path
+
+
+def chain_files(name, folder):
+    """Writes the network's layers, and all weights in the layers' order, for tools that are not run by Python."""
+    paths = [os.path.join(folder, f"{name}.{part}") for part in ("chain.json", "weights.npy")]
+    if all(map(os.path.exists, paths)):
+        return paths
+    weights = []
+
+    def plain(layer):
+        weights.extend(array.ravel() for array in layer.arrays)
+        branches = [list(map(plain, branch)) for branch in layer.branches]
+        shapes = [array.shape for array in layer.arrays]
+        return {"kind": layer.kind, "options": layer.options, "shapes": shapes, "branches": branches}
+
+    chain = list(map(plain, nets.layers(name)))
+    with open(paths[0], "w") as file:
+        json.dump(chain, file)
+    np.save(paths[1], np.concatenate(weights))
+    return paths
+
+
 if __name__ == "__main__":
-    name, batch, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-    for write in (scores_file, onnx_file, ncnn_files):
-        write(name, folder)
-    litert_file(name, batch, folder)
+    name, task, batch, folder = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+    chain_files(name, folder)
+    images_file(name, batch, folder)
+    if task == "infer":
+        for write in (scores_file, onnx_file, ncnn_files):
+            write(name, folder)
+        litert_file(name, batch, folder)

@@ -10,6 +10,7 @@ import os
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 START, END = "<!-- speed: made by benches/rivals/table.py -->", "<!-- end of speed -->"
 
+CRATES = ["tract", "rten", "candle", "burn"]
 # Column and the tools it is the best of.
 COLUMNS = {
     "cnn!": ["cnn!"],
@@ -19,8 +20,10 @@ COLUMNS = {
     "OpenVINO": ["openvino"],
     "ncnn": ["ncnn"],
     "LiteRT": ["litert"],
+    "Rust crates": CRATES,
 }
 NAMES = {"pytorch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "ncnn": "ncnn", "litert": "LiteRT"}
+NAMES |= {crate: crate for crate in CRATES}
 NETWORKS = {
     "lenet5": "LeNet-5",
     "resnet20": "ResNet-20",
@@ -53,6 +56,9 @@ def row(title, threads, found):
     best = min(time for time in times.values() if time)
     rival = min((time for column, time in times.items() if time and column != "cnn!"), default=None)
     cells = [f"**{text(time)}**" if time == best else text(time) for time in times.values()]
+    if times["Rust crates"]:
+        crate = next(tool for tool in CRATES if seconds(found, [tool]) == times["Rust crates"])
+        cells[list(COLUMNS).index("Rust crates")] += f" ({crate})"
     faster = f"{rival / times['cnn!']:.2f}x" if rival and times["cnn!"] else ""
     return f"| {title} | {threads} | " + " | ".join(cells) + f" | {faster} |"
 

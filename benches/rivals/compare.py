@@ -106,8 +106,9 @@ def programs(tools):
     """What runs each tool. The crates are built if one of them is to run."""
     found = dict.fromkeys(TOOLS["infer"], [sys.executable, os.path.join(HERE, "tool.py")])
     if set(tools) & set(CRATES["infer"]):
-        manifest = os.path.join(HERE, "rust", "Cargo.toml")
-        crates = build("rivals", "build", "--release", "--locked", "--manifest-path", manifest)
+        manifest, target = os.path.join(HERE, "rust", "Cargo.toml"), os.path.join(ROOT, "target", "rivals", "rust")
+        options = ["--release", "--locked", "--manifest-path", manifest, "--target-dir", target]
+        crates = build("rivals", "build", *options)
         found |= dict.fromkeys(CRATES["infer"], [crates])
     return found
 

@@ -90,17 +90,16 @@ impl<const TRACK: bool> Rows<'_, TRACK> {
         let (width, down, step) = (columns.outputs, rows.dilation * columns.inputs, rows.stride * columns.inputs);
         // Values of a row that windows read; the first vector has at most a whole one's.
         let reach = (width - 1) * STRIDE + K;
-        let ends: [usize; VECTORS] = std::array::from_fn(|i| reach.saturating_sub(place::<S, STRIDE>(i)).min(S::LANES));
+        let ends: [usize; VECTORS] = std::array::from_fn(|i| reach.saturating_sub(offset::<S, STRIDE>(i)).min(S::LANES));
         assert!((rows.outputs - 1) * step + (rows.kernel - 1) * down + reach <= self.input.len(), "all windows inside");
         assert!(rows.outputs * width <= self.output.len(), "a value for each window");
-        let count = if STRIDE == 1 { K } else { K.next_multiple_of(2) };
         let mut zero = simd.splat(0.0);
         let (mut input, mut output) = (self.input.as_ptr(), self.output.as_mut_ptr());
         for _ in 0..rows.outputs {
             let (mut best, mut total) = ([simd.splat(f32::NEG_INFINITY); VECTORS], simd.splat(0.0));
             for kh in 0..rows.kernel {
-                for (i, best) in best.iter_mut().enumerate().take(count) {
-                    let from = input.wrapping_add(kh * down + place::<S, STRIDE>(i));
+                for (i, best) in best.iter_mut().enumerate().take(vectors::<K, STRIDE>()) {
+                    let from = input.wrapping_add(kh * down + offset::<S, STRIDE>(i));
                     // SAFETY: just measured: these values of all rows are in the plane.
                     let value = unsafe { simd.load_part(from, 0, ends[i]) };
                     total = simd.add(total, value);
@@ -187,9 +186,13 @@ impl<const TRACK: bool> Rows<'_, TRACK> {
 /// stand at every other column.
 const VECTORS: usize = 4;
 
-/// Where in a row the `i`-th of these vectors begins.
-#[inline(always)]
-const fn place<S: Simd, const STRIDE: usize>(i: usize) -> usize {
+/// How many of them there are.
+const fn vectors<const K: usize, const STRIDE: usize>() -> usize {
+    if STRIDE == 1 { K } else { K.next_multiple_of(2) }
+}
+
+/// Where in a row the `i`-th of them begins.
+const fn offset<S: Simd, const STRIDE: usize>(i: usize) -> usize {
     if STRIDE == 1 { i } else { i / 2 * 2 + i % 2 * S::LANES }
 }
 
@@ -211,9 +214,8 @@ fn values<S: Simd, const K: usize, const STRIDE: usize>(simd: S, input: &[f32]) 
     let reach = STRIDE * S::LANES + K;
     let mut values = [simd.splat(0.0); K];
     let mut row = [simd.splat(0.0); VECTORS];
-    let count = if STRIDE == 1 { K } else { K.next_multiple_of(2) };
-    for (i, vector) in row.iter_mut().enumerate().take(count) {
-        *vector = read(simd, input, place::<S, STRIDE>(i), reach);
+    for (i, vector) in row.iter_mut().enumerate().take(vectors::<K, STRIDE>()) {
+        *vector = read(simd, input, offset::<S, STRIDE>(i), reach);
     }
     for (kw, value) in values.iter_mut().enumerate() {
         *value = tap::<S, STRIDE>(simd, &row, kw);

@@ -2,8 +2,8 @@
 //! to the last.
 //!
 //! Weights come as whole vectors, inputs one by one, broadcast: so neither the distance between positions nor the ends of
-//! lines cost a lane. Loads are what a core shares least willingly with a busy neighbour on its other thread: with two
-//! vectors there is one for each two multiply-adds, with four, which take turns with fewer positions, four for ten.
+//! lines cost a lane. What matters is how much is loaded, above all on a core whose other thread is busy: fourteen positions
+//! by two vectors load sixteen values for 28 multiply-adds, six by four ten for 24.
 
 use crate::desc::Order;
 use crate::simd::{Kernel, Simd};

@@ -90,7 +90,8 @@ impl<const TRACK: bool> Rows<'_, TRACK> {
         let (width, down, step) = (columns.outputs, rows.dilation * columns.inputs, rows.stride * columns.inputs);
         // Values of a row that windows read; the first vector has at most a whole one's.
         let reach = (width - 1) * STRIDE + K;
-        let ends: [usize; VECTORS] = std::array::from_fn(|i| reach.saturating_sub(offset::<S, STRIDE>(i)).min(S::LANES));
+        let ends: [usize; VECTORS] =
+            std::array::from_fn(|i| reach.saturating_sub(offset::<S, STRIDE>(i)).min(S::LANES));
         assert!((rows.outputs - 1) * step + (rows.kernel - 1) * down + reach <= self.input.len(), "all windows inside");
         assert!(rows.outputs * width <= self.output.len(), "a value for each window");
         let mut zero = simd.splat(0.0);

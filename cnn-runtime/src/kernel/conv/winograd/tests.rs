@@ -82,6 +82,12 @@ fn bound(tile: Tile) -> f64 {
     }
 }
 
+/// All tiles that a convolution may have, on all instruction sets.
+fn ways(d: &Conv) -> Vec<(Isa, Tile)> {
+    let tiles: Vec<_> = Tile::ALL.into_iter().filter(|tile| tile.fits(d)).collect();
+    Isa::available().flat_map(|isa| tiles.iter().map(move |&tile| (isa, tile)).collect::<Vec<_>>()).collect()
+}
+
 fn reference_of(d: &Conv, n: usize, input: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f64> {
     let mut expected = vec![0.0; n * d.output.len()];
     reference::forward(d, n, &widen(input), &widen(weight), bias.map(widen).as_deref(), &mut expected);
@@ -90,18 +96,15 @@ fn reference_of(d: &Conv, n: usize, input: &[f32], weight: &[f32], bias: Option<
 
 #[test]
 fn forward_agrees_with_the_reference() {
-    for isa in Isa::available() {
-        for d in shapes() {
-            for tile in Tile::ALL.into_iter().filter(|tile| tile.fits(&d)) {
-                for n in [1, 3, 21] {
-                    let (input, weight) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()));
-                    let bias = uniform(3, d.output.c);
-                    for bias in [None, Some(&bias[..])] {
-                        let post = Post::from(bias);
-                        let got = forward(isa, &d, tile, n, &input, &weight, post);
-                        let error = error(&got, &reference_of(&d, n, &input, &weight, bias));
-                        assert!(error < bound(tile), "{error:e} of {tile:?} on {isa:?}: {n} x {d:?}");
-                    }
+    for d in shapes() {
+        for n in [1, 3, 21] {
+            let (input, weight) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()));
+            let bias = uniform(3, d.output.c);
+            for bias in [None, Some(&bias[..])] {
+                let expected = reference_of(&d, n, &input, &weight, bias);
+                for (isa, tile) in ways(&d) {
+                    let error = error(&forward(isa, &d, tile, n, &input, &weight, Post::from(bias)), &expected);
+                    assert!(error < bound(tile), "{error:e} of {tile:?} on {isa:?}: {n} x {d:?}");
                 }
             }
         }
@@ -110,31 +113,21 @@ fn forward_agrees_with_the_reference() {
 
 #[test]
 fn the_gradient_agrees_with_the_reference() {
-    for isa in Isa::available() {
-        for d in shapes() {
-            let back = turned(&d).expect("padded by less than the kernel");
-            for tile in Tile::ALL.into_iter().filter(|tile| tile.fits(&back)) {
-                for write in [Write::Set, Write::Add] {
-                    let n = 3;
-                    let (d_output, weight) = (uniform(4, n * d.output.len()), uniform(5, d.weight_len()));
-                    let before = uniform(6, n * d.input.len());
-                    let (mut got, mut expected) = (stored(&d.input, n, &before), widen(&before));
-                    let blocks = packed(&d, &weight);
-                    let weights = Weights::backward(d.output.c, d.input.c, &blocks);
-                    run(
-                        isa,
-                        &back,
-                        tile,
-                        n,
-                        &stored(&d.output, n, &d_output),
-                        Left::Weights(weights),
-                        Finish { post: Post::new(), write },
-                        &mut got,
-                    );
-                    reference::backward_data(&d, n, &widen(&weight), &widen(&d_output), &mut expected, write);
-                    let error = error(&nchw(&d.input, n, &got), &expected);
-                    assert!(error < bound(tile), "{error:e} of {write:?} of {tile:?} on {isa:?}: {n} x {d:?}");
-                }
+    for d in shapes() {
+        let back = turned(&d).expect("padded by less than the kernel");
+        let n = 3;
+        let (d_output, weight) = (uniform(4, n * d.output.len()), uniform(5, d.weight_len()));
+        let (before, blocks) = (uniform(6, n * d.input.len()), packed(&d, &weight));
+        for write in [Write::Set, Write::Add] {
+            let mut expected = widen(&before);
+            reference::backward_data(&d, n, &widen(&weight), &widen(&d_output), &mut expected, write);
+            for (isa, tile) in ways(&back) {
+                let mut got = stored(&d.input, n, &before);
+                let (from, left) = (stored(&d.output, n, &d_output), Weights::backward(d.output.c, d.input.c, &blocks));
+                let finish = Finish { post: Post::new(), write };
+                run(isa, &back, tile, n, &from, Left::Weights(left), finish, &mut got);
+                let error = error(&nchw(&d.input, n, &got), &expected);
+                assert!(error < bound(tile), "{error:e} of {write:?} of {tile:?} on {isa:?}: {n} x {d:?}");
             }
         }
     }

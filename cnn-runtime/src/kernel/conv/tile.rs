@@ -171,15 +171,9 @@ pub(super) unsafe fn compute<S: Simd, const APART: usize, K: Steps>(
         ($($lines:literal x $positions:literal)+) => {
             match (lines, positions, vectors) {
                 $(
-                    ($lines, $positions, 1) => if const { fits::<S, K>($lines, $positions, 1) } {
-                        simd.call(Sized::<$lines, $positions, 1, APART, K>(tile));
-                    }
-                    ($lines, $positions, 2) => if const { fits::<S, K>($lines, $positions, 2) } {
-                        simd.call(Sized::<$lines, $positions, 2, APART, K>(tile));
-                    }
-                    ($lines, $positions, 4) => if const { fits::<S, K>($lines, $positions, 4) } {
-                        simd.call(Sized::<$lines, $positions, 4, APART, K>(tile));
-                    }
+                    ($lines, $positions, 1) => sized::<S, $lines, $positions, 1, APART, K>(simd, tile),
+                    ($lines, $positions, 2) => sized::<S, $lines, $positions, 2, APART, K>(simd, tile),
+                    ($lines, $positions, 4) => sized::<S, $lines, $positions, 4, APART, K>(simd, tile),
                 )+
                 _ => unreachable!("a tile of {lines} x {positions}, {vectors} vectors wide"),
             }
@@ -191,7 +185,20 @@ pub(super) unsafe fn compute<S: Simd, const APART: usize, K: Steps>(
     );
 }
 
-/// Whether there are tiles of these sizes: others are not compiled.
+/// Leaves out sizes that are never asked for.
+#[inline(always)]
+fn sized<S: Simd, const L: usize, const P: usize, const NV: usize, const APART: usize, K: Steps>(
+    simd: S,
+    tile: Tile<K>,
+) {
+    if const { fits::<S, K>(L, P, NV) } {
+        simd.call(Sized::<L, P, NV, APART, K>(tile));
+    } else {
+        unreachable!("a tile of {L} x {P}, {NV} vectors wide");
+    }
+}
+
+/// Whether there are tiles of these sizes.
 const fn fits<S: Simd, K: Steps>(lines: usize, positions: usize, vectors: usize) -> bool {
     let wide = lines == 1 && S::LANES == Order::BLOCK;
     lines <= K::LINES && lines * positions <= most((S::LANES, S::MR), vectors) && (vectors < 4 || wide)

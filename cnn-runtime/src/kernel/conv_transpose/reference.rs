@@ -11,14 +11,17 @@ pub fn forward(d: &ConvTranspose, n: usize, input: &[f64], weight: &[f64], bias:
     for (index, &x) in input.iter().enumerate() {
         let (iw, ih) = (index % d.input.w, index / d.input.w % d.input.h);
         let (ic, sample) = (index / d.input.plane() % d.input.c, index / d.input.len());
-        for tap in 0..ocg * kernel_h * kernel_w {
-            let (kw, kh, o) = (tap % kernel_w, tap / kernel_w % kernel_h, tap / (kernel_h * kernel_w));
-            let oh = (ih * d.window.stride[0] + kh * d.window.dilation[0]).wrapping_sub(top);
-            let ow = (iw * d.window.stride[1] + kw * d.window.dilation[1]).wrapping_sub(left);
-            if oh < d.output.h && ow < d.output.w {
-                let channel = sample * d.output.c + ic / icg * ocg + o;
-                output[(channel * d.output.h + oh) * d.output.w + ow] +=
-                    x * weight[ic * ocg * kernel_h * kernel_w + tap];
+        for o in 0..ocg {
+            let channel = sample * d.output.c + ic / icg * ocg + o;
+            for kh in 0..kernel_h {
+                let oh = (ih * d.window.stride[0] + kh * d.window.dilation[0]).wrapping_sub(top);
+                for kw in 0..kernel_w {
+                    let ow = (iw * d.window.stride[1] + kw * d.window.dilation[1]).wrapping_sub(left);
+                    if oh < d.output.h && ow < d.output.w {
+                        output[(channel * d.output.h + oh) * d.output.w + ow] +=
+                            x * weight[((ic * ocg + o) * kernel_h + kh) * kernel_w + kw];
+                    }
+                }
             }
         }
     }

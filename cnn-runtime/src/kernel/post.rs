@@ -3,6 +3,8 @@
 //!
 //! All of it is `clamp(product * factor + offset + residual)` with a factor and an offset for each channel.
 
+use std::ops::Range;
+
 use crate::desc::{Act, BatchNorm};
 
 /// A batch normalisation by running statistics: one value per channel in each slice.
@@ -120,6 +122,16 @@ impl<'a> Post<'a> {
             let factor = norm.scale[channel] / (norm.var[channel] + norm.eps).sqrt();
             (factor, (bias - norm.mean[channel]) * factor + norm.shift[channel])
         })
+    }
+
+    /// The [`affine`](Post::affine) parts of consecutive channels, `N` at most; one and nothing for those that are left.
+    #[inline(always)]
+    pub(crate) fn affines<const N: usize>(&self, channels: Range<usize>) -> ([f32; N], [f32; N]) {
+        let (mut factors, mut offsets) = ([1.0; N], [0.0; N]);
+        for (at, channel) in channels.enumerate() {
+            (factors[at], offsets[at]) = self.affine(channel);
+        }
+        (factors, offsets)
     }
 
     /// Finishes consecutive outputs of one channel, which hold its products, the first of them at `first` in the whole

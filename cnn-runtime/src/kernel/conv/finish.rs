@@ -40,10 +40,7 @@ impl Finish {
         residual: Option<*const f32>,
         plane: usize,
     ) -> Self {
-        let (mut factors, mut offsets) = ([0.0; CHANNELS], [0.0; CHANNELS]);
-        for (row, channel) in channels.enumerate() {
-            (factors[row], offsets[row]) = post.affine(channel);
-        }
+        let (factors, offsets) = post.affines::<CHANNELS>(channels);
         let added = if write == Write::Add { Some(output.cast_const()) } else { residual };
         Finish { factors, offsets, clamp: post.clamp(), added, output, plane }
     }

@@ -216,31 +216,33 @@ impl<const N: usize> Streams<'_, N> {
     fn panels<S: Simd, const PART: bool>(self, simd: S) {
         let Streams { inputs, weights, output, post, outputs, residual } = self;
         let panel = inputs.len() * WIDTH;
-        let last = output.len() - (N - 1) * WIDTH;
-        assert!(S::LANES * 2 == WIDTH && last <= WIDTH && last > 0 && (PART || last == WIDTH), "panels side by side");
-        assert_eq!(weights.len(), output.len() * inputs.len(), "weights of all panels");
-        let lanes = |v: usize| last.saturating_sub(v * S::LANES).min(S::LANES);
+        let len = output.len();
+        assert!(S::LANES * 2 == WIDTH && len.div_ceil(WIDTH) == N && (PART || len == N * WIDTH), "panels side by side");
+        assert_eq!(weights.len(), len * inputs.len(), "weights of all panels");
+        let width = |stream: usize| (len - stream * WIDTH).min(WIDTH);
+        let lanes = |stream: usize, v: usize| width(stream).saturating_sub(v * S::LANES).min(S::LANES);
         let mut sums = [[simd.splat(0.0); 2]; N];
         for (k, &input) in inputs.iter().enumerate() {
             let input = simd.splat(input);
             for (stream, sums) in sums.iter_mut().enumerate() {
                 let narrow = PART && stream + 1 == N;
-                let from = weights.as_ptr().wrapping_add(stream * panel + k * if narrow { last } else { WIDTH });
+                let step = if narrow { width(stream) } else { WIDTH };
+                let from = weights.as_ptr().wrapping_add(stream * panel + k * step);
                 for (v, sum) in sums.iter_mut().enumerate() {
                     simd.prefetch(from.wrapping_add(FAR * WIDTH + v * S::LANES));
                     let from = from.wrapping_add(v * S::LANES);
                     // SAFETY: the panels have been measured.
-                    let weights = unsafe { if narrow { simd.load_part(from, 0, lanes(v)) } else { simd.load(from) } };
+                    let weights =
+                        unsafe { if narrow { simd.load_part(from, 0, lanes(stream, v)) } else { simd.load(from) } };
                     *sum = simd.mul_add(input, weights, *sum);
                 }
             }
         }
         for (stream, sums) in sums.iter().enumerate() {
             let first = stream * WIDTH;
-            let width = (output.len() - first).min(WIDTH);
-            let ends = Ends::of(post, outputs.start + first..outputs.start + first + width);
+            let ends = Ends::of(post, outputs.start + first..outputs.start + first + width(stream));
             for (v, &sum) in sums.iter().enumerate() {
-                let (lane, lanes) = (v * S::LANES, width.saturating_sub(v * S::LANES).min(S::LANES));
+                let (lane, lanes) = (v * S::LANES, lanes(stream, v));
                 let residual = residual.map(|residual| residual.as_ptr().wrapping_add(first + lane));
                 // SAFETY: so many lanes are left of the outputs, and of what is added to them.
                 unsafe {
@@ -263,11 +265,8 @@ impl Ends {
     /// What `post` does to these outputs.
     #[inline(always)]
     fn of(post: &Post<'_>, outputs: Range<usize>) -> Self {
-        let mut ends = Ends { factors: [1.0; WIDTH], offsets: [0.0; WIDTH], clamp: post.clamp() };
-        for (at, channel) in outputs.enumerate() {
-            (ends.factors[at], ends.offsets[at]) = post.affine(channel);
-        }
-        ends
+        let (factors, offsets) = post.affines::<WIDTH>(outputs);
+        Ends { factors, offsets, clamp: post.clamp() }
     }
 
     /// Ends the sums of the outputs from the panel's `lane`-th on: of so many lanes if `PART`, else of all.

@@ -275,9 +275,6 @@ impl<P> Part<'_, P> {
 /// What the rows of a block end with.
 #[inline(always)]
 fn finish(post: &Post<'_>, channels: Range<usize>) -> Finish {
-    let mut finish = Finish { factors: [0.0; MAX_MR], offsets: [0.0; MAX_MR], clamp: post.clamp() };
-    for (row, channel) in channels.enumerate() {
-        (finish.factors[row], finish.offsets[row]) = post.affine(channel);
-    }
-    finish
+    let (factors, offsets) = post.affines::<MAX_MR>(channels);
+    Finish { factors, offsets, clamp: post.clamp() }
 }

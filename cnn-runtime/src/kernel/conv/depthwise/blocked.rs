@@ -75,10 +75,7 @@ struct Finish<'a> {
 impl<'a> Finish<'a> {
     /// Of a block of output channels, whose outputs stand at `outputs` in all of them.
     fn new(post: &Post<'a>, block: usize, outputs: Range<usize>) -> Self {
-        let (mut factor, mut offset) = ([1.0; Order::BLOCK], [0.0; Order::BLOCK]);
-        for (c, (factor, offset)) in factor.iter_mut().zip(&mut offset).enumerate() {
-            (*factor, *offset) = post.affine(block * Order::BLOCK + c);
-        }
+        let (factor, offset) = post.affines(block * Order::BLOCK..(block + 1) * Order::BLOCK);
         let residual = post.residual().map(|residual| vectors(&residual[outputs]));
         Finish { factor, offset, clamp: post.clamp(), residual }
     }

@@ -90,10 +90,7 @@ impl Finish {
     /// What `post` does to the channels from `first` on.
     #[inline(always)]
     pub(super) fn of(post: &Post<'_>, first: usize, rows: usize) -> Self {
-        let (mut factors, mut offsets) = ([1.0; ROWS], [0.0; ROWS]);
-        for row in 0..rows {
-            (factors[row], offsets[row]) = post.affine(first + row);
-        }
+        let (factors, offsets) = post.affines::<ROWS>(first..first + rows);
         Finish { factors, offsets, scaled: factors != [1.0; ROWS], clamp: post.clamp() }
     }
 }

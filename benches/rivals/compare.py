@@ -20,15 +20,15 @@ import statistics
 import subprocess
 import sys
 
+from table import CRATES
 from tool import TOOLS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 # So much of the largest score may a tool's answer differ from PyTorch's.
 TOLERANCE = 1e-3
-# The crates, which the program in `rust` runs by the protocol of `tool.py`.
-CRATES = {"infer": ["tract", "rten", "candle", "burn"], "train": ["burn"]}
-KNOWN = {task: [*tools, *CRATES[task]] for task, tools in TOOLS.items()}
+# What each task can be done by: the tools, and those of the crates, which the program in `rust` runs as `tool.py` would.
+KNOWN = {"infer": [*TOOLS["infer"], *CRATES], "train": [*TOOLS["train"], "burn"]}
 
 
 class Rival:
@@ -105,11 +105,11 @@ def build(name, *arguments):
 def programs(tools):
     """What runs each tool. The crates are built if one of them is to run."""
     found = dict.fromkeys(TOOLS["infer"], [sys.executable, os.path.join(HERE, "tool.py")])
-    if set(tools) & set(CRATES["infer"]):
+    if set(tools) & set(CRATES):
         manifest, target = os.path.join(HERE, "rust", "Cargo.toml"), os.path.join(ROOT, "target", "rivals", "rust")
         options = ["--release", "--locked", "--manifest-path", manifest, "--target-dir", target]
         crates = build("rivals", "build", *options)
-        found |= dict.fromkeys(CRATES["infer"], [crates])
+        found |= dict.fromkeys(CRATES, [crates])
     return found
 
 
@@ -124,10 +124,13 @@ def compare(case, threads, tools, binary, args, locked):
     """All tools, with what runs them, on one case: what each reached, by name."""
     with locked(fcntl.LOCK_SH):
         name, task, batch = case.split("-")
-        formats = [sys.executable, os.path.join(HERE, "formats.py"), name, task, batch, args.folder]
-        subprocess.run(formats, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        runners = {"cnn!": Ours(binary, case, threads, args.folder)}
         known = {tool: program for tool, program in tools.items() if tool in KNOWN[task]}
+        wanted = {"models": task == "infer", "layers": any(tool in CRATES for tool in known)}
+        kinds = [kind for kind, is_wanted in wanted.items() if is_wanted]
+        if kinds:
+            formats = [sys.executable, os.path.join(HERE, "formats.py"), name, batch, args.folder, *kinds]
+            subprocess.run(formats, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        runners = {"cnn!": Ours(binary, case, threads, args.folder)}
         runners |= {tool: Rival(program, tool, case, threads, args.folder) for tool, program in known.items()}
     try:
         rounds = {tool: [] for tool, runner in runners.items() if not runner.ready.get("failed")}

@@ -1,9 +1,9 @@
 """Networks in the formats of the tools: a PyTorch module, and files for ONNX, ncnn, LiteRT and Rust.
 
-python formats.py NETWORK TASK BATCH FOLDER
+python formats.py NETWORK BATCH FOLDER [models] [layers]
 
-writes all files of the task that are not there yet, so that what a tool is seen to need is without the memory that
-this takes.
+writes all files of these kinds that are not there yet, so that what a tool is seen to need is without the memory that
+this takes: models as tools load them, with what they should answer, and layers one by one, for the crates of Rust.
 """
 
 import json
@@ -231,10 +231,11 @@ def chain_files(name, folder):
 
 
 if __name__ == "__main__":
-    name, task, batch, folder = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
-    chain_files(name, folder)
-    images_file(name, batch, folder)
-    if task == "infer":
+    name, batch, folder, *kinds = sys.argv[1], int(sys.argv[2]), *sys.argv[3:]
+    if "models" in kinds:
         for write in (scores_file, onnx_file, ncnn_files):
             write(name, folder)
         litert_file(name, batch, folder)
+    if "layers" in kinds:
+        chain_files(name, folder)
+        images_file(name, batch, folder)

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
+use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -48,8 +49,8 @@ impl Case {
 
     pub fn array(&self, ending: &str) -> Result<Array> {
         let path = self.file(ending);
-        let bytes = fs::read(&path).with_context(|| format!("{}", path.display()))?;
-        read_npy(&bytes).with_context(|| format!("{}", path.display()))
+        let tensor = Tensor::read_npy(&path).with_context(|| format!("{}", path.display()))?;
+        Ok(Array { shape: tensor.dims().to_vec(), data: tensor.flatten_all()?.to_vec1()? })
     }
 
     pub fn images(&self) -> Result<Array> {
@@ -97,22 +98,4 @@ fn read_layer(layer: &Value, weights: &mut &[f32]) -> Result<Layer> {
         arrays,
         branches: branches.iter().map(|branch| read_chain(branch, weights)).collect::<Result<_>>()?,
     })
-}
-
-fn read_npy(bytes: &[u8]) -> Result<Array> {
-    ensure!(bytes.starts_with(b"\x93NUMPY\x01\x00"), "not version 1 of NumPy's format");
-    let start = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-    let header = std::str::from_utf8(&bytes[10..start])?;
-    ensure!(header.contains("'<f4'") && header.contains("'fortran_order': False"), "not floats in C order: {header}");
-    let (_, after) = header.split_once('(').context("no shape")?;
-    let (sizes, _) = after.split_once(')').context("no shape")?;
-    let sizes = sizes.split(',').map(str::trim).filter(|size| !size.is_empty());
-    let shape: Vec<usize> = sizes.map(str::parse).collect::<Result<_, _>>()?;
-    let (floats, rest) = bytes[start..].as_chunks();
-    ensure!(
-        rest.is_empty() && floats.len() == shape.iter().product::<usize>(),
-        "{} floats for {shape:?}",
-        floats.len()
-    );
-    Ok(Array { shape, data: floats.iter().map(|&float| f32::from_le_bytes(float)).collect() })
 }

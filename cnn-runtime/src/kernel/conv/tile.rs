@@ -16,7 +16,7 @@ const WEIGHTS_AHEAD: usize = 12;
 /// by two vectors: the sums, the weights and one input fill the registers. A vector holds the positions, once they are
 /// turned into the lanes.
 #[inline(always)]
-pub(super) const fn most((lanes, rows): (usize, usize), vectors: usize) -> usize {
+pub(super) const fn most_positions((lanes, rows): (usize, usize), vectors: usize) -> usize {
     let registers = 2 * rows + 4;
     let rows = if vectors > 2 { (registers - 1 - vectors) / vectors } else { rows };
     if rows < lanes { rows } else { lanes }
@@ -156,7 +156,7 @@ pub(super) struct Tile<K> {
 /// Computes a tile of `lines` times `positions`, `vectors` wide, whose positions stand `APART` floats apart.
 ///
 /// # Safety
-/// `lines * positions` is at most [`most`], `positions` at least one, `lines` at least one and at most what the steps
+/// `lines * positions` is at most [`most_positions`], `positions` at least one, `lines` at least one and at most what the steps
 /// allow, and `vectors` are one, two, or four if these fill two blocks; the input can be read at all positions and steps,
 /// and all vectors of weights; the sums can be written.
 #[inline(always)]
@@ -201,7 +201,7 @@ fn sized<S: Simd, const L: usize, const P: usize, const NV: usize, const APART: 
 /// Whether there are tiles of these sizes.
 const fn fits<S: Simd, K: Steps>(lines: usize, positions: usize, vectors: usize) -> bool {
     let wide = lines == 1 && S::LANES == Order::BLOCK;
-    lines <= K::LINES && lines * positions <= most((S::LANES, S::MR), vectors) && (vectors < 4 || wide)
+    lines <= K::LINES && lines * positions <= most_positions((S::LANES, S::MR), vectors) && (vectors < 4 || wide)
 }
 
 /// A tile whose sizes are known to the compiler. Made by [`compute`] alone, under its conditions.

@@ -11,7 +11,7 @@ use std::ops::Range;
 use self::spots::{Output, Spots};
 use super::finish::{End, Finish, Sums};
 use super::im2col::{Im2col, Stage};
-use super::tile::{Channels, Listed, Steps, Tile, compute, most};
+use super::tile::{Channels, Listed, Steps, Tile, compute, most_positions};
 use crate::desc::Order;
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
@@ -100,9 +100,9 @@ impl<'a> Direct<'a> {
         assert_eq!(self.weights.len(), m * k, "length of the weights");
         let macs = m * n * k;
         let [_, w] = self.input.grid;
-        let way = self.way(most(isa.tile(), 2));
+        let way = self.way(most_positions(isa.tile(), 2));
         let abreast = self.abreast(isa, way);
-        let positions = most(isa.tile(), 2 * abreast);
+        let positions = most_positions(isa.tile(), 2 * abreast);
         // Positions of a unit that is not cut, and the most units of a task.
         let (unit, most) = match way {
             Way::InPlace => {
@@ -142,7 +142,7 @@ impl<'a> Direct<'a> {
             Way::Lines { together: 1 } => w,
             Way::Lines { .. } | Way::Panels => 0,
         };
-        let full = line.next_multiple_of(most(isa.tile(), 4));
+        let full = line.next_multiple_of(most_positions(isa.tile(), 4));
         let pairs = self.product.m.is_multiple_of(2 * Blocks::MOST) && 2 * isa.tile().0 == Blocks::MOST;
         let blocked = self.input.block > 1 && self.block > 1;
         if pairs && blocked && self.product.k >= LEAST_DEPTH && 12 * line > 11 * full { 2 } else { 1 }
@@ -180,7 +180,7 @@ impl Kernel for Task<'_> {
         let depth = product.k;
         let channels = depth / input.taps();
         let stage = input.stage(positions);
-        let most = most((S::LANES, S::MR), 2 * abreast);
+        let most = most_positions((S::LANES, S::MR), 2 * abreast);
         let spots = Spots::new(simd, self.direct, way, most, &stage, positions.clone());
         let staged_len = if way == Way::InPlace { 0 } else { input.filled_len(&stage, channels) };
         let panels_len = if way == Way::Panels { spots.len() * panel(simd, depth) } else { 0 };

@@ -83,9 +83,9 @@ fn bound(tile: Tile) -> f64 {
 }
 
 /// All tiles that a convolution may have, on all instruction sets.
-fn ways(d: &Conv) -> Vec<(Isa, Tile)> {
-    let tiles: Vec<_> = Tile::ALL.into_iter().filter(|tile| tile.fits(d)).collect();
-    Isa::available().flat_map(|isa| tiles.iter().map(move |&tile| (isa, tile)).collect::<Vec<_>>()).collect()
+fn ways(d: &Conv) -> impl Iterator<Item = (Isa, Tile)> {
+    let tiles = || Tile::ALL.into_iter().filter(|tile| tile.fits(d));
+    Isa::available().flat_map(move |isa| tiles().map(move |tile| (isa, tile)))
 }
 
 fn reference_of(d: &Conv, n: usize, input: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f64> {

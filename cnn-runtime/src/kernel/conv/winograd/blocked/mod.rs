@@ -17,7 +17,7 @@ use crate::desc::{Conv, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
 use crate::kernel::conv::finish;
-use crate::kernel::conv::tile::{Channels, Steps, Tile, compute, most};
+use crate::kernel::conv::tile::{Channels, Steps, Tile, compute, most_positions};
 use crate::kernel::parallel::{self, Shared, part as cut};
 use crate::kernel::scratch;
 use crate::simd::{Kernel, Simd};
@@ -68,7 +68,7 @@ pub(super) fn all<P: Points>(
     finish: Finish<'_>,
     output: &mut [f32],
 ) {
-    let (factors, positions) = (P::A * P::A, most(isa.tile(), 2));
+    let (factors, positions) = (P::A * P::A, most_positions(isa.tile(), 2));
     let grid = [d.output.h.div_ceil(P::M), d.output.w.div_ceil(P::M)];
     let tiles = n * grid[0] * grid[1];
     let macs = factors * tiles * d.input.c * d.output.c;
@@ -273,7 +273,7 @@ impl Factors<'_> {
 fn multiply<S: Simd>(simd: S, rows: usize, u: &[f32], v: &[f32], products: &mut [f32], steps: Channels, later: Later) {
     let count = products.len() / rows;
     assert!(u.len() == rows * steps.len() && v.len() >= steps.len() * count, "all weights and inputs of a factor");
-    let parts = count.div_ceil(most((S::LANES, S::MR), 2));
+    let parts = count.div_ceil(most_positions((S::LANES, S::MR), 2));
     let later_step = later.floats / (parts * steps.len());
     for begin in (0..rows).step_by(2 * S::LANES) {
         let vectors = ((rows - begin) / S::LANES).min(2);

@@ -50,6 +50,8 @@ pub(crate) trait Simd: Copy + Send + Sync {
 
     /// The greater of both; `b` where one is NaN.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The greater of both; NaN where one is, and `b` where both are equal.
+    fn max_or_nan(self, a: Self::V, b: Self::V) -> Self::V;
     /// The lesser of both; `b` where one is NaN.
     fn min(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a - b`.

@@ -71,6 +71,12 @@ macro_rules! token {
             }
 
             #[inline(always)]
+            fn max_or_nan(self, a: Self::V, b: Self::V) -> Self::V {
+                // SAFETY: the token proves that the instructions are present.
+                unsafe { $parts::max_or_nan(a, b) }
+            }
+
+            #[inline(always)]
             fn min(self, a: Self::V, b: Self::V) -> Self::V {
                 // SAFETY: the token proves that the instruction is present.
                 unsafe { $min(a, b) }
@@ -189,10 +195,10 @@ token! {
 /// Shuffles and parts of 512-bit vectors, for [`Avx512`] alone: its token vouches for the instructions.
 mod parts512 {
     use std::arch::x86_64::{
-        __m512, _CMP_EQ_OQ, _CMP_GT_OQ, _CMP_UNORD_Q, _mm_loadu_ps, _mm512_castpd_ps, _mm512_castps_pd,
+        __m512, _CMP_EQ_OQ, _CMP_GT_OQ, _CMP_ORD_Q, _CMP_UNORD_Q, _mm_loadu_ps, _mm512_castpd_ps, _mm512_castps_pd,
         _mm512_castps128_ps512, _mm512_cmp_ps_mask, _mm512_insertf32x4, _mm512_loadu_si512, _mm512_mask_blend_ps,
-        _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_permutex2var_ps, _mm512_setzero_ps, _mm512_unpackhi_pd,
-        _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+        _mm512_mask_max_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_permutex2var_ps, _mm512_setzero_ps,
+        _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
     };
 
     /// Rows are loaded a quarter at a time, so that only two steps of shuffles are left: pairs of rows, and pairs of pairs.
@@ -219,6 +225,12 @@ mod parts512 {
             }
             columns
         }
+    }
+
+    #[inline(always)]
+    pub(super) unsafe fn max_or_nan(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the caller's token proves that the instructions are present.
+        unsafe { _mm512_mask_max_ps(a, _mm512_cmp_ps_mask::<_CMP_ORD_Q>(a, a), a, b) }
     }
 
     #[inline(always)]
@@ -278,9 +290,9 @@ mod parts256 {
     use std::arch::x86_64::{
         __m256, __m256i, _CMP_EQ_OQ, _CMP_GT_OQ, _CMP_UNORD_Q, _mm256_and_si256, _mm256_blendv_ps, _mm256_castpd_ps,
         _mm256_castps_pd, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cmpgt_epi32, _mm256_loadu_ps, _mm256_loadu_si256,
-        _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_or_ps, _mm256_permute2f128_ps, _mm256_permutevar8x32_ps,
-        _mm256_set1_epi32, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_unpackhi_pd,
-        _mm256_unpackhi_ps, _mm256_unpacklo_pd, _mm256_unpacklo_ps,
+        _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_ps, _mm256_or_ps, _mm256_permute2f128_ps,
+        _mm256_permutevar8x32_ps, _mm256_set1_epi32, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_slli_epi32,
+        _mm256_unpackhi_pd, _mm256_unpackhi_ps, _mm256_unpacklo_pd, _mm256_unpacklo_ps,
     };
 
     /// In three steps: pairs of rows, pairs of pairs, then halves of vectors.
@@ -314,6 +326,12 @@ mod parts256 {
             }
             columns
         }
+    }
+
+    #[inline(always)]
+    pub(super) unsafe fn max_or_nan(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: the caller's token proves that the instructions are present.
+        unsafe { _mm256_blendv_ps(_mm256_max_ps(a, b), a, _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a)) }
     }
 
     #[inline(always)]

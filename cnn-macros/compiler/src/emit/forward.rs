@@ -211,9 +211,18 @@ impl Forward<'_> {
         let d = self.context.descriptors.get(self.node);
         let weight = self.context.tensor(self.node, Role::Weight);
         let bias = bias.then(|| self.context.tensor(self.node, Role::Bias));
-        if self.arena == Arena::Infer && self.may_keep_weights() {
-            let (layer, post) = (Literal::usize_unsuffixed(self.node), self.post(bias));
-            return quote!(rt::#module::forward_kept(&#d, frame.n, x, #weight, frame.kept(#layer), #post, y););
+        let kept = (self.arena == Arena::Infer && self.may_keep_weights()).then(|| {
+            let layer = Literal::usize_unsuffixed(self.node);
+            quote!(frame.kept(#layer))
+        });
+        if let Some(pool) = self.fusion().pool {
+            let (pool, post, kept) =
+                (self.context.descriptors.get(pool), self.post(bias), kept.unwrap_or(quote!(None)));
+            return quote!(rt::#module::forward_pooled(&#d, &#pool, frame.n, x, #weight, #kept, #post, y););
+        }
+        if let Some(kept) = kept {
+            let post = self.post(bias);
+            return quote!(rt::#module::forward_kept(&#d, frame.n, x, #weight, #kept, #post, y););
         }
         if self.fusion() == Fusion::default() {
             let bias = bias.map_or(quote!(None), |bias| quote!(Some(#bias)));

@@ -1,13 +1,19 @@
 //! Fusion: what follows a convolution or a fully connected layer, element by element, is done as that layer writes its
 //! output: the bias, batch normalisation by running statistics, the sum with another value, and an activation that is
-//! a clamp. The values between are never written.
+//! a clamp. And a convolution writes the largest outputs alone where a pool takes them. The values between are never
+//! written.
 
 use std::collections::HashMap;
 
 use crate::backward::saves_output;
-use crate::ir::{Act, Graph, Op, ValueId};
+use crate::ir::{Act, Graph, Op, ValueId, Window};
 
+use super::order::Order;
 use super::storage::Mode;
+
+/// Most output channels and most weights of a convolution in NCHW that is not computed as a product of matrices, and input
+/// channels from which kernels of 3x3 are left to Winograd: the runtime's `small`.
+const SMALL: (usize, usize, usize) = (32, 1 << 13, 8);
 
 /// What a layer does to its output as it writes it, in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +24,8 @@ pub struct Fusion {
     pub residual: Option<ValueId>,
     /// The node that activates it.
     pub act: Option<usize>,
+    /// The node that takes the largest outputs of windows.
+    pub pool: Option<usize>,
 }
 
 /// The fusions of a graph.
@@ -29,8 +37,9 @@ pub struct Fusions {
     pub owner: Vec<usize>,
 }
 
-/// Finds the fusions of a graph. In training only activations, whose input the backward pass does not read.
-pub fn fusions(graph: &Graph, mode: Mode) -> Fusions {
+/// Finds the fusions of a graph, whose values stand in these orders. In training only activations, whose input the backward
+/// pass does not read.
+pub fn fusions(graph: &Graph, orders: &[Order], mode: Mode) -> Fusions {
     let mut fusions = Fusions { of: HashMap::new(), owner: (0..graph.nodes.len()).collect() };
     let followers = graph.followers();
     for (index, node) in graph.nodes.iter().enumerate() {
@@ -52,6 +61,11 @@ pub fn fusions(graph: &Graph, mode: Mode) -> Fusions {
         if let Some(next) = followers[last].filter(|&next| is_clamp(graph.nodes[next].op)) {
             (fusion.act, last) = (Some(next), next);
         }
+        if let Some(next) = followers[last].filter(|_| mode == Mode::Inference && fusion.residual.is_none())
+            && pools(graph, orders, index, next)
+        {
+            (fusion.pool, last) = (Some(next), next);
+        }
         let mut node = index;
         while node != last {
             node = followers[node].unwrap_or(last);
@@ -72,6 +86,28 @@ fn addend(graph: &Graph, sum: usize, node: usize) -> Option<ValueId> {
     }
 }
 
+/// Whether a convolution writes no more than what a pool makes of its outputs, and is the faster for it.
+fn pools(graph: &Graph, orders: &[Order], conv: usize, pool: usize) -> bool {
+    let Op::Conv { window, groups, .. } = graph.nodes[conv].op else { return false };
+    if !matches!(graph.nodes[pool].op, Op::MaxPool { .. }) {
+        return false;
+    }
+    let [input, output] = [graph.nodes[conv].inputs[0], conv + 1].map(|value| graph.shape(value).to_map());
+    let (channels, depth) = (output.c / groups, input.c / groups);
+    let Window { kernel: [kernel_h, kernel_w], stride, .. } = window;
+    match orders[conv + 1] {
+        Order::Nchw if orders[graph.nodes[conv].inputs[0]] == Order::Nchw => {
+            let (most_channels, most_weights, winograd) = SMALL;
+            let small = channels <= most_channels && channels * depth * kernel_h * kernel_w <= most_weights;
+            let depthwise = groups > 1 && input.c == groups;
+            small && !depthwise && stride == [1, 1] && !([kernel_h, kernel_w] == [3, 3] && depth >= winograd)
+        }
+        Order::Nchw => false,
+        Order::Nchw16c => false,
+        Order::Chwn16 => true,
+    }
+}
+
 /// Whether a layer cuts values off below, and perhaps above.
 fn is_clamp(op: Op) -> bool {
     matches!(op, Op::Act(act @ (Act::Relu | Act::Relu6 | Act::Clip { .. })) if saves_output(act))
@@ -80,21 +116,26 @@ fn is_clamp(op: Op) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Builder, residual};
+    use crate::plan::order::orders;
+    use crate::testing::{Builder, lenet5, residual};
+
+    fn of(graph: &Graph, mode: Mode) -> Fusions {
+        fusions(graph, &orders(graph), mode)
+    }
 
     #[test]
     fn a_residual_block_is_two_convolutions() {
-        let found = fusions(&residual(), Mode::Inference);
+        let found = of(&residual(), Mode::Inference);
         // conv bn relu | conv bn relu | conv bn add relu | fc
         assert_eq!(found.owner, [0, 0, 0, 3, 3, 3, 6, 6, 6, 6, 10]);
-        assert_eq!(found.of[&0], Fusion { norm: Some(1), residual: None, act: Some(2) });
-        assert_eq!(found.of[&6], Fusion { norm: Some(7), residual: Some(3), act: Some(9) });
+        assert_eq!(found.of[&0], Fusion { norm: Some(1), residual: None, act: Some(2), pool: None });
+        assert_eq!(found.of[&6], Fusion { norm: Some(7), residual: Some(3), act: Some(9), pool: None });
         assert_eq!(found.of.len(), 3);
     }
 
     #[test]
     fn training_fuses_activations_alone() {
-        let found = fusions(&residual(), Mode::Training);
+        let found = of(&residual(), Mode::Training);
         assert!(found.of.is_empty());
         let mut net = Builder::new(3, 2, 2);
         let x = net.conv(0, 4, 1, 1, 0, 1);
@@ -103,8 +144,16 @@ mod tests {
         let x = net.act(x, Act::Gelu);
         let x = net.fc(x, 5);
         net.act(x, Act::Clip { lo: -1.0, hi: f32::INFINITY });
-        assert_eq!(fusions(net.graph(), Mode::Training).owner, [0, 0, 2, 3, 4, 4]);
-        assert_eq!(fusions(net.graph(), Mode::Inference).owner, [0, 0, 2, 3, 4, 4]);
+        assert_eq!(of(net.graph(), Mode::Training).owner, [0, 0, 2, 3, 4, 4]);
+        assert_eq!(of(net.graph(), Mode::Inference).owner, [0, 0, 2, 3, 4, 4]);
+    }
+
+    #[test]
+    fn few_channels_are_pooled_as_they_are_made() {
+        let found = of(&lenet5(), Mode::Inference);
+        assert_eq!(found.owner, [0, 0, 0, 3, 3, 3, 6, 6, 8, 8, 10]);
+        assert_eq!(found.of[&3], Fusion { act: Some(4), pool: Some(5), ..Fusion::default() });
+        assert_eq!(of(&lenet5(), Mode::Training).owner, [0, 0, 2, 3, 3, 5, 6, 6, 8, 8, 10]);
     }
 
     #[test]
@@ -116,9 +165,9 @@ mod tests {
         let b = net.bn(b);
         let sum = net.add(&[a, b]);
         net.relu(sum);
-        let found = fusions(net.graph(), Mode::Inference);
+        let found = of(net.graph(), Mode::Inference);
         assert_eq!(found.owner, [0, 0, 2, 2, 2, 2]);
-        assert_eq!(found.of[&2], Fusion { norm: Some(3), residual: Some(2), act: Some(5) });
+        assert_eq!(found.of[&2], Fusion { norm: Some(3), residual: Some(2), act: Some(5), pool: None });
     }
 
     #[test]
@@ -127,11 +176,11 @@ mod tests {
         let a = net.conv(0, 3, 1, 1, 0, 1);
         let b = net.relu(a);
         net.add(&[a, b]);
-        let found = fusions(net.graph(), Mode::Inference);
+        let found = of(net.graph(), Mode::Inference);
         assert_eq!(found.owner, [0, 1, 2]);
         let mut net = Builder::new(3, 4, 4);
         let a = net.conv(0, 3, 1, 1, 0, 1);
         net.add(&[a, a]);
-        assert_eq!(fusions(net.graph(), Mode::Inference).owner, [0, 1]);
+        assert_eq!(of(net.graph(), Mode::Inference).owner, [0, 1]);
     }
 }

@@ -80,7 +80,7 @@ impl Lives {
             for input in node.inputs.iter().copied().chain(residual) {
                 self.read(self.plan.value[input], index + 1);
             }
-            self.read(self.plan.value[index + 1], index + 1);
+            self.write(self.plan.value[index + 1], index + 1);
             if matches!(node.op, Op::ConvTranspose { .. }) {
                 let buffer = Buffer::new(Purpose::Scratch(index), weights(graph, index), true, index + 1);
                 self.plan.forward_scratch[index] = Some(self.add(buffer));

@@ -21,6 +21,7 @@ use crate::ir::{Graph, ValueId};
 
 use alloc::Span;
 use fuse::Fusions;
+use order::orders;
 use storage::{BufferId, Exec, Mode};
 
 /// What a buffer holds.
@@ -117,12 +118,12 @@ impl Plan {
 
 /// Plans inference.
 pub fn inference(graph: &Graph, tape: &Tape) -> Plan {
-    lifetime::inference(graph, storage::assign(graph, Mode::Inference, &tape.saved)).placed()
+    lifetime::inference(graph, storage::assign(graph, &orders(graph), Mode::Inference, &tape.saved)).placed()
 }
 
 /// Plans training.
 pub fn training(graph: &Graph, tape: &Tape) -> Plan {
-    lifetime::training(graph, storage::assign(graph, Mode::Training, &tape.saved), tape).placed()
+    lifetime::training(graph, storage::assign(graph, &orders(graph), Mode::Training, &tape.saved), tape).placed()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use crate::backward::{Saved, saves_output};
 use crate::ir::{Graph, Op, ValueId};
 
 use super::fuse::{Fusions, fusions};
+use super::order::Order;
 
 /// Index of a buffer of a plan.
 pub type BufferId = usize;
@@ -43,9 +44,10 @@ pub struct Storage {
     pub fusions: Fusions,
 }
 
-/// Assigns a buffer to every value. `saved` says what each node keeps; it counts in training only.
-pub fn assign(graph: &Graph, mode: Mode, saved: &[Saved]) -> Storage {
-    let fusions = fusions(graph, mode);
+/// Assigns a buffer to every value, which stand in these orders. `saved` says what each node keeps; it counts in training
+/// only.
+pub fn assign(graph: &Graph, orders: &[Order], mode: Mode, saved: &[Saved]) -> Storage {
+    let fusions = fusions(graph, orders, mode);
     let roots = roots(graph, mode);
     let last_read = last_reads(graph, &roots, &fusions);
     let kept = kept(graph, mode, saved, &roots);
@@ -78,7 +80,9 @@ pub fn assign(graph: &Graph, mode: Mode, saved: &[Saved]) -> Storage {
             Exec::Fresh => storage.made_for.len(),
         });
         if exec == Exec::Fresh {
-            storage.made_for.push(index + 1);
+            // Where a pool is fused, no more than what it makes is written.
+            let pool = storage.fusions.of.get(&index).and_then(|fusion| fusion.pool);
+            storage.made_for.push(pool.unwrap_or(index) + 1);
         }
         storage.exec.push(exec);
     }
@@ -145,10 +149,11 @@ mod tests {
     use super::*;
     use crate::backward::differentiate;
     use crate::ir::Act;
+    use crate::plan::order::orders;
     use crate::testing::{Builder, residual};
 
     fn exec(graph: &Graph, mode: Mode) -> Vec<Exec> {
-        assign(graph, mode, &differentiate(graph).saved).exec
+        assign(graph, &orders(graph), mode, &differentiate(graph).saved).exec
     }
 
     #[test]

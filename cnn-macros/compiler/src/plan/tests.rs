@@ -18,18 +18,16 @@ fn lenet5_infers_in_its_two_largest_neighbours() {
     assert_eq!(
         offsets(&plan, false),
         [
-            (Purpose::Value(0), 4704..5488),
-            (Purpose::Value(1), 0..4704),    // conv1, act1 in place
-            (Purpose::Value(3), 4704..5880), // pool1
-            (Purpose::Value(4), 0..1600),    // conv2
-            (Purpose::Value(6), 1600..2000), // pool2
-            (Purpose::Value(7), 0..120),
-            (Purpose::Value(9), 128..212),
-            (Purpose::Value(11), 0..10),
+            (Purpose::Value(0), 0..784),
+            (Purpose::Value(3), 784..1960), // conv1, act1 and pool1
+            (Purpose::Value(6), 0..400),    // conv2, act2 and pool2
+            (Purpose::Value(7), 400..520),
+            (Purpose::Value(9), 0..84),
+            (Purpose::Value(11), 96..106),
         ]
     );
-    // 5880 is the least possible: conv1's output and pool1's stand side by side.
-    assert_eq!((plan.per_sample, plan.fixed), (5888, 0));
+    // 1960 is the least possible: the input and pool1's output stand side by side.
+    assert_eq!((plan.per_sample, plan.fixed), (1968, 0));
 }
 
 #[test]

@@ -11,6 +11,8 @@ mod direct;
 mod finish;
 mod im2col;
 mod pass;
+#[cfg(test)]
+mod pooled_tests;
 pub mod reference;
 mod small;
 #[cfg(test)]
@@ -22,13 +24,15 @@ use self::backward_data::turn_all;
 use self::direct::Direct;
 use self::im2col::Im2col;
 use self::winograd::Transformed;
-use crate::desc::{Conv, Map, Write};
+use crate::desc::{Conv, Map, Pool, Write};
 use crate::dispatch::Isa;
 use crate::kernel::gemm::pack::Plain;
 use crate::kernel::gemm::sink::Columns;
 use crate::kernel::gemm::{Gemm, Left};
+use crate::kernel::max_pool;
 use crate::kernel::parallel::Shared;
 use crate::kernel::post::Post;
+use crate::kernel::scratch;
 #[allow(unused_imports)] // named in the documentation
 use crate::layout::Layout;
 
@@ -74,6 +78,26 @@ pub fn forward_kept(
     }
 }
 
+/// As [`forward_kept`], and only the largest output of each window of a pool is written: `output` is `n x pool.output`. The
+/// convolution's own output is in no memory as a whole, where there is such a way.
+///
+/// # Panics
+/// If a slice has another length, the pool reads another map than the convolution makes, or `post` adds a residual.
+#[allow(clippy::too_many_arguments)] // two layers, and what they read and write
+pub fn forward_pooled(
+    d: &Conv,
+    pool: &Pool,
+    n: usize,
+    input: &[f32],
+    weight: &[f32],
+    kept: Option<Transformed<'_>>,
+    post: Post<'_>,
+    output: &mut [f32],
+) {
+    let pass = pass::Forward { isa: Isa::active(), d, n, input, weight, post, write: Write::Set };
+    pooled_on(pass, pool, kept, output);
+}
+
 /// As [`forward`] without a bias, written or added to `output`.
 pub(super) fn accumulate(d: &Conv, n: usize, input: &[f32], weight: &[f32], output: &mut [f32], write: Write) {
     forward_on(pass::Forward { isa: Isa::active(), d, n, input, weight, post: Post::new(), write }, output);
@@ -88,7 +112,7 @@ pub fn direct(d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Post<'_>,
     post.check(d.output.c, output.len());
     let pass = pass::Forward { isa: Isa::active(), d, n, input, weight, post, write: Write::Set };
     if d.is_batched() {
-        small::batch::forward(pass, output);
+        small::batch::forward(pass, None, output);
     } else if n > 0 {
         direct_on(pass, output);
     }
@@ -149,13 +173,47 @@ fn forward_on(pass: pass::Forward<'_>, output: &mut [f32]) {
         return depthwise::forward(pass, output);
     }
     if d.is_batched() {
-        return small::batch::forward(pass, output);
+        return small::batch::forward(pass, None, output);
     }
     if d.is_plain() && small::applies(d) {
-        return small::forward(pass, output);
+        return small::forward(pass, None, output);
     }
     if winograd::forward_once(pass, output).is_none() {
         direct_on(pass, output);
+    }
+}
+
+fn pooled_on(pass: pass::Forward<'_>, pool: &Pool, kept: Option<Transformed<'_>>, output: &mut [f32]) {
+    let pass::Forward { d, n, input, weight, post, .. } = pass;
+    assert_eq!(pool.input, d.output, "the pool reads what the convolution makes");
+    assert_eq!(input.len(), n * d.input.len(), "length of the input of {n} samples");
+    assert_eq!(weight.len(), d.weight_len(), "length of the weights");
+    assert_eq!(output.len(), n * pool.output.len(), "length of the pool's output of {n} samples");
+    assert!(post.residual().is_none(), "nothing is added where largest outputs are taken");
+    post.check(d.output.c, 0);
+    if n == 0 {
+        return;
+    }
+    if d.is_batched() {
+        small::batch::forward(pass, Some(pool), output);
+    } else if !d.is_depthwise() && d.is_plain() && small::applies(d) {
+        small::forward(pass, Some(pool), output);
+    } else {
+        aside(pass, pool, kept, output);
+    }
+}
+
+/// As [`forward_pooled`], by way of each sample's whole map.
+fn aside(pass: pass::Forward<'_>, pool: &Pool, kept: Option<Transformed<'_>>, output: &mut [f32]) {
+    let pass::Forward { isa, d, input, .. } = pass;
+    let mut map = scratch::lend(scratch::Use::Changed, d.output.len());
+    for (input, output) in input.chunks_exact(d.input.len()).zip(output.chunks_exact_mut(pool.output.len())) {
+        let pass = pass::Forward { n: 1, input, ..pass };
+        match kept.filter(|kept| winograd::serves(d, 1, kept.tile)) {
+            Some(Transformed { tile, u }) => winograd::forward(d, tile, 1, input, u, pass.post, &mut map),
+            None => forward_on(pass, &mut map),
+        }
+        max_pool::forward_on(isa, pool, 1, &map, output);
     }
 }
 

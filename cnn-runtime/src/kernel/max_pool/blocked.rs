@@ -38,8 +38,7 @@ impl<const TRACK: bool> Block<'_, TRACK> {
     /// make them constant.
     #[inline(always)]
     fn rows<S: Simd>(&mut self, simd: S, all: Range<usize>, dilation: usize) {
-        let Walk { rows, columns } = self.walk;
-        let whole = columns.whole();
+        let Walk { rows, columns, whole: [_, whole] } = self.walk;
         for oh in 0..rows.outputs {
             let taps = rows.taps(oh);
             for ow in (0..whole.start).chain(whole.end..columns.outputs) {
@@ -61,7 +60,7 @@ impl<const TRACK: bool> Block<'_, TRACK> {
         across: Range<usize>,
         [width, dilation]: [usize; 2],
     ) {
-        let Walk { rows, columns } = self.walk;
+        let Walk { rows, columns, .. } = self.walk;
         let mut best = Sixteen::splat(simd, f32::NEG_INFINITY);
         let mut place = Sixteen::splat(simd, CODE + (down.start * width + across.start) as f32);
         if !across.is_empty() {
@@ -112,10 +111,9 @@ impl Scatter<'_> {
     /// are the taps of a row, here so that callers can make them constant.
     #[inline(always)]
     fn rows<S: Simd>(self, simd: S, all: Range<usize>) {
-        let Walk { rows, columns } = self.walk;
-        let whole = columns.whole();
+        let Walk { rows, columns, whole: [_, whole] } = self.walk;
         // Windows side by side: the first that reads a row sets it, and nothing has to be cleared.
-        let is_tiled = [columns.kernel, 1] == [columns.stride, columns.dilation] && whole == (0..columns.outputs);
+        let is_tiled = [columns.kernel, 1] == [columns.stride, columns.dilation] && *whole == (0..columns.outputs);
         for (ih, d_input) in self.d_input.chunks_exact_mut(columns.inputs).enumerate() {
             let mut readers = rows.readers(ih);
             let won = |(oh, kh): (usize, usize)| {

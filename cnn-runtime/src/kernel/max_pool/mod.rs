@@ -9,15 +9,71 @@ mod rows;
 mod tests;
 mod walk;
 
+use std::ops::Range;
+
 use self::blocked::{Block, Scatter};
 use self::rows::Rows;
 use self::walk::Walk;
 use super::axis::{block_lens, check_pool};
 use super::order::{pool_groups, pool_groups_backward, read_block, write_block};
 use super::pieces::{each, each2, part};
-use super::sixteen::{vectors, vectors_mut};
+use super::sixteen::{Lanes, vectors, vectors_mut};
 use crate::desc::{Pool, Write};
 use crate::dispatch::Isa;
+use crate::simd::Simd;
+
+/// Some lines of outputs, from the lines of inputs that they read: for who has no more of the map.
+pub(crate) struct Band {
+    walk: Walk,
+    /// The lines of inputs.
+    pub(crate) inputs: Range<usize>,
+}
+
+impl Band {
+    /// The lines `outputs` of a layer, one at least.
+    pub(crate) fn new(d: &Pool, outputs: Range<usize>) -> Self {
+        let (walk, inputs) = Walk::band(d, outputs);
+        Band { walk, inputs }
+    }
+
+    /// Lines of outputs in bands: each by itself, or all together where they share lines of inputs.
+    pub(crate) fn all(d: &Pool, lines: Range<usize>) -> impl Iterator<Item = (Range<usize>, Self)> {
+        let together = if shares_lines(d) { lines.len() } else { 1 };
+        let end = lines.end;
+        lines.step_by(together).map(move |start| {
+            let lines = start..(start + together).min(end);
+            (lines.clone(), Band::new(d, lines))
+        })
+    }
+
+    /// Most lines of inputs of such a band.
+    pub(crate) fn most(d: &Pool, lines: usize) -> usize {
+        let more = if shares_lines(d) { (lines - 1) * d.window.stride[0] } else { 0 };
+        (more + reach(d)).min(d.input.h)
+    }
+
+    /// The largest value of each window, of one channel.
+    #[inline(always)]
+    pub(crate) fn plane<S: Simd>(&self, simd: S, input: &[f32], output: &mut [f32]) {
+        simd.call(Rows::<false> { walk: &self.walk, input, output, argmax: &mut [] });
+    }
+
+    /// The largest value of each window, of channels in a block.
+    #[inline(always)]
+    pub(crate) fn block<S: Simd>(&self, simd: S, input: &[Lanes], output: &mut [Lanes]) {
+        simd.call(Block::<false> { walk: &self.walk, input, output, argmax: &mut [] });
+    }
+}
+
+/// Lines from the first that a window reads to the last.
+fn reach(d: &Pool) -> usize {
+    (d.window.kernel[0] - 1) * d.window.dilation[0] + 1
+}
+
+/// Whether windows one below the other read the same lines.
+fn shares_lines(d: &Pool) -> bool {
+    reach(d) > d.window.stride[0]
+}
 
 /// The largest value of each window.
 ///
@@ -76,7 +132,7 @@ fn backward_on(isa: Isa, d: &Pool, n: usize, argmax: &[u16], d_output: &[f32], d
     });
 }
 
-fn forward_on(isa: Isa, d: &Pool, n: usize, input: &[f32], output: &mut [f32]) {
+pub(super) fn forward_on(isa: Isa, d: &Pool, n: usize, input: &[f32], output: &mut [f32]) {
     check_pool("max_pool", d, n, input.len(), output.len());
     if d.input.is_batched() {
         return pool_groups(d, n, input, output, &mut [], |d, n, input, output, _| {

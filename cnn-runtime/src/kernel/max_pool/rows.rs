@@ -52,10 +52,15 @@ impl<const TRACK: bool> Rows<'_, TRACK> {
     /// Pools the plane, windows of `K` columns at every `STRIDE`-th; returns whether all values were finite.
     #[inline(always)]
     fn rows<S: Simd, const K: usize, const STRIDE: usize>(&mut self, simd: S) -> bool {
-        let Walk { rows, columns } = self.walk;
-        let (whole, width, whole_rows) = (columns.whole(), columns.outputs, rows.whole());
-        if !TRACK && width <= S::LANES && whole == (0..width) && whole_rows == (0..rows.outputs) {
-            return self.narrow::<S, K, STRIDE>(simd);
+        let Walk { rows, columns, whole: [whole_rows, whole] } = self.walk;
+        let width = columns.outputs;
+        if !TRACK && width <= S::LANES && *whole == (0..width) && *whole_rows == (0..rows.outputs) {
+            let short = (width - 1) * STRIDE + K <= S::LANES;
+            return if short {
+                self.narrow::<S, K, STRIDE, true>(simd)
+            } else {
+                self.narrow::<S, K, STRIDE, false>(simd)
+            };
         }
         let mut zero = simd.splat(0.0);
         for oh in 0..rows.outputs {
@@ -83,10 +88,11 @@ impl<const TRACK: bool> Rows<'_, TRACK> {
     }
 
     /// Pools a plane whose windows all lie inside it, a vector of them in each row: most of the time of small networks'
-    /// pools would else go to finding out where rows end. Returns whether all values were finite.
+    /// pools would else go to finding out where rows end. Where the rows are `SHORT`, a vector holds all that a row's
+    /// windows read. Returns whether all values were finite.
     #[inline(always)]
-    fn narrow<S: Simd, const K: usize, const STRIDE: usize>(&mut self, simd: S) -> bool {
-        let Walk { rows, columns } = self.walk;
+    fn narrow<S: Simd, const K: usize, const STRIDE: usize, const SHORT: bool>(&mut self, simd: S) -> bool {
+        let Walk { rows, columns, .. } = self.walk;
         let (width, down, step) = (columns.outputs, rows.dilation * columns.inputs, rows.stride * columns.inputs);
         // Values of a row that windows read; the first vector has at most a whole one's.
         let reach = (width - 1) * STRIDE + K;
@@ -99,12 +105,14 @@ impl<const TRACK: bool> Rows<'_, TRACK> {
         for _ in 0..rows.outputs {
             let (mut best, mut total) = ([simd.splat(f32::NEG_INFINITY); VECTORS], simd.splat(0.0));
             for kh in 0..rows.kernel {
-                for (i, best) in best.iter_mut().enumerate().take(vectors::<K, STRIDE>()) {
-                    let from = input.wrapping_add(kh * down + offset::<S, STRIDE>(i));
-                    // SAFETY: just measured: these values of all rows are in the plane.
-                    let value = unsafe { simd.load_part(from, 0, ends[i]) };
-                    total = simd.add(total, value);
-                    *best = simd.max(value, *best);
+                for (i, best) in best.iter_mut().enumerate() {
+                    if i < vectors::<K, STRIDE>() && !(SHORT && offset::<S, STRIDE>(i) >= S::LANES) {
+                        let from = input.wrapping_add(kh * down + offset::<S, STRIDE>(i));
+                        // SAFETY: just measured: these values of all rows are in the plane.
+                        let value = unsafe { simd.load_part(from, 0, ends[i]) };
+                        total = simd.add(total, value);
+                        *best = simd.max(value, *best);
+                    }
                 }
             }
             zero = simd.mul_add(total, simd.splat(0.0), zero);
@@ -134,7 +142,7 @@ impl<const TRACK: bool> Rows<'_, TRACK> {
     /// Pools a vector of windows that lie inside the plane; returns the sums of their values.
     #[inline(always)]
     fn vector<S: Simd, const K: usize, const STRIDE: usize>(&mut self, simd: S, span: &Span) -> S::V {
-        let Walk { rows, columns } = self.walk;
+        let Walk { rows, columns, .. } = self.walk;
         let (mut best, mut place, mut total) = (simd.splat(0.0), simd.splat(CODE), simd.splat(0.0));
         for kh in span.taps.clone() {
             let at = rows.at(span.oh, kh) * columns.inputs + columns.at(span.ow, 0);

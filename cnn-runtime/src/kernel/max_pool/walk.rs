@@ -1,5 +1,7 @@
 //! Windows one by one or tap by tap: any kernel, stride, dilation and padding.
 
+use std::ops::Range;
+
 use crate::desc::Pool;
 use crate::kernel::axis::{Axis, NARROW};
 
@@ -13,12 +15,26 @@ fn wins(value: f32, best: f32) -> bool {
 pub(super) struct Walk {
     pub(super) rows: Axis,
     pub(super) columns: Axis,
+    /// The rows and the columns of windows that lie inside the plane: found once for all planes.
+    pub(super) whole: [Range<usize>; 2],
 }
 
 impl Walk {
     pub(super) fn new(d: &Pool) -> Self {
         let [rows, columns] = Axis::both(&d.window, d.input, d.output);
-        Walk { rows, columns }
+        Walk { rows, columns, whole: [rows.whole(), columns.whole()] }
+    }
+
+    /// The walk to some lines of outputs, over the lines of inputs that they read, and which these are.
+    pub(super) fn band(d: &Pool, outputs: Range<usize>) -> (Self, Range<usize>) {
+        let [rows, columns] = Axis::both(&d.window, d.input, d.output);
+        let begin = outputs.start * rows.stride;
+        let first = begin.saturating_sub(rows.pad).min(rows.inputs);
+        let reach = (outputs.len() - 1) * rows.stride + (rows.kernel - 1) * rows.dilation + 1;
+        let end = (begin + reach).saturating_sub(rows.pad).clamp(first, rows.inputs);
+        let pad = (first + rows.pad).saturating_sub(begin);
+        let rows = Axis { pad, inputs: end - first, outputs: outputs.len(), ..rows };
+        (Walk { rows, columns, whole: [rows.whole(), columns.whole()] }, first..end)
     }
 
     /// Pools one plane.

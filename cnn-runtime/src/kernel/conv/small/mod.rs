@@ -6,6 +6,7 @@
 
 pub(super) mod backward_weights;
 pub(super) mod batch;
+mod lines;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -15,12 +16,14 @@ pub(super) mod whole;
 
 use std::ops::Range;
 
-use self::stage::Taps;
+use self::lines::Lines;
+use self::stage::{Stage, Taps};
 use self::tile::{Finish, Strip, compute, most_rows};
 use self::weights::Weights;
-use crate::desc::{Conv, Write};
+use crate::desc::{Conv, Pool, Write};
 use crate::dispatch::Isa;
 use crate::kernel::conv::{pass, turn_all};
+use crate::kernel::max_pool::Band;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::post::Post;
 use crate::kernel::scratch;
@@ -32,6 +35,8 @@ const MOST_CHANNELS: usize = 32;
 const MOST_WEIGHTS: usize = 1 << 13;
 /// Input channels of a group from which kernels of 3x3 are better served in other ways.
 const LEAST_OF_WINOGRAD: usize = 8;
+/// Lines that tasks share no more than.
+const LINES: usize = 2;
 /// Floats that are staged at a time, roughly: a part of the second-level cache.
 const STAGED: usize = 1 << 14;
 
@@ -42,13 +47,14 @@ pub(super) fn applies(d: &Conv) -> bool {
     !winograd && d.window.stride == [1, 1] && channels <= MOST_CHANNELS && channels * d.taps() <= MOST_WEIGHTS
 }
 
-/// See [`super::forward_then`]; the lengths are checked.
-pub(super) fn forward(pass: pass::Forward<'_>, output: &mut [f32]) {
+/// See [`super::forward_then`], or with a pool [`super::forward_pooled`]; the lengths are checked.
+pub(super) fn forward(pass: pass::Forward<'_>, pool: Option<&Pool>, output: &mut [f32]) {
     let pass::Forward { isa, d, n, input, weight, post, write } = pass;
     let taps = Taps::of(d);
     let channels = d.output.c / d.groups;
     let weights = Weights { data: weight, rows: channels, taps: taps.len() };
-    Product { taps, n, groups: d.groups, channels, input, weights, post, add: write == Write::Add }.run(isa, output);
+    Product { taps, n, groups: d.groups, channels, input, weights, post, add: write == Write::Add, pool }
+        .run(isa, output);
 }
 
 /// Whether this is the way for the gradient by the input: it is gathered from the outputs, with as much padding as the
@@ -71,7 +77,7 @@ pub(super) fn backward_data(pass: pass::BackwardData<'_>, d_input: &mut [f32], s
     turn_all(isa, d, weight, scratch);
     let weights = Weights { data: scratch, rows: channels, taps: taps.len() };
     let (post, add) = (Post::new(), write == Write::Add);
-    Product { taps, n, groups: d.groups, channels, input: d_output, weights, post, add }.run(isa, d_input);
+    Product { taps, n, groups: d.groups, channels, input: d_output, weights, post, add, pool: None }.run(isa, d_input);
 }
 
 /// Sums of taps times weights, for all samples and groups.
@@ -87,23 +93,26 @@ struct Product<'a> {
     post: Post<'a>,
     /// Whether to add to the outputs.
     add: bool,
+    /// What takes the largest outputs, and only those are written. Then nothing is added.
+    pool: Option<&'a Pool>,
 }
 
 impl Product<'_> {
-    fn plane(&self) -> usize {
-        self.taps.grid[0] * self.taps.grid[1]
+    /// Lines and columns that are written.
+    fn grid(&self) -> [usize; 2] {
+        self.pool.map_or(self.taps.grid, |pool| [pool.output.h, pool.output.w])
     }
 
     fn run(&self, isa: Isa, output: &mut [f32]) {
-        let [h, _] = self.taps.grid;
+        let [h, w] = self.grid();
         let maps = self.n * self.groups;
-        assert!(output.len() == maps * self.channels * self.plane() && self.input.len() == maps * self.taps.map.len());
-        let whole = self.taps.stage_len(h, 0);
-        let chunks = whole.div_ceil(STAGED).min(h);
+        assert!(output.len() == maps * self.channels * h * w && self.input.len() == maps * self.taps.map.len());
+        let whole = self.taps.stage_len(self.taps.grid[0], 0);
+        let chunks = whole.div_ceil(STAGED).min(h.div_ceil(LINES));
         let output = Shared::new(output);
-        let macs = maps * self.channels * self.plane() * self.taps.len();
+        let macs = maps * self.channels * self.taps.grid[0] * self.taps.grid[1] * self.taps.len();
         parallel::for_each(maps * chunks, macs, |index| {
-            let (map, lines) = (index / chunks, part(h, chunks, 1, index % chunks));
+            let (map, lines) = (index / chunks, part(h, chunks, LINES, index % chunks));
             isa.run(Task { product: self, map, lines, output });
         });
     }
@@ -114,56 +123,114 @@ struct Task<'a> {
     product: &'a Product<'a>,
     /// The group, counted through all samples.
     map: usize,
+    /// The lines that are written.
     lines: Range<usize>,
     output: Shared,
+}
+
+/// Some rows of a block of weights, and where they are written.
+struct Rows {
+    weight: *const f32,
+    /// Distance between taps.
+    step: usize,
+    count: usize,
+    finish: Finish,
+    /// The first output of each row's lines, a distance apart.
+    output: *mut f32,
+    residual: Option<*const f32>,
+    plane: usize,
 }
 
 impl Kernel for Task<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Product { taps, input, .. } = self.product;
-        let stage = taps.stage(&self.lines);
-        let mut staged = scratch::lend(scratch::Use::Packed, taps.stage_len(self.lines.len(), S::LANES));
-        let len = taps.map.len();
-        taps.fill(simd, &stage, &input[self.map * len..][..len], &mut staged);
-        let weights = self.product.weights;
-        for block in 0..weights.blocks() {
-            let rows = weights.rows(block);
-            let parts = rows.len().div_ceil(most_rows(simd));
-            for index in 0..parts {
-                let rows_of_tile = part(rows.len(), parts, 1, index);
-                self.rows(simd, &stage, &staged, block, rows_of_tile);
-            }
+        let Product { taps, input, pool, .. } = self.product;
+        let band = pool.map(|pool| Band::new(pool, self.lines.clone()));
+        let lines = band.as_ref().map_or(self.lines.clone(), |band| band.inputs.clone());
+        let (stage, len) = (taps.stage(&lines), taps.map.len());
+        let input = &input[self.map * len..][..len];
+        if lines::applies(simd, taps.grid[1]) && pool.is_none_or(lines::pools) {
+            let mut staged = scratch::lend(scratch::Use::Packed, taps.padded_len(lines.len(), S::LANES));
+            taps.pad(simd, &stage, input, &mut staged);
+            return self.each(lines::rows(simd), |rows| self.in_lines(simd, &stage, &staged, rows));
         }
+        let most = most_rows(simd);
+        let (len, plane) = (taps.stage_len(lines.len(), S::LANES), lines.len() * taps.grid[1]);
+        let mut buffer = scratch::lend(scratch::Use::Packed, len + band.as_ref().map_or(0, |_| most * plane));
+        let (staged, maps) = buffer.split_at_mut(len);
+        taps.fill(simd, &stage, input, staged);
+        self.each(most, |rows| match &band {
+            None => self.strip(simd, &stage, staged, plane, rows),
+            Some(band) => {
+                let (count, output, output_plane) = (rows.count, rows.output, rows.plane);
+                self.strip(simd, &stage, staged, plane, Rows { output: maps.as_mut_ptr(), plane, ..rows });
+                let written = self.lines.len() * self.product.grid()[1];
+                for (row, map) in maps.chunks_exact(plane).take(count).enumerate() {
+                    // SAFETY: these lines of this row are this task's.
+                    let output = unsafe { std::slice::from_raw_parts_mut(output.add(row * output_plane), written) };
+                    band.plane(simd, map, output);
+                }
+            }
+        });
     }
 }
 
 impl Task<'_> {
-    /// Some rows of a block.
+    /// Calls `f` for all rows, at most so many at once.
     #[inline(always)]
-    fn rows<S: Simd>(&self, simd: S, stage: &stage::Stage, staged: &[f32], block: usize, rows: Range<usize>) {
-        let Product { taps, groups, channels, weights, post, add, .. } = self.product;
-        let (plane, width) = (self.product.plane(), taps.grid[1]);
-        let (weight, step) = weights.of(self.map % groups, block, rows.start);
-        let row = weights.rows(block).start + rows.start;
-        let first = (self.map * channels + row) * plane + self.lines.start * width;
-        // SAFETY: the first output is one of this sample and group.
-        let output = unsafe { self.output.at(first) };
-        let strip = Strip {
-            reach: taps.reach(stage, step),
-            input: staged.as_ptr(),
-            weight,
-            finish: Finish::of(post, self.map % groups * channels + row, rows.len()),
-            output,
-            residual: match post.residual() {
-                _ if *add => Some(output.cast_const()),
-                residual => residual.map(|residual| residual[first..].as_ptr()),
-            },
-            plane,
-            outputs: self.lines.len() * width,
-        };
+    fn each(&self, most: usize, mut f: impl FnMut(Rows)) {
+        let Product { groups, channels, weights, post, add, .. } = self.product;
+        let [h, w] = self.product.grid();
+        for block in 0..weights.blocks() {
+            let all = weights.rows(block);
+            let parts = all.len().div_ceil(most);
+            for rows in (0..parts).map(|index| part(all.len(), parts, 1, index)) {
+                let (weight, step) = weights.of(self.map % groups, block, rows.start);
+                let row = all.start + rows.start;
+                let first = (self.map * channels + row) * h * w + self.lines.start * w;
+                // SAFETY: the first output is one of this sample and group.
+                let output = unsafe { self.output.at(first) };
+                let residual = match post.residual() {
+                    _ if *add => Some(output.cast_const()),
+                    residual => residual.map(|residual| residual[first..].as_ptr()),
+                };
+                let finish = Finish::of(post, self.map % groups * channels + row, rows.len());
+                let count = rows.len();
+                f(Rows { weight, step, count, finish, output, residual, plane: h * w });
+            }
+        }
+    }
+
+    /// Some rows of the lines, across their ends.
+    #[inline(always)]
+    fn strip<S: Simd>(&self, simd: S, stage: &Stage, staged: &[f32], outputs: usize, rows: Rows) {
+        let Rows { weight, step, count, finish, output, residual, plane, .. } = rows;
+        let reach = self.product.taps.reach(stage, step);
+        let strip = Strip { reach, input: staged.as_ptr(), weight, finish, output, residual, plane, outputs };
         // SAFETY: the stage holds every tap of its lines with a vector behind it, the block a weight for each tap and row;
         // the outputs are those of this task's lines, which no other task writes, and a residual stands as they do.
-        unsafe { compute(simd, rows.len(), &strip) };
+        unsafe { compute(simd, count, &strip) };
+    }
+
+    /// Some rows of the lines, two by two.
+    #[inline(always)]
+    fn in_lines<S: Simd>(&self, simd: S, stage: &Stage, staged: &[f32], rows: Rows) {
+        let Product { taps, pool, .. } = self.product;
+        let Rows { weight, step, count, finish, output, residual, plane, .. } = rows;
+        let lines = Lines {
+            reach: taps.padded_reach(stage, S::LANES, step),
+            input: staged.as_ptr(),
+            pitch: taps.pitch(S::LANES),
+            weight,
+            finish,
+            output,
+            residual,
+            plane,
+            grid: [self.lines.len(), self.product.grid()[1]],
+            pooled: pool.is_some(),
+        };
+        // SAFETY: the stage holds every tap of its lines with two vectors behind it, the block a weight for each tap and row;
+        // the outputs are those of this task's lines, which no other task writes, and a residual stands as they do.
+        unsafe { lines::compute(simd, count, &lines) };
     }
 }

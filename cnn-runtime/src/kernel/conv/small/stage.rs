@@ -1,8 +1,10 @@
-//! The input of some lines of outputs, with its padding, once for each horizontal tap.
+//! The input of some lines of outputs, with its padding: once for each horizontal tap, or once for all.
 //!
-//! `[channel][kw][row][x]`: each row as wide as the output. The inputs under one tap of consecutive outputs, from line to
-//! line too, are then consecutive floats: vectors of outputs run across the ends of lines, and no lane is lost to maps
+//! `[channel][kw][row][x]`, each row as wide as the output: the inputs under one tap of consecutive outputs, from line to
+//! line too, are then consecutive floats. Vectors of outputs run across the ends of lines, and no lane is lost to maps
 //! that are narrower than a vector or wider by a few columns.
+//!
+//! `[channel][row][x]`, each row with its padding, as whole vectors: for lines that fill their vectors as it is.
 
 use std::ops::Range;
 
@@ -98,52 +100,86 @@ impl Taps {
         Reach { channels, kernel, input: [self.channel(stage), self.down(), self.across(stage)], weight }
     }
 
-    /// Copies the rows of all channels of `input`, with zeros for padding.
+    /// The rows of a stage that lie inside of the map, and the first of these in the map.
+    fn inside(&self, stage: &Stage) -> (Range<usize>, usize) {
+        let first = stage.line as isize + self.origin[0];
+        let top = (-first).clamp(0, stage.rows as isize);
+        let bottom = (self.map.h as isize - first).clamp(top, stage.rows as isize);
+        (top as usize..bottom as usize, (first + top).max(0) as usize)
+    }
+
+    /// Copies the rows of all channels of `input`, with zeros for padding, under each horizontal tap.
     #[inline(always)]
     pub(super) fn fill<S: Simd>(&self, simd: S, stage: &Stage, input: &[f32], into: &mut [f32]) {
-        let lines = stage.rows - (self.kernel[0] - 1) * self.dilation[0];
-        assert!(into.len() >= self.stage_len(lines, S::LANES) && input.len() >= self.map.len(), "room for the stage");
-        let first = stage.line as isize + self.origin[0];
-        // Rows of the stage that lie inside the map.
-        let top = (-first).clamp(0, stage.rows as isize) as usize;
-        let bottom = (self.map.h as isize - first).clamp(top as isize, stage.rows as isize) as usize;
-        let width = self.grid[1];
-        for c in 0..self.map.c {
-            for kw in 0..self.kernel[1] {
-                let at = c * self.channel(stage) + kw * self.across(stage);
-                if top > 0 {
-                    into[at..at + top * width].fill(0.0);
-                }
-                let row = (c * self.map.h) as isize + first + top as isize;
-                let source = row * self.map.w as isize + self.origin[1] + (kw * self.dilation[1]) as isize;
-                // The last vector of a row spills into the next row, whose first ones are written after it.
-                for start in (0..width).step_by(S::LANES).rev() {
-                    let (from, to) = self.inside(kw, start, S::LANES);
-                    let source = input.as_ptr().wrapping_offset(source + start as isize);
-                    let to_row = at + top * width + start;
-                    for row in 0..bottom - top {
-                        // SAFETY: the lanes `from..to` lie inside a row of the map. A vector reaches past its row of the
-                        // stage by less than the vector that `stage_len` adds.
-                        unsafe {
-                            let vector = simd.load_part(source.wrapping_add(row * self.map.w), from, to);
-                            simd.store(into.as_mut_ptr().add(to_row + row * width), vector);
-                        }
-                    }
-                }
-                if bottom < stage.rows {
-                    into[at + bottom * width..at + stage.rows * width].fill(0.0);
-                }
-            }
+        for kw in 0..self.kernel[1] {
+            let left = self.origin[1] + (kw * self.dilation[1]) as isize;
+            let into = &mut into[kw * self.across(stage)..];
+            self.copy(simd, stage, left, input, into, self.grid[1], self.channel(stage));
         }
     }
 
-    /// The lanes of the vector at output `start` of a line that read inputs inside the map under tap `kw`.
+    /// Copies the rows of all channels of `input`, each with its padding.
     #[inline(always)]
-    fn inside(&self, kw: usize, start: usize, lanes: usize) -> (usize, usize) {
-        let first = start as isize + self.origin[1] + (kw * self.dilation[1]) as isize;
-        let lanes = lanes.min(self.grid[1] - start) as isize;
-        let from = (-first).clamp(0, lanes);
-        let to = (self.map.w as isize - first).clamp(from, lanes);
-        (from as usize, to as usize)
+    pub(super) fn pad<S: Simd>(&self, simd: S, stage: &Stage, input: &[f32], into: &mut [f32]) {
+        let pitch = self.pitch(S::LANES);
+        self.copy(simd, stage, self.origin[1], input, into, pitch, stage.rows * pitch);
+    }
+
+    /// Copies the rows of all channels of `input` to rows of `width` floats, whose first stands at column `left` of the map;
+    /// channels are a distance apart.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments)] // both sides, and how they stand
+    fn copy<S: Simd>(
+        &self,
+        simd: S,
+        stage: &Stage,
+        left: isize,
+        input: &[f32],
+        into: &mut [f32],
+        width: usize,
+        channel: usize,
+    ) {
+        let (rows, first) = self.inside(stage);
+        let Map { c, h, w, .. } = self.map;
+        assert!(
+            input.len() >= self.map.len() && into.len() >= (c - 1) * channel + stage.rows * width,
+            "room for the stage"
+        );
+        for start in (0..width).step_by(S::LANES) {
+            let (column, lanes) = (left + start as isize, S::LANES.min(width - start));
+            let from = (-column).clamp(0, lanes as isize);
+            let to = (w as isize - column).clamp(from, lanes as isize);
+            for c in 0..c {
+                let mut source = input.as_ptr().wrapping_add((c * h + first) * w).wrapping_offset(column);
+                let mut row = into.as_mut_ptr().wrapping_add(c * channel + rows.start * width + start);
+                for _ in rows.clone() {
+                    // SAFETY: the lanes `from..to` lie inside a row of the map, and all `lanes` in one of the stage.
+                    unsafe { simd.store_part(row, simd.load_part(source, from as usize, to as usize), 0, lanes) };
+                    source = source.wrapping_add(w);
+                    row = row.wrapping_add(width);
+                }
+            }
+        }
+        for c in 0..c {
+            let all = &mut into[c * channel..][..stage.rows * width];
+            all[..rows.start * width].fill(0.0);
+            all[rows.end * width..].fill(0.0);
+        }
+    }
+
+    /// Floats of a padded row.
+    pub(super) fn pitch(&self, lanes: usize) -> usize {
+        (self.grid[1] + (self.kernel[1] - 1) * self.dilation[1]).next_multiple_of(lanes)
+    }
+
+    /// Floats that the padded rows of so many lines need, with what vectors read past them.
+    pub(super) fn padded_len(&self, lines: usize, lanes: usize) -> usize {
+        self.map.c * self.stage(&(0..lines)).rows * self.pitch(lanes) + 2 * lanes
+    }
+
+    /// The taps of an output in padded rows.
+    pub(super) fn padded_reach(&self, stage: &Stage, lanes: usize, step: usize) -> Reach {
+        let pitch = self.pitch(lanes);
+        Reach { input: [stage.rows * pitch, self.dilation[0] * pitch, self.dilation[1]], ..self.reach(stage, step) }
     }
 }

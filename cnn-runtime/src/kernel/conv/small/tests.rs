@@ -53,13 +53,13 @@ fn forward_agrees_with_the_reference() {
                 let mut got = vec![f32::NAN; residual.len()];
                 let (weight, post, write) = (&packed(&d, &weight), Post::new().bias(&bias), Write::Set);
                 let pass = pass::Forward { isa, d: &d, n, input: &input, weight, post, write };
-                forward(pass, &mut got);
+                forward(pass, None, &mut got);
                 assert_close(&what, &got, &expected, tolerance);
                 for (y, &r) in expected.iter_mut().zip(&residual) {
                     *y = (*y + f64::from(r)).max(0.0);
                 }
                 let post = post.add(&residual).act(Act::Relu);
-                forward(pass::Forward { post, ..pass }, &mut got);
+                forward(pass::Forward { post, ..pass }, None, &mut got);
                 assert_close(&format!("with a residual, {what}"), &got, &expected, tolerance);
             }
         }

@@ -19,7 +19,7 @@ pub(super) const fn most_rows<S: Simd>(_: S) -> usize {
 }
 
 /// Vectors that a tile of so many rows has at most: with the inputs and one weight, all fit in the registers.
-const fn most_vectors<S: Simd>(rows: usize) -> usize {
+pub(super) const fn most_vectors<S: Simd>(rows: usize) -> usize {
     let registers = if S::LANES == 16 { 32 } else { 16 };
     let vectors = (registers - 1) / (rows + 1);
     if vectors < VECTORS { vectors } else { VECTORS }
@@ -206,80 +206,83 @@ struct Target {
     plane: usize,
 }
 
+/// Sums of a tile: of some rows, lines and vectors of a line.
+pub(super) type Sums<S, const R: usize, const L: usize, const V: usize> = [[[<S as Simd>::V; V]; L]; R];
+
 /// Computes one tile. Each loop over it is short enough to be unrolled, or the tile would move to memory.
 ///
 /// # Safety
 /// As for [`compute`], for whole vectors.
 #[inline(always)]
 unsafe fn tile<S: Simd, const R: usize, const V: usize>(simd: S, strip: &Strip, input: *const f32, target: Target) {
-    let Finish { factors, offsets, scaled, clamp } = &strip.finish;
-    let mut sums = [[simd.splat(0.0); V]; R];
-    for r in 0..R {
-        let start = simd.splat(if *scaled { 0.0 } else { offsets[r] });
-        for v in 0..V {
-            sums[r][v] = start;
-        }
-    }
+    let Strip { reach, weight, ref finish, .. } = *strip;
     // SAFETY: the caller's promise.
-    unsafe { accumulate::<S, R, V>(simd, strip, input, &mut sums) };
-    if *scaled {
-        for r in 0..R {
-            let (factor, offset) = (simd.splat(factors[r]), simd.splat(offsets[r]));
-            for v in 0..V {
-                sums[r][v] = simd.mul_add(sums[r][v], factor, offset);
-            }
-        }
-    }
+    let mut sums: Sums<S, R, 1, V> = unsafe { accumulate(simd, reach, weight, [input], finish) };
     if let Some(residual) = target.residual {
         for r in 0..R {
             for v in 0..V {
                 // SAFETY: the caller's promise.
                 let residual = unsafe { simd.load(residual.add(r * target.plane + v * S::LANES)) };
-                sums[r][v] = simd.add(sums[r][v], residual);
+                sums[r][0][v] = simd.add(sums[r][0][v], residual);
             }
         }
     }
-    // In this order of arguments NaN passes through.
-    if clamp.0 > f32::NEG_INFINITY {
-        let low = simd.splat(clamp.0);
-        for r in 0..R {
-            for v in 0..V {
-                sums[r][v] = simd.max(low, sums[r][v]);
-            }
-        }
-    }
-    if clamp.1 < f32::INFINITY {
-        let high = simd.splat(clamp.1);
-        for r in 0..R {
-            for v in 0..V {
-                sums[r][v] = simd.min(high, sums[r][v]);
-            }
-        }
-    }
+    finish.clamp(simd, &mut sums);
     for r in 0..R {
         for v in 0..V {
             // SAFETY: the caller's promise.
-            unsafe { simd.store(target.output.add(r * target.plane + v * S::LANES), sums[r][v]) };
+            unsafe { simd.store(target.output.add(r * target.plane + v * S::LANES), sums[r][0][v]) };
         }
     }
 }
 
-/// Adds all products to a tile, the input of whose first tap and output is `input`.
+impl Finish {
+    /// Applies the activation.
+    #[inline(always)]
+    pub(super) fn clamp<S: Simd, const R: usize, const L: usize, const V: usize>(
+        &self,
+        simd: S,
+        sums: &mut Sums<S, R, L, V>,
+    ) {
+        let (low, high) = (simd.splat(self.clamp.0), simd.splat(self.clamp.1));
+        for r in 0..R {
+            for l in 0..L {
+                for v in 0..V {
+                    // In this order of arguments NaN passes through.
+                    sums[r][l][v] = simd.min(high, simd.max(low, sums[r][l][v]));
+                }
+            }
+        }
+    }
+}
+
+/// The products of a tile's taps, scaled and shifted. `inputs` are those of the first tap and output of each line.
 ///
 /// # Safety
-/// As for [`compute`].
+/// The inputs of all taps can be read for whole vectors of outputs, and a weight for each tap and row.
 #[inline(always)]
-unsafe fn accumulate<S: Simd, const R: usize, const V: usize>(
+pub(super) unsafe fn accumulate<S: Simd, const R: usize, const L: usize, const V: usize>(
     simd: S,
-    strip: &Strip,
-    input: *const f32,
-    sums: &mut [[S::V; V]; R],
-) {
-    let Reach { channels, kernel, input: [channel, down, across], weight: [of_channel, of_row, step] } = strip.reach;
+    reach: Reach,
+    weight: *const f32,
+    inputs: [*const f32; L],
+    finish: &Finish,
+) -> Sums<S, R, L, V> {
+    let Finish { factors, offsets, scaled, .. } = finish;
+    let mut sums = [[[simd.splat(0.0); V]; L]; R];
+    for r in 0..R {
+        let start = simd.splat(if *scaled { 0.0 } else { offsets[r] });
+        for l in 0..L {
+            for v in 0..V {
+                sums[r][l][v] = start;
+            }
+        }
+    }
+    let Reach { channels, kernel, input: [channel, down, across], weight: [of_channel, of_row, step] } = reach;
     let [kernel_h, kernel_w] = kernel;
     // One pointer walks over all weights, past those of taps that are left out.
     let (row_end, channel_end) = (of_row - kernel_w * step, of_channel - kernel_h * of_row);
-    let (mut map, mut weight) = (input, strip.weight);
+    let (mut map, mut weight) = (inputs, weight);
     for _ in 0..channels {
         let mut row = map;
         for _ in 0..kernel_h {
@@ -287,24 +290,47 @@ unsafe fn accumulate<S: Simd, const R: usize, const V: usize>(
             for _ in 0..kernel_w {
                 // SAFETY: the caller's promise.
                 unsafe {
-                    let mut inputs = [simd.splat(0.0); V];
-                    for v in 0..V {
-                        inputs[v] = simd.load(input.add(v * S::LANES));
+                    let mut values = [[simd.splat(0.0); V]; L];
+                    for l in 0..L {
+                        for v in 0..V {
+                            values[l][v] = simd.load(input[l].add(v * S::LANES));
+                        }
                     }
                     for r in 0..R {
                         let weight = simd.splat(*weight.add(r));
-                        for v in 0..V {
-                            sums[r][v] = simd.mul_add(weight, inputs[v], sums[r][v]);
+                        for l in 0..L {
+                            for v in 0..V {
+                                sums[r][l][v] = simd.mul_add(weight, values[l][v], sums[r][l][v]);
+                            }
                         }
                     }
                 }
-                input = input.wrapping_add(across);
+                step_by(&mut input, across);
                 weight = weight.wrapping_add(step);
             }
-            row = row.wrapping_add(down);
+            step_by(&mut row, down);
             weight = weight.wrapping_add(row_end);
         }
-        map = map.wrapping_add(channel);
+        step_by(&mut map, channel);
         weight = weight.wrapping_add(channel_end);
+    }
+    if *scaled {
+        for r in 0..R {
+            let (factor, offset) = (simd.splat(factors[r]), simd.splat(offsets[r]));
+            for l in 0..L {
+                for v in 0..V {
+                    sums[r][l][v] = simd.mul_add(sums[r][l][v], factor, offset);
+                }
+            }
+        }
+    }
+    sums
+}
+
+/// Moves all places on.
+#[inline(always)]
+fn step_by<const L: usize>(places: &mut [*const f32; L], step: usize) {
+    for place in places {
+        *place = place.wrapping_add(step);
     }
 }

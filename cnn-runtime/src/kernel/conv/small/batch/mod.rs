@@ -15,27 +15,34 @@ use self::stage::{GROUP, Rows, Stage, gather, scatter};
 use super::stage::Taps;
 use super::tile::{Finish, Reach, Strip, compute, most_rows, widest};
 use super::weights::Weights;
-use crate::desc::{Map, Order, Write};
+use crate::desc::{Map, Order, Pool, Write};
 use crate::dispatch::Isa;
-use crate::kernel::conv::{backward_data_on, forward_on, pass, turn_all};
+use crate::kernel::conv::{backward_data_on, forward_on, pass, pooled_on, turn_all};
+use crate::kernel::max_pool::Band;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::post::Post;
 use crate::kernel::scratch;
+use crate::kernel::sixteen::{vectors, vectors_mut};
 use crate::simd::{Kernel, Simd};
 
-/// See [`super::super::forward_then`]; the lengths are checked. A convolution at stride 1 without groups of channels, no
-/// side in blocks.
-pub(in super::super) fn forward(pass: pass::Forward<'_>, output: &mut [f32]) {
+/// See [`super::super::forward_then`], or with a pool [`super::super::forward_pooled`]; the lengths are checked. A convolution
+/// at stride 1 without groups of channels, no side in blocks.
+pub(in super::super) fn forward(pass: pass::Forward<'_>, pool: Option<&Pool>, output: &mut [f32]) {
     let pass::Forward { isa, d, n, input, weight, post, write } = pass;
     let grouped = Order::grouped(n);
+    let outputs = pool.map_or(d.output, |pool| pool.output);
     let (input, last_input) = input.split_at(grouped * d.input.len());
-    let (output, last_output) = output.split_at_mut(grouped * d.output.len());
+    let (output, last_output) = output.split_at_mut(grouped * outputs.len());
     let [post, last_post] = post.split(output.len());
     let taps = Taps::of(d);
     let weights = Weights { data: weight, rows: d.output.c, taps: taps.len() };
-    Product { taps, map: d.input, input, weights, post, add: write == Write::Add, outputs: d.output }.run(isa, output);
-    let pass = pass::Forward { d: &d.plain(), n: n - grouped, input: last_input, post: last_post, ..pass };
-    forward_on(pass, last_output);
+    Product { taps, map: d.input, input, weights, post, add: write == Write::Add, pool, outputs }.run(isa, output);
+    let (d, pool) = (&d.plain(), pool.map(|pool| pool.plain()));
+    let pass = pass::Forward { d, n: n - grouped, input: last_input, post: last_post, ..pass };
+    match pool {
+        Some(pool) => pooled_on(pass, &pool, None, last_output),
+        None => forward_on(pass, last_output),
+    }
 }
 
 /// See [`super::super::backward_data`]; the lengths are checked, the convolution is as for [`forward`].
@@ -49,7 +56,7 @@ pub(in super::super) fn backward_data(pass: pass::BackwardData<'_>, d_input: &mu
         turn_all(isa, d, weight, scratch);
         let weights = Weights { data: scratch, rows: d.input.c, taps: taps.len() };
         let (post, add) = (Post::new(), write == Write::Add);
-        Product { taps, map: d.output, input, weights, post, add, outputs: d.input }.run(isa, d_input);
+        Product { taps, map: d.output, input, weights, post, add, pool: None, outputs: d.input }.run(isa, d_input);
     }
     let pass = pass::BackwardData { d: &d.plain(), n: n - grouped, d_output: last_d_output, ..pass };
     backward_data_on(pass, last_d_input, scratch);
@@ -65,13 +72,17 @@ struct Product<'a> {
     post: Post<'a>,
     /// Whether to add to the outputs.
     add: bool,
+    /// What takes the largest outputs, and only those are written. Then nothing is added.
+    pool: Option<&'a Pool>,
+    /// What is written.
     outputs: Map,
 }
 
 impl Product<'_> {
     fn run(&self, isa: Isa, output: &mut [f32]) {
         let groups = output.len() / (GROUP * self.outputs.len());
-        let macs = output.len() * self.taps.len();
+        let [h, w] = self.taps.grid;
+        let macs = groups * GROUP * self.outputs.c * h * w * self.taps.len();
         // Lines of a group that is not written as one are not neighbours.
         let most = if self.outputs.is_batched() { self.outputs.h } else { 1 };
         let parts = parallel::parts(most * groups, macs).div_ceil(groups.max(1));
@@ -112,6 +123,7 @@ impl Product<'_> {
 struct Task<'a> {
     product: &'a Product<'a>,
     group: usize,
+    /// The lines that are written.
     lines: Range<usize>,
     output: Shared,
 }
@@ -132,66 +144,88 @@ struct Place {
 impl Kernel for Task<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Product { map, input, post, add, outputs, .. } = self.product;
-        let (stage, positions) = (self.product.stage(&self.lines), self.lines.len() * outputs.w);
-        let aside = if outputs.is_batched() { 0 } else { outputs.c * positions * GROUP };
-        let mut buffer = scratch::lend(scratch::Use::Packed, stage.len() + aside);
-        let (staged, aside) = buffer.split_at_mut(stage.len());
+        let Product { taps, map, input, post, add, pool, outputs, .. } = self.product;
+        let lines = pool.map_or(self.lines.clone(), |pool| Band::new(pool, self.lines.clone()).inputs);
+        let (stage, written) = (self.product.stage(&lines), self.lines.len() * outputs.w * GROUP);
+        let aside_len = if outputs.is_batched() { 0 } else { outputs.c * written };
+        let maps_len = pool.map_or(0, |pool| outputs.c * Band::most(pool, self.lines.len()) * taps.grid[1] * GROUP);
+        let mut buffer = scratch::lend(scratch::Use::Packed, stage.len() + aside_len + maps_len);
+        let (staged, rest) = buffer.split_at_mut(stage.len());
+        let (aside, maps) = rest.split_at_mut(aside_len);
         let len = GROUP * map.len();
         let rows = stage.fill(simd, &input[self.group * len..][..len], staged);
+        let place = |output, added, plane| Place { rows, top: stage.top(), output, added, plane };
         let len = GROUP * outputs.len();
-        let (start, end) = (self.group * len, (self.group + 1) * len);
-        if outputs.is_batched() {
-            let start = start + self.lines.start * outputs.w * GROUP;
+        let (start, steps) = (self.group * len, [outputs.plane(), outputs.len()]);
+        // Where the lines of all channels are written, how far one is from the next, and what is added.
+        let (output, plane, added) = if outputs.is_batched() {
+            let first = start + self.lines.start * outputs.w * GROUP;
             // SAFETY: the first line of this task is one of the group's.
-            let first = unsafe { self.output.at(start) };
-            let added = match post.residual() {
-                _ if *add => Some(first.cast_const()),
-                residual => residual.map(|residual| residual[start..].as_ptr()),
-            };
-            let plane = outputs.plane() * GROUP;
-            return self.lines(simd, &Place { rows, top: stage.top(), output: first, added, plane });
+            let output = unsafe { self.output.at(first) };
+            let residual = post.residual().map(|residual| residual[first..].as_ptr());
+            (output, outputs.plane() * GROUP, if *add { Some(output.cast_const()) } else { residual })
+        } else {
+            // SAFETY: a group that is not written as one has one task.
+            let sum = add.then(|| unsafe { &*self.output.part(start..start + len) });
+            let residual = sum.or_else(|| post.residual().map(|residual| &residual[start..start + len]));
+            if let Some(residual) = residual {
+                gather(simd, residual, steps, aside, outputs.plane());
+            }
+            let output = aside.as_mut_ptr();
+            (output, written, residual.map(|_| output.cast_const()))
+        };
+        match pool {
+            None => self.compute(simd, &place(output, added, plane), &lines),
+            Some(pool) => {
+                for (lines, band) in Band::all(pool, self.lines.clone()) {
+                    let map = band.inputs.len() * taps.grid[1] * GROUP;
+                    self.compute(simd, &place(maps.as_mut_ptr(), None, map), &band.inputs);
+                    let (first, len) =
+                        ((lines.start - self.lines.start) * outputs.w * GROUP, lines.len() * outputs.w * GROUP);
+                    for (channel, map) in maps.chunks_exact(map).enumerate().take(outputs.c) {
+                        let output = output.wrapping_add(channel * plane + first);
+                        // SAFETY: these lines of this channel are this task's.
+                        let output = unsafe { std::slice::from_raw_parts_mut(output, len) };
+                        band.block(simd, vectors(map), vectors_mut(output));
+                    }
+                }
+            }
         }
-        // SAFETY: a group that is not written as one has one task.
-        let output = unsafe { self.output.part(start..end) };
-        let residual = if *add { Some(&*output) } else { post.residual().map(|residual| &residual[start..end]) };
-        let steps = [outputs.plane(), outputs.len()];
-        if let Some(residual) = residual {
-            gather(simd, residual, steps, aside, positions);
+        if !outputs.is_batched() {
+            // SAFETY: as above.
+            scatter(simd, aside, outputs.plane(), unsafe { self.output.part(start..start + len) }, steps);
         }
-        let (first, added) = (aside.as_mut_ptr(), residual.is_some());
-        let (added, plane) = (added.then_some(first.cast_const()), positions * GROUP);
-        self.lines(simd, &Place { rows, top: stage.top(), output: first, added, plane });
-        scatter(simd, aside, positions, output, steps);
     }
 }
 
 impl Task<'_> {
+    /// Computes lines of the convolution's outputs, the first of which stand at the place.
     #[inline(always)]
-    fn lines<S: Simd>(&self, simd: S, place: &Place) {
+    fn compute<S: Simd>(&self, simd: S, place: &Place, lines: &Range<usize>) {
         let Product { weights, .. } = self.product;
-        for line in self.lines.clone() {
+        for (index, line) in lines.clone().enumerate() {
             for block in 0..weights.blocks() {
                 let channels = weights.rows(block).len();
                 let parts = channels.div_ceil(most_rows(simd));
-                for index in 0..parts {
-                    self.line(simd, place, line, block, part(channels, parts, 1, index));
+                for part in (0..parts).map(|index| part(channels, parts, 1, index)) {
+                    self.line(simd, place, [index, line], block, part);
                 }
             }
         }
     }
 
-    /// A line of some channels of a block.
+    /// A line of some channels of a block, by its index at the place and in the map.
     #[inline(always)]
-    fn line<S: Simd>(&self, simd: S, place: &Place, line: usize, block: usize, channels: Range<usize>) {
+    fn line<S: Simd>(&self, simd: S, place: &Place, [index, line]: [usize; 2], block: usize, channels: Range<usize>) {
         let Place { rows, top, output, added, plane } = *place;
-        let Product { taps, weights, post, outputs, .. } = self.product;
+        let Product { taps, weights, post, .. } = self.product;
+        let width = taps.grid[1];
         let down = self.product.inside(0, &(line..line + 1));
         let first = line as isize + taps.origin[0] + (down.start * taps.dilation[0]) as isize;
         let row = rows.first.wrapping_offset((first - top) * rows.row as isize);
         let channel = weights.rows(block).start + channels.start;
         let (weight, step) = weights.of(0, block, channels.start);
-        let at = channel * plane + (line - self.lines.start) * outputs.w * GROUP;
+        let at = channel * plane + index * width * GROUP;
         let [across, below] = [taps.dilation[1] * GROUP, taps.dilation[0] * rows.row];
         let kernel_w = taps.kernel[1];
         let strip = |columns: Range<usize>, taps_across: Range<usize>| Strip {
@@ -209,14 +243,14 @@ impl Task<'_> {
             plane,
             outputs: columns.len() * GROUP,
         };
-        let tiles = outputs.w.div_ceil((widest(simd, channels.len()) / GROUP).max(1));
-        let tile = |index: usize| part(outputs.w, tiles, 1, index);
+        let tiles = width.div_ceil((widest(simd, channels.len()) / GROUP).max(1));
+        let tile = |index: usize| part(width, tiles, 1, index);
         let inside = |columns: &Range<usize>| self.product.inside(1, columns);
         // SAFETY: the stage holds all taps of the lines that lie inside of the map or between such, the block a weight for
         // each tap and channel; the outputs are this task's, and what is added stands as they do.
         unsafe {
             if tiles > 1 && [0, tiles - 1].into_iter().all(|index| inside(&tile(index)).len() == kernel_w) {
-                return compute(simd, channels.len(), &strip(0..outputs.w, 0..kernel_w));
+                return compute(simd, channels.len(), &strip(0..width, 0..kernel_w));
             }
             for columns in (0..tiles).map(tile) {
                 let taps = inside(&columns);

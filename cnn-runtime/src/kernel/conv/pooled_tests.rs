@@ -1,0 +1,163 @@
+//! Convolutions that write the largest of their outputs alone, against both layers one after the other by definition.
+
+use super::tests::{in_every_order, packed};
+use super::{pass, pooled_on, reference};
+use crate::desc::{Act, BatchNorm, Conv, Map, Order, Pool, Window, Write};
+use crate::dispatch::Isa;
+use crate::kernel::max_pool::reference as max_pool;
+use crate::kernel::post::Post;
+use crate::testing::{assert_close, assert_same_bits, nchw, pool, same_on_any_threads, stored, uniform, widen};
+
+/// A convolution of square kernels, and the pool that follows.
+fn both(
+    [c, h, w]: [usize; 3],
+    out: usize,
+    [kernel, stride, pad]: [usize; 3],
+    [pool_kernel, pool_stride, pool_pad]: [usize; 3],
+) -> (Conv, Pool) {
+    let size = |size: usize| (size + 2 * pad - kernel) / stride + 1;
+    let window = Window { kernel: [kernel; 2], stride: [stride; 2], dilation: [1, 1], pad: [pad; 4] };
+    let output = Map::new(out, size(h), size(w));
+    let d = Conv { input: Map::new(c, h, w), output, window, groups: 1, direct: false };
+    (d, pool([out, output.h, output.w], [pool_kernel; 2], [pool_stride; 2], [1, 1], [pool_pad; 4]))
+}
+
+/// Lines that fill vectors and such that do not, of odd lengths and numbers, windows that overlap and such that reach into
+/// padding; few channels and many, stems, and maps in every order.
+fn shapes() -> Vec<(Conv, Pool)> {
+    let pairs = [[2, 2, 0], [3, 2, 1], [3, 2, 0], [2, 1, 0]];
+    let of = |input: [usize; 3], out, conv| pairs.map(|pool| both(input, out, conv, pool));
+    let plain = [
+        of([1, 28, 28], 6, [5, 1, 2]),
+        of([6, 14, 14], 16, [5, 1, 0]),
+        of([2, 15, 17], 13, [3, 1, 1]),
+        of([1, 67, 93], 5, [3, 1, 1]),
+        of([5, 9, 47], 7, [2, 1, 0]),
+        of([3, 9, 8], 40, [5, 1, 2]),
+    ];
+    let blocked = [
+        of([3, 31, 37], 32, [7, 2, 3]),
+        of([3, 47, 43], 16, [11, 4, 0]),
+        of([16, 13, 15], 48, [3, 1, 1]),
+        of([16, 28, 29], 16, [3, 1, 1]),
+        of([32, 9, 11], 16, [5, 1, 2]),
+        of([16, 9, 8], 64, [1, 1, 0]),
+        of([16, 19, 6], 32, [2, 2, 0]),
+    ];
+    let plain = plain.into_iter().flatten().flat_map(|(d, pool)| {
+        let groups = |map: Map| Map { order: Order::Chwn16, ..map };
+        let batched = Conv { input: groups(d.input), output: groups(d.output), ..d };
+        let mixed = Conv { input: d.input, ..batched };
+        [
+            (d, pool),
+            (batched, Pool { input: batched.output, output: groups(pool.output), ..pool }),
+            (mixed, Pool { input: mixed.output, ..pool }),
+        ]
+    });
+    let blocked = blocked.into_iter().flatten().flat_map(|(d, pool)| {
+        in_every_order(d).into_iter().flat_map(move |d| {
+            let orders = if d.output.is_blocked() { vec![Order::Nchw16c, Order::Nchw] } else { vec![Order::Nchw] };
+            let with = move |order| Pool { input: d.output, output: Map { order, ..pool.output }, ..pool };
+            orders.into_iter().map(move |order| (d, with(order)))
+        })
+    });
+    plain.chain(blocked).collect()
+}
+
+/// What both layers make of `n` samples, between them normalised, shifted and cut off below.
+fn expected(d: &Conv, pool: &Pool, n: usize, input: &[f32], weight: &[f32], affine: &[[f32; 2]]) -> Vec<f64> {
+    let mut map = vec![0.0; n * d.output.len()];
+    reference::forward(d, n, &widen(input), &widen(weight), None, &mut map);
+    for (plane, &[factor, offset]) in map.chunks_exact_mut(d.output.plane()).zip(affine.iter().cycle()) {
+        plane.iter_mut().for_each(|y| *y = (*y * f64::from(factor) + f64::from(offset)).max(-0.5));
+    }
+    max_pool::forward(pool, n, &map).0
+}
+
+#[test]
+fn both_layers_at_once_agree_with_the_reference() {
+    for (d, pool) in shapes() {
+        let n = if d.is_batched() { 19 } else { 2 };
+        let (input, weight) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()));
+        let [bias, scale, mean] = [3, 4, 5].map(|seed| uniform(seed, d.output.c));
+        let (ones, zeros) = (vec![1.0; d.output.c], vec![0.0; d.output.c]);
+        let norm =
+            BatchNorm { channels: d.output.c, plane: d.output.plane(), eps: 0.0, momentum: 0.0, order: d.output.order };
+        let shifted: Vec<_> = bias.iter().map(|&bias| [1.0, bias]).collect();
+        // Factors of both signs: the largest sum is not the largest output.
+        let scaled: Vec<_> = scale.iter().zip(&mean).map(|(&scale, &mean)| [scale, -mean * scale]).collect();
+        let act = Act::Clip { lo: -0.5, hi: f32::INFINITY };
+        let posts = [
+            (Post::new().bias(&bias).act(act), expected(&d, &pool, n, &input, &weight, &shifted)),
+            (
+                Post::new().norm(&norm, &scale, &zeros, &mean, &ones).act(act),
+                expected(&d, &pool, n, &input, &weight, &scaled),
+            ),
+        ];
+        let (from, weights) = (stored(&d.input, n, &input), packed(&d, &weight));
+        for isa in Isa::available() {
+            for (post, expected) in &posts {
+                let mut got = vec![f32::NAN; n * pool.output.len()];
+                let pass =
+                    pass::Forward { isa, d: &d, n, input: &from, weight: &weights, post: *post, write: Write::Set };
+                pooled_on(pass, &pool, None, &mut got);
+                let what = format!("{n} x {d:?}, {pool:?} on {isa:?}");
+                assert_close(&what, &nchw(&pool.output, n, &got), expected, 1e-5 + 2e-6 * (d.taps() as f64).sqrt());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_nan_wins_its_windows() {
+    for isa in Isa::available() {
+        for (d, pool) in shapes() {
+            let n = if d.is_batched() { 16 } else { 1 };
+            let (mut input, weight) = (uniform(1, n * d.input.len()), packed(&d, &uniform(2, d.weight_len())));
+            input.iter_mut().step_by(97).for_each(|x| *x = f32::NAN);
+            let input = stored(&d.input, n, &input);
+            let pass = pass::Forward {
+                isa,
+                d: &d,
+                n,
+                input: &input,
+                weight: &weight,
+                post: Post::new().act(Act::Relu),
+                write: Write::Set,
+            };
+            let (mut map, mut expected) = (vec![0.0; n * d.output.len()], vec![0.0; n * pool.output.len()]);
+            super::forward_on(pass, &mut map);
+            super::max_pool::forward_on(isa, &pool, n, &map, &mut expected);
+            let mut got = vec![0.0; expected.len()];
+            pooled_on(pass, &pool, None, &mut got);
+            let nans = |values: &[f32]| values.iter().map(|y| y.is_nan()).collect::<Vec<_>>();
+            assert_eq!(nans(&got), nans(&expected), "{d:?}, {pool:?} on {isa:?}");
+        }
+    }
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    for (d, pool) in shapes() {
+        let n = if d.is_batched() { 51 } else { 3 };
+        let (input, weight) = (uniform(1, n * d.input.len()), packed(&d, &uniform(2, d.weight_len())));
+        let run = |n: usize, input: &[f32]| {
+            let mut output = vec![f32::NAN; n * pool.output.len()];
+            let pass = pass::Forward {
+                isa: Isa::active(),
+                d: &d,
+                n,
+                input,
+                weight: &weight,
+                post: Post::new(),
+                write: Write::Set,
+            };
+            pooled_on(pass, &pool, None, &mut output);
+            output
+        };
+        same_on_any_threads(&format!("{d:?}, {pool:?}"), || run(n, &input));
+        if !d.is_batched() {
+            assert_same_bits("a sample alone", &run(1, &input[..d.input.len()]), &run(n, &input)[..pool.output.len()]);
+        }
+    }
+}

@@ -22,6 +22,16 @@ pub struct Window {
     pub pad: [usize; 4],
 }
 
+impl Window {
+    /// Whether windows of 2 x 2 stand side by side, without padding.
+    pub(crate) const fn is_two_by_two(&self) -> bool {
+        let Window { kernel: [height, width], stride: [down, across], dilation, pad: [top, left, bottom, right] } =
+            *self;
+        let side_by_side = height == 2 && width == 2 && down == 2 && across == 2;
+        side_by_side && dilation[0] == 1 && dilation[1] == 1 && top + left + bottom + right == 0
+    }
+}
+
 /// A 2-D convolution (cross-correlation). Weights are OIHW: `[out_channels, in_channels / groups, kh, kw]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conv {

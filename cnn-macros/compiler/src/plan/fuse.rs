@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use crate::backward::saves_output;
-use crate::ir::{Act, Graph, Op, ValueId, Window};
+use crate::ir::{Act, Graph, Op, ValueId};
 
 use super::order::Order;
 use super::storage::Mode;
@@ -86,25 +86,40 @@ fn addend(graph: &Graph, sum: usize, node: usize) -> Option<ValueId> {
     }
 }
 
-/// Whether a convolution writes no more than what a pool makes of its outputs, and is the faster for it.
+/// Whether a convolution writes no more than what a pool makes of its outputs: where it is the faster for it, and the
+/// runtime has a way that needs no memory for the map between.
 fn pools(graph: &Graph, orders: &[Order], conv: usize, pool: usize) -> bool {
-    let Op::Conv { window, groups, .. } = graph.nodes[conv].op else { return false };
-    if !matches!(graph.nodes[pool].op, Op::MaxPool { .. }) {
+    let (Op::Conv { window, groups, direct, .. }, Op::MaxPool { window: windows }) =
+        (graph.nodes[conv].op, graph.nodes[pool].op)
+    else {
         return false;
-    }
-    let [input, output] = [graph.nodes[conv].inputs[0], conv + 1].map(|value| graph.shape(value).to_map());
-    let (channels, depth) = (output.c / groups, input.c / groups);
-    let Window { kernel: [kernel_h, kernel_w], stride, .. } = window;
+    };
+    let from = graph.nodes[conv].inputs[0];
+    let [input, output] = [from, conv + 1].map(|value| graph.shape(value).to_map());
+    let plain = window.stride == [1, 1] && window.dilation == [1, 1];
     match orders[conv + 1] {
-        Order::Nchw if orders[graph.nodes[conv].inputs[0]] == Order::Nchw => {
+        Order::Nchw => {
             let (most_channels, most_weights, winograd) = SMALL;
-            let small = channels <= most_channels && channels * depth * kernel_h * kernel_w <= most_weights;
+            let (channels, depth, taps) = (output.c / groups, input.c / groups, window.kernel[0] * window.kernel[1]);
+            let few = channels <= most_channels && channels * depth * taps <= most_weights;
             let depthwise = groups > 1 && input.c == groups;
-            small && !depthwise && stride == [1, 1] && !([kernel_h, kernel_w] == [3, 3] && depth >= winograd)
+            let winograd = window.kernel == [3, 3] && depth >= winograd;
+            orders[from] == Order::Nchw && few && window.stride == [1, 1] && !depthwise && !winograd
         }
-        Order::Nchw => false,
-        Order::Nchw16c => false,
         Order::Chwn16 => true,
+        Order::Nchw16c if orders[pool + 1] != Order::Nchw16c || groups > 1 => false,
+        Order::Nchw16c => {
+            let square = [[3, 3], [5, 5]].contains(&window.kernel);
+            let winograd = square && plain && !direct && orders[from] == Order::Nchw16c;
+            let side_by_side = windows.kernel == [2, 2] && windows.stride == [2, 2];
+            // Tiles of Winograd's hold whole windows of 2 x 2. What is computed line by line may have any, but a kernel of
+            // one position reads its input where it stands.
+            if winograd {
+                side_by_side && windows.dilation == [1, 1] && windows.pad == [0; 4]
+            } else {
+                window.kernel != [1, 1]
+            }
+        }
     }
 }
 
@@ -154,6 +169,25 @@ mod tests {
         assert_eq!(found.owner, [0, 0, 0, 3, 3, 3, 6, 6, 8, 8, 10]);
         assert_eq!(found.of[&3], Fusion { act: Some(4), pool: Some(5), ..Fusion::default() });
         assert_eq!(of(&lenet5(), Mode::Training).owner, [0, 0, 2, 3, 3, 5, 6, 6, 8, 8, 10]);
+    }
+
+    #[test]
+    fn blocks_of_channels_are_pooled_line_by_line_or_in_winograds_tiles() {
+        // The pool of a stem, then one for each of two layers: of a whole number of windows in a tile, and not.
+        for (kernel, fused) in [(2, true), (3, false)] {
+            let mut net = Builder::new(3, 64, 64);
+            let x = net.conv(0, 32, 7, 2, 3, 1);
+            let x = net.bn(x);
+            let x = net.relu(x);
+            let x = net.max_pool(x, 3, 2);
+            let x = net.conv(x, 32, 3, 1, 1, 1);
+            let x = net.max_pool(x, kernel, 2);
+            let x = net.conv(x, 32, 3, 1, 1, 1);
+            net.fc(x, 10);
+            let found = of(net.graph(), Mode::Inference);
+            assert_eq!(found.of[&0], Fusion { norm: Some(1), act: Some(2), pool: Some(3), residual: None });
+            assert_eq!(found.owner[5], if fused { 4 } else { 5 });
+        }
     }
 
     #[test]

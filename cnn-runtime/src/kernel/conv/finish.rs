@@ -124,9 +124,29 @@ impl<V: Copy> Vector<V> {
             if let Some(added) = self.added {
                 value = simd.add(value, simd.load(added.wrapping_offset(at)));
             }
-            // In this order NaN passes through.
-            simd.store(self.output.wrapping_offset(at), simd.min(self.high, simd.max(self.low, value)));
+            simd.store(self.output.wrapping_offset(at), self.clamped(simd, value));
         }
+    }
+
+    /// Finishes the sums of some positions, to which nothing is added, and writes the largest as [`Vector::put`] does.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    pub(super) unsafe fn put_largest<S: Simd<V = V>, const N: usize>(&self, simd: S, at: isize, sums: [V; N]) {
+        let mut largest = simd.splat(f32::NEG_INFINITY);
+        for sum in sums {
+            largest = simd.max_or_nan(simd.mul_add(sum, self.factor, self.offset), largest);
+        }
+        // SAFETY: the caller's promise.
+        unsafe { simd.store(self.output.wrapping_offset(at), self.clamped(simd, largest)) };
+    }
+
+    /// Applies the activation.
+    #[inline(always)]
+    fn clamped<S: Simd<V = V>>(&self, simd: S, value: V) -> V {
+        // In this order NaN passes through.
+        simd.min(self.high, simd.max(self.low, value))
     }
 }
 

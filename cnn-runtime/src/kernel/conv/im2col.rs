@@ -87,6 +87,13 @@ impl<'a> Im2col<'a> {
         Im2col { map: [plane / line, line], grid: [plane / line, line], ..self }
     }
 
+    /// The input of some lines of the positions of one sample.
+    pub(super) fn of_lines(self, lines: Range<usize>) -> Self {
+        let [top, left] = self.origin;
+        let origin = [top + (lines.start * self.stride[0]) as isize, left];
+        Im2col { origin, grid: [lines.len(), self.grid[1]], ..self }
+    }
+
     /// Taps per channel.
     pub(super) fn taps(&self) -> usize {
         self.kernel[0] * self.kernel[1]

@@ -198,8 +198,12 @@ fn pooled_on(pass: pass::Forward<'_>, pool: &Pool, kept: Option<Transformed<'_>>
         small::batch::forward(pass, Some(pool), output);
     } else if !d.is_depthwise() && d.is_plain() && small::applies(d) {
         small::forward(pass, Some(pool), output);
-    } else {
-        aside(pass, pool, kept, output);
+    } else if winograd::forward_pooled(pass, pool, kept, output).is_none() {
+        if !d.is_depthwise() && d.output.is_blocked() && pool.output.is_blocked() {
+            direct::pooled(pass, pool, output);
+        } else {
+            aside(pass, pool, kept, output);
+        }
     }
 }
 

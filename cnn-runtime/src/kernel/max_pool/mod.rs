@@ -38,18 +38,21 @@ impl Band {
 
     /// Lines of outputs in bands: each by itself, or all together where they share lines of inputs.
     pub(crate) fn all(d: &Pool, lines: Range<usize>) -> impl Iterator<Item = (Range<usize>, Self)> {
-        let together = if shares_lines(d) { lines.len() } else { 1 };
-        let end = lines.end;
+        let (together, end) = (Band::together(d, lines.len()), lines.end);
         lines.step_by(together).map(move |start| {
             let lines = start..(start + together).min(end);
             (lines.clone(), Band::new(d, lines))
         })
     }
 
-    /// Most lines of inputs of such a band.
+    /// Lines of such a band, of so many in all.
+    pub(crate) fn together(d: &Pool, lines: usize) -> usize {
+        if reach(d) > d.window.stride[0] { lines } else { 1 }
+    }
+
+    /// Most lines of inputs that so many lines of outputs read.
     pub(crate) fn most(d: &Pool, lines: usize) -> usize {
-        let more = if shares_lines(d) { (lines - 1) * d.window.stride[0] } else { 0 };
-        (more + reach(d)).min(d.input.h)
+        ((lines - 1) * d.window.stride[0] + reach(d)).min(d.input.h)
     }
 
     /// The largest value of each window, of one channel.
@@ -68,11 +71,6 @@ impl Band {
 /// Lines from the first that a window reads to the last.
 fn reach(d: &Pool) -> usize {
     (d.window.kernel[0] - 1) * d.window.dilation[0] + 1
-}
-
-/// Whether windows one below the other read the same lines.
-fn shares_lines(d: &Pool) -> bool {
-    reach(d) > d.window.stride[0]
 }
 
 /// The largest value of each window.

@@ -4,10 +4,12 @@
 //! lines with their padding, from which all taps are read where they stand, or where maps are tiny, panels of a tile's
 //! positions. Then each block of weights passes over all tiles, and nothing but the end of a tile shuffles.
 
+mod pooled;
 mod spots;
 
 use std::ops::Range;
 
+pub(super) use self::pooled::pooled;
 use self::spots::{Output, Spots};
 use super::finish::{End, Finish, Sums};
 use super::im2col::{Im2col, Stage};
@@ -97,8 +99,36 @@ impl<'a> Direct<'a> {
     /// As for [`Gemm::run`].
     pub(super) unsafe fn run(&self, isa: Isa) {
         let Gemm { m, n, k, .. } = self.product;
+        let (macs, cut) = (m * n * k, self.cut(isa));
+        let parts = parallel::even(cut.parts, macs).min(cut.units);
+        let row_parts = parallel::parts(TASKS, macs).div_ceil(parts).clamp(1, cut.bands);
+        parallel::for_each(parts * row_parts, macs, |index| {
+            let bands = part(cut.bands, row_parts, 1, index % row_parts);
+            self.task(isa, &cut, part(n, parts, cut.unit, index / row_parts), bands);
+        });
+    }
+
+    /// Computes the product on this thread.
+    ///
+    /// # Safety
+    /// As for [`Gemm::run`].
+    unsafe fn run_alone(&self, isa: Isa) {
+        let cut = self.cut(isa);
+        for index in 0..cut.parts {
+            self.task(isa, &cut, part(self.product.n, cut.parts, cut.unit, index), 0..cut.bands);
+        }
+    }
+
+    fn task(&self, isa: Isa, cut: &Cut, positions: Range<usize>, bands: Range<usize>) {
+        if !positions.is_empty() {
+            isa.run(Task { direct: self, way: cut.way, abreast: cut.abreast, positions, bands });
+        }
+    }
+
+    /// How the product is cut into tasks.
+    fn cut(&self, isa: Isa) -> Cut {
+        let Gemm { m, n, k, .. } = self.product;
         assert_eq!(self.weights.len(), m * k, "length of the weights");
-        let macs = m * n * k;
         let [_, w] = self.input.grid;
         let way = self.way(most_positions(isa.tile(), 2));
         let abreast = self.abreast(isa, way);
@@ -121,16 +151,8 @@ impl<'a> Direct<'a> {
             Way::Panels => (positions, (STAGED / k).min(spots::POSITIONS) / positions),
         };
         let units = n.div_ceil(unit);
-        let parts = parallel::even(units.div_ceil(most.max(1)), macs).min(units);
         let bands = Blocks::of(m).count().div_ceil(abreast);
-        let row_parts = parallel::parts(TASKS, macs).div_ceil(parts).clamp(1, bands);
-        parallel::for_each(parts * row_parts, macs, |index| {
-            let positions = part(n, parts, unit, index / row_parts);
-            let bands = part(bands, row_parts, 1, index % row_parts);
-            if !positions.is_empty() {
-                isa.run(Task { direct: self, way, abreast, positions, bands });
-            }
-        });
+        Cut { way, abreast, unit, units, parts: units.div_ceil(most.max(1)), bands }
     }
 
     /// Blocks of output channels that a tile spans: two, of two vectors each, where sums are long, no sum has to be turned
@@ -161,6 +183,21 @@ impl<'a> Direct<'a> {
             lines
         }
     }
+}
+
+/// How a product is cut into tasks.
+struct Cut {
+    way: Way,
+    /// Blocks of a band.
+    abreast: usize,
+    /// Positions that are not cut.
+    unit: usize,
+    /// How many of these there are.
+    units: usize,
+    /// Least parts of the positions.
+    parts: usize,
+    /// Bands of output channels.
+    bands: usize,
 }
 
 /// Some positions of some bands of output channels.

@@ -6,7 +6,6 @@
 #![allow(clippy::needless_range_loop)] // rows, lines and vectors of the tile are counted as in the formula
 
 use super::tile::{Finish, Reach, Sums, accumulate, most_rows, most_vectors};
-use crate::desc::{Pool, Window};
 use crate::simd::shuffle::{EVEN, ODD};
 use crate::simd::{Kernel, Simd};
 
@@ -16,12 +15,6 @@ const LINES: usize = 2;
 /// Whether lines of so many outputs lose less in idle lanes than staging them for each horizontal tap takes.
 pub(super) const fn applies<S: Simd>(_: S, width: usize) -> bool {
     8 * width >= 7 * width.next_multiple_of(S::LANES)
-}
-
-/// Whether the windows of a pool are those that tiles hold: 2 x 2, side by side, without padding.
-pub(super) fn pools(d: &Pool) -> bool {
-    let Window { kernel, stride, dilation, pad } = d.window;
-    [kernel, stride] == [[2, 2]; 2] && dilation == [1, 1] && pad == [0; 4]
 }
 
 /// Vectors of a line that a tile has at most.

@@ -149,7 +149,7 @@ impl Kernel for Task<'_> {
         let lines = band.as_ref().map_or(self.lines.clone(), |band| band.inputs.clone());
         let (stage, len) = (taps.stage(&lines), taps.map.len());
         let input = &input[self.map * len..][..len];
-        if lines::applies(simd, taps.grid[1]) && pool.is_none_or(lines::pools) {
+        if lines::applies(simd, taps.grid[1]) && pool.is_none_or(|pool| pool.window.is_two_by_two()) {
             let mut staged = scratch::lend(scratch::Use::Packed, taps.padded_len(lines.len(), S::LANES));
             taps.pad(simd, &stage, input, &mut staged);
             return self.each(lines::rows(simd), |rows| self.in_lines(simd, &stage, &staged, rows));

@@ -32,7 +32,7 @@ use self::output::Finish;
 use self::points::{F2, F2Of5, F4, F6, Points};
 use self::product::Product;
 use self::weights::{Bands, Place, Weights};
-use crate::desc::{Conv, Window, Write};
+use crate::desc::{Conv, Pool, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::conv::pass;
 use crate::kernel::parallel::{self, Shared, part as cut};
@@ -170,7 +170,7 @@ pub fn transform(d: &Conv, tile: Tile, weight: &[f32], u: &mut [f32]) {
 /// If a slice has another length, or [`Tile::fits`] is not met.
 pub fn forward(d: &Conv, tile: Tile, n: usize, input: &[f32], u: &[f32], post: Post<'_>, output: &mut [f32]) {
     assert_eq!(u.len(), transformed_len(d, tile), "length of the transformed weights");
-    run(Isa::active(), d, tile, n, input, Left::Transformed(u), Finish { post, write: Write::Set }, output);
+    run(Isa::active(), d, tile, n, input, Left::Transformed(u), Finish { post, write: Write::Set, pool: None }, output);
 }
 
 /// As [`super::forward`], transforming the weights on the way, or nothing where that is not the faster way.
@@ -178,7 +178,26 @@ pub(super) fn forward_once(pass: pass::Forward<'_>, output: &mut [f32]) -> Optio
     let pass::Forward { isa, d, n, input, weight, post, write } = pass;
     let tile = cost::best(d, n, Coming::Straight)?;
     let weights = Weights::forward(d.output.c, d.input.c, weight);
-    run(isa, d, tile, n, input, Left::Weights(weights), Finish { post, write }, output);
+    run(isa, d, tile, n, input, Left::Weights(weights), Finish { post, write, pool: None }, output);
+    Some(())
+}
+
+/// As [`super::forward_pooled`], or nothing where that is not the faster way, or tiles do not hold whole windows.
+pub(super) fn forward_pooled(
+    pass: pass::Forward<'_>,
+    pool: &Pool,
+    kept: Option<Transformed<'_>>,
+    output: &mut [f32],
+) -> Option<()> {
+    let pass::Forward { isa, d, n, input, weight, post, write } = pass;
+    if !(d.output.is_blocked() && pool.output.is_blocked() && pool.window.is_two_by_two()) {
+        return None;
+    }
+    let (tile, left) = match kept.filter(|kept| serves(d, n, kept.tile)) {
+        Some(Transformed { tile, u }) => (tile, Left::Transformed(u)),
+        None => (cost::best(d, n, Coming::Straight)?, Left::Weights(Weights::forward(d.output.c, d.input.c, weight))),
+    };
+    run(isa, d, tile, n, input, left, Finish { post, write, pool: Some(pool) }, output);
     Some(())
 }
 
@@ -189,7 +208,16 @@ pub(super) fn backward_data(pass: pass::BackwardData<'_>, d_input: &mut [f32]) -
     let back = turned(d)?;
     let tile = cost::best(&back, n, Coming::Turned)?;
     let weights = Weights::backward(d.output.c, d.input.c, weight);
-    run(isa, &back, tile, n, d_output, Left::Weights(weights), Finish { post: Post::new(), write }, d_input);
+    run(
+        isa,
+        &back,
+        tile,
+        n,
+        d_output,
+        Left::Weights(weights),
+        Finish { post: Post::new(), write, pool: None },
+        d_input,
+    );
     Some(())
 }
 
@@ -224,7 +252,8 @@ fn run(
 ) {
     assert!(tile.fits(d), "{tile:?} does not fit {d:?}");
     assert_eq!(input.len(), n * d.input.len(), "length of the input of {n} samples");
-    assert_eq!(output.len(), n * d.output.len(), "length of the output of {n} samples");
+    let outputs = finish.pool.map_or(d.output, |pool| pool.output);
+    assert_eq!(output.len(), n * outputs.len(), "length of the output of {n} samples");
     finish.post.check(d.output.c, output.len());
     if n == 0 {
         return;

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::layout::Layout;
 use super::points::{MAX_A, MAX_M, Points};
 use super::shuffle::zip;
-use crate::desc::{Conv, Write};
+use crate::desc::{Conv, Pool, Write};
 use crate::kernel::gemm::sink::runs;
 use crate::kernel::parallel::Shared;
 use crate::kernel::post::Post;
@@ -21,6 +21,8 @@ pub(super) struct Finish<'a> {
     pub post: Post<'a>,
     /// Whether the output is overwritten or added to.
     pub write: Write,
+    /// What takes the largest outputs, and only those are written: windows of 2 x 2 side by side, both maps in blocks.
+    pub pool: Option<&'a Pool>,
 }
 
 impl<'a> Finish<'a> {

@@ -6,10 +6,11 @@ use super::output::Finish;
 use super::points::{F2, F4, Points};
 use super::weights::Weights;
 use super::{Left, Tile, applies, bands, run, transform_on, transformed_len, turned};
-use crate::desc::{Act, BatchNorm, Conv, Map, Order, Window, Write};
+use crate::desc::{Act, BatchNorm, Conv, Map, Order, Pool, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::conv::tests::packed;
 use crate::kernel::conv::{self, pass, reference};
+use crate::kernel::max_pool;
 use crate::kernel::post::Post;
 use crate::testing::{assert_close, assert_same_bits, nchw, same_on_any_threads, stored, uniform, widen};
 
@@ -57,12 +58,16 @@ fn shapes() -> Vec<Conv> {
 }
 
 fn forward(isa: Isa, d: &Conv, tile: Tile, n: usize, input: &[f32], weight: &[f32], post: Post<'_>) -> Vec<f32> {
-    let weight = &packed(d, weight);
-    let (mut u, mut output) = (vec![f32::NAN; transformed_len(d, tile)], vec![f32::NAN; n * d.output.len()]);
-    transform_on(isa, tile, Weights::forward(d.output.c, d.input.c, weight), bands(d), &mut u);
-    let input = stored(&d.input, n, input);
-    run(isa, d, tile, n, &input, Left::Transformed(&u), Finish { post, write: Write::Set }, &mut output);
-    nchw(&d.output, n, &output)
+    let finish = Finish { post, write: Write::Set, pool: None };
+    nchw(&d.output, n, &finished(isa, d, tile, n, input, weight, finish))
+}
+
+fn finished(isa: Isa, d: &Conv, tile: Tile, n: usize, input: &[f32], weight: &[f32], finish: Finish<'_>) -> Vec<f32> {
+    let outputs = finish.pool.map_or(d.output, |pool| pool.output);
+    let (mut u, mut output) = (vec![f32::NAN; transformed_len(d, tile)], vec![f32::NAN; n * outputs.len()]);
+    transform_on(isa, tile, Weights::forward(d.output.c, d.input.c, &packed(d, weight)), bands(d), &mut u);
+    run(isa, d, tile, n, &stored(&d.input, n, input), Left::Transformed(&u), finish, &mut output);
+    output
 }
 
 /// The greatest error, relative to the greatest value.
@@ -124,7 +129,7 @@ fn the_gradient_agrees_with_the_reference() {
             for (isa, tile) in ways(&back) {
                 let mut got = stored(&d.input, n, &before);
                 let (from, left) = (stored(&d.output, n, &d_output), Weights::backward(d.output.c, d.input.c, &blocks));
-                let finish = Finish { post: Post::new(), write };
+                let finish = Finish { post: Post::new(), write, pool: None };
                 run(isa, &back, tile, n, &from, Left::Weights(left), finish, &mut got);
                 let error = error(&nchw(&d.input, n, &got), &expected);
                 assert!(error < bound(tile), "{error:e} of {write:?} of {tile:?} on {isa:?}: {n} x {d:?}");
@@ -165,6 +170,30 @@ fn what_follows(d: Conv) {
                 let got = forward(isa, &d, tile, n, &input, &weight, post);
                 let bound = if tile == Tile::F6 { 1e-4 } else { 2e-5 };
                 assert_close(&format!("{tile:?} on {isa:?}, {post:?}"), &got, &widen(&expected), bound);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_largest_of_a_tile_are_those_that_a_pool_takes() {
+    let n = 2;
+    let shapes = shapes().into_iter().chain([in_blocks(conv([16, 12, 18], 32, [1; 4]))]);
+    for d in shapes.filter(|d| d.output.is_blocked() && d.output.h > 1 && d.output.w > 1) {
+        let Map { c, h, w, .. } = d.output;
+        let (mut input, weight) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()));
+        input[d.input.len() / 2] = f32::NAN;
+        let (bias, factor, ones) = (uniform(3, c), uniform(4, c), vec![1.0; c]);
+        let norm = BatchNorm { channels: c, plane: h * w, order: Order::Nchw16c, eps: 1e-5, momentum: 0.1 };
+        let post = Post::new().bias(&bias).norm(&norm, &factor, &bias, &bias, &ones).act(Act::Relu);
+        let window = Window { kernel: [2, 2], stride: [2, 2], dilation: [1, 1], pad: [0; 4] };
+        let pool = Pool { input: d.output, output: Map::blocked(c, h / 2, w / 2), window, counted: [0; 4] };
+        for isa in Isa::available() {
+            for tile in Tile::ALL.into_iter().filter(|tile| tile.fits(&d)) {
+                let of = |pool| finished(isa, &d, tile, n, &input, &weight, Finish { post, write: Write::Set, pool });
+                let mut expected = vec![f32::NAN; n * pool.output.len()];
+                max_pool::forward(&pool, n, &of(None), &mut expected);
+                assert_close(&format!("{tile:?} of {d:?} on {isa:?}"), &of(Some(&pool)), &widen(&expected), 0.0);
             }
         }
     }

@@ -148,7 +148,10 @@ impl Kernel for Task<'_> {
         let lines = pool.map_or(self.lines.clone(), |pool| Band::new(pool, self.lines.clone()).inputs);
         let (stage, written) = (self.product.stage(&lines), self.lines.len() * outputs.w * GROUP);
         let aside_len = if outputs.is_batched() { 0 } else { outputs.c * written };
-        let maps_len = pool.map_or(0, |pool| outputs.c * Band::most(pool, self.lines.len()) * taps.grid[1] * GROUP);
+        let maps_len = pool.map_or(0, |pool| {
+            let together = Band::together(pool, self.lines.len());
+            outputs.c * Band::most(pool, together) * taps.grid[1] * GROUP
+        });
         let mut buffer = scratch::lend(scratch::Use::Packed, stage.len() + aside_len + maps_len);
         let (staged, rest) = buffer.split_at_mut(stage.len());
         let (aside, maps) = rest.split_at_mut(aside_len);

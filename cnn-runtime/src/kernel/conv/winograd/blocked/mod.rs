@@ -199,13 +199,18 @@ impl<P: Points> Task<'_, P> {
     fn write<S: Simd>(&self, simd: S, band: usize, products: &[f32], product_len: usize) {
         let Task { d, grid, ref finish, output, ref tiles, bands, points, .. } = *self;
         let rows = bands.rows(band);
-        let first = rows.start * d.output.plane();
+        let outputs = finish.pool.map_or(d.output, |pool| pool.output);
+        let first = rows.start * outputs.plane();
         let residual = finish.post.residual().map(|residual| residual.as_ptr().wrapping_add(first));
         // SAFETY: these channels' maps are in the shared slice; a residual is as long as it.
         let to = unsafe { output.at(first) };
-        let end = finish::Finish::of(&finish.post, rows.clone(), finish.write, to, residual, d.output.plane());
-        let tiles = tiles.clone();
-        simd.call(Outputs::<P> { d, grid, tiles, rows: rows.len(), products, product_len, finish: end, points });
+        let end = finish::Finish::of(&finish.post, rows.clone(), finish.write, to, residual, outputs.plane());
+        let (tiles, rows) = (tiles.clone(), rows.len());
+        if finish.pool.is_some() {
+            simd.call(Outputs::<P, true> { outputs, grid, tiles, rows, products, product_len, finish: end, points });
+        } else {
+            simd.call(Outputs::<P, false> { outputs, grid, tiles, rows, products, product_len, finish: end, points });
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use crate::desc::{Conv, Order};
+use crate::desc::{Conv, Map, Order};
 use crate::kernel::conv::finish::{Finish, Vector};
 use crate::kernel::conv::winograd::points::{self, Columns, MAX_A, Points};
 use crate::simd::{Kernel, Simd};
@@ -123,8 +123,11 @@ unsafe fn down<S: Simd, P: Points>(
 }
 
 /// Transforms the products of some tiles and a band of rows, and writes them.
-pub(super) struct Outputs<'a, P> {
-    pub(super) d: &'a Conv,
+///
+/// If `POOLED`, the largest of each 2 x 2 are written.
+pub(super) struct Outputs<'a, P, const POOLED: bool> {
+    /// The map that is written.
+    pub(super) outputs: Map,
     pub(super) grid: [usize; 2],
     pub(super) tiles: Range<usize>,
     pub(super) rows: usize,
@@ -136,10 +139,10 @@ pub(super) struct Outputs<'a, P> {
     pub(super) points: PhantomData<P>,
 }
 
-impl<P: Points> Kernel for Outputs<'_, P> {
+impl<P: Points, const POOLED: bool> Kernel for Outputs<'_, P, POOLED> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Outputs { d, grid, tiles, rows, products, product_len, finish, .. } = self;
+        let Outputs { ref outputs, grid, tiles, rows, products, product_len, finish, .. } = self;
         let count = tiles.len();
         let needed = (P::A * P::A - 1) * product_len + rows * count;
         assert!(products.len() >= needed && product_len >= rows * count, "all products");
@@ -151,23 +154,24 @@ impl<P: Points> Kernel for Outputs<'_, P> {
             for (index, corner) in corners::<P>(grid, tiles.clone()).enumerate() {
                 let from = products[pair * count + index * width + begin - pair..].as_ptr();
                 // SAFETY: each factor has a vector here; the tile's outputs are this task's alone.
-                unsafe { back::<S, P>(simd, from, product_len, &mut columns, d, corner, &vector) };
+                unsafe { back::<S, P, POOLED>(simd, from, product_len, &mut columns, outputs, corner, &vector) };
             }
         }
     }
 }
 
-/// Transforms the products of one tile and a vector of channels, and writes the outputs that are in the map.
+/// Transforms the products of one tile and a vector of channels, and writes the outputs that are in the map, or if `POOLED`
+/// the largest of each 2 x 2.
 ///
 /// # Safety
 /// A vector of each factor can be read; the outputs can be written, and nobody else does.
 #[inline(always)]
-unsafe fn back<S: Simd, P: Points>(
+unsafe fn back<S: Simd, P: Points, const POOLED: bool>(
     simd: S,
     from: *const f32,
     product_len: usize,
     columns: &mut Columns<S::V, MAX_A>,
-    d: &Conv,
+    map: &Map,
     (sample, y, x): (usize, usize, usize),
     vector: &Vector<S::V>,
 ) {
@@ -180,15 +184,30 @@ unsafe fn back<S: Simd, P: Points>(
         }
         column[..P::M].copy_from_slice(&P::output(simd, products)[..P::M]);
     }
-    let (h, w) = (d.output.h, d.output.w);
+    let Map { h, w, .. } = *map;
+    let place = |y: usize, x: usize| (sample * map.len() + (y * w + x) * Order::BLOCK) as isize;
+    if POOLED {
+        let (y, x) = (y / 2, x / 2);
+        for dy in 0..(P::M / 2).min(h.saturating_sub(y)) {
+            let above = P::output(simd, points::line(simd, columns, P::A, 2 * dy));
+            let below = P::output(simd, points::line(simd, columns, P::A, 2 * dy + 1));
+            for dx in 0..P::M / 2 {
+                if x + dx < w {
+                    let window = [above[2 * dx], above[2 * dx + 1], below[2 * dx], below[2 * dx + 1]];
+                    // SAFETY: the caller's promise.
+                    unsafe { vector.put_largest(simd, place(y + dy, x + dx), window) };
+                }
+            }
+        }
+        return;
+    }
     for dy in 0..P::M.min(h - y) {
         let outputs = P::output(simd, points::line(simd, columns, P::A, dy));
-        let first = sample * d.output.len() + ((y + dy) * w + x) * Order::BLOCK;
         for (dx, &sum) in outputs.iter().enumerate().take(P::M) {
             // Not a bound of the loop: so all outputs stay in registers.
             if x + dx < w {
                 // SAFETY: the caller's promise.
-                unsafe { vector.put(simd, (first + dx * Order::BLOCK) as isize, sum) };
+                unsafe { vector.put(simd, place(y + dy, x + dx), sum) };
             }
         }
     }

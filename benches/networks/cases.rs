@@ -8,7 +8,9 @@ use cnn_runtime::testing::uniform;
 use ndarray::Array4;
 
 use crate::clock::{self, Seconds};
-use crate::nets::{AlexNet, LeNet5, ResNet18, ResNet20, ResNet50, ResNet152, Vgg16, Vgg19};
+use crate::nets::{
+    AlexNet, LeNet5, ResNet18, ResNet20, ResNet50, ResNet152, ResNet152Direct, Vgg16, Vgg16Direct, Vgg19, Vgg19Direct,
+};
 use crate::peak;
 
 /// One network doing one thing.
@@ -55,6 +57,10 @@ pub fn all() -> Vec<Case> {
         cases::<ResNet152>("resnet152", &[1, 8], &[]),
         cases::<Vgg16>("vgg16", &[1, 8], &[]),
         cases::<Vgg19>("vgg19", &[1, 8], &[]),
+        // Without Winograd's way, which saves VGG more: what a lecture compares.
+        cases::<ResNet152Direct>("resnet152direct", &[1], &[]),
+        cases::<Vgg16Direct>("vgg16direct", &[1], &[]),
+        cases::<Vgg19Direct>("vgg19direct", &[1], &[]),
     ]
     .concat()
 }

@@ -51,32 +51,40 @@ cnn! {
         -> bottleneck(512, s2) -> bottleneck(512) * 2
         -> avgpool(global) -> fc(1000);
 
-    pub ResNet152 <3x224x224> -> stem()
+    block resnet152() = stem()
         -> bottleneck(64) * 3
         -> bottleneck(128, s2) -> bottleneck(128) * 7
         -> bottleneck(256, s2) -> bottleneck(256) * 35
         -> bottleneck(512, s2) -> bottleneck(512) * 2
         -> avgpool(global) -> fc(1000);
 
-    pub Vgg16 <3x224x224>
-        -> same(64) * 2 -> pool(2)
+    pub ResNet152 <3x224x224> -> resnet152();
+    pub ResNet152Direct <3x224x224> direct -> resnet152();
+
+    block vgg16() = same(64) * 2 -> pool(2)
         -> same(128) * 2 -> pool(2)
         -> same(256) * 3 -> pool(2)
         -> same(512) * 3 -> pool(2)
         -> same(512) * 3 -> pool(2)
         -> classifier();
 
-    pub Vgg19 <3x224x224>
-        -> same(64) * 2 -> pool(2)
+    pub Vgg16 <3x224x224> -> vgg16();
+    pub Vgg16Direct <3x224x224> direct -> vgg16();
+
+    block vgg19() = same(64) * 2 -> pool(2)
         -> same(128) * 2 -> pool(2)
         -> same(256) * 4 -> pool(2)
         -> same(512) * 4 -> pool(2)
         -> same(512) * 4 -> pool(2)
         -> classifier();
+
+    pub Vgg19 <3x224x224> -> vgg19();
+    pub Vgg19Direct <3x224x224> direct -> vgg19();
 }
 
 // What PyTorch counts of the same networks.
 const _: () = assert!(LeNet5::PARAMS == 61_706 && ResNet20::PARAMS == 272_474 && AlexNet::PARAMS == 62_378_344);
 const _: () = assert!(ResNet18::PARAMS == 11_689_512 && ResNet50::PARAMS == 25_557_032);
 const _: () = assert!(ResNet152::PARAMS == 60_192_808);
+const _: () = assert!(ResNet152Direct::MACS == ResNet152::MACS && Vgg16Direct::MACS == Vgg16::MACS);
 const _: () = assert!(Vgg16::PARAMS == 138_357_544 && Vgg19::PARAMS == 143_667_240);

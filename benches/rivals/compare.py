@@ -125,7 +125,7 @@ def compare(case, threads, tools, binary, args, locked):
     with locked(fcntl.LOCK_SH):
         name, task, batch = case.split("-")
         known = {tool: program for tool, program in tools.items() if tool in KNOWN[task]}
-        wanted = {"models": task == "infer", "layers": any(tool in CRATES for tool in known)}
+        wanted = {"models": task == "infer" and known, "layers": any(tool in CRATES for tool in known)}
         kinds = [kind for kind, is_wanted in wanted.items() if is_wanted]
         if kinds:
             formats = [sys.executable, os.path.join(HERE, "formats.py"), name, batch, args.folder, *kinds]
@@ -176,7 +176,7 @@ def main():
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.7, help="for each tool in each round")
-    parser.add_argument("--tools", default=",".join(TOOLS["infer"]), help="the Rust crates run only if named")
+    parser.add_argument("--tools", default=",".join(TOOLS["infer"]), help="the Rust crates run only if named; an empty text for none")
     parser.add_argument("--folder", default=os.path.join(ROOT, "target", "rivals"), help="for the tools' files")
     parser.add_argument("--json", default=os.path.join(ROOT, "target", "rivals", "results.json"))
     parser.add_argument("--lock", help="a file that all who measure on this machine lock")

@@ -33,6 +33,9 @@ NETWORKS = {
     "resnet152": "ResNet-152",
     "vgg16": "VGG-16",
     "vgg19": "VGG-19",
+    "resnet152direct": "ResNet-152, all products",
+    "vgg16direct": "VGG-16, all products",
+    "vgg19direct": "VGG-19, all products",
 }
 
 

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 #[cfg(target_arch = "x86_64")]
-use crate::simd::{Avx2, Avx512};
+use crate::simd::{Amx, Avx2, Avx512};
 use crate::simd::{Kernel, Portable, Simd};
 
 /// An instruction set that this machine has; only [`Isa::active`] and [`Isa::available`] hand one out.
@@ -12,6 +12,8 @@ pub struct Isa(Token);
 
 #[derive(Clone, Copy)]
 enum Token {
+    #[cfg(target_arch = "x86_64")]
+    Amx(Avx512, Amx),
     #[cfg(target_arch = "x86_64")]
     Avx512(Avx512),
     #[cfg(target_arch = "x86_64")]
@@ -27,7 +29,7 @@ impl std::fmt::Debug for Isa {
 
 impl Isa {
     /// The instruction set in use: the widest there is, or the one that the environment variable `CNN_ISA` names
-    /// (`avx512`, `avx2`, `portable`), looked up at the first call. A name that is unknown, or of an instruction set
+    /// (`amx`, `avx512`, `avx2`, `portable`), looked up at the first call. A name that is unknown, or of an instruction set
     /// that this machine lacks, is reported on standard error and has no effect.
     pub fn active() -> Isa {
         static ACTIVE: OnceLock<Isa> = OnceLock::new();
@@ -44,7 +46,10 @@ impl Isa {
     /// All that this machine has, the widest first; the last is always `portable`.
     pub fn available() -> impl Iterator<Item = Isa> {
         #[cfg(target_arch = "x86_64")]
-        let wide = [Avx512::detect().map(Token::Avx512), Avx2::detect().map(Token::Avx2)];
+        let wide = {
+            let amx = Avx512::detect().and_then(|wide| Some(Token::Amx(wide, Amx::detect()?)));
+            [amx, Avx512::detect().map(Token::Avx512), Avx2::detect().map(Token::Avx2)]
+        };
         #[cfg(not(target_arch = "x86_64"))]
         let wide: [Option<Token>; 0] = [];
         wide.into_iter().flatten().chain([Token::Portable(Portable)]).map(Isa)
@@ -53,6 +58,8 @@ impl Isa {
     /// The name that `CNN_ISA` knows it by.
     pub fn name(self) -> &'static str {
         match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Token::Amx(..) => "amx",
             #[cfg(target_arch = "x86_64")]
             Token::Avx512(_) => "avx512",
             #[cfg(target_arch = "x86_64")]
@@ -65,10 +72,28 @@ impl Isa {
     pub(crate) fn run<K: Kernel>(self, kernel: K) {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Token::Avx512(token) => token.call(kernel),
+            Token::Amx(token, _) | Token::Avx512(token) => token.call(kernel),
             #[cfg(target_arch = "x86_64")]
             Token::Avx2(token) => token.call(kernel),
             Token::Portable(token) => token.call(kernel),
+        }
+    }
+
+    /// The matrix unit, if it is in use.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn matrix(self) -> Option<Amx> {
+        match self.0 {
+            Token::Amx(_, amx) => Some(amx),
+            _ => None,
+        }
+    }
+
+    /// The same without a matrix unit: what takes no part in single precision.
+    pub(crate) fn without_matrix(self) -> Isa {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Token::Amx(token, _) => Isa(Token::Avx512(token)),
+            _ => self,
         }
     }
 
@@ -79,7 +104,7 @@ impl Isa {
         }
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Token::Avx512(token) => of(token),
+            Token::Amx(token, _) | Token::Avx512(token) => of(token),
             #[cfg(target_arch = "x86_64")]
             Token::Avx2(token) => of(token),
             Token::Portable(token) => of(token),

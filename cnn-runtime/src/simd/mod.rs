@@ -7,11 +7,15 @@
 
 #![allow(unsafe_code)] // vector loads and stores are by pointer
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod amx;
 mod portable;
 pub(crate) mod shuffle;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use amx::Amx;
 pub(crate) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{Avx2, Avx512};

@@ -52,8 +52,8 @@ pub(super) struct End<'a> {
     /// The first row within the first block, and rows: as many vectors as the tile has.
     pub first: usize,
     pub rows: usize,
-    /// The sums: a row of whole vectors for each position.
-    pub sums: &'a Sums,
+    /// The sums: a row of whole vectors for each position, and room for as many as a vector has.
+    pub sums: &'a [f32],
     /// Where the positions stand in a map.
     pub pieces: &'a [Piece],
 }
@@ -91,7 +91,7 @@ impl Kernel for InBlocks<'_> {
                 for position in from..to {
                     // SAFETY: the sums are there; the promise to `write_blocks`.
                     unsafe {
-                        let sum = simd.load(sums.0.as_ptr().add(position * rows + begin));
+                        let sum = simd.load(sums.as_ptr().add(position * rows + begin));
                         vector.put(simd, at + (position * step) as isize, sum);
                     }
                 }
@@ -162,7 +162,7 @@ impl Kernel for Checked<'_> {
             let first = first + begin;
             let count = (rows - begin).min(S::LANES);
             // SAFETY: there is room for 16 rows of `width` floats.
-            let mut channels = unsafe { simd.columns(sums.0.as_ptr().add(begin), width) };
+            let mut channels = unsafe { simd.columns(sums.as_ptr().add(begin), width) };
             for (i, channel) in channels.iter_mut().enumerate().take(S::LANES) {
                 let (factor, offset) = (finish.factors[first + i], finish.offsets[first + i]);
                 *channel = simd.mul_add(*channel, simd.splat(factor), simd.splat(offset));

@@ -10,7 +10,9 @@ use crate::desc::{Act, BatchNorm, Conv, Map, Order, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::post::Post;
 use crate::layout::Layout;
-use crate::testing::{assert_close, finite_differences, nchw, same_on_any_threads, stored, uniform, widen};
+use crate::testing::{
+    assert_close, assert_same_bits, finite_differences, nchw, same_on_any_threads, stored, uniform, widen,
+};
 
 /// A convolution by its sizes, or `None` where the kernel does not fit.
 fn conv(input: [usize; 3], out: usize, window: Window, groups: usize) -> Option<Conv> {
@@ -89,6 +91,9 @@ fn shapes() -> Vec<Conv> {
         conv([16, 11, 13], 64, window(one, one, one, [0; 4]), 1),
         conv([64, 9, 11], 16, window(one, one, one, [0; 4]), 1),
         conv([16, 19, 23], 64, window([3, 3], [2, 2], one, [1; 4]), 1),
+        // For a matrix unit: half a step and half a block left over, and gradients of every other input.
+        conv([48, 13, 11], 80, window(one, one, one, [0; 4]), 1),
+        conv([64, 25, 23], 48, window(one, [2, 2], one, [0; 4]), 1),
     ]
     .into_iter()
     .flat_map(|shape| in_every_order(shape.expect("the kernel fits")))
@@ -106,9 +111,10 @@ pub(super) fn in_every_order(d: Conv) -> Vec<Conv> {
     orders(d.input).flat_map(|input| orders(d.output).map(move |output| with(input, output))).collect()
 }
 
-/// Rounding errors of sums of `terms` products grow with the square root of their number.
-fn tolerance(terms: usize) -> f64 {
-    1e-6 + 2e-6 * (terms as f64).sqrt()
+/// Rounding errors of sums of `terms` products grow with the square root of their number. A matrix unit leaves some out.
+fn tolerance(isa: Isa, terms: usize) -> f64 {
+    let exact = 1e-6 + 2e-6 * (terms as f64).sqrt();
+    if isa.name() == "amx" { 4.0 * exact } else { exact }
 }
 
 pub(super) fn check_forward(isa: Isa, d: &Conv, n: usize) {
@@ -122,7 +128,7 @@ pub(super) fn check_forward(isa: Isa, d: &Conv, n: usize) {
         forward_on(pass, &mut got);
         let got = nchw(&d.output, n, &got);
         reference::forward(d, n, &widen(&input), &widen(&weight), bias.map(widen).as_deref(), &mut expected);
-        assert_close(&format!("{n} x {d:?} on {isa:?}"), &got, &expected, tolerance(d.taps()));
+        assert_close(&format!("{n} x {d:?} on {isa:?}"), &got, &expected, tolerance(isa, d.taps()));
     }
 }
 
@@ -165,7 +171,12 @@ pub(super) fn check_post(isa: Isa, d: &Conv, n: usize) {
                 _ => y.max(0.0),
             };
         }
-        assert_close(&format!("post {index} of {n} x {d:?} on {isa:?}"), &got, &expected, 4.0 * tolerance(d.taps()));
+        assert_close(
+            &format!("post {index} of {n} x {d:?} on {isa:?}"),
+            &got,
+            &expected,
+            4.0 * tolerance(isa, d.taps()),
+        );
     }
 }
 
@@ -181,7 +192,7 @@ pub(super) fn check_backward_data(isa: Isa, d: &Conv, n: usize) {
         let got = nchw(&d.input, n, &got);
         reference::backward_data(d, n, &widen(&weight), &widen(&d_output), &mut expected, write);
         let terms = d.weight_len() / d.input.c;
-        assert_close(&format!("{write:?} of {n} x {d:?} on {isa:?}"), &got, &expected, tolerance(terms));
+        assert_close(&format!("{write:?} of {n} x {d:?} on {isa:?}"), &got, &expected, tolerance(isa, terms));
     }
 }
 
@@ -194,8 +205,8 @@ pub(super) fn check_backward_weights(isa: Isa, d: &Conv, n: usize) {
     backward_weights_on(pass, &mut weight, Some(&mut bias));
     reference::backward_weights(d, n, &widen(&input), &widen(&d_output), &mut d_weight, Some(&mut d_bias));
     let (weight, terms) = (plain(d, &weight), n * d.output.plane());
-    assert_close(&format!("d_weight of {n} x {d:?} on {isa:?}"), &weight, &d_weight, tolerance(terms));
-    assert_close(&format!("d_bias of {n} x {d:?} on {isa:?}"), &bias, &d_bias, tolerance(terms));
+    assert_close(&format!("d_weight of {n} x {d:?} on {isa:?}"), &weight, &d_weight, tolerance(isa, terms));
+    assert_close(&format!("d_bias of {n} x {d:?} on {isa:?}"), &bias, &d_bias, tolerance(isa, terms));
 }
 
 #[test]
@@ -205,6 +216,34 @@ fn forward_agrees_with_the_reference() {
             for n in [1, 3] {
                 check_forward(isa, &d, n);
             }
+        }
+    }
+}
+
+/// What a matrix unit leaves out of its products is as little as rounding adds to them.
+#[test]
+fn a_matrix_unit_rounds_no_more_than_winograds_way() {
+    for channels in [64, 512] {
+        let d = conv([channels, 14, 14], 64, window([1, 1], [1, 1], [1, 1], [0; 4]), 1).expect("the kernel fits");
+        let d = in_every_order(d).pop().expect("blocks on both sides");
+        let (input, weight) = (uniform(1, d.input.len()), uniform(2, d.weight_len()));
+        let mut expected = vec![0.0; d.output.len()];
+        reference::forward(&d, 1, &widen(&input), &widen(&weight), None, &mut expected);
+        let greatest = expected.iter().fold(0.0, |most: f64, e| most.max(e.abs()));
+        let (from, weights) = (stored(&d.input, 1, &input), packed(&d, &weight));
+        for isa in Isa::available() {
+            let of = |d: &Conv, isa| {
+                let mut got = vec![f32::NAN; d.output.len()];
+                let (post, write) = (Post::new(), Write::Set);
+                forward_on(pass::Forward { isa, d, n: 1, input: &from, weight: &weights, post, write }, &mut got);
+                got
+            };
+            let got = nchw(&d.output, 1, &of(&d, isa));
+            let error =
+                got.iter().zip(&expected).map(|(&g, e)| (f64::from(g) - e).abs()).fold(0.0, f64::max) / greatest;
+            assert!(error < 6e-6, "{channels} channels on {isa:?}: an error of {error:e}");
+            let direct = Conv { direct: true, ..d };
+            assert_same_bits("direct", &of(&direct, isa), &of(&d, isa.without_matrix()));
         }
     }
 }

@@ -4,6 +4,8 @@
 //! lines with their padding, from which all taps are read where they stand, or where maps are tiny, panels of a tile's
 //! positions. Then each block of weights passes over all tiles, and nothing but the end of a tile shuffles.
 
+#[cfg(target_arch = "x86_64")]
+mod matrix;
 mod pooled;
 mod spots;
 
@@ -98,6 +100,11 @@ impl<'a> Direct<'a> {
     /// # Safety
     /// As for [`Gemm::run`].
     pub(super) unsafe fn run(&self, isa: Isa) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(amx) = matrix::applies(self, isa) {
+            // SAFETY: the caller's promise.
+            return unsafe { matrix::run(self, isa, amx) };
+        }
         let Gemm { m, n, k, .. } = self.product;
         let (macs, cut) = (m * n * k, self.cut(isa));
         let parts = parallel::even(cut.parts, macs).min(cut.units);
@@ -314,7 +321,7 @@ impl Task<'_> {
                     // of these positions and rows are this task's alone.
                     unsafe {
                         compute::<S, APART, K>(simd, spot.lines, spot.len / spot.lines, vectors, tile);
-                        let end = End { finish: &finish, first: begin, rows, sums: &sums, pieces };
+                        let end = End { finish: &finish, first: begin, rows, sums: &sums.0, pieces };
                         if side_by_side > 1 { end.write_blocks(simd) } else { end.write(simd) }
                     }
                 }

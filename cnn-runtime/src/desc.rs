@@ -43,7 +43,8 @@ pub struct Conv {
     pub window: Window,
     /// Channel groups.
     pub groups: usize,
-    /// Whether every product is computed, where Winograd's way would save some and round more.
+    /// Whether every product is computed, and in single precision: neither Winograd's way, which saves some, nor a matrix
+    /// unit, which splits them; both round more.
     pub direct: bool,
 }
 
@@ -91,7 +92,8 @@ pub struct ConvTranspose {
     pub window: Window,
     /// Channel groups.
     pub groups: usize,
-    /// Whether every product is computed, where Winograd's way would save some and round more.
+    /// Whether every product is computed, and in single precision: neither Winograd's way, which saves some, nor a matrix
+    /// unit, which splits them; both round more.
     pub direct: bool,
 }
 

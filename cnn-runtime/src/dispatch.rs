@@ -88,7 +88,7 @@ impl Isa {
         }
     }
 
-    /// The same without a matrix unit: what takes no part in single precision.
+    /// The same without a matrix unit: all products in single precision.
     pub(crate) fn without_matrix(self) -> Isa {
         match self.0 {
             #[cfg(target_arch = "x86_64")]

@@ -33,7 +33,7 @@ pub struct NetworkDef {
     pub input: Option<Dims>,
     /// The file of its weights, if it names one.
     pub weights: Option<Weights>,
-    /// Whether `direct` stands before its layers: none of them is to be computed by Winograd's way.
+    /// Whether `direct` stands before its layers: all their products are to be computed, in single precision.
     pub direct: bool,
     /// The layers.
     pub chain: Chain,

@@ -278,7 +278,8 @@ pub enum Op {
         groups: usize,
         /// Whether a bias is added to each output channel.
         bias: bool,
-        /// Whether every product is computed, where Winograd's way would save some and round more.
+        /// Whether every product is computed, and in single precision: neither Winograd's way, which saves some, nor a matrix
+        /// unit, which splits them; both round more.
         direct: bool,
     },
     /// Transposed convolution: the way back through the convolution that turns the output's shape into the input's.
@@ -289,7 +290,8 @@ pub enum Op {
         groups: usize,
         /// Whether a bias is added to each output channel.
         bias: bool,
-        /// Whether every product is computed, where Winograd's way would save some and round more.
+        /// Whether every product is computed, and in single precision: neither Winograd's way, which saves some, nor a matrix
+        /// unit, which splits them; both round more.
         direct: bool,
     },
     /// Max pooling; padding never wins.

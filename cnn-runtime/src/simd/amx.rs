@@ -11,8 +11,8 @@
 
 use std::arch::asm;
 use std::arch::x86_64::{
-    __cpuid, __cpuid_count, __m512i, _mm512_add_epi32, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps,
-    _mm512_loadu_ps, _mm512_or_si512, _mm512_set1_epi32, _mm512_srli_epi32, _mm512_storeu_si512, _mm512_sub_ps,
+    __m512i, _mm512_add_epi32, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_loadu_ps,
+    _mm512_or_si512, _mm512_set1_epi32, _mm512_srli_epi32, _mm512_storeu_si512, _mm512_sub_ps,
 };
 use std::mem::offset_of;
 
@@ -64,6 +64,7 @@ impl Amx {
     /// The unit, if this processor has one and the operating system lets this process use it.
     #[cfg(target_os = "linux")]
     pub(crate) fn detect() -> Option<Amx> {
+        use std::arch::x86_64::{__cpuid, __cpuid_count};
         /// Asks the kernel for a part of the processor's state, which it saves from then on.
         const REQUEST: libc::c_long = 0x1023;
         /// The tiles.

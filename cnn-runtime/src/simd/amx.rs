@@ -4,7 +4,7 @@
 //! of floats into three: `high * high + low * high + high * low`, added up in single precision. What is left out is `low * low`
 //! and what the split drops, each below 2^-17 of a product (Henry, Tang and Heinecke 2019, "Leveraging the bfloat16 Artificial
 //! Intelligence Datatype for Higher-Precision Computations", arXiv 1904.06376). Infinities become NaN on the way, and so do
-//! floats that are larger than the largest bfloat16; subnormal parts are zero.
+//! floats that are larger than the largest bfloat16; subnormal parts are zero. So the unit is used only where it is asked for.
 //!
 //! The unit's eight tiles are registers that the compiler knows nothing of: it keeps nothing in them, and nothing is left in
 //! them between calls.

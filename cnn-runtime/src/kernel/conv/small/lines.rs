@@ -9,8 +9,8 @@ use super::tile::{Finish, Reach, Sums, accumulate, most_rows, most_vectors};
 use crate::simd::shuffle::{EVEN, ODD};
 use crate::simd::{Kernel, Simd};
 
-/// Lines of a tile.
-const LINES: usize = 2;
+/// Lines of a tile; tasks share none.
+pub(super) const LINES: usize = 2;
 
 /// Whether lines of so many outputs lose less in idle lanes than staging them for each horizontal tap takes.
 pub(super) const fn applies<S: Simd>(_: S, width: usize) -> bool {

@@ -35,8 +35,6 @@ const MOST_CHANNELS: usize = 32;
 const MOST_WEIGHTS: usize = 1 << 13;
 /// Input channels of a group from which kernels of 3x3 are better served in other ways.
 const LEAST_OF_WINOGRAD: usize = 8;
-/// Lines that tasks share no more than.
-const LINES: usize = 2;
 /// Floats that are staged at a time, roughly: a part of the second-level cache.
 const STAGED: usize = 1 << 14;
 
@@ -108,11 +106,11 @@ impl Product<'_> {
         let maps = self.n * self.groups;
         assert!(output.len() == maps * self.channels * h * w && self.input.len() == maps * self.taps.map.len());
         let whole = self.taps.stage_len(self.taps.grid[0], 0);
-        let chunks = whole.div_ceil(STAGED).min(h.div_ceil(LINES));
+        let chunks = whole.div_ceil(STAGED).min(h.div_ceil(lines::LINES));
         let output = Shared::new(output);
         let macs = maps * self.channels * self.taps.grid[0] * self.taps.grid[1] * self.taps.len();
         parallel::for_each(maps * chunks, macs, |index| {
-            let (map, lines) = (index / chunks, part(h, chunks, LINES, index % chunks));
+            let (map, lines) = (index / chunks, part(h, chunks, lines::LINES, index % chunks));
             isa.run(Task { product: self, map, lines, output });
         });
     }

@@ -29,9 +29,10 @@ impl std::fmt::Debug for Isa {
 
 impl Isa {
     /// The instruction set in use: the widest there is, or the one that the environment variable `CNN_ISA` names
-    /// (`amx`, `avx512`, `avx2`, `portable`), looked up at the first call. A matrix unit (`amx`) rounds more, and is used only
-    /// if it is named: its products are of floats in two parts of eight bits each, within 4e-6 of the greatest sum. A name that is unknown, or of an instruction set
-    /// that this machine lacks, is reported on standard error and has no effect.
+    /// (`amx`, `avx512`, `avx2`, `portable`), looked up at the first call. A matrix unit (`amx`) rounds more, and is used
+    /// only if it is named: its products are of floats in two parts of eight bits each, within 4e-6 of the greatest sum. A
+    /// name that is unknown, or of an instruction set that this machine lacks, is reported on standard error and has no
+    /// effect.
     pub fn active() -> Isa {
         static ACTIVE: OnceLock<Isa> = OnceLock::new();
         *ACTIVE.get_or_init(|| {
@@ -46,14 +47,24 @@ impl Isa {
 
     /// All that this machine has, the widest first; the last is always `portable`.
     pub fn available() -> impl Iterator<Item = Isa> {
+        Isa::with_matrix().into_iter().chain(Isa::in_single_precision())
+    }
+
+    /// Those that compute in single precision throughout.
+    fn in_single_precision() -> impl Iterator<Item = Isa> {
         #[cfg(target_arch = "x86_64")]
-        let wide = {
-            let amx = Avx512::detect().and_then(|wide| Some(Token::Amx(wide, Amx::detect()?)));
-            [amx, Avx512::detect().map(Token::Avx512), Avx2::detect().map(Token::Avx2)]
-        };
+        let wide = [Avx512::detect().map(Token::Avx512), Avx2::detect().map(Token::Avx2)];
         #[cfg(not(target_arch = "x86_64"))]
         let wide: [Option<Token>; 0] = [];
         wide.into_iter().flatten().chain([Token::Portable(Portable)]).map(Isa)
+    }
+
+    /// The one with a matrix unit. Asking for it has the operating system keep the unit's state for this process.
+    fn with_matrix() -> Option<Isa> {
+        #[cfg(target_arch = "x86_64")]
+        return Some(Isa(Token::Amx(Avx512::detect()?, Amx::detect()?)));
+        #[cfg(not(target_arch = "x86_64"))]
+        None
     }
 
     /// The name that `CNN_ISA` knows it by.
@@ -115,8 +126,9 @@ impl Isa {
 
 /// The instruction set of that name if there is one here, else the widest in single precision.
 fn choose(wanted: &str) -> Isa {
-    let widest = Isa::available().next().unwrap_or(Isa(Token::Portable(Portable)));
-    Isa::available().find(|isa| isa.name() == wanted).unwrap_or(widest.without_matrix())
+    let matrix = (wanted == "amx").then(Isa::with_matrix).flatten();
+    let named = matrix.or_else(|| Isa::in_single_precision().find(|isa| isa.name() == wanted));
+    named.or_else(|| Isa::in_single_precision().next()).unwrap_or(Isa(Token::Portable(Portable)))
 }
 
 #[cfg(test)]

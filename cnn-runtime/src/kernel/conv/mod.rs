@@ -72,10 +72,7 @@ pub fn forward_kept(
     post: Post<'_>,
     output: &mut [f32],
 ) {
-    match kept.filter(|kept| winograd::serves(d, n, kept.tile)) {
-        Some(Transformed { tile, u }) => winograd::forward(d, tile, n, input, u, post, output),
-        None => forward_then(d, n, input, weight, post, output),
-    }
+    kept_on(pass::Forward { isa: Isa::active(), d, n, input, weight, post, write: Write::Set }, kept, output);
 }
 
 /// As [`forward_kept`], and only the largest output of each window of a pool is written: `output` is `n x pool.output`. The
@@ -183,6 +180,14 @@ fn forward_on(pass: pass::Forward<'_>, output: &mut [f32]) {
     }
 }
 
+fn kept_on(pass: pass::Forward<'_>, kept: Option<Transformed<'_>>, output: &mut [f32]) {
+    let pass::Forward { d, n, input, post, .. } = pass;
+    match kept.filter(|kept| winograd::serves(d, n, kept.tile)) {
+        Some(Transformed { tile, u }) => winograd::forward(d, tile, n, input, u, post, output),
+        None => forward_on(pass, output),
+    }
+}
+
 fn pooled_on(pass: pass::Forward<'_>, pool: &Pool, kept: Option<Transformed<'_>>, output: &mut [f32]) {
     let pass::Forward { d, n, input, weight, post, .. } = pass;
     assert_eq!(pool.input, d.output, "the pool reads what the convolution makes");
@@ -213,10 +218,7 @@ fn aside(pass: pass::Forward<'_>, pool: &Pool, kept: Option<Transformed<'_>>, ou
     let mut map = scratch::lend(scratch::Use::Changed, d.output.len());
     for (input, output) in input.chunks_exact(d.input.len()).zip(output.chunks_exact_mut(pool.output.len())) {
         let pass = pass::Forward { n: 1, input, ..pass };
-        match kept.filter(|kept| winograd::serves(d, 1, kept.tile)) {
-            Some(Transformed { tile, u }) => winograd::forward(d, tile, 1, input, u, pass.post, &mut map),
-            None => forward_on(pass, &mut map),
-        }
+        kept_on(pass, kept, &mut map);
         max_pool::forward_on(isa, pool, 1, &map, output);
     }
 }

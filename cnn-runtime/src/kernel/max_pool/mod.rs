@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use self::blocked::{Block, Scatter};
 use self::rows::Rows;
-use self::walk::Walk;
+use self::walk::{Walk, reach};
 use super::axis::{block_lens, check_pool};
 use super::order::{pool_groups, pool_groups_backward, read_block, write_block};
 use super::pieces::{each, each2, part};
@@ -47,12 +47,12 @@ impl Band {
 
     /// Lines of such a band, of so many in all.
     pub(crate) fn together(d: &Pool, lines: usize) -> usize {
-        if reach(d) > d.window.stride[0] { lines } else { 1 }
+        if reach(d, 1) > d.window.stride[0] { lines } else { 1 }
     }
 
     /// Most lines of inputs that so many lines of outputs read.
     pub(crate) fn most(d: &Pool, lines: usize) -> usize {
-        ((lines - 1) * d.window.stride[0] + reach(d)).min(d.input.h)
+        reach(d, lines).min(d.input.h)
     }
 
     /// The largest value of each window, of one channel.
@@ -66,11 +66,6 @@ impl Band {
     pub(crate) fn block<S: Simd>(&self, simd: S, input: &[Lanes], output: &mut [Lanes]) {
         simd.call(Block::<false> { walk: &self.walk, input, output, argmax: &mut [] });
     }
-}
-
-/// Lines from the first that a window reads to the last.
-fn reach(d: &Pool) -> usize {
-    (d.window.kernel[0] - 1) * d.window.dilation[0] + 1
 }
 
 /// The largest value of each window.

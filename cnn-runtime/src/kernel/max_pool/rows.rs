@@ -55,12 +55,7 @@ impl<const TRACK: bool> Rows<'_, TRACK> {
         let Walk { rows, columns, whole: [whole_rows, whole] } = self.walk;
         let width = columns.outputs;
         if !TRACK && width <= S::LANES && *whole == (0..width) && *whole_rows == (0..rows.outputs) {
-            let short = (width - 1) * STRIDE + K <= S::LANES;
-            return if short {
-                self.narrow::<S, K, STRIDE, true>(simd)
-            } else {
-                self.narrow::<S, K, STRIDE, false>(simd)
-            };
+            return self.narrow::<S, K, STRIDE>(simd);
         }
         let mut zero = simd.splat(0.0);
         for oh in 0..rows.outputs {
@@ -88,10 +83,9 @@ impl<const TRACK: bool> Rows<'_, TRACK> {
     }
 
     /// Pools a plane whose windows all lie inside it, a vector of them in each row: most of the time of small networks'
-    /// pools would else go to finding out where rows end. Where the rows are `SHORT`, a vector holds all that a row's
-    /// windows read. Returns whether all values were finite.
+    /// pools would else go to finding out where rows end. Returns whether all values were finite.
     #[inline(always)]
-    fn narrow<S: Simd, const K: usize, const STRIDE: usize, const SHORT: bool>(&mut self, simd: S) -> bool {
+    fn narrow<S: Simd, const K: usize, const STRIDE: usize>(&mut self, simd: S) -> bool {
         let Walk { rows, columns, .. } = self.walk;
         let (width, down, step) = (columns.outputs, rows.dilation * columns.inputs, rows.stride * columns.inputs);
         // Values of a row that windows read; the first vector has at most a whole one's.
@@ -105,14 +99,12 @@ impl<const TRACK: bool> Rows<'_, TRACK> {
         for _ in 0..rows.outputs {
             let (mut best, mut total) = ([simd.splat(f32::NEG_INFINITY); VECTORS], simd.splat(0.0));
             for kh in 0..rows.kernel {
-                for (i, best) in best.iter_mut().enumerate() {
-                    if i < vectors::<K, STRIDE>() && !(SHORT && offset::<S, STRIDE>(i) >= S::LANES) {
-                        let from = input.wrapping_add(kh * down + offset::<S, STRIDE>(i));
-                        // SAFETY: just measured: these values of all rows are in the plane.
-                        let value = unsafe { simd.load_part(from, 0, ends[i]) };
-                        total = simd.add(total, value);
-                        *best = simd.max(value, *best);
-                    }
+                for (i, best) in best.iter_mut().enumerate().take(vectors::<K, STRIDE>()) {
+                    let from = input.wrapping_add(kh * down + offset::<S, STRIDE>(i));
+                    // SAFETY: just measured: these values of all rows are in the plane.
+                    let value = unsafe { simd.load_part(from, 0, ends[i]) };
+                    total = simd.add(total, value);
+                    *best = simd.max(value, *best);
                 }
             }
             zero = simd.mul_add(total, simd.splat(0.0), zero);

@@ -11,6 +11,11 @@ fn wins(value: f32, best: f32) -> bool {
     (value > best) | value.is_nan()
 }
 
+/// Lines from the first that so many lines of windows read to the last, padding among them.
+pub(super) fn reach(d: &Pool, lines: usize) -> usize {
+    (lines - 1) * d.window.stride[0] + (d.window.kernel[0] - 1) * d.window.dilation[0] + 1
+}
+
 /// How the windows walk over a plane. With `TRACK` the winners' places are written too, else `argmax` is empty.
 pub(super) struct Walk {
     pub(super) rows: Axis,
@@ -21,7 +26,10 @@ pub(super) struct Walk {
 
 impl Walk {
     pub(super) fn new(d: &Pool) -> Self {
-        let [rows, columns] = Axis::both(&d.window, d.input, d.output);
+        Walk::over(Axis::both(&d.window, d.input, d.output))
+    }
+
+    fn over([rows, columns]: [Axis; 2]) -> Self {
         Walk { rows, columns, whole: [rows.whole(), columns.whole()] }
     }
 
@@ -30,11 +38,10 @@ impl Walk {
         let [rows, columns] = Axis::both(&d.window, d.input, d.output);
         let begin = outputs.start * rows.stride;
         let first = begin.saturating_sub(rows.pad).min(rows.inputs);
-        let reach = (outputs.len() - 1) * rows.stride + (rows.kernel - 1) * rows.dilation + 1;
-        let end = (begin + reach).saturating_sub(rows.pad).clamp(first, rows.inputs);
+        let end = (begin + reach(d, outputs.len())).saturating_sub(rows.pad).clamp(first, rows.inputs);
         let pad = (first + rows.pad).saturating_sub(begin);
         let rows = Axis { pad, inputs: end - first, outputs: outputs.len(), ..rows };
-        (Walk { rows, columns, whole: [rows.whole(), columns.whole()] }, first..end)
+        (Walk::over([rows, columns]), first..end)
     }
 
     /// Pools one plane.

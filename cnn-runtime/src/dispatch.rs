@@ -29,10 +29,8 @@ impl std::fmt::Debug for Isa {
 
 impl Isa {
     /// The instruction set in use: the widest there is, or the one that the environment variable `CNN_ISA` names
-    /// (`amx`, `avx512`, `avx2`, `portable`), looked up at the first call. A matrix unit (`amx`) rounds more, and is used
-    /// only if it is named: its products are of floats in two parts of eight bits each, within 4e-6 of the greatest sum. A
-    /// name that is unknown, or of an instruction set that this machine lacks, is reported on standard error and has no
-    /// effect.
+    /// (`amx`, `avx512`, `avx2`, `portable`), looked up at the first call. A name that is unknown, or of an instruction set
+    /// that this machine lacks, is reported on standard error and has no effect.
     pub fn active() -> Isa {
         static ACTIVE: OnceLock<Isa> = OnceLock::new();
         *ACTIVE.get_or_init(|| {
@@ -47,11 +45,11 @@ impl Isa {
 
     /// All that this machine has, the widest first; the last is always `portable`.
     pub fn available() -> impl Iterator<Item = Isa> {
-        Isa::with_matrix().into_iter().chain(Isa::in_single_precision())
+        Isa::with_matrix().into_iter().chain(Isa::on_vectors())
     }
 
-    /// Those that compute in single precision throughout.
-    fn in_single_precision() -> impl Iterator<Item = Isa> {
+    /// Those without a matrix unit.
+    fn on_vectors() -> impl Iterator<Item = Isa> {
         #[cfg(target_arch = "x86_64")]
         let wide = [Avx512::detect().map(Token::Avx512), Avx2::detect().map(Token::Avx2)];
         #[cfg(not(target_arch = "x86_64"))]
@@ -100,7 +98,7 @@ impl Isa {
         }
     }
 
-    /// The same without a matrix unit: all products in single precision.
+    /// The same without a matrix unit.
     pub(crate) fn without_matrix(self) -> Isa {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
@@ -124,11 +122,11 @@ impl Isa {
     }
 }
 
-/// The instruction set of that name if there is one here, else the widest in single precision.
+/// The instruction set of that name if there is one here, else the widest.
 fn choose(wanted: &str) -> Isa {
-    let matrix = (wanted == "amx").then(Isa::with_matrix).flatten();
-    let named = matrix.or_else(|| Isa::in_single_precision().find(|isa| isa.name() == wanted));
-    named.or_else(|| Isa::in_single_precision().next()).unwrap_or(Isa(Token::Portable(Portable)))
+    // Whoever names another one is not asked to keep a matrix unit's state.
+    let named = Isa::on_vectors().find(|isa| isa.name() == wanted);
+    named.or_else(|| Isa::available().next()).unwrap_or(Isa(Token::Portable(Portable)))
 }
 
 #[cfg(test)]
@@ -143,14 +141,23 @@ mod tests {
 
     #[test]
     fn an_unknown_name_leaves_the_widest() {
-        let widest = Isa::available().map(Isa::name).find(|&name| name != "amx");
+        let widest = Isa::available().map(Isa::name).next();
         assert_eq!(Some(choose("sse9").name()), widest);
         assert_eq!(Some(choose("").name()), widest);
     }
 
     #[test]
-    fn a_matrix_unit_is_used_only_if_it_is_named() {
-        let has_one = Isa::available().any(|isa| isa.name() == "amx");
-        assert_eq!(choose("amx").name() == "amx", has_one);
+    fn each_can_be_named() {
+        for isa in Isa::available() {
+            assert_eq!(choose(isa.name()).name(), isa.name());
+        }
+    }
+
+    #[test]
+    fn without_its_matrix_unit_one_is_the_widest_on_vectors() {
+        for isa in Isa::available() {
+            let expected = if isa.name() == "amx" { "avx512" } else { isa.name() };
+            assert_eq!(isa.without_matrix().name(), expected);
+        }
     }
 }

@@ -1,34 +1,45 @@
-//! The matrix unit of x86-64 processors (AMX): sums of products of tiles, at sixteen times the rate of vectors.
+//! The matrix unit of x86-64 processors (AMX): exact sums of products of tiles, at many times the rate of vectors.
 //!
-//! It multiplies bfloat16, which has eight bits of a float's twenty-four. So a float is split into two of them, and a product
-//! of floats into three: `high * high + low * high + high * low`, added up in single precision. What is left out is `low * low`
-//! and what the split drops, each below 2^-17 of a product (Henry, Tang and Heinecke 2019, "Leveraging the bfloat16 Artificial
-//! Intelligence Datatype for Higher-Precision Computations", arXiv 1904.06376). Infinities become NaN on the way, and so do
-//! floats that are larger than the largest bfloat16; subnormal parts are zero. So the unit is used only where it is asked for.
+//! It multiplies bytes. So floats that are summed up together are scaled by a power of two, rounded to whole numbers of 24
+//! bits with their sign, and those written as three signed digits to the base 256. Of the nine products of two numbers'
+//! digits, the six greatest are added up, those of one weight in sums of their own, which are exact: what rounding and the
+//! digits left out take from a product is below 2^-23 of the greatest that there could be, and as often above zero as below
+//! (the scheme of Ootomo, Ozaki and Yokota 2024, "DGEMM on integer matrix multiplication unit", arXiv 2306.11975). Vectors,
+//! which round each sum, are about as far from the truth. Where one of the floats is infinite or NaN, all their sums are NaN.
 //!
 //! The unit's eight tiles are registers that the compiler knows nothing of: it keeps nothing in them, and nothing is left in
 //! them between calls.
 
 use std::arch::asm;
 use std::arch::x86_64::{
-    __m512i, _mm512_add_epi32, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_loadu_ps,
-    _mm512_or_si512, _mm512_set1_epi32, _mm512_srli_epi32, _mm512_storeu_si512, _mm512_sub_ps,
+    __m512, __m512i, _mm512_add_epi32, _mm512_and_si512, _mm512_cvtepi32_ps, _mm512_cvtps_epi32, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_max_epu32, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps,
+    _mm512_slli_epi32, _mm512_srli_epi32, _mm512_storeu_ps, _mm512_storeu_si512, _mm512_ternarylogic_epi32,
+    _mm512_xor_si512,
 };
 use std::mem::offset_of;
 
-/// Rows of a tile.
+/// Rows of a tile, and the columns of sums.
 pub(crate) const ROWS: usize = 16;
-/// Floats of a step of a left side's row: 32 high parts, then 32 low ones.
-pub(crate) const LEFT: usize = 32;
-/// Floats of a step of a right side: two tiles of high parts, then two of low ones.
-pub(crate) const RIGHT: usize = 4 * 256;
+/// Digits of a number.
+pub(crate) const DIGITS: usize = 3;
+/// Numbers of a row of a step.
+pub(crate) const STEP: usize = 64;
+/// Floats that a step of a left side's row takes up: its high digits, its middle ones and its low ones.
+pub(crate) const LEFT: usize = DIGITS * STEP / 4;
+/// Floats that a step of a right side takes up: a tile of high digits, one of middle and one of low ones.
+pub(crate) const RIGHT: usize = ROWS * LEFT;
+/// Whole numbers that the sums of a tile take up: those of the greatest weight first.
+pub(crate) const SUMS: usize = DIGITS * ROWS * ROWS;
+/// Most products of a sum: more could overflow.
+pub(crate) const MOST_PRODUCTS: usize = i32::MAX as usize / (DIGITS << 14);
 
 /// A proof that the unit is there and may be used.
 #[derive(Clone, Copy)]
 pub(crate) struct Amx(());
 
-/// What the tiles hold: zero and one sums, two a left side, three a right side. The others stay empty: beside a busy thread of
-/// the same core, the unit has few tiles to rename, and is half as fast where all eight are in use.
+/// What the tiles hold: three the sums, one a left side, one a right side. The others stay empty: beside a busy thread of the
+/// same core, the unit has few tiles to rename, and is half as fast where all eight are in use.
 #[repr(C, align(64))]
 struct Shape {
     palette: u8,
@@ -42,22 +53,16 @@ struct Shape {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Product {
-    /// The first step of the left side: rows of [`LEFT`] floats, which follow one another.
+    /// The left side: rows of [`LEFT`] floats, which follow one another.
     pub left: *const f32,
-    /// Bytes from one step of it to the next.
-    pub left_step: usize,
+    /// Bytes from there to each step of it.
+    pub steps: *const u32,
     /// Steps, one at least.
     pub count: usize,
     /// The right side: [`RIGHT`] floats for each step.
     pub right: *const f32,
-    /// Where the sums go: rows of two times sixteen floats.
-    pub sums: *mut f32,
-    /// Bytes from one row of sums to the next.
-    pub row: usize,
-    /// Bytes from the first sixteen of a row to the others.
-    pub half: usize,
-    /// Whether there are earlier sums to add to.
-    pub add: bool,
+    /// Where the sums go: [`SUMS`] whole numbers.
+    pub sums: *mut i32,
 }
 
 impl Amx {
@@ -69,9 +74,9 @@ impl Amx {
         const REQUEST: libc::c_long = 0x1023;
         /// The tiles.
         const TILES: libc::c_long = 18;
-        // AMX-BF16 and AMX-TILE, which the seventh leaf has.
-        let (bf16, tile) = (1 << 22, 1 << 24);
-        if __cpuid(0).eax < 7 || __cpuid_count(7, 0).edx & (bf16 | tile) != bf16 | tile {
+        // AMX-INT8 and AMX-TILE, which the seventh leaf has.
+        let (int8, tile) = (1 << 25, 1 << 24);
+        if __cpuid(0).eax < 7 || __cpuid_count(7, 0).edx & (int8 | tile) != int8 | tile {
             return None;
         }
         // SAFETY: the call takes two numbers, and touches no memory of ours.
@@ -90,9 +95,9 @@ impl Amx {
     pub(crate) fn with_rows(self, rows: usize, f: impl FnOnce(Tiles)) {
         assert!((1..=ROWS).contains(&rows), "rows of a tile");
         let mut shape = Shape { palette: 1, start: 0, reserved: [0; 14], row_bytes: [0; 16], rows: [0; 16] };
-        for tile in 0..4 {
+        for tile in 0..5 {
             shape.row_bytes[tile] = 64;
-            shape.rows[tile] = if tile < 3 { rows as u8 } else { ROWS as u8 };
+            shape.rows[tile] = if tile < 4 { rows as u8 } else { ROWS as u8 };
         }
         // SAFETY: the token proves that the unit is there; the shape is one that it knows.
         unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const shape, options(nostack, preserves_flags)) };
@@ -110,98 +115,223 @@ impl Tiles {
     /// Computes a product.
     ///
     /// # Safety
-    /// All rows of the left side can be read at all steps, and the right side; all rows of the sums can be written.
+    /// All rows of the left side can be read at all steps, and the right side; all sums can be written.
     #[inline(always)]
-    pub(crate) unsafe fn multiply(self, product: Product) {
+    pub(crate) unsafe fn multiply(self, product: &Product) {
         // SAFETY: the caller's promise; whoever made the tiles had proved that the unit is there.
         unsafe {
             asm!(
-                "mov {left}, [{product} + {LEFT_SIDE}]",
+                "mov {steps}, [{product} + {STEPS}]",
                 "mov {count}, [{product} + {COUNT}]",
                 "mov {right}, [{product} + {RIGHT_SIDE}]",
-                "cmp byte ptr [{product} + {ADD}], 0",
-                "jne 3f",
                 "tilezero tmm0",
                 "tilezero tmm1",
-                "jmp 2f",
-                "3:",
-                "mov {at}, [{product} + {SUMS}]",
-                "mov {row}, [{product} + {ROW}]",
-                "tileloadd tmm0, [{at} + {row}*1]",
-                "add {at}, [{product} + {HALF}]",
-                "tileloadd tmm1, [{at} + {row}*1]",
+                "tilezero tmm2",
                 "2:",
-                // High by high.
-                "tileloadd tmm2, [{left} + {left_row}*1]",
-                "tileloadd tmm3, [{right} + {right_row}*1]",
-                "tdpbf16ps tmm0, tmm2, tmm3",
-                "tileloadd tmm3, [{right} + {right_row}*1 + 1024]",
-                "tdpbf16ps tmm1, tmm2, tmm3",
-                // High by low.
-                "tileloadd tmm3, [{right} + {right_row}*1 + 3072]",
-                "tdpbf16ps tmm1, tmm2, tmm3",
-                "tileloadd tmm3, [{right} + {right_row}*1 + 2048]",
-                "tdpbf16ps tmm0, tmm2, tmm3",
+                "mov {at:e}, [{steps}]",
+                "add {at}, [{product} + {LEFT_SIDE}]",
+                // High by low, middle and high.
+                "tileloadd tmm3, [{at} + {left_row}*1]",
+                "tileloadd tmm4, [{right} + {right_row}*1 + 2048]",
+                "tdpbssd tmm2, tmm3, tmm4",
+                "tileloadd tmm4, [{right} + {right_row}*1 + 1024]",
+                "tdpbssd tmm1, tmm3, tmm4",
+                "tileloadd tmm4, [{right} + {right_row}*1]",
+                "tdpbssd tmm0, tmm3, tmm4",
                 // Low by high.
-                "tileloadd tmm2, [{left} + {left_row}*1 + 64]",
-                "tileloadd tmm3, [{right} + {right_row}*1]",
-                "tdpbf16ps tmm0, tmm2, tmm3",
-                "tileloadd tmm3, [{right} + {right_row}*1 + 1024]",
-                "tdpbf16ps tmm1, tmm2, tmm3",
-                "add {left}, [{product} + {LEFT_STEP}]",
-                "add {right}, 4096",
+                "tileloadd tmm3, [{at} + {left_row}*1 + 128]",
+                "tdpbssd tmm2, tmm3, tmm4",
+                // Middle by high and middle.
+                "tileloadd tmm3, [{at} + {left_row}*1 + 64]",
+                "tdpbssd tmm1, tmm3, tmm4",
+                "tileloadd tmm4, [{right} + {right_row}*1 + 1024]",
+                "tdpbssd tmm2, tmm3, tmm4",
+                "add {right}, 3072",
+                "add {steps}, 4",
                 "dec {count}",
                 "jnz 2b",
                 "mov {at}, [{product} + {SUMS}]",
-                "mov {row}, [{product} + {ROW}]",
-                "tilestored [{at} + {row}*1], tmm0",
-                "add {at}, [{product} + {HALF}]",
-                "tilestored [{at} + {row}*1], tmm1",
-                product = in(reg) &raw const product,
+                "tilestored [{at} + {right_row}*1], tmm0",
+                "tilestored [{at} + {right_row}*1 + 1024], tmm1",
+                "tilestored [{at} + {right_row}*1 + 2048], tmm2",
+                product = in(reg) &raw const *product,
                 left_row = in(reg) 4 * LEFT,
                 right_row = in(reg) 64_usize,
-                left = out(reg) _,
+                steps = out(reg) _,
                 count = out(reg) _,
                 right = out(reg) _,
                 at = out(reg) _,
-                row = out(reg) _,
                 LEFT_SIDE = const offset_of!(Product, left),
-                LEFT_STEP = const offset_of!(Product, left_step),
+                STEPS = const offset_of!(Product, steps),
                 COUNT = const offset_of!(Product, count),
                 RIGHT_SIDE = const offset_of!(Product, right),
                 SUMS = const offset_of!(Product, sums),
-                ROW = const offset_of!(Product, row),
-                HALF = const offset_of!(Product, half),
-                ADD = const offset_of!(Product, add),
                 options(nostack),
             );
         }
     }
 }
 
-/// Splits two vectors of floats into their high and low parts, in turns: those of a lane side by side, the first vector's
-/// first.
+/// How floats become whole numbers of three digits, and sums of these floats again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Scale {
+    /// What floats are multiplied by.
+    pub up: f32,
+    /// What sums are, those of the greatest weight being whole.
+    pub down: f32,
+}
+
+impl Scale {
+    /// The one for floats none of which is greater than `greatest`, the bits of a float without its sign: the power of two
+    /// that takes them just short of what three digits hold. NaN if that one is not finite.
+    pub(crate) fn of(greatest: u32) -> Scale {
+        /// What three digits hold, 127 to the base 256, as the fraction of a float.
+        const MOST: u32 = 0x7F_7F7F << 1 & 0x7F_FFFF;
+        if greatest >= f32::INFINITY.to_bits() {
+            return Scale { up: f32::NAN, down: f32::NAN };
+        }
+        // Where the greatest float is tiny, there is no power of two to take it there, and digits are lost.
+        let exponent = ((greatest >> 23) + u32::from(greatest & 0x7F_FFFF > MOST)).max(24);
+        let power = |exponent: u32| f32::from_bits(exponent << 23);
+        Scale { up: power(276 - exponent), down: power(exponent - 6) }
+    }
+}
+
+/// Takes the greatest of some vectors, by size, into `greatest`: bits of floats without their signs.
 ///
 /// # Safety
-/// The processor has AVX-512, both sources are vectors, and both targets have room for one.
+/// The processor has AVX-512; from `from` on, `count` vectors that are `step` floats apart can be read.
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(crate) unsafe fn split(sources: [*const f32; 2], [high, low]: [*mut f32; 2]) {
-    // SAFETY: the caller's promise.
-    let [first, second] = unsafe { [_mm512_loadu_ps(sources[0]), _mm512_loadu_ps(sources[1])] };
-    let (half, upper) = (_mm512_set1_epi32(0x8000), _mm512_set1_epi32(0xFFFF_0000_u32.cast_signed()));
-    // To the nearest bfloat16, as a float; the lower half of a sum that is not cut off yet is dropped by a shift.
-    let rounded = |x| _mm512_add_epi32(_mm512_castps_si512(x), half);
-    let cut = |x: __m512i| _mm512_and_si512(x, upper);
-    let highs = [rounded(first), rounded(second)];
-    let upper_second = cut(highs[1]);
-    let lows = [
-        rounded(_mm512_sub_ps(first, _mm512_castsi512_ps(cut(highs[0])))),
-        rounded(_mm512_sub_ps(second, _mm512_castsi512_ps(upper_second))),
-    ];
+pub(crate) unsafe fn take_greatest(greatest: &mut [u32; 16], from: *const f32, count: usize, step: usize) {
+    let size = _mm512_set1_epi32(i32::MAX);
+    // SAFETY: the array is a vector long.
+    let mut most = unsafe { _mm512_loadu_si512(greatest.as_ptr().cast()) };
+    for index in 0..count {
+        // SAFETY: the caller's promise.
+        let floats = unsafe { _mm512_loadu_si512(from.add(index * step).cast()) };
+        most = _mm512_max_epu32(most, _mm512_and_si512(floats, size));
+    }
     // SAFETY: as above.
-    unsafe {
-        _mm512_storeu_si512(high.cast(), _mm512_or_si512(_mm512_srli_epi32::<16>(highs[0]), upper_second));
-        _mm512_storeu_si512(low.cast(), _mm512_or_si512(_mm512_srli_epi32::<16>(lows[0]), cut(lows[1])));
+    unsafe { _mm512_storeu_si512(greatest.as_mut_ptr().cast(), most) };
+}
+
+/// Writes the digits of four vectors of floats, scaled by a vector `up`: high ones, middle ones `apart` floats later, low ones
+/// as far again. Of each lane, the four vectors' digits stand side by side.
+///
+/// # Safety
+/// The processor has AVX-512; sources and `up` are vectors, and there is room for the digits.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(crate) unsafe fn write_digits(sources: [*const f32; 4], up: *const f32, to: *mut f32, apart: usize) {
+    /// Where the second choice of [`pick`] gives bytes or halves of a lane.
+    const BYTES: i32 = 0x00FF_00FF;
+    const HALVES: i32 = 0x0000_FFFF;
+    /// Bits of the first where the mask has ones, else of the second.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn pick(mask: __m512i, first: __m512i, second: __m512i) -> __m512i {
+        _mm512_ternarylogic_epi32::<0xCA>(mask, first, second)
+    }
+    // With 128 added to each, digits are the bytes of a number.
+    let half = _mm512_set1_epi32(0x0080_8080);
+    // SAFETY: the caller's promise.
+    let numbers = unsafe {
+        let up = _mm512_loadu_ps(up);
+        sources.map(|source| _mm512_add_epi32(_mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(source), up)), half))
+    };
+    let (bytes, halves, signs) =
+        (_mm512_set1_epi32(BYTES), _mm512_set1_epi32(HALVES), _mm512_set1_epi32(0x8080_8080_u32.cast_signed()));
+    let [first, second, third, fourth] = numbers;
+    // Low and high digits of two numbers, and the middle ones.
+    let outer = |a, b| pick(bytes, a, _mm512_slli_epi32::<8>(b));
+    let inner = |a, b| pick(bytes, _mm512_srli_epi32::<8>(a), b);
+    let (left, right) = (outer(first, second), outer(third, fourth));
+    let high = pick(halves, _mm512_srli_epi32::<16>(left), right);
+    let low = pick(halves, left, _mm512_slli_epi32::<16>(right));
+    let middle = pick(halves, inner(first, second), _mm512_slli_epi32::<16>(inner(third, fourth)));
+    for (index, digits) in [high, middle, low].into_iter().enumerate() {
+        // SAFETY: as above.
+        unsafe { _mm512_storeu_si512(to.add(index * apart).cast(), _mm512_xor_si512(digits, signs)) };
+    }
+}
+
+/// Turns rows of sums into floats: times `down`, and those of each column times that of its own.
+///
+/// # Safety
+/// The processor has AVX-512; `sums` are those of a tile, at most [`ROWS`] rows of them; there are sixteen `downs`, and room
+/// for a vector at each row, `step` floats apart.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(crate) unsafe fn write_sums(
+    sums: &[i32; SUMS],
+    rows: usize,
+    down: f32,
+    downs: *const f32,
+    to: *mut f32,
+    step: usize,
+) {
+    let part = _mm512_set1_ps(1.0 / 256.0);
+    let down = _mm512_set1_ps(down);
+    // SAFETY: the caller's promise.
+    let downs = unsafe { _mm512_loadu_ps(downs) };
+    for row in 0..rows.min(ROWS) {
+        // SAFETY: a vector of each weight's sums stands at each row.
+        let [high, middle, low]: [__m512; DIGITS] = std::array::from_fn(|weight| unsafe {
+            _mm512_cvtepi32_ps(_mm512_loadu_si512(sums.as_ptr().add((weight * ROWS + row) * ROWS).cast()))
+        });
+        let sum = _mm512_fmadd_ps(_mm512_fmadd_ps(low, part, middle), part, high);
+        // SAFETY: the caller's promise.
+        unsafe { _mm512_storeu_ps(to.add(row * step), _mm512_mul_ps(_mm512_mul_ps(sum, down), downs)) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Amx, DIGITS, Scale, take_greatest, write_digits};
+    use crate::testing::uniform;
+
+    /// What three digits hold.
+    const MOST: f32 = 8_355_711.0;
+
+    #[test]
+    fn a_scale_takes_the_greatest_just_short_of_what_digits_hold() {
+        for greatest in [1.0, 1.992, 1.993, 3.0_f32.powi(40), 3.0_f32.powi(-40), f32::MAX, 1e-30] {
+            let scale = Scale::of(greatest.to_bits());
+            assert!((MOST / 2.1..=MOST).contains(&(greatest * scale.up)), "{greatest:e}: {scale:?}");
+            // Two numbers of three digits: sums of the greatest weight count 2^32, of which each scale undoes a half.
+            assert_eq!(f64::from(scale.up) * f64::from(scale.down), 65536.0, "{greatest:e}");
+        }
+        assert!(Scale::of(f32::NAN.to_bits()).down.is_nan() && Scale::of(f32::INFINITY.to_bits()).down.is_nan());
+        for tiny in [0.0, f32::MIN_POSITIVE, 1e-40] {
+            let Scale { up, down } = Scale::of(tiny.to_bits());
+            assert!(up.is_finite() && down.is_normal() && tiny * up < MOST);
+        }
+    }
+
+    #[test]
+    fn digits_make_up_the_number() {
+        if Amx::detect().is_none() {
+            return;
+        }
+        let mut floats = uniform(1, 64);
+        floats[..4].copy_from_slice(&[0.0, -0.0, 1.75, -1.75]);
+        let mut greatest = [0; 16];
+        // SAFETY: four vectors; a processor with a matrix unit has AVX-512.
+        unsafe { take_greatest(&mut greatest, floats.as_ptr(), 4, 16) };
+        let greatest = greatest.into_iter().max().expect("sixteen lanes");
+        assert_eq!(f32::from_bits(greatest), 1.75);
+        let Scale { up, .. } = Scale::of(greatest);
+        let mut digits = [0.0; DIGITS * 16];
+        let sources = [0, 1, 2, 3].map(|vector| floats[16 * vector..].as_ptr());
+        // SAFETY: four vectors, sixteen scales, and room for three; a processor with a matrix unit has AVX-512.
+        unsafe { write_digits(sources, [up; 16].as_ptr(), digits.as_mut_ptr(), 16) };
+        let digits: &[i8] = bytemuck::cast_slice(&digits);
+        for (at, float) in floats.iter().enumerate() {
+            // Of each lane, the four vectors' digits stand side by side.
+            let place = at % 16 * 4 + at / 16;
+            let [high, middle, low] = [0, 1, 2].map(|digit| f64::from(digits[digit * 64 + place]));
+            assert_eq!(high * 65536.0 + middle * 256.0 + low, f64::from(float * up).round_ties_even(), "{float}");
+        }
     }
 }

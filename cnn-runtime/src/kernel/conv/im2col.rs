@@ -51,9 +51,9 @@ pub(super) struct Stage {
     first_line: usize,
     last_line: usize,
     /// Lines of one phase, all samples together.
-    lines: usize,
+    pub lines: usize,
     /// Places of a line.
-    pitch: usize,
+    pub pitch: usize,
 }
 
 impl<'a> Im2col<'a> {
@@ -162,29 +162,43 @@ impl<'a> Im2col<'a> {
     /// Copies the rows of `channels` into `into`, with zeros for padding. Blocks of channels are whole ones.
     #[inline(always)]
     pub(super) fn fill<S: Simd>(&self, simd: S, stage: &Stage, channels: Range<usize>, into: &mut [f32]) {
+        let blocks = channels.start / self.block..channels.end / self.block;
+        for (index, block) in blocks.enumerate() {
+            self.for_each_row(
+                stage,
+                #[inline(always)]
+                |phase, place, from| {
+                    let to = (index * self.channel(stage) + place) * self.block;
+                    let to = &mut into[to..][..stage.pitch * self.block];
+                    match from {
+                        None => to.fill(0.0),
+                        Some(from) => {
+                            let map = block * self.map[0] * self.map[1] * self.block;
+                            self.fill_row(simd, phase, from + map, to);
+                        }
+                    }
+                },
+            );
+        }
+    }
+
+    /// Calls `row(phase, place, from)` for every staged row of a map: its horizontal phase, the place of its first input in
+    /// the stage, and where the row of the input begins that it is of, if it is not padding.
+    #[inline(always)]
+    pub(super) fn for_each_row(&self, stage: &Stage, mut row: impl FnMut(usize, usize, Option<usize>)) {
         let [sh, sw] = self.stride;
         let used = |axis: usize, phase: usize| {
             (0..self.kernel[axis]).any(|tap| tap * self.dilation[axis] % self.stride[axis] == phase)
         };
-        let blocks = channels.start / self.block..channels.end / self.block;
-        for (index, block) in blocks.enumerate() {
-            for phase in (0..sh * sw).filter(|phase| used(0, phase / sw) && used(1, phase % sw)) {
-                let plane = index * self.channel(stage) + phase * stage.lines * stage.pitch;
-                for sample in stage.first_line / self.grid[0]..=stage.last_line / self.grid[0] {
-                    let lines = self.lines(stage, sample);
-                    let base = self.line_base(stage, sample);
-                    for line in 0..lines.len() + self.reach(0) {
-                        let iy = ((lines.start + line) * sh + phase / sw) as isize + self.origin[0];
-                        let to = (plane + (base + line) * stage.pitch) * self.block;
-                        let to = &mut into[to..][..stage.pitch * self.block];
-                        if iy < 0 || iy >= self.map[0] as isize {
-                            to.fill(0.0);
-                        } else {
-                            let row = (block * self.map[0] + iy as usize) * self.map[1];
-                            let from = sample * self.sample + row * self.block;
-                            self.fill_row(simd, phase % sw, from, to);
-                        }
-                    }
+        for phase in (0..sh * sw).filter(|phase| used(0, phase / sw) && used(1, phase % sw)) {
+            for sample in stage.first_line / self.grid[0]..=stage.last_line / self.grid[0] {
+                let lines = self.lines(stage, sample);
+                let base = phase * stage.lines + self.line_base(stage, sample);
+                for line in 0..lines.len() + self.reach(0) {
+                    let iy = ((lines.start + line) * sh + phase / sw) as isize + self.origin[0];
+                    let inside = (0..self.map[0] as isize).contains(&iy);
+                    let from = inside.then(|| sample * self.sample + iy as usize * self.map[1] * self.block);
+                    row(phase % sw, (base + line) * stage.pitch, from);
                 }
             }
         }
@@ -201,14 +215,9 @@ impl<'a> Im2col<'a> {
     /// Copies the row of the input that begins at `from`.
     #[inline(always)]
     fn fill_row<S: Simd>(&self, simd: S, phase: usize, from: usize, to: &mut [f32]) {
-        let (stride, w, block) = (self.stride[1] as isize, self.map[1] as isize, self.block);
-        let places = (to.len() / block) as isize;
-        let first = phase as isize + self.origin[1];
-        // `x` is inside the map while `0 <= first + x * stride < w`.
-        let begin = ((stride - 1 - first).max(0) / stride).min(places);
-        let end = ((w - first + stride - 1).max(0) / stride).clamp(begin, places);
-        let inside = (first + begin * stride).max(0) as usize * block;
-        let (begin, end) = (begin as usize * block, end as usize * block);
+        let block = self.block;
+        let (inside, first) = self.inside(phase, to.len() / block);
+        let (begin, end, first) = (inside.start * block, inside.end * block, first * block);
         zero(simd, &mut to[..begin]);
         zero(simd, &mut to[end..]);
         if begin == end {
@@ -217,10 +226,20 @@ impl<'a> Im2col<'a> {
         let row = &self.data[from..from + self.map[1] * block];
         if block == 1 {
             self.prefetch_row(simd, from + self.map[0] * self.map[1]);
-            copy_every(simd, self.stride[1], &row[inside..], &mut to[begin..end]);
+            copy_every(simd, self.stride[1], &row[first..], &mut to[begin..end]);
         } else {
-            copy_blocks(simd, self.stride[1] * block, &row[inside..], &mut to[begin..end]);
+            copy_blocks(simd, self.stride[1] * block, &row[first..], &mut to[begin..end]);
         }
+    }
+
+    /// Which of the first `places` of a row of this phase are inside of the map, and where in its row the first of them is.
+    pub(super) fn inside(&self, phase: usize, places: usize) -> (Range<usize>, usize) {
+        let (stride, w, places) = (self.stride[1] as isize, self.map[1] as isize, places as isize);
+        let first = phase as isize + self.origin[1];
+        // `x` is inside the map while `0 <= first + x * stride < w`.
+        let begin = ((stride - 1 - first).max(0) / stride).min(places);
+        let end = ((w - first + stride - 1).max(0) / stride).clamp(begin, places);
+        (begin as usize..end as usize, (first + begin * stride).max(0) as usize)
     }
 
     fn channels(&self, depth: &Range<usize>) -> Range<usize> {

@@ -181,15 +181,15 @@ fn forward_on(pass: pass::Forward<'_>, output: &mut [f32]) {
 }
 
 fn kept_on(pass: pass::Forward<'_>, kept: Option<Transformed<'_>>, output: &mut [f32]) {
-    let pass::Forward { d, n, input, post, .. } = pass;
-    match kept.filter(|kept| winograd::serves(d, n, kept.tile)) {
+    let pass::Forward { isa, d, n, input, post, .. } = pass;
+    match kept.filter(|kept| winograd::serves(isa, d, n, kept.tile)) {
         Some(Transformed { tile, u }) => winograd::forward(d, tile, n, input, u, post, output),
         None => forward_on(pass, output),
     }
 }
 
 fn pooled_on(pass: pass::Forward<'_>, pool: &Pool, kept: Option<Transformed<'_>>, output: &mut [f32]) {
-    let pass::Forward { d, n, input, weight, post, .. } = pass;
+    let pass::Forward { isa, d, n, input, weight, post, .. } = pass;
     assert_eq!(pool.input, d.output, "the pool reads what the convolution makes");
     assert_eq!(input.len(), n * d.input.len(), "length of the input of {n} samples");
     assert_eq!(weight.len(), d.weight_len(), "length of the weights");
@@ -204,7 +204,8 @@ fn pooled_on(pass: pass::Forward<'_>, pool: &Pool, kept: Option<Transformed<'_>>
     } else if !d.is_depthwise() && d.is_plain() && small::applies(d) {
         small::forward(pass, Some(pool), output);
     } else if winograd::forward_pooled(pass, pool, kept, output).is_none() {
-        if !d.is_depthwise() && d.output.is_blocked() && pool.output.is_blocked() {
+        let blocked = d.output.is_blocked() && pool.output.is_blocked();
+        if !d.is_depthwise() && blocked && !direct::beats_winograd(isa, d, n) {
             direct::pooled(pass, pool, output);
         } else {
             aside(pass, pool, kept, output);

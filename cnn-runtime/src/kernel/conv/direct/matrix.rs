@@ -1,45 +1,69 @@
-//! Kernels of one position on a processor's matrix unit, where channels stand in blocks on both sides.
+//! Kernels on a processor's matrix unit, where channels stand in blocks on both sides.
 //!
-//! The inputs of a task are split into the parts that the unit multiplies; so are some channels' weights of a block when their
-//! turn comes, and stay in the first-level cache while all tiles pass by.
+//! A task writes the digits of the inputs that it reads, in lines with their padding, and those of a block's weights when
+//! their turn comes; then all its tiles pass by. A tile is some positions that follow one another in the lines: what it
+//! computes for the places between two lines is dropped.
 
 use std::ops::Range;
 
 use super::{Direct, TASKS};
-use crate::desc::Order;
+use crate::desc::{Conv, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
-use crate::kernel::conv::finish::{End, Finish};
-use crate::kernel::gemm::Piece;
+use crate::kernel::conv::finish::{End, Finish, Sums};
+use crate::kernel::conv::im2col::{Im2col, Stage};
 use crate::kernel::gemm::sink::runs;
-use crate::kernel::parallel::{self, part};
+use crate::kernel::gemm::{Gemm, Piece};
+use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
-use crate::simd::amx::{Amx, LEFT, Product, RIGHT, ROWS, Tiles, split};
+use crate::simd::amx::{
+    Amx, LEFT, MOST_PRODUCTS, Product, RIGHT, ROWS, STEP, SUMS, Scale, Tiles, take_greatest, write_digits, write_sums,
+};
 use crate::simd::{Kernel, Simd};
 
-/// Channels of a step: two blocks.
-const STEP: usize = 2 * Order::BLOCK;
-/// Least channels on each side: half a tile of fewer would be idle.
+/// Blocks of channels of a step.
+const BLOCKS: usize = STEP / Order::BLOCK;
+/// Tiles side by side in a block of weights.
+const HALVES: usize = Blocks::MOST / ROWS;
+/// Least output channels: half a tile of fewer would be idle.
 const LEAST_CHANNELS: usize = 32;
-/// Least positions: for fewer, splitting the weights, which come from far, takes longer than multiplying on vectors.
+/// Least part of a step that has to be of use, in quarters.
+const LEAST_STEP: usize = 3;
+/// Least positions: for fewer, the weights' digits, which come from far, take longer than multiplying on vectors.
 const LEAST_POSITIONS: usize = 128;
-/// Least positions of a thread that shares them with others: else they share output channels, and split other weights.
+/// Least positions of a thread that shares them with others: else they share output channels, and write the digits of other
+/// weights.
 const LEAST_SHARED: usize = 256;
-/// Steps at a time: the split weights of as many fill half of the first-level cache.
-const TOGETHER: usize = 8;
-/// Floats that the split inputs of a task take up, roughly: half of a second-level cache of two megabytes.
+/// Most positions of a map, and least channels, where Winograd's way is slower.
+const SMALL: usize = 256;
+const MANY: usize = 128;
+/// Floats that the digits of a task's inputs take up, roughly: half of a second-level cache of two megabytes.
 const STAGED: usize = 1 << 18;
 /// Most tiles of a task, and most pieces that they are written in.
 const MOST: usize = 512;
-/// Floats of a tile's sums: a block of channels for each position.
-const SUMS: usize = ROWS * Blocks::MOST;
+/// Parts in which the greatest input of a sample is looked for.
+const PARTS: usize = 4;
 
 /// The unit, if this is the way for a product.
 pub(super) fn applies(direct: &Direct<'_>, isa: Isa) -> Option<Amx> {
     let (product, input) = (&direct.product, &direct.input);
     let blocked = input.block == Order::BLOCK && direct.block == Order::BLOCK;
-    let full = product.k.min(product.m) >= LEAST_CHANNELS && product.n >= LEAST_POSITIONS;
-    isa.matrix().filter(|_| blocked && full && input.is_identity())
+    isa.matrix().filter(|_| blocked && pays(product.k, input.taps(), product.m, product.n))
+}
+
+/// Whether this is a faster way than Winograd's for `n` samples: on small maps, whose last tiles are cut, and for kernels of
+/// 5 x 5, of which tiles save less.
+pub(super) fn beats_winograd(isa: Isa, d: &Conv, n: usize) -> bool {
+    let blocked = d.input.is_blocked() && d.output.is_blocked() && d.groups == 1 && !d.direct;
+    let weak = (d.output.plane() <= SMALL && d.input.c >= MANY) || d.window.kernel == [5, 5];
+    isa.matrix().is_some() && blocked && weak && pays(d.taps(), d.taps() / d.input.c, d.output.c, n * d.output.plane())
+}
+
+/// Whether a product pays of so many taps of all channels, taps of each, rows and positions.
+fn pays(k: usize, taps: usize, m: usize, n: usize) -> bool {
+    let channels = k / taps;
+    let full = 4 * channels >= LEAST_STEP * channels.next_multiple_of(STEP);
+    full && k < MOST_PRODUCTS && m >= LEAST_CHANNELS && n >= LEAST_POSITIONS
 }
 
 /// Computes a product, in parallel if it is large enough.
@@ -47,23 +71,27 @@ pub(super) fn applies(direct: &Direct<'_>, isa: Isa) -> Option<Amx> {
 /// # Safety
 /// As for [`Direct::run`].
 pub(super) unsafe fn run(direct: &Direct<'_>, isa: Isa, amx: Amx) {
-    let (product, input) = (&direct.product, &direct.input);
-    let plane = input.grid[0] * input.grid[1];
-    let rows = plane.div_ceil(plane.div_ceil(ROWS));
-    let work = Work { direct, amx, plane, rows, bands: Blocks::of(product.m).count() };
-    let (macs, tiles) = (product.m * product.n * product.k, product.n / plane * work.tiles());
+    let work = Work::new(direct, amx);
+    let Gemm { m, n, k, .. } = direct.product;
+    let samples = n / work.plane();
+    let (macs, tiles) = (m * n * k, samples * work.tiles());
+    let mut greatest = scratch::lend(scratch::Use::Sums, if work.pointwise { 0 } else { samples * PARTS });
+    work.find_greatest(isa, &mut greatest);
+    let work = Work { greatest: &greatest, ..work };
     // A tile is written in a piece for each line that it touches.
-    let [written, width] = product.columns.grid;
-    let pieces = 1 + if written > 1 { rows.div_ceil(width) } else { 0 };
-    let least = tiles.div_ceil((STAGED / (rows * work.pairs() * LEFT)).clamp(1, MOST / pieces));
+    let ([written, _], [_, w]) = (direct.product.columns.grid, direct.input.grid);
+    let pieces = 1 + if written > 1 || work.pitch > work.input.grid[1] { work.rows.div_ceil(w) } else { 0 };
+    let staged = work.rows * work.phases() * work.groups() * LEFT;
+    let least = tiles.div_ceil((STAGED / staged).clamp(1, MOST / pieces));
     let parts = match parallel::even(least, macs).min(tiles) {
-        parts if product.n >= parts * LEAST_SHARED => parts,
+        parts if n >= parts * LEAST_SHARED => parts,
         _ => least,
     };
-    let row_parts = parallel::parts(TASKS, macs).div_ceil(parts).clamp(1, work.bands);
+    let bands = Blocks::of(m).count();
+    let row_parts = parallel::parts(TASKS, macs).div_ceil(parts).clamp(1, bands);
     parallel::for_each(parts * row_parts, macs, |index| {
         let tiles = part(tiles, parts, 1, index / row_parts);
-        let bands = part(work.bands, row_parts, 1, index % row_parts);
+        let bands = part(bands, row_parts, 1, index % row_parts);
         if !tiles.is_empty() {
             isa.run(Task { work: &work, tiles, bands });
         }
@@ -71,33 +99,165 @@ pub(super) unsafe fn run(direct: &Direct<'_>, isa: Isa, amx: Amx) {
 }
 
 /// A product to compute.
+#[derive(Clone, Copy)]
 struct Work<'a> {
     direct: &'a Direct<'a>,
     amx: Amx,
-    /// Positions of a sample.
-    plane: usize,
-    /// Positions of a tile: the last one of a sample begins earlier, but writes what the others did not.
+    /// What is read: where that is just each position's own place, all in one line.
+    input: Im2col<'a>,
+    /// Whether each position reads one place, which no other does: then each tile has its own scale, else each sample.
+    pointwise: bool,
+    /// Places of a line.
+    pitch: usize,
+    /// Places of a tile.
     rows: usize,
-    /// Blocks of output channels.
-    bands: usize,
+    /// The greatest inputs of each sample's parts, by size, as [`take_greatest`] has them.
+    greatest: &'a [f32],
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
+    fn new(direct: &'a Direct<'a>, amx: Amx) -> Self {
+        let identity = direct.input.is_identity();
+        let input = if identity { direct.input.in_lines(usize::MAX) } else { direct.input };
+        let pointwise = input.kernel == [1, 1] && input.origin == [0, 0];
+        let [_, w] = input.grid;
+        let pitch = input.stage(&(0..w)).pitch;
+        let mut work = Work { direct, amx, input, pointwise, pitch, rows: 1, greatest: &[] };
+        let places = work.places();
+        work.rows = places.div_ceil(places.div_ceil(ROWS));
+        work
+    }
+
+    /// Positions of a sample.
+    fn plane(&self) -> usize {
+        self.input.grid[0] * self.input.grid[1]
+    }
+
+    /// Places of a sample from its first position to its last.
+    fn places(&self) -> usize {
+        let [h, w] = self.input.grid;
+        (h - 1) * self.pitch + w
+    }
+
     /// Tiles of a sample.
     fn tiles(&self) -> usize {
-        self.plane.div_ceil(self.rows)
+        self.places().div_ceil(self.rows)
     }
 
-    /// Pairs of blocks of input channels.
-    fn pairs(&self) -> usize {
-        self.direct.product.k.div_ceil(STEP)
+    /// Groups of blocks of input channels, a step each.
+    fn groups(&self) -> usize {
+        (self.direct.product.k / self.input.taps()).div_ceil(STEP)
     }
 
-    /// The first position that a tile reads, and those that it writes, counted through all samples.
-    fn positions(&self, tile: usize) -> (usize, Range<usize>) {
-        let (sample, tile) = (tile / self.tiles() * self.plane, tile % self.tiles());
-        let written = tile * self.rows..((tile + 1) * self.rows).min(self.plane);
-        (sample + written.end - self.rows, sample + written.start..sample + written.end)
+    /// Phases of the inputs.
+    fn phases(&self) -> usize {
+        if self.pointwise { 1 } else { self.input.stride[0] * self.input.stride[1] }
+    }
+
+    /// The sample of a tile, and its places.
+    fn place(&self, tile: usize) -> (usize, Range<usize>) {
+        let (sample, first) = (tile / self.tiles(), tile % self.tiles() * self.rows);
+        (sample, first..(first + self.rows).min(self.places()))
+    }
+
+    /// The positions of a tile: for each line that it touches, its place in the tile and which positions of it.
+    fn lines(&self, tile: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let (sample, places) = self.place(tile);
+        let ([h, w], pitch) = (self.input.grid, self.pitch);
+        (places.start / pitch..places.end.div_ceil(pitch)).filter_map(move |y| {
+            let [from, to] = [places.start, places.end].map(|place| place.saturating_sub(y * pitch).min(w));
+            let first = (sample * h + y) * w;
+            (from < to).then(|| (y * pitch + from - places.start, first + from..first + to))
+        })
+    }
+
+    /// How the inputs of some tiles are staged.
+    fn stage(&self, tiles: &Range<usize>) -> Stage {
+        let [h, w] = self.input.grid;
+        let line = |(sample, place): (usize, usize)| sample * h + place / self.pitch;
+        let (first, last) = (self.place(tiles.start), self.place(tiles.end - 1));
+        let lines = line((first.0, first.1.start))..line((last.0, last.1.end - 1)) + 1;
+        self.input.stage(&(lines.start * w..lines.end * w))
+    }
+
+    /// Places of a stage's group.
+    fn group(&self, stage: &Stage) -> usize {
+        self.phases() * stage.lines * stage.pitch
+    }
+
+    /// Where a sample's input begins, and the floats of it that are read.
+    fn sample(&self, sample: usize) -> &[f32] {
+        let Im2col { data, map, .. } = self.input;
+        let len = self.direct.product.k / self.input.taps() * map[0] * map[1];
+        &data[sample * self.input.sample..][..len]
+    }
+
+    /// Looks for the greatest inputs of the parts of all samples.
+    fn find_greatest(&self, isa: Isa, greatest: &mut [f32]) {
+        let work = greatest.len() / PARTS * self.input.sample;
+        let count = greatest.len();
+        let shared = Shared::new(greatest);
+        parallel::for_each(count, work, |index| {
+            let vectors = self.sample(index / PARTS).as_chunks::<16>().0;
+            let vectors = &vectors[part(vectors.len(), PARTS, 1, index % PARTS)];
+            // SAFETY: each task has a float of its own.
+            let into = unsafe { shared.part(index..index + 1) };
+            isa.run(Greatest { vectors, into: &mut into[0] });
+        });
+    }
+
+    /// The scale of the inputs that a tile reads.
+    #[inline(always)]
+    fn scale(&self, tile: usize) -> Scale {
+        let (sample, places) = self.place(tile);
+        if !self.pointwise {
+            let parts = &self.greatest[sample * PARTS..][..PARTS];
+            return Scale::of(parts.iter().map(|greatest| greatest.to_bits()).max().unwrap_or(0));
+        }
+        let mut greatest = [0; 16];
+        let plane = self.input.map[0] * self.input.map[1];
+        for channels in self.sample(sample).chunks_exact(plane * Order::BLOCK) {
+            self.for_each_run(
+                &places,
+                #[inline(always)]
+                |_, at, len| {
+                    let step = self.input.stride[1] * Order::BLOCK;
+                    let run = &channels[at..][..(len - 1) * step + Order::BLOCK];
+                    // SAFETY: just measured; a processor with a matrix unit has AVX-512.
+                    unsafe { take_greatest(&mut greatest, run.as_ptr(), len, step) };
+                },
+            );
+        }
+        Scale::of(greatest.into_iter().max().unwrap_or(0))
+    }
+
+    /// Of pointwise kernels, calls `run(place, at, len)` for some places, line by line: those from `place` on read a block of
+    /// channels from `at` on, a stride apart.
+    #[inline(always)]
+    fn for_each_run(&self, places: &Range<usize>, mut run: impl FnMut(usize, usize, usize)) {
+        let Im2col { stride, map, .. } = self.input;
+        for y in places.start / self.pitch..places.end.div_ceil(self.pitch) {
+            let line = (y * self.pitch).max(places.start)..((y + 1) * self.pitch).min(places.end);
+            let x = line.start - y * self.pitch;
+            let at = (y * stride[0] * map[1] + x * stride[1]) * Order::BLOCK;
+            run(line.start, at, line.len());
+        }
+    }
+}
+
+/// Looks for the greatest of some vectors.
+struct Greatest<'a> {
+    vectors: &'a [[f32; 16]],
+    into: &'a mut f32,
+}
+
+impl Kernel for Greatest<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let mut greatest = [0; 16];
+        // SAFETY: so many vectors stand there; a processor with a matrix unit has AVX-512.
+        unsafe { take_greatest(&mut greatest, self.vectors.as_ptr().cast(), self.vectors.len(), 16) };
+        *self.into = f32::from_bits(greatest.into_iter().max().unwrap_or(0));
     }
 }
 
@@ -108,46 +268,57 @@ struct Task<'a> {
     bands: Range<usize>,
 }
 
-/// Some weights of a block, split.
+/// What a task knows of its tiles.
+struct Spots {
+    /// Where each reads its first place, in floats.
+    at: [usize; MOST],
+    /// What its sums are multiplied by.
+    down: [f32; MOST],
+    /// Where the pieces of each end.
+    ends: [usize; MOST],
+    pieces: [Piece; MOST],
+}
+
+/// The digits of a block's weights.
 struct Weights<'a> {
-    /// [`RIGHT`] floats for each step.
-    split: &'a [f32],
-    /// Whether the block has all its channels.
-    whole: bool,
-    /// Where those stand that are needed next: more of the block, the next block's, or the next layer's.
-    later: *const f32,
+    /// For each half of the block, [`RIGHT`] floats for each step.
+    digits: &'a mut [f32],
+    /// What the sums of each channel are multiplied by.
+    down: [f32; Blocks::MOST],
 }
 
 impl Kernel for Task<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Work { direct: Direct { product, weights, .. }, amx, rows, .. } = *self.work;
-        let (pairs, places) = (self.work.pairs(), self.tiles.len() * rows);
-        let together = TOGETHER.min(pairs);
-        let (left_len, right_len) = (pairs * places * LEFT, together * RIGHT);
-        let sums_len = self.tiles.len() * SUMS;
-        let mut buffer = scratch::lend(scratch::Use::Packed, left_len + right_len + sums_len);
+        let Work { direct: Direct { product, .. }, amx, input, rows, .. } = *self.work;
+        let stage = self.work.stage(&self.tiles);
+        let count = self.work.groups() * input.taps();
+        // Tiles that touch the last line may read a tile's rows behind it.
+        let left_len = (self.work.groups() * self.work.group(&stage) + ROWS + stage.pitch) * LEFT;
+        let right_len = HALVES * count * RIGHT;
+        let mut buffer =
+            scratch::lend(scratch::Use::Packed, left_len + right_len + count.next_multiple_of(Order::BLOCK));
         let (left, rest) = buffer.split_at_mut(left_len);
-        let (right, sums) = rest.split_at_mut(right_len);
-        self.split_inputs(left);
-        let (mut pieces, mut ends) = ([Piece { from: 0, to: 0, at: 0, step: 1 }; MOST], [0; MOST]);
-        self.pieces(&mut pieces, &mut ends);
+        let (digits, steps) = rest.split_at_mut(right_len);
+        let steps = &mut bytemuck::cast_slice_mut::<f32, u32>(steps)[..count];
+        self.list_steps(&stage, steps);
+        let mut spots = Spots {
+            at: [0; MOST],
+            down: [0.0; MOST],
+            ends: [0; MOST],
+            pieces: [Piece { from: 0, to: 0, at: 0, step: 1 }; MOST],
+        };
+        self.list_tiles(&stage, &mut spots);
+        self.write_left(&stage, left, &mut spots);
+        let mut weights = Weights { digits, down: [0.0; Blocks::MOST] };
         amx.with_rows(
             rows,
             #[inline(always)]
             |tiles| {
                 for band in self.bands.clone() {
                     let channels = Blocks::of(product.m).rows(band);
-                    let whole = channels.len() == Blocks::MOST;
-                    for first in (0..pairs).step_by(together) {
-                        let pairs = first..(first + together).min(pairs);
-                        let next = channels.start * product.k + pairs.end * STEP * channels.len();
-                        let later = weights.as_ptr().wrapping_add(next);
-                        let split = &mut right[..pairs.len() * RIGHT];
-                        self.split_weights(&channels, pairs.clone(), split);
-                        self.multiply(simd, tiles, left, pairs, &Weights { split, whole, later }, sums);
-                    }
-                    self.write(simd, channels, &pieces, &ends, sums);
+                    self.write_right(&channels, &mut weights);
+                    self.multiply(simd, tiles, channels, left, steps, &weights, &spots);
                 }
             },
         );
@@ -155,142 +326,199 @@ impl Kernel for Task<'_> {
 }
 
 impl Task<'_> {
-    /// Splits the inputs of all tiles: `[pair of blocks][tile][position]`.
-    #[inline(always)]
-    fn split_inputs(&self, left: &mut [f32]) {
-        const NONE: [f32; ROWS * Order::BLOCK] = [0.0; ROWS * Order::BLOCK];
-        let Work { direct: Direct { product, input, .. }, plane, rows, .. } = *self.work;
-        let blocks = product.k / Order::BLOCK;
-        let len = rows * Order::BLOCK;
-        for (pair, left) in left.chunks_exact_mut(self.tiles.len() * rows * LEFT).enumerate() {
-            for (tile, left) in self.tiles.clone().zip(left.chunks_exact_mut(rows * LEFT)) {
-                let (first, _) = self.work.positions(tile);
-                let from = first / plane * input.sample + first % plane * Order::BLOCK;
-                let block = |block: usize| {
-                    if block < blocks {
-                        &input.data[from + block * plane * Order::BLOCK..][..len]
-                    } else {
-                        &NONE[..len]
-                    }
-                };
-                let [first, second] = [block(2 * pair), block(2 * pair + 1)].map(|block| block.as_chunks::<16>().0);
-                for ((first, second), left) in first.iter().zip(second).zip(left.chunks_exact_mut(LEFT)) {
-                    let (high, low) = left.split_at_mut(LEFT / 2);
-                    // SAFETY: all four are vectors of sixteen; a processor with a matrix unit has AVX-512.
-                    unsafe { split([first.as_ptr(), second.as_ptr()], [high.as_mut_ptr(), low.as_mut_ptr()]) };
-                }
-            }
+    /// How far each step is from the first, in bytes: `[group][tap]`.
+    fn list_steps(&self, stage: &Stage, steps: &mut [u32]) {
+        let Work { input: Im2col { kernel: [_, across], stride, dilation, .. }, .. } = *self.work;
+        let (group, taps) = (self.work.group(stage), self.work.input.taps());
+        for (index, step) in steps.iter_mut().enumerate() {
+            let (group, tap) = (index / taps * group, index % taps);
+            let [down, right] = [tap / across * dilation[0], tap % across * dilation[1]];
+            let phase = down % stride[0] * stride[1] + right % stride[1];
+            let place = (phase * stage.lines + down / stride[0]) * stage.pitch + right / stride[1];
+            *step = ((group + place) * LEFT * size_of::<f32>()) as u32;
         }
     }
 
-    /// Where the positions of all tiles are written, and where each tile's pieces end.
-    #[inline(always)]
-    fn pieces(&self, pieces: &mut [Piece; MOST], ends: &mut [usize; MOST]) {
-        let columns = &self.work.direct.product.columns;
+    /// Where the tiles are read and written.
+    fn list_tiles(&self, stage: &Stage, spots: &mut Spots) {
+        let Work { direct, input, pitch, .. } = *self.work;
+        let columns = &direct.product.columns;
         let mut count = 0;
-        for (tile, end) in self.tiles.clone().zip(ends) {
-            let (first, written) = self.work.positions(tile);
-            let skipped = written.start - first;
-            for run in runs(columns.grid, written) {
-                let row = skipped + run.at;
-                let at = columns.offset(&run) as isize - (row * columns.x) as isize;
-                pieces[count] = Piece { from: row, to: row + run.len, at, step: columns.x };
-                count += 1;
+        for (index, tile) in self.tiles.clone().enumerate() {
+            let (sample, places) = self.work.place(tile);
+            let place = input.position(stage, sample, places.start / pitch, places.start % pitch) / input.block;
+            spots.at[index] = place * LEFT;
+            for (from, positions) in self.work.lines(tile) {
+                for run in runs(columns.grid, positions) {
+                    let row = from + run.at;
+                    let at = columns.offset(&run) as isize - (row * columns.x) as isize;
+                    spots.pieces[count] = Piece { from: row, to: row + run.len, at, step: columns.x };
+                    count += 1;
+                }
             }
-            *end = count;
+            spots.ends[index] = count;
         }
     }
 
-    /// Splits a block's weights of some pairs of blocks of input channels.
+    /// Writes the digits of the inputs of all tiles: `[group][phase][line][place]`.
     #[inline(always)]
-    fn split_weights(&self, channels: &Range<usize>, pairs: Range<usize>, right: &mut [f32]) {
+    fn write_left(&self, stage: &Stage, left: &mut [f32], spots: &mut Spots) {
+        let Work { input, pointwise, .. } = *self.work;
+        let group_len = self.work.group(stage) * LEFT;
+        let apart = input.map[0] * input.map[1] * Order::BLOCK;
+        let step = input.stride[1] * Order::BLOCK;
+        if pointwise {
+            for (index, tile) in self.tiles.clone().enumerate() {
+                let (sample, places) = self.work.place(tile);
+                let Scale { up, down } = self.work.scale(tile);
+                spots.down[index] = down;
+                for group in 0..self.work.groups() {
+                    let to = &mut left[group * group_len + spots.at[index]..];
+                    self.work.for_each_run(
+                        &places,
+                        #[inline(always)]
+                        |place, at, len| {
+                            let to = &mut to[(place - places.start) * LEFT..][..len * LEFT];
+                            self.write_row(self.work.sample(sample), group, apart, at, step, up, to);
+                        },
+                    );
+                }
+            }
+            return;
+        }
+        for (index, tile) in self.tiles.clone().enumerate() {
+            spots.down[index] = self.work.scale(tile).down;
+        }
+        for (group, left) in left.chunks_exact_mut(group_len).take(self.work.groups()).enumerate() {
+            input.for_each_row(
+                stage,
+                #[inline(always)]
+                |phase, place, from| {
+                    let to = &mut left[place * LEFT..][..stage.pitch * LEFT];
+                    let Some(from) = from else { return to.fill(0.0) };
+                    let sample = from / input.sample;
+                    let (inside, first) = input.inside(phase, stage.pitch);
+                    to[..inside.start * LEFT].fill(0.0);
+                    to[inside.end * LEFT..].fill(0.0);
+                    if !inside.is_empty() {
+                        let up = self.work.scale(sample * self.work.tiles()).up;
+                        let at = from % input.sample + first * Order::BLOCK;
+                        let to = &mut to[inside.start * LEFT..inside.end * LEFT];
+                        self.write_row(self.work.sample(sample), group, apart, at, step, up, to);
+                    }
+                },
+            );
+        }
+    }
+
+    /// Writes the digits of some places of a group, which begin at `at` in a map and are `step` floats apart.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments)]
+    fn write_row(&self, sample: &[f32], group: usize, apart: usize, at: usize, step: usize, up: f32, to: &mut [f32]) {
         const NONE: [f32; Order::BLOCK] = [0.0; Order::BLOCK];
-        let Direct { product, weights, .. } = self.work.direct;
+        let places = to.as_chunks_mut::<LEFT>().0;
+        let Some(last) = places.len().checked_sub(1) else { return };
+        let blocks: [_; BLOCKS] = std::array::from_fn(|block| {
+            let from = (group * BLOCKS + block) * apart;
+            if from < sample.len() {
+                (sample[from + at..][..last * step + Order::BLOCK].as_ptr(), step)
+            } else {
+                (NONE.as_ptr(), 0)
+            }
+        });
+        let up = [up; 16];
+        for (index, place) in places.iter_mut().enumerate() {
+            let sources = blocks.map(|(block, step)| block.wrapping_add(index * step));
+            // SAFETY: just measured; a processor with a matrix unit has AVX-512.
+            unsafe { write_digits(sources, up.as_ptr(), place.as_mut_ptr(), STEP / 4) };
+        }
+    }
+
+    /// Writes the digits of a block's weights.
+    #[inline(always)]
+    fn write_right(&self, channels: &Range<usize>, into: &mut Weights<'_>) {
+        const NONE: [f32; Order::BLOCK] = [0.0; Order::BLOCK];
+        let Direct { product, weights, input, .. } = self.work.direct;
+        let (len, taps) = (channels.len(), input.taps());
         let block = &weights[channels.start * product.k..channels.end * product.k];
-        for (pair, right) in pairs.zip(right.chunks_exact_mut(RIGHT)) {
-            let (high, low) = right.split_at_mut(RIGHT / 2);
-            for row in 0..Order::BLOCK {
-                for half in 0..2 {
-                    let weights = |input: usize| {
-                        if input < product.k && half * Order::BLOCK < channels.len() {
-                            block[input * channels.len() + half * Order::BLOCK..][..Order::BLOCK].as_ptr()
-                        } else {
-                            NONE.as_ptr()
-                        }
-                    };
-                    let at = (half * ROWS + row) * Order::BLOCK;
-                    let (high, low) = (&mut high[at..][..Order::BLOCK], &mut low[at..][..Order::BLOCK]);
-                    let input = pair * STEP + row;
-                    let sources = [weights(input), weights(input + Order::BLOCK)];
-                    // SAFETY: all four are vectors of sixteen; a processor with a matrix unit has AVX-512.
-                    unsafe { split(sources, [high.as_mut_ptr(), low.as_mut_ptr()]) };
+        let steps = self.work.groups() * taps;
+        for half in 0..len / ROWS {
+            let from = block[half * ROWS..].as_ptr();
+            let mut greatest = [0; 16];
+            // SAFETY: a vector of this half's channels stands at each depth; a processor with a matrix unit has AVX-512.
+            unsafe { take_greatest(&mut greatest, from, product.k, len) };
+            let scales = greatest.map(Scale::of);
+            into.down[half * ROWS..][..ROWS].copy_from_slice(&scales.map(|scale| scale.down));
+            let up = scales.map(|scale| scale.up);
+            let steps = into.digits[half * steps * RIGHT..][..steps * RIGHT].chunks_exact_mut(RIGHT);
+            for (index, to) in steps.enumerate() {
+                let (group, tap) = (index / taps * STEP, index % taps);
+                for row in 0..ROWS {
+                    let sources: [_; BLOCKS] = std::array::from_fn(|block| {
+                        let k = (group + block * Order::BLOCK + row) * taps + tap;
+                        if k < product.k { from.wrapping_add(k * len) } else { NONE.as_ptr() }
+                    });
+                    // SAFETY: as above; each of a step's digits fills a tile.
+                    unsafe { write_digits(sources, up.as_ptr(), to[row * STEP / 4..].as_mut_ptr(), RIGHT / 3) };
                 }
             }
         }
     }
 
-    /// Multiplies all tiles with a block's weights of some pairs, and adds up.
+    /// Multiplies all tiles with a block's weights, and writes what becomes of the sums.
     #[inline(always)]
+    #[allow(clippy::too_many_arguments)]
     fn multiply<S: Simd>(
         &self,
         simd: S,
         tiles: Tiles,
-        left: &[f32],
-        pairs: Range<usize>,
-        weights: &Weights<'_>,
-        sums: &mut [f32],
-    ) {
-        let Weights { split, whole, later } = *weights;
-        let len = self.work.rows * LEFT;
-        let apart = self.tiles.len() * len;
-        assert!(split.len() == pairs.len() * RIGHT && left.len() >= pairs.end * apart, "both sides of all steps");
-        // The sums of half a block stand close together, and what its other half would be behind them.
-        let (row, half) = if whole { (128, 64) } else { (64, 1024) };
-        // Lines of what is asked for beside each tile: as many weights as there are here.
-        let lines = (split.len() / Order::BLOCK).div_ceil(self.tiles.len());
-        for (tile, sums) in sums.chunks_exact_mut(SUMS).enumerate() {
-            for line in tile * lines..(tile + 1) * lines {
-                simd.prefetch_later(later.wrapping_add(line * Order::BLOCK));
-            }
-            let product = Product {
-                left: left[pairs.start * apart + tile * len..].as_ptr(),
-                left_step: 4 * apart,
-                count: pairs.len(),
-                right: split.as_ptr(),
-                sums: sums.as_mut_ptr(),
-                row,
-                half,
-                add: pairs.start > 0,
-            };
-            // SAFETY: just measured: both sides have all steps, and all rows of them; there is room for the sums.
-            unsafe { tiles.multiply(product) };
-        }
-    }
-
-    /// Writes what becomes of a block's sums.
-    #[inline(always)]
-    fn write<S: Simd>(
-        &self,
-        simd: S,
         channels: Range<usize>,
-        pieces: &[Piece; MOST],
-        ends: &[usize; MOST],
-        sums: &[f32],
+        left: &[f32],
+        steps: &[u32],
+        weights: &Weights<'_>,
+        spots: &Spots,
     ) {
-        let product = &self.work.direct.product;
-        let (first, rows) = (product.first + channels.start * product.c_stride, channels.len());
+        let Direct { ref product, weights: plain, .. } = *self.work.direct;
+        let (first, len) = (product.first + channels.start * product.c_stride, channels.len());
+        let next = plain.as_ptr().wrapping_add(channels.end * product.k);
         let channels = product.channel + channels.start..product.channel + channels.end;
         // SAFETY: the promise to `run`: these channels' maps are in the shared slice. A residual is as long as it.
         let finish = unsafe {
             let residual = product.post.residual().map(|residual| residual.as_ptr().wrapping_add(first));
             Finish::of(&product.post, channels, product.write, product.c.at(first), residual, product.c_stride)
         };
-        let mut begin = 0;
-        for (&end, sums) in ends.iter().zip(sums.chunks_exact(SUMS)) {
-            let pieces = &pieces[begin..end];
-            begin = end;
-            // SAFETY: the outputs of these positions and channels are this task's alone.
-            unsafe { End { finish: &finish, first: 0, rows, sums, pieces }.write_blocks(simd) };
+        // While a block is at work, the next one is brought nearer; behind the last one stand those of the next layer.
+        let (halves, count) = (len / ROWS, self.tiles.len());
+        let lines = (len * product.k / Order::BLOCK).div_ceil(halves * count);
+        let (mut exact, mut sums) = ([0; SUMS], Sums([0.0; 16 * Blocks::MOST]));
+        for half in 0..halves {
+            let right = &weights.digits[half * steps.len() * RIGHT..][..steps.len() * RIGHT];
+            let downs = weights.down[half * ROWS..][..ROWS].as_ptr();
+            let mut begin = 0;
+            for index in 0..count {
+                let asked = half * count + index;
+                for line in asked * lines..(asked + 1) * lines {
+                    simd.prefetch_later(next.wrapping_add(line * Order::BLOCK));
+                }
+                let multiplied = Product {
+                    left: left[spots.at[index]..].as_ptr(),
+                    steps: steps.as_ptr(),
+                    count: steps.len(),
+                    right: right.as_ptr(),
+                    sums: exact.as_mut_ptr(),
+                };
+                // SAFETY: the stage holds every tap of a tile's positions, and behind its last line as many rows as a tile
+                // has; the right side is just measured, and so is the room for sums.
+                unsafe {
+                    tiles.multiply(&multiplied);
+                    write_sums(&exact, self.work.rows, spots.down[index], downs, sums.0.as_mut_ptr(), ROWS);
+                }
+                let pieces = &spots.pieces[begin..spots.ends[index]];
+                begin = spots.ends[index];
+                let end = End { finish: &finish, first: half * ROWS, rows: ROWS, sums: &sums.0, pieces };
+                // SAFETY: the outputs of these positions and channels are this task's alone.
+                unsafe { end.write_blocks(simd) };
+            }
         }
     }
 }

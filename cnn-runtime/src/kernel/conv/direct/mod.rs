@@ -16,7 +16,7 @@ use self::spots::{Output, Spots};
 use super::finish::{End, Finish, Sums};
 use super::im2col::{Im2col, Stage};
 use super::tile::{Channels, Listed, Steps, Tile, compute, most_positions};
-use crate::desc::Order;
+use crate::desc::{Conv, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
 use crate::kernel::gemm::Gemm;
@@ -55,6 +55,14 @@ pub(super) fn applies(product: &Gemm<'_, ()>, input: &Im2col<'_>, block: usize) 
     }
     let plain = input.is_identity() && n > MOST_PLAIN;
     !plain && k >= LEAST_DEPTH && 4 * m >= LEAST_LANES * m.next_multiple_of(16)
+}
+
+/// Whether a matrix unit is a faster way than Winograd's for `n` samples of a convolution.
+pub(super) fn beats_winograd(isa: Isa, d: &Conv, n: usize) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return matrix::beats_winograd(isa, d, n);
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
 
 /// A product of weights in [`Blocks`] and the taps of an input.

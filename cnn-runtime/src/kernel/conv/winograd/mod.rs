@@ -34,7 +34,7 @@ use self::product::Product;
 use self::weights::{Bands, Place, Weights};
 use crate::desc::{Conv, Pool, Window, Write};
 use crate::dispatch::Isa;
-use crate::kernel::conv::pass;
+use crate::kernel::conv::{direct, pass};
 use crate::kernel::parallel::{self, Shared, part as cut};
 use crate::kernel::post::Post;
 use crate::kernel::scratch;
@@ -129,14 +129,20 @@ const _: () = assert!(weights::PAIR * MOST_KEPT < parallel::SERIAL_MACS);
 pub fn kept(d: &Conv) -> Option<Tile> {
     let small = d.input.is_blocked() && d.output.is_blocked() && d.input.c * d.output.c <= MOST_KEPT;
     let tile = small.then(|| cost::best(d, 1, Coming::Kept)).flatten()?;
-    serves(d, 1, tile).then_some(tile)
+    serves(Isa::active(), d, 1, tile).then_some(tile)
 }
 
 /// Whether weights that are kept for `tile` are the fastest way for `n` samples. That they beat the direct way for one
 /// sample, [`kept`] has seen to, and for more they do so the more clearly.
-pub(super) fn serves(d: &Conv, n: usize, tile: Tile) -> bool {
+pub(super) fn serves(isa: Isa, d: &Conv, n: usize, tile: Tile) -> bool {
     let others = cost::best(d, n, Coming::Straight);
-    others.is_none_or(|other| cost::winograd(d, n, tile, Coming::Kept) < cost::winograd(d, n, other, Coming::Straight))
+    let wins = |other| cost::winograd(d, n, tile, Coming::Kept) < cost::winograd(d, n, other, Coming::Straight);
+    others.is_none_or(wins) && !direct::beats_winograd(isa, d, n)
+}
+
+/// The tile whose way is the fastest for `n` samples, if any is.
+fn best(isa: Isa, d: &Conv, n: usize, coming: Coming) -> Option<Tile> {
+    cost::best(d, n, coming).filter(|_| !direct::beats_winograd(isa, d, n))
 }
 
 /// The tile whose way is faster than the direct one for `n` samples, with weights transformed beforehand, if any is.
@@ -176,7 +182,7 @@ pub fn forward(d: &Conv, tile: Tile, n: usize, input: &[f32], u: &[f32], post: P
 /// As [`super::forward`], transforming the weights on the way, or nothing where that is not the faster way.
 pub(super) fn forward_once(pass: pass::Forward<'_>, output: &mut [f32]) -> Option<()> {
     let pass::Forward { isa, d, n, input, weight, post, write } = pass;
-    let tile = cost::best(d, n, Coming::Straight)?;
+    let tile = best(isa, d, n, Coming::Straight)?;
     let weights = Weights::forward(d.output.c, d.input.c, weight);
     run(isa, d, tile, n, input, Left::Weights(weights), Finish { post, write, pool: None }, output);
     Some(())
@@ -193,9 +199,9 @@ pub(super) fn forward_pooled(
     if !(d.output.is_blocked() && pool.output.is_blocked() && pool.window.is_two_by_two()) {
         return None;
     }
-    let (tile, left) = match kept.filter(|kept| serves(d, n, kept.tile)) {
+    let (tile, left) = match kept.filter(|kept| serves(isa, d, n, kept.tile)) {
         Some(Transformed { tile, u }) => (tile, Left::Transformed(u)),
-        None => (cost::best(d, n, Coming::Straight)?, Left::Weights(Weights::forward(d.output.c, d.input.c, weight))),
+        None => (best(isa, d, n, Coming::Straight)?, Left::Weights(Weights::forward(d.output.c, d.input.c, weight))),
     };
     run(isa, d, tile, n, input, left, Finish { post, write, pool: Some(pool) }, output);
     Some(())
@@ -206,7 +212,7 @@ pub(super) fn forward_pooled(
 pub(super) fn backward_data(pass: pass::BackwardData<'_>, d_input: &mut [f32]) -> Option<()> {
     let pass::BackwardData { isa, d, n, weight, d_output, write } = pass;
     let back = turned(d)?;
-    let tile = cost::best(&back, n, Coming::Turned)?;
+    let tile = best(isa, &back, n, Coming::Turned)?;
     let weights = Weights::backward(d.output.c, d.input.c, weight);
     run(
         isa,

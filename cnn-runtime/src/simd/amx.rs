@@ -112,12 +112,29 @@ impl Amx {
 pub(crate) struct Tiles(());
 
 impl Tiles {
-    /// Computes a product.
+    /// Computes a product whose right side has a tile for each digit of a step.
     ///
     /// # Safety
     /// All rows of the left side can be read at all steps, and the right side; all sums can be written.
     #[inline(always)]
     pub(crate) unsafe fn multiply(self, product: &Product) {
+        // SAFETY: the caller's promise.
+        unsafe { self.multiply_by::<64, 1024>(product) };
+    }
+
+    /// Computes a product whose right side is rows like those of the left: [`ROWS`] of them are a step.
+    ///
+    /// # Safety
+    /// As for [`Tiles::multiply`].
+    #[inline(always)]
+    pub(crate) unsafe fn multiply_places(self, product: &Product) {
+        // SAFETY: the caller's promise.
+        unsafe { self.multiply_by::<{ 4 * LEFT }, 64>(product) };
+    }
+
+    /// Computes a product whose right side's rows are so many bytes apart, and its digits.
+    #[inline(always)]
+    unsafe fn multiply_by<const ROW: usize, const DIGIT: usize>(self, product: &Product) {
         // SAFETY: the caller's promise; whoever made the tiles had proved that the unit is there.
         unsafe {
             asm!(
@@ -132,9 +149,9 @@ impl Tiles {
                 "add {at}, [{product} + {LEFT_SIDE}]",
                 // High by low, middle and high.
                 "tileloadd tmm3, [{at} + {left_row}*1]",
-                "tileloadd tmm4, [{right} + {right_row}*1 + 2048]",
+                "tileloadd tmm4, [{right} + {right_row}*1 + 2*{DIGIT}]",
                 "tdpbssd tmm2, tmm3, tmm4",
-                "tileloadd tmm4, [{right} + {right_row}*1 + 1024]",
+                "tileloadd tmm4, [{right} + {right_row}*1 + {DIGIT}]",
                 "tdpbssd tmm1, tmm3, tmm4",
                 "tileloadd tmm4, [{right} + {right_row}*1]",
                 "tdpbssd tmm0, tmm3, tmm4",
@@ -144,23 +161,25 @@ impl Tiles {
                 // Middle by high and middle.
                 "tileloadd tmm3, [{at} + {left_row}*1 + 64]",
                 "tdpbssd tmm1, tmm3, tmm4",
-                "tileloadd tmm4, [{right} + {right_row}*1 + 1024]",
+                "tileloadd tmm4, [{right} + {right_row}*1 + {DIGIT}]",
                 "tdpbssd tmm2, tmm3, tmm4",
                 "add {right}, 3072",
                 "add {steps}, 4",
                 "dec {count}",
                 "jnz 2b",
                 "mov {at}, [{product} + {SUMS}]",
-                "tilestored [{at} + {right_row}*1], tmm0",
-                "tilestored [{at} + {right_row}*1 + 1024], tmm1",
-                "tilestored [{at} + {right_row}*1 + 2048], tmm2",
+                "mov {right:e}, 64",
+                "tilestored [{at} + {right}*1], tmm0",
+                "tilestored [{at} + {right}*1 + 1024], tmm1",
+                "tilestored [{at} + {right}*1 + 2048], tmm2",
                 product = in(reg) &raw const *product,
                 left_row = in(reg) 4 * LEFT,
-                right_row = in(reg) 64_usize,
+                right_row = in(reg) ROW,
                 steps = out(reg) _,
                 count = out(reg) _,
                 right = out(reg) _,
                 at = out(reg) _,
+                DIGIT = const DIGIT,
                 LEFT_SIDE = const offset_of!(Product, left),
                 STEPS = const offset_of!(Product, steps),
                 COUNT = const offset_of!(Product, count),
@@ -197,23 +216,35 @@ impl Scale {
     }
 }
 
-/// Takes the greatest of some vectors, by size, into `greatest`: bits of floats without their signs.
+/// The greatest of some vectors, by size: the bits of a float without its sign, as [`Scale::of`] takes it.
 ///
 /// # Safety
-/// The processor has AVX-512; from `from` on, `count` vectors that are `step` floats apart can be read.
+/// The processor has AVX-512; all vectors can be read.
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(crate) unsafe fn take_greatest(greatest: &mut [u32; 16], from: *const f32, count: usize, step: usize) {
+pub(crate) unsafe fn greatest(vectors: impl Iterator<Item = *const f32>) -> u32 {
+    // SAFETY: the caller's promise.
+    let lanes = unsafe { greatest_lanes(vectors) };
+    lanes.into_iter().max().unwrap_or(0)
+}
+
+/// As [`greatest`], of each lane.
+///
+/// # Safety
+/// As there.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(crate) unsafe fn greatest_lanes(vectors: impl Iterator<Item = *const f32>) -> [u32; 16] {
     let size = _mm512_set1_epi32(i32::MAX);
-    // SAFETY: the array is a vector long.
-    let mut most = unsafe { _mm512_loadu_si512(greatest.as_ptr().cast()) };
-    for index in 0..count {
+    let (mut most, mut lanes) = (_mm512_set1_epi32(0), [0; 16]);
+    vectors.for_each(|vector| {
         // SAFETY: the caller's promise.
-        let floats = unsafe { _mm512_loadu_si512(from.add(index * step).cast()) };
+        let floats = unsafe { _mm512_loadu_si512(vector.cast()) };
         most = _mm512_max_epu32(most, _mm512_and_si512(floats, size));
-    }
-    // SAFETY: as above.
-    unsafe { _mm512_storeu_si512(greatest.as_mut_ptr().cast(), most) };
+    });
+    // SAFETY: the array is a vector long.
+    unsafe { _mm512_storeu_si512(lanes.as_mut_ptr().cast(), most) };
+    lanes
 }
 
 /// Writes the digits of four vectors of floats, scaled by a vector `up`: high ones, middle ones `apart` floats later, low ones
@@ -288,7 +319,7 @@ pub(crate) unsafe fn write_sums(
 
 #[cfg(test)]
 mod tests {
-    use super::{Amx, DIGITS, Scale, take_greatest, write_digits};
+    use super::{Amx, DIGITS, Scale, greatest, write_digits};
     use crate::testing::uniform;
 
     /// What three digits hold.
@@ -316,10 +347,8 @@ mod tests {
         }
         let mut floats = uniform(1, 64);
         floats[..4].copy_from_slice(&[0.0, -0.0, 1.75, -1.75]);
-        let mut greatest = [0; 16];
         // SAFETY: four vectors; a processor with a matrix unit has AVX-512.
-        unsafe { take_greatest(&mut greatest, floats.as_ptr(), 4, 16) };
-        let greatest = greatest.into_iter().max().expect("sixteen lanes");
+        let greatest = unsafe { greatest(floats.as_chunks::<16>().0.iter().map(|vector| vector.as_ptr())) };
         assert_eq!(f32::from_bits(greatest), 1.75);
         let Scale { up, .. } = Scale::of(greatest);
         let mut digits = [0.0; DIGITS * 16];

@@ -7,6 +7,8 @@
 //! depends on the sizes alone, and their sums are added in order.
 
 mod blocked;
+#[cfg(target_arch = "x86_64")]
+mod matrix;
 mod tile;
 
 use std::ops::Range;
@@ -61,6 +63,10 @@ pub(super) fn run(pass: pass::BackwardWeights<'_>, d_weight: &mut [f32]) {
         order::change(&d.input, n, input, &mut changed);
         let d = Conv { input: Map { order: d.output.order, ..d.input }, ..*d };
         return run(pass::BackwardWeights { d: &d, input: &changed, ..pass }, d_weight);
+    }
+    #[cfg(target_arch = "x86_64")]
+    if let Some(amx) = matrix::applies(pass.isa, d, n) {
+        return matrix::run(pass, amx, d_weight);
     }
     let grid = Grid::of(d, n);
     if grid.chunks == 1 {

@@ -17,7 +17,8 @@ use crate::kernel::gemm::{Gemm, Piece};
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
 use crate::simd::amx::{
-    Amx, LEFT, MOST_PRODUCTS, Product, RIGHT, ROWS, STEP, SUMS, Scale, Tiles, take_greatest, write_digits, write_sums,
+    Amx, LEFT, MOST_PRODUCTS, Product, RIGHT, ROWS, STEP, SUMS, Scale, Tiles, greatest, greatest_lanes, write_digits,
+    write_sums,
 };
 use crate::simd::{Kernel, Simd};
 
@@ -111,7 +112,7 @@ struct Work<'a> {
     pitch: usize,
     /// Places of a tile.
     rows: usize,
-    /// The greatest inputs of each sample's parts, by size, as [`take_greatest`] has them.
+    /// The greatest inputs of each sample's parts, by size, as [`greatest`] has them.
     greatest: &'a [f32],
 }
 
@@ -214,21 +215,21 @@ impl<'a> Work<'a> {
             let parts = &self.greatest[sample * PARTS..][..PARTS];
             return Scale::of(parts.iter().map(|greatest| greatest.to_bits()).max().unwrap_or(0));
         }
-        let mut greatest = [0; 16];
         let plane = self.input.map[0] * self.input.map[1];
-        for channels in self.sample(sample).chunks_exact(plane * Order::BLOCK) {
-            self.for_each_run(
-                &places,
-                #[inline(always)]
-                |_, at, len| {
-                    let step = self.input.stride[1] * Order::BLOCK;
-                    let run = &channels[at..][..(len - 1) * step + Order::BLOCK];
-                    // SAFETY: just measured; a processor with a matrix unit has AVX-512.
-                    unsafe { take_greatest(&mut greatest, run.as_ptr(), len, step) };
-                },
-            );
-        }
-        Scale::of(greatest.into_iter().max().unwrap_or(0))
+        let step = self.input.stride[1] * Order::BLOCK;
+        let blocks = self.sample(sample).chunks_exact(plane * Order::BLOCK);
+        let mut most = 0;
+        self.for_each_run(
+            &places,
+            #[inline(always)]
+            |_, at, len| {
+                let runs = blocks.clone().map(|block| block[at..][..(len - 1) * step + Order::BLOCK].as_ptr());
+                let vectors = runs.flat_map(|run| (0..len).map(move |place| run.wrapping_add(place * step)));
+                // SAFETY: just measured; a processor with a matrix unit has AVX-512.
+                most = most.max(unsafe { greatest(vectors) });
+            },
+        );
+        Scale::of(most)
     }
 
     /// Of pointwise kernels, calls `run(place, at, len)` for some places, line by line: those from `place` on read a block of
@@ -254,10 +255,8 @@ struct Greatest<'a> {
 impl Kernel for Greatest<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let mut greatest = [0; 16];
-        // SAFETY: so many vectors stand there; a processor with a matrix unit has AVX-512.
-        unsafe { take_greatest(&mut greatest, self.vectors.as_ptr().cast(), self.vectors.len(), 16) };
-        *self.into = f32::from_bits(greatest.into_iter().max().unwrap_or(0));
+        // SAFETY: all are vectors; a processor with a matrix unit has AVX-512.
+        *self.into = f32::from_bits(unsafe { greatest(self.vectors.iter().map(|vector| vector.as_ptr())) });
     }
 }
 
@@ -444,10 +443,9 @@ impl Task<'_> {
         let steps = self.work.groups() * taps;
         for half in 0..len / ROWS {
             let from = block[half * ROWS..].as_ptr();
-            let mut greatest = [0; 16];
+            let vectors = (0..product.k).map(|k| from.wrapping_add(k * len));
             // SAFETY: a vector of this half's channels stands at each depth; a processor with a matrix unit has AVX-512.
-            unsafe { take_greatest(&mut greatest, from, product.k, len) };
-            let scales = greatest.map(Scale::of);
+            let scales = unsafe { greatest_lanes(vectors) }.map(Scale::of);
             into.down[half * ROWS..][..ROWS].copy_from_slice(&scales.map(|scale| scale.down));
             let up = scales.map(|scale| scale.up);
             let steps = into.digits[half * steps * RIGHT..][..steps * RIGHT].chunks_exact_mut(RIGHT);

@@ -1,0 +1,309 @@
+//! The gradient by the weights on a processor's matrix unit, where channels stand in blocks on both sides.
+//!
+//! It is a product over *places*: those of all samples' outputs line after line, with as much room after each line and each
+//! sample as a kernel reaches. There the outputs' gradients are zero. A tap meets a gradient so many places further on in
+//! its phase of the inputs. Four streams of places go through the unit side by side, each a quarter of all of them, so
+//! that a step reads the same channels of sixteen places of each.
+//!
+//! Chunks of places depend on the sizes alone, and their sums are added in order: results are the same whatever the number
+//! of threads.
+
+use std::ops::Range;
+
+use crate::desc::{Conv, Map, Order};
+use crate::dispatch::Isa;
+use crate::kernel::blocks::Blocks;
+use crate::kernel::conv::pass;
+use crate::kernel::parallel::{self, Shared, part};
+use crate::kernel::scratch;
+use crate::simd::amx::{
+    Amx, DIGITS, LEFT, Product, RIGHT, ROWS, STEP, SUMS, Scale, Tiles, greatest, write_digits, write_sums,
+};
+use crate::simd::{Kernel, Simd};
+
+/// Streams of places.
+const STREAMS: usize = STEP / ROWS;
+/// Steps of a chunk: the digits of as many fill half of a first-level cache.
+const STEPS: usize = 8;
+/// Least weights: for fewer, writing digits takes longer than multiplying on vectors.
+const LEAST_WEIGHTS: usize = 64 * 64;
+/// Least positions of all samples.
+const LEAST_POSITIONS: usize = 256;
+/// Least output channels of a task: for fewer, writing the digits of the same inputs again would not pay.
+const LEAST_ROWS: usize = 64;
+/// Tasks to aim at.
+const TASKS: usize = 8;
+/// In a table of places, one that is outside of all maps.
+const OUTSIDE: u32 = u32::MAX;
+
+/// The unit, if this is the way for `n` samples.
+pub(super) fn applies(isa: Isa, d: &Conv, n: usize) -> Option<Amx> {
+    let blocked = d.input.is_blocked() && d.output.is_blocked() && d.groups == 1 && !d.direct;
+    let large = d.weight_len() >= LEAST_WEIGHTS && n * d.output.plane() >= LEAST_POSITIONS;
+    let listed = n * d.input.len().max(d.output.len()) < OUTSIDE as usize;
+    isa.matrix().filter(|_| blocked && large && listed)
+}
+
+/// See [`super::super::backward_weights`]; the lengths are checked, and there is a sample at least.
+pub(super) fn run(pass: pass::BackwardWeights<'_>, amx: Amx, d_weight: &mut [f32]) {
+    let pass::BackwardWeights { isa, d, n, input, d_output } = pass;
+    let macs = n * d.output.plane() * d.weight_len();
+    let parts = parallel::parts(TASKS, macs).min(d.output.c / LEAST_ROWS).max(1);
+    let sums = Shared::new(d_weight);
+    parallel::for_each(parts, macs, |index| {
+        let blocks = part(d.output.c / Order::BLOCK, parts, 1, index);
+        isa.run(Task { d, n, input, d_output, amx, blocks, sums });
+    });
+}
+
+/// The gradients to some blocks of output channels.
+struct Task<'a> {
+    d: &'a Conv,
+    n: usize,
+    input: &'a [f32],
+    d_output: &'a [f32],
+    amx: Amx,
+    /// Blocks of output channels.
+    blocks: Range<usize>,
+    /// All gradients; those to these channels are this task's alone.
+    sums: Shared,
+}
+
+/// Positions of maps as places: those of the output in both directions, and how far a kernel reaches beyond them.
+struct Places {
+    /// Lines of a sample, and places of a line.
+    grid: [usize; 2],
+    /// Places of a stream in all chunks together, and in one of them.
+    stream: usize,
+    chunk: usize,
+    /// Most places between a gradient and what it meets.
+    reach: usize,
+}
+
+impl Places {
+    fn of(d: &Conv, n: usize) -> Self {
+        let reach = |axis: usize| (d.window.kernel[axis] - 1) * d.window.dilation[axis] / d.window.stride[axis];
+        let grid = [d.output.h + reach(0), d.output.w + reach(1)];
+        let stream = (n * grid[0] * grid[1]).div_ceil(STREAMS);
+        let chunks = stream.div_ceil(STEPS * ROWS);
+        let chunk = stream.div_ceil(chunks).next_multiple_of(ROWS);
+        Places { grid, stream: chunks * chunk, chunk, reach: reach(0) * grid[1] + reach(1) }
+    }
+
+    /// Lists where the places `first..first + count` of each stream stand in a map's first block of channels, `[place][stream]`;
+    /// `at(y, x)` is where one stands in a sample, if it is inside.
+    #[inline(always)]
+    fn list(
+        &self,
+        map: &Map,
+        n: usize,
+        first: isize,
+        list: &mut [[u32; STREAMS]],
+        at: impl Fn(usize, usize) -> Option<usize>,
+    ) {
+        let [h, w] = self.grid;
+        for stream in 0..STREAMS {
+            let first = first + (stream * self.stream) as isize;
+            let skipped = first.min(0).unsigned_abs().min(list.len());
+            list[..skipped].iter_mut().for_each(|place| place[stream] = OUTSIDE);
+            let place = first.max(0) as usize;
+            let (mut sample, mut y, mut x) = (place / w / h, place / w % h, place % w);
+            for place in &mut list[skipped..] {
+                let inside = if sample < n { at(y, x) } else { None };
+                place[stream] = inside.map_or(OUTSIDE, |at| (sample * map.len() + at * Order::BLOCK) as u32);
+                x += 1;
+                if x == w {
+                    (y, x) = (y + 1, 0);
+                    if y == h {
+                        (sample, y) = (sample + 1, 0);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A tap's weights between two blocks of channels.
+struct Pair {
+    /// The block of input channels.
+    from: usize,
+    /// The block of output channels.
+    to: usize,
+    tap: usize,
+    /// What sums are multiplied by, for the inputs and for the gradients.
+    downs: [f32; 2],
+    /// Whether the sums begin here.
+    fresh: bool,
+}
+
+impl Kernel for Task<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Task { d, n, input, d_output, amx, .. } = self;
+        let (places, window, taps) = (Places::of(d, n), d.window, d.window.kernel[0] * d.window.kernel[1]);
+        let ([sh, sw], phases) = (window.stride, window.stride[0] * window.stride[1]);
+        let (chunk, reach) = (places.chunk, places.reach);
+        let steps: [u32; STEPS] = std::array::from_fn(|step| (step * RIGHT * size_of::<f32>()) as u32);
+        let (left_len, right_len) = (chunk * LEFT, (reach + chunk) * LEFT);
+        let lists_len = (phases * chunk + reach + chunk) * STREAMS;
+        let downs_len = self.blocks.len();
+        let mut buffer = scratch::lend(
+            scratch::Use::Packed,
+            phases * left_len + self.blocks.len() * right_len + lists_len + downs_len,
+        );
+        let (left, rest) = buffer.split_at_mut(phases * left_len);
+        let (right, rest) = rest.split_at_mut(self.blocks.len() * right_len);
+        let (downs, lists) = rest.split_at_mut(downs_len);
+        let lists: &mut [[u32; STREAMS]] = bytemuck::cast_slice_mut(lists);
+        let (inputs, gradients) = lists.split_at_mut(phases * chunk);
+        let used = |phase: usize| (0..taps).any(|tap| tap_of(d, tap).0 == phase);
+        inputs.fill([OUTSIDE; STREAMS]);
+        for first in (0..places.stream).step_by(chunk) {
+            places.list(
+                &d.output,
+                n,
+                first as isize - reach as isize,
+                gradients,
+                #[inline(always)]
+                |y, x| (y < d.output.h && x < d.output.w).then_some(y * d.output.w + x),
+            );
+            for (index, block) in self.blocks.clone().enumerate() {
+                let from = &d_output[block * d.output.plane() * Order::BLOCK..];
+                let to = right[index * right_len..][..right_len].as_chunks_mut::<LEFT>().0;
+                let Scale { up, down } = scale(from, gradients);
+                downs[index] = down;
+                for (place, to) in gradients.iter().zip(to) {
+                    digits(from, place, up, to);
+                }
+            }
+            for phase in (0..phases).filter(|&phase| used(phase)) {
+                places.list(
+                    &d.input,
+                    n,
+                    first as isize,
+                    &mut inputs[phase * chunk..][..chunk],
+                    #[inline(always)]
+                    |y, x| {
+                        let y = (y * sh + phase / sw).wrapping_sub(window.pad[0]);
+                        let x = (x * sw + phase % sw).wrapping_sub(window.pad[1]);
+                        (y < d.input.h && x < d.input.w).then(|| y * d.input.w + x)
+                    },
+                );
+            }
+            amx.with_rows(
+                ROWS,
+                #[inline(always)]
+                |tiles| {
+                    for block in 0..d.input.c / Order::BLOCK {
+                        let from = &input[block * d.input.plane() * Order::BLOCK..];
+                        // Phases that no tap reads have no places.
+                        let Scale { up, down } = scale(from, inputs);
+                        for phase in (0..phases).filter(|&phase| used(phase)) {
+                            let list = &inputs[phase * chunk..][..chunk];
+                            turned(simd, from, list, up, &mut left[phase * left_len..][..left_len]);
+                        }
+                        for (index, to) in self.blocks.clone().enumerate() {
+                            for tap in 0..taps {
+                                let (phase, shift) = tap_of(d, tap);
+                                let shift = shift[0] * places.grid[1] + shift[1];
+                                let product = Product {
+                                    left: left[phase * left_len..][..left_len].as_ptr(),
+                                    steps: steps.as_ptr(),
+                                    count: chunk / ROWS,
+                                    right: right[index * right_len + (reach - shift) * LEFT..][..left_len].as_ptr(),
+                                    sums: std::ptr::null_mut(),
+                                };
+                                let downs = [down, downs[index]];
+                                self.add(
+                                    simd,
+                                    tiles,
+                                    product,
+                                    &Pair { from: block, to, tap, downs, fresh: first == 0 },
+                                );
+                            }
+                        }
+                    }
+                },
+            );
+        }
+    }
+}
+
+/// The phase of the inputs that a tap reads, and how many lines and places further on than a gradient stands.
+fn tap_of(d: &Conv, tap: usize) -> (usize, [usize; 2]) {
+    let ([_, across], [sh, sw]) = (d.window.kernel, d.window.stride);
+    let [y, x] = [tap / across * d.window.dilation[0], tap % across * d.window.dilation[1]];
+    (y % sh * sw + x % sw, [y / sh, x / sw])
+}
+
+/// The scale of some places of a block.
+#[inline(always)]
+fn scale(from: &[f32], places: &[[u32; STREAMS]]) -> Scale {
+    let inside = places.as_flattened().iter().filter(|&&at| at != OUTSIDE);
+    let vectors = inside.map(|&at| from[at as usize..][..Order::BLOCK].as_ptr());
+    // SAFETY: all are vectors of sixteen; a processor with a matrix unit has AVX-512.
+    Scale::of(unsafe { greatest(vectors) })
+}
+
+/// Writes the digits of a place of each stream.
+#[inline(always)]
+fn digits(from: &[f32], place: &[u32; STREAMS], up: f32, to: &mut [f32; LEFT]) {
+    const NONE: [f32; Order::BLOCK] = [0.0; Order::BLOCK];
+    let mut sources = [NONE.as_ptr(); STREAMS];
+    for (source, &at) in sources.iter_mut().zip(place) {
+        if at != OUTSIDE {
+            *source = from[at as usize..][..Order::BLOCK].as_ptr();
+        }
+    }
+    // SAFETY: all are vectors of sixteen; a processor with a matrix unit has AVX-512.
+    unsafe { write_digits(sources, [up; 16].as_ptr(), to.as_mut_ptr(), STEP / 4) };
+}
+
+/// Writes the digits of the inputs of a block: a step for each sixteen places, a row of them for each channel.
+#[inline(always)]
+fn turned<S: Simd>(simd: S, from: &[f32], places: &[[u32; STREAMS]], up: f32, to: &mut [f32]) {
+    let mut rows = [[0.0; LEFT]; ROWS];
+    for (places, to) in places.chunks_exact(ROWS).zip(to.chunks_exact_mut(RIGHT)) {
+        for (place, row) in places.iter().zip(&mut rows) {
+            digits(from, place, up, row);
+        }
+        for digit in 0..DIGITS {
+            // SAFETY: sixteen rows, of as many floats each.
+            let channels = unsafe { simd.columns(rows.as_ptr().cast::<f32>().add(digit * ROWS), LEFT) };
+            for (channel, row) in channels.into_iter().zip(to.as_chunks_mut::<LEFT>().0) {
+                // SAFETY: a row has a vector for each digit; vectors are of sixteen floats where there is a matrix unit.
+                unsafe { simd.store(row[digit * ROWS..].as_mut_ptr(), channel) };
+            }
+        }
+    }
+}
+
+impl Task<'_> {
+    /// Adds a product of places to the gradients of a pair of blocks.
+    #[inline(always)]
+    fn add<S: Simd>(&self, simd: S, tiles: Tiles, product: Product, pair: &Pair) {
+        let &Pair { from, to, tap, downs: [inputs, gradients], fresh } = pair;
+        let (depth, taps) = (self.d.taps(), self.d.taps() / self.d.input.c);
+        let mut exact = [0; SUMS];
+        let product = Product { sums: exact.as_mut_ptr(), ..product };
+        // SAFETY: the task's buffers have all steps of both sides, and what a tap is shifted by.
+        unsafe { tiles.multiply_places(&product) };
+        let channels = Blocks::of(self.d.output.c).rows(to * Order::BLOCK / Blocks::MOST);
+        let row = from * Order::BLOCK * taps + tap;
+        let at = channels.start * depth + row * channels.len() + to * Order::BLOCK - channels.start;
+        let step = taps * channels.len();
+        let (downs, mut sums) = ([gradients; ROWS], [[0.0; ROWS]; ROWS]);
+        // SAFETY: the gradients between these channels are this task's alone: sixteen rows, a vector each.
+        unsafe {
+            let into = self.sums.at(at);
+            if fresh {
+                return write_sums(&exact, ROWS, inputs, downs.as_ptr(), into, step);
+            }
+            write_sums(&exact, ROWS, inputs, downs.as_ptr(), sums.as_mut_ptr().cast(), ROWS);
+            for (row, sums) in sums.iter().enumerate() {
+                let into = into.add(row * step);
+                simd.store(into, simd.add(simd.load(into), simd.load(sums.as_ptr())));
+            }
+        }
+    }
+}

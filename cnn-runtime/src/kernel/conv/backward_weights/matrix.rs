@@ -25,8 +25,8 @@ use crate::simd::{Kernel, Simd};
 const STREAMS: usize = STEP / ROWS;
 /// Steps of a chunk: the digits of as many fill half of a first-level cache.
 const STEPS: usize = 8;
-/// Least weights: for fewer, writing digits takes longer than multiplying on vectors.
-const LEAST_WEIGHTS: usize = 64 * 64;
+/// Most weights where writing digits takes longer than multiplying on vectors.
+const FEW_WEIGHTS: usize = 64 * 64;
 /// Least positions of all samples.
 const LEAST_POSITIONS: usize = 256;
 /// Least output channels of a task: for fewer, writing the digits of the same inputs again would not pay.
@@ -39,7 +39,7 @@ const OUTSIDE: u32 = u32::MAX;
 /// The unit, if this is the way for `n` samples.
 pub(super) fn applies(isa: Isa, d: &Conv, n: usize) -> Option<Amx> {
     let blocked = d.input.is_blocked() && d.output.is_blocked() && d.groups == 1 && !d.direct;
-    let large = d.weight_len() >= LEAST_WEIGHTS && n * d.output.plane() >= LEAST_POSITIONS;
+    let large = d.weight_len() > FEW_WEIGHTS && n * d.output.plane() >= LEAST_POSITIONS;
     let listed = n * d.input.len().max(d.output.len()) < OUTSIDE as usize;
     isa.matrix().filter(|_| blocked && large && listed)
 }

@@ -31,8 +31,6 @@ const FEW_WEIGHTS: usize = 64 * 64;
 const LEAST_POSITIONS: usize = 256;
 /// Least output channels of a task: for fewer, writing the digits of the same inputs again would not pay.
 const LEAST_ROWS: usize = 64;
-/// Tasks to aim at.
-const TASKS: usize = 8;
 /// In a table of places, one that is outside of all maps.
 const OUTSIDE: u32 = u32::MAX;
 
@@ -48,7 +46,8 @@ pub(super) fn applies(isa: Isa, d: &Conv, n: usize) -> Option<Amx> {
 pub(super) fn run(pass: pass::BackwardWeights<'_>, amx: Amx, d_weight: &mut [f32]) {
     let pass::BackwardWeights { isa, d, n, input, d_output } = pass;
     let macs = n * d.output.plane() * d.weight_len();
-    let parts = parallel::parts(TASKS, macs).min(d.output.c / LEAST_ROWS).max(1);
+    // One for each thread: all of them write the digits of the same inputs.
+    let parts = parallel::even(1, macs).min(d.output.c / LEAST_ROWS).max(1);
     let sums = Shared::new(d_weight);
     parallel::for_each(parts, macs, |index| {
         let blocks = part(d.output.c / Order::BLOCK, parts, 1, index);

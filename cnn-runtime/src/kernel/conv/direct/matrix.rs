@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::{Direct, TASKS};
+use super::Direct;
 use crate::desc::{Conv, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
@@ -89,7 +89,8 @@ pub(super) unsafe fn run(direct: &Direct<'_>, isa: Isa, amx: Amx) {
         _ => least,
     };
     let bands = Blocks::of(m).count();
-    let row_parts = parallel::parts(TASKS, macs).div_ceil(parts).clamp(1, bands);
+    // One for each thread: those of the same positions write the same digits.
+    let row_parts = (parallel::even(1, macs) / parts).clamp(1, bands);
     parallel::for_each(parts * row_parts, macs, |index| {
         let tiles = part(tiles, parts, 1, index / row_parts);
         let bands = part(bands, row_parts, 1, index % row_parts);

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::Direct;
+use super::{Direct, TASKS};
 use crate::desc::{Conv, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
@@ -84,10 +84,9 @@ pub(super) unsafe fn run(direct: &Direct<'_>, isa: Isa, amx: Amx) {
     let pieces = 1 + if written > 1 || work.pitch > work.input.grid[1] { work.rows.div_ceil(w) } else { 0 };
     let staged = work.rows * work.phases() * work.groups() * LEFT;
     let least = tiles.div_ceil((STAGED / staged).clamp(1, MOST / pieces));
-    let parts = match parallel::even(least, macs).min(tiles) {
-        parts if n >= parts * LEAST_SHARED => parts,
-        _ => least,
-    };
+    // Some for each thread, so that a slow one is waited for less, else one.
+    let ways = [parallel::parts(TASKS, macs).max(least), parallel::even(least, macs)].map(|parts| parts.min(tiles));
+    let parts = ways.into_iter().find(|parts| n >= parts * LEAST_SHARED).unwrap_or(least);
     let bands = Blocks::of(m).count();
     // One for each thread: those of the same positions write the same digits.
     let row_parts = (parallel::even(1, macs) / parts).clamp(1, bands);

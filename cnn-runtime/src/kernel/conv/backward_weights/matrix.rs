@@ -138,87 +138,46 @@ struct Pair {
 impl Kernel for Task<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Task { d, n, input, d_output, amx, .. } = self;
-        let (places, window, taps) = (Places::of(d, n), d.window, d.window.kernel[0] * d.window.kernel[1]);
-        let ([sh, sw], phases) = (window.stride, window.stride[0] * window.stride[1]);
-        let (chunk, reach) = (places.chunk, places.reach);
-        let steps: [u32; STEPS] = std::array::from_fn(|step| (step * RIGHT * size_of::<f32>()) as u32);
+        let Task { d, n, amx, .. } = self;
+        let places = Places::of(d, n);
+        let Places { chunk, reach, .. } = places;
+        let (taps, phases) = (d.taps() / d.input.c, d.window.stride[0] * d.window.stride[1]);
         let (left_len, right_len) = (chunk * LEFT, (reach + chunk) * LEFT);
+        let lens = [phases * left_len, self.blocks.len() * right_len, self.blocks.len()];
         let lists_len = (phases * chunk + reach + chunk) * STREAMS;
-        let downs_len = self.blocks.len();
-        let mut buffer = scratch::lend(
-            scratch::Use::Packed,
-            phases * left_len + self.blocks.len() * right_len + lists_len + downs_len,
-        );
-        let (left, rest) = buffer.split_at_mut(phases * left_len);
-        let (right, rest) = rest.split_at_mut(self.blocks.len() * right_len);
-        let (downs, lists) = rest.split_at_mut(downs_len);
-        let lists: &mut [[u32; STREAMS]] = bytemuck::cast_slice_mut(lists);
-        let (inputs, gradients) = lists.split_at_mut(phases * chunk);
-        let used = |phase: usize| (0..taps).any(|tap| tap_of(d, tap).0 == phase);
-        inputs.fill([OUTSIDE; STREAMS]);
+        let mut buffer = scratch::lend(scratch::Use::Packed, lens.iter().sum::<usize>() + lists_len);
+        let (left, rest) = buffer.split_at_mut(lens[0]);
+        let (right, rest) = rest.split_at_mut(lens[1]);
+        let (downs, lists) = rest.split_at_mut(lens[2]);
+        let (inputs, gradients) = bytemuck::cast_slice_mut(lists).split_at_mut(phases * chunk);
+        let steps: [u32; STEPS] = std::array::from_fn(|step| (step * RIGHT * size_of::<f32>()) as u32);
         for first in (0..places.stream).step_by(chunk) {
-            places.list(
-                &d.output,
-                n,
-                first as isize - reach as isize,
-                gradients,
-                #[inline(always)]
-                |y, x| (y < d.output.h && x < d.output.w).then_some(y * d.output.w + x),
-            );
-            for (index, block) in self.blocks.clone().enumerate() {
-                let from = &d_output[block * d.output.plane() * Order::BLOCK..];
-                let to = right[index * right_len..][..right_len].as_chunks_mut::<LEFT>().0;
-                let Scale { up, down } = scale(from, gradients);
-                downs[index] = down;
-                for (place, to) in gradients.iter().zip(to) {
-                    digits(from, place, up, to);
-                }
+            self.list_gradients(&places, first as isize - reach as isize, gradients);
+            for (index, down) in downs.iter_mut().enumerate() {
+                *down = self.write_right(index, gradients, &mut right[index * right_len..][..right_len]);
             }
-            for phase in (0..phases).filter(|&phase| used(phase)) {
-                places.list(
-                    &d.input,
-                    n,
-                    first as isize,
-                    &mut inputs[phase * chunk..][..chunk],
-                    #[inline(always)]
-                    |y, x| {
-                        let y = (y * sh + phase / sw).wrapping_sub(window.pad[0]);
-                        let x = (x * sw + phase % sw).wrapping_sub(window.pad[1]);
-                        (y < d.input.h && x < d.input.w).then(|| y * d.input.w + x)
-                    },
-                );
+            for (phase, inputs) in inputs.chunks_exact_mut(chunk).enumerate() {
+                self.list_inputs(&places, first as isize, phase, inputs);
             }
             amx.with_rows(
                 ROWS,
                 #[inline(always)]
                 |tiles| {
-                    for block in 0..d.input.c / Order::BLOCK {
-                        let from = &input[block * d.input.plane() * Order::BLOCK..];
-                        // Phases that no tap reads have no places.
-                        let Scale { up, down } = scale(from, inputs);
-                        for phase in (0..phases).filter(|&phase| used(phase)) {
-                            let list = &inputs[phase * chunk..][..chunk];
-                            turned(simd, from, list, up, &mut left[phase * left_len..][..left_len]);
-                        }
+                    for from in 0..d.input.c / Order::BLOCK {
+                        let down = self.write_left(simd, from, inputs, left);
                         for (index, to) in self.blocks.clone().enumerate() {
                             for tap in 0..taps {
-                                let (phase, shift) = tap_of(d, tap);
-                                let shift = shift[0] * places.grid[1] + shift[1];
+                                let (phase, [y, x]) = tap_of(d, tap);
+                                let met = reach - y * places.grid[1] - x;
                                 let product = Product {
                                     left: left[phase * left_len..][..left_len].as_ptr(),
                                     steps: steps.as_ptr(),
                                     count: chunk / ROWS,
-                                    right: right[index * right_len + (reach - shift) * LEFT..][..left_len].as_ptr(),
+                                    right: right[index * right_len + met * LEFT..][..left_len].as_ptr(),
                                     sums: std::ptr::null_mut(),
                                 };
-                                let downs = [down, downs[index]];
-                                self.add(
-                                    simd,
-                                    tiles,
-                                    product,
-                                    &Pair { from: block, to, tap, downs, fresh: first == 0 },
-                                );
+                                let pair = Pair { from, to, tap, downs: [down, downs[index]], fresh: first == 0 };
+                                self.add(simd, tiles, product, &pair);
                             }
                         }
                     }
@@ -258,7 +217,7 @@ fn digits(from: &[f32], place: &[u32; STREAMS], up: f32, to: &mut [f32; LEFT]) {
     unsafe { write_digits(sources, [up; 16].as_ptr(), to.as_mut_ptr(), STEP / 4) };
 }
 
-/// Writes the digits of the inputs of a block: a step for each sixteen places, a row of them for each channel.
+/// Writes the digits of some inputs of a block: a step for each sixteen places, a row of them for each channel.
 #[inline(always)]
 fn turned<S: Simd>(simd: S, from: &[f32], places: &[[u32; STREAMS]], up: f32, to: &mut [f32]) {
     let mut rows = [[0.0; LEFT]; ROWS];
@@ -278,6 +237,62 @@ fn turned<S: Simd>(simd: S, from: &[f32], places: &[[u32; STREAMS]], up: f32, to
 }
 
 impl Task<'_> {
+    /// Lists where the outputs' gradients of some places stand.
+    #[inline(always)]
+    fn list_gradients(&self, places: &Places, first: isize, list: &mut [[u32; STREAMS]]) {
+        let map = &self.d.output;
+        let at = |y, x| (y < map.h && x < map.w).then_some(y * map.w + x);
+        places.list(map, self.n, first, list, at);
+    }
+
+    /// Whether a tap reads a phase of the inputs.
+    fn reads(&self, phase: usize) -> bool {
+        (0..self.d.taps() / self.d.input.c).any(|tap| tap_of(self.d, tap).0 == phase)
+    }
+
+    /// Lists where the inputs of a phase of some places stand: nowhere, if no tap reads them.
+    #[inline(always)]
+    fn list_inputs(&self, places: &Places, first: isize, phase: usize, list: &mut [[u32; STREAMS]]) {
+        let map = &self.d.input;
+        if !self.reads(phase) {
+            return list.fill([OUTSIDE; STREAMS]);
+        }
+        let ([sh, sw], [top, left, ..]) = (self.d.window.stride, self.d.window.pad);
+        let at = |y: usize, x: usize| {
+            let y = (y * sh + phase / sw).checked_sub(top)?;
+            let x = (x * sw + phase % sw).checked_sub(left)?;
+            (y < map.h && x < map.w).then_some(y * map.w + x)
+        };
+        places.list(map, self.n, first, list, at);
+    }
+
+    /// Writes the digits of the gradients of this task's block `index`, a row for each place; what their sums are multiplied by.
+    #[inline(always)]
+    fn write_right(&self, index: usize, places: &[[u32; STREAMS]], to: &mut [f32]) -> f32 {
+        let block = self.blocks.start + index;
+        let from = &self.d_output[block * self.d.output.plane() * Order::BLOCK..];
+        let Scale { up, down } = scale(from, places);
+        for (place, to) in places.iter().zip(to.as_chunks_mut::<LEFT>().0) {
+            digits(from, place, up, to);
+        }
+        down
+    }
+
+    /// Writes the digits of a block of inputs, phase after phase; what their sums are multiplied by.
+    #[inline(always)]
+    fn write_left<S: Simd>(&self, simd: S, block: usize, places: &[[u32; STREAMS]], to: &mut [f32]) -> f32 {
+        let from = &self.input[block * self.d.input.plane() * Order::BLOCK..];
+        let Scale { up, down } = scale(from, places);
+        let phases = self.d.window.stride[0] * self.d.window.stride[1];
+        let (places, to) = (places.chunks_exact(places.len() / phases), to.chunks_exact_mut(to.len() / phases));
+        for (phase, (places, to)) in places.zip(to).enumerate() {
+            if self.reads(phase) {
+                turned(simd, from, places, up, to);
+            }
+        }
+        down
+    }
+
     /// Adds a product of places to the gradients of a pair of blocks.
     #[inline(always)]
     fn add<S: Simd>(&self, simd: S, tiles: Tiles, product: Product, pair: &Pair) {

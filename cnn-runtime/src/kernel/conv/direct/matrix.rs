@@ -412,7 +412,7 @@ impl Task<'_> {
 
     /// Writes the digits of some places of a group, which begin at `at` in a map and are `step` floats apart.
     #[inline(always)]
-    #[allow(clippy::too_many_arguments)]
+    #[allow(clippy::too_many_arguments)] // both sides, and where they stand
     fn write_row(&self, sample: &[f32], group: usize, apart: usize, at: usize, step: usize, up: f32, to: &mut [f32]) {
         const NONE: [f32; Order::BLOCK] = [0.0; Order::BLOCK];
         let places = to.as_chunks_mut::<LEFT>().0;
@@ -465,7 +465,7 @@ impl Task<'_> {
 
     /// Multiplies all tiles with a block's weights, and writes what becomes of the sums.
     #[inline(always)]
-    #[allow(clippy::too_many_arguments)]
+    #[allow(clippy::too_many_arguments)] // both sides, and where they stand
     fn multiply<S: Simd>(
         &self,
         simd: S,

@@ -17,8 +17,8 @@ use crate::kernel::gemm::{Gemm, Piece};
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
 use crate::simd::amx::{
-    Amx, LEFT, MOST_PRODUCTS, Product, RIGHT, ROWS, STEP, SUMS, Scale, Tiles, greatest, greatest_lanes, write_digits,
-    write_sums,
+    Amx, DIGITS, LEFT, MOST_PRODUCTS, Product, RIGHT, ROWS, STEP, SUMS, Scale, Tiles, greatest, greatest_lanes,
+    write_digits, write_sums,
 };
 use crate::simd::{Kernel, Simd};
 
@@ -457,7 +457,7 @@ impl Task<'_> {
                         if k < product.k { from.wrapping_add(k * len) } else { NONE.as_ptr() }
                     });
                     // SAFETY: as above; each of a step's digits fills a tile.
-                    unsafe { write_digits(sources, up.as_ptr(), to[row * STEP / 4..].as_mut_ptr(), RIGHT / 3) };
+                    unsafe { write_digits(sources, up.as_ptr(), to[row * STEP / 4..].as_mut_ptr(), RIGHT / DIGITS) };
                 }
             }
         }

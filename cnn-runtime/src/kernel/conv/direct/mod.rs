@@ -62,7 +62,10 @@ pub(super) fn beats_winograd(isa: Isa, d: &Conv, n: usize) -> bool {
     #[cfg(target_arch = "x86_64")]
     return matrix::beats_winograd(isa, d, n);
     #[cfg(not(target_arch = "x86_64"))]
-    false
+    {
+        let _ = (isa, d, n);
+        false
+    }
 }
 
 /// A product of weights in [`Blocks`] and the taps of an input.

@@ -34,6 +34,9 @@ pub(crate) const SUMS: usize = DIGITS * ROWS * ROWS;
 /// Most products of a sum: more could overflow.
 pub(crate) const MOST_PRODUCTS: usize = i32::MAX as usize / (DIGITS << 14);
 
+/// A source of digits where there are no numbers.
+pub(crate) static ZEROS: [f32; 16] = [0.0; 16];
+
 /// A proof that the unit is there and may be used.
 #[derive(Clone, Copy)]
 pub(crate) struct Amx(());
@@ -255,7 +258,7 @@ pub(crate) unsafe fn greatest_lanes(vectors: impl Iterator<Item = *const f32>) -
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(crate) unsafe fn write_digits(sources: [*const f32; 4], up: *const f32, to: *mut f32, apart: usize) {
-    /// Where the second choice of [`pick`] gives bytes or halves of a lane.
+    /// The bytes and the half of a lane that [`pick`] takes from the first.
     const BYTES: i32 = 0x00FF_00FF;
     const HALVES: i32 = 0x0000_FFFF;
     /// Bits of the first where the mask has ones, else of the second.

@@ -17,7 +17,7 @@ use crate::kernel::conv::pass;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
 use crate::simd::amx::{
-    Amx, DIGITS, LEFT, Product, RIGHT, ROWS, STEP, SUMS, Scale, Tiles, greatest, write_digits, write_sums,
+    Amx, DIGITS, LEFT, Product, RIGHT, ROWS, STEP, SUMS, Scale, ZEROS, greatest, write_digits, write_sums,
 };
 use crate::simd::{Kernel, Simd};
 
@@ -151,6 +151,7 @@ impl Kernel for Task<'_> {
         let (downs, lists) = rest.split_at_mut(lens[2]);
         let (inputs, gradients) = bytemuck::cast_slice_mut(lists).split_at_mut(phases * chunk);
         let steps: [u32; STEPS] = std::array::from_fn(|step| (step * RIGHT * size_of::<f32>()) as u32);
+        let mut exact = [0; SUMS];
         for first in (0..places.stream).step_by(chunk) {
             self.list_gradients(&places, first as isize - reach as isize, gradients);
             for (index, down) in downs.iter_mut().enumerate() {
@@ -174,10 +175,12 @@ impl Kernel for Task<'_> {
                                     steps: steps.as_ptr(),
                                     count: chunk / ROWS,
                                     right: right[index * right_len + met * LEFT..][..left_len].as_ptr(),
-                                    sums: std::ptr::null_mut(),
+                                    sums: exact.as_mut_ptr(),
                                 };
+                                // SAFETY: both sides are just measured, and there is room for the sums.
+                                unsafe { tiles.multiply_places(&product) };
                                 let pair = Pair { from, to, tap, downs: [down, downs[index]], fresh: first == 0 };
-                                self.add(simd, tiles, product, &pair);
+                                self.add(simd, &exact, &pair);
                             }
                         }
                     }
@@ -206,8 +209,7 @@ fn scale(from: &[f32], places: &[[u32; STREAMS]]) -> Scale {
 /// Writes the digits of a place of each stream.
 #[inline(always)]
 fn digits(from: &[f32], place: &[u32; STREAMS], up: f32, to: &mut [f32; LEFT]) {
-    const NONE: [f32; Order::BLOCK] = [0.0; Order::BLOCK];
-    let mut sources = [NONE.as_ptr(); STREAMS];
+    let mut sources = [ZEROS.as_ptr(); STREAMS];
     for (source, &at) in sources.iter_mut().zip(place) {
         if at != OUTSIDE {
             *source = from[at as usize..][..Order::BLOCK].as_ptr();
@@ -293,15 +295,11 @@ impl Task<'_> {
         down
     }
 
-    /// Adds a product of places to the gradients of a pair of blocks.
+    /// Adds sums over places to the gradients of a pair of blocks.
     #[inline(always)]
-    fn add<S: Simd>(&self, simd: S, tiles: Tiles, product: Product, pair: &Pair) {
+    fn add<S: Simd>(&self, simd: S, exact: &[i32; SUMS], pair: &Pair) {
         let &Pair { from, to, tap, downs: [inputs, gradients], fresh } = pair;
         let (depth, taps) = (self.d.taps(), self.d.taps() / self.d.input.c);
-        let mut exact = [0; SUMS];
-        let product = Product { sums: exact.as_mut_ptr(), ..product };
-        // SAFETY: the task's buffers have all steps of both sides, and what a tap is shifted by.
-        unsafe { tiles.multiply_places(&product) };
         let channels = Blocks::of(self.d.output.c).rows(to * Order::BLOCK / Blocks::MOST);
         let row = from * Order::BLOCK * taps + tap;
         let at = channels.start * depth + row * channels.len() + to * Order::BLOCK - channels.start;
@@ -311,9 +309,9 @@ impl Task<'_> {
         unsafe {
             let into = self.sums.at(at);
             if fresh {
-                return write_sums(&exact, ROWS, inputs, downs.as_ptr(), into, step);
+                return write_sums(exact, ROWS, inputs, downs.as_ptr(), into, step);
             }
-            write_sums(&exact, ROWS, inputs, downs.as_ptr(), sums.as_mut_ptr().cast(), ROWS);
+            write_sums(exact, ROWS, inputs, downs.as_ptr(), sums.as_mut_ptr().cast(), ROWS);
             for (row, sums) in sums.iter().enumerate() {
                 let into = into.add(row * step);
                 simd.store(into, simd.add(simd.load(into), simd.load(sums.as_ptr())));

@@ -17,7 +17,7 @@ use crate::kernel::gemm::{Gemm, Piece};
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
 use crate::simd::amx::{
-    Amx, DIGITS, LEFT, MOST_PRODUCTS, Product, RIGHT, ROWS, STEP, SUMS, Scale, Tiles, greatest, greatest_lanes,
+    Amx, DIGITS, LEFT, MOST_PRODUCTS, Product, RIGHT, ROWS, STEP, SUMS, Scale, Tiles, ZEROS, greatest, greatest_lanes,
     write_digits, write_sums,
 };
 use crate::simd::{Kernel, Simd};
@@ -327,13 +327,11 @@ impl Kernel for Task<'_> {
 impl Task<'_> {
     /// How far each step is from the first, in bytes: `[group][tap]`.
     fn list_steps(&self, stage: &Stage, steps: &mut [u32]) {
-        let Work { input: Im2col { kernel: [_, across], stride, dilation, .. }, .. } = *self.work;
-        let (group, taps) = (self.work.group(stage), self.work.input.taps());
+        let Work { input, .. } = *self.work;
+        let (group, taps, [_, across]) = (self.work.group(stage), input.taps(), input.kernel);
         for (index, step) in steps.iter_mut().enumerate() {
             let (group, tap) = (index / taps * group, index % taps);
-            let [down, right] = [tap / across * dilation[0], tap % across * dilation[1]];
-            let phase = down % stride[0] * stride[1] + right % stride[1];
-            let place = (phase * stage.lines + down / stride[0]) * stage.pitch + right / stride[1];
+            let place = input.tap(stage, 0, tap / across, tap % across) / input.block;
             *step = ((group + place) * LEFT * size_of::<f32>()) as u32;
         }
     }
@@ -414,7 +412,6 @@ impl Task<'_> {
     #[inline(always)]
     #[allow(clippy::too_many_arguments)] // both sides, and where they stand
     fn write_row(&self, sample: &[f32], group: usize, apart: usize, at: usize, step: usize, up: f32, to: &mut [f32]) {
-        const NONE: [f32; Order::BLOCK] = [0.0; Order::BLOCK];
         let places = to.as_chunks_mut::<LEFT>().0;
         let Some(last) = places.len().checked_sub(1) else { return };
         let blocks: [_; BLOCKS] = std::array::from_fn(|block| {
@@ -422,7 +419,7 @@ impl Task<'_> {
             if from < sample.len() {
                 (sample[from + at..][..last * step + Order::BLOCK].as_ptr(), step)
             } else {
-                (NONE.as_ptr(), 0)
+                (ZEROS.as_ptr(), 0)
             }
         });
         let up = [up; 16];
@@ -436,7 +433,6 @@ impl Task<'_> {
     /// Writes the digits of a block's weights.
     #[inline(always)]
     fn write_right(&self, channels: &Range<usize>, into: &mut Weights<'_>) {
-        const NONE: [f32; Order::BLOCK] = [0.0; Order::BLOCK];
         let Direct { product, weights, input, .. } = self.work.direct;
         let (len, taps) = (channels.len(), input.taps());
         let block = &weights[channels.start * product.k..channels.end * product.k];
@@ -454,7 +450,7 @@ impl Task<'_> {
                 for row in 0..ROWS {
                     let sources: [_; BLOCKS] = std::array::from_fn(|block| {
                         let k = (group + block * Order::BLOCK + row) * taps + tap;
-                        if k < product.k { from.wrapping_add(k * len) } else { NONE.as_ptr() }
+                        if k < product.k { from.wrapping_add(k * len) } else { ZEROS.as_ptr() }
                     });
                     // SAFETY: as above; each of a step's digits fills a tile.
                     unsafe { write_digits(sources, up.as_ptr(), to[row * STEP / 4..].as_mut_ptr(), RIGHT / DIGITS) };

@@ -13,11 +13,13 @@
 use std::arch::asm;
 use std::arch::x86_64::{
     __m512, __m512i, _mm512_add_epi32, _mm512_and_si512, _mm512_cvtepi32_ps, _mm512_cvtps_epi32, _mm512_fmadd_ps,
-    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_max_epu32, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps,
-    _mm512_slli_epi32, _mm512_srli_epi32, _mm512_storeu_ps, _mm512_storeu_si512, _mm512_ternarylogic_epi32,
-    _mm512_xor_si512,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_max_epu32, _mm512_mul_ps, _mm512_reduce_max_epu32, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_slli_epi32, _mm512_srli_epi32, _mm512_storeu_ps, _mm512_storeu_si512,
+    _mm512_ternarylogic_epi32, _mm512_xor_si512,
 };
 use std::mem::offset_of;
+
+use super::Simd;
 
 /// Rows of a tile, and the columns of sums.
 pub(crate) const ROWS: usize = 16;
@@ -219,35 +221,69 @@ impl Scale {
     }
 }
 
-/// The greatest of some vectors, by size: the bits of a float without its sign, as [`Scale::of`] takes it.
-///
-/// # Safety
-/// The processor has AVX-512; all vectors can be read.
-#[inline]
-#[target_feature(enable = "avx512f")]
-pub(crate) unsafe fn greatest(vectors: impl Iterator<Item = *const f32>) -> u32 {
-    // SAFETY: the caller's promise.
-    let lanes = unsafe { greatest_lanes(vectors) };
-    lanes.into_iter().max().unwrap_or(0)
-}
+/// The greatest floats of some vectors, by size and lane by lane: the bits of floats without their signs.
+#[derive(Clone, Copy)]
+pub(crate) struct Greatest(__m512i);
 
-/// As [`greatest`], of each lane.
-///
-/// # Safety
-/// As there.
-#[inline]
-#[target_feature(enable = "avx512f")]
-pub(crate) unsafe fn greatest_lanes(vectors: impl Iterator<Item = *const f32>) -> [u32; 16] {
-    let size = _mm512_set1_epi32(i32::MAX);
-    let (mut most, mut lanes) = (_mm512_set1_epi32(0), [0; 16]);
-    vectors.for_each(|vector| {
+impl Greatest {
+    /// That of no vectors.
+    ///
+    /// # Safety
+    /// The processor has AVX-512, here and below.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub(crate) unsafe fn none() -> Greatest {
+        Greatest(_mm512_set1_epi32(0))
+    }
+
+    /// That of one vector more.
+    ///
+    /// # Safety
+    /// The vector can be read.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub(crate) unsafe fn and(self, vector: *const f32) -> Greatest {
         // SAFETY: the caller's promise.
         let floats = unsafe { _mm512_loadu_si512(vector.cast()) };
-        most = _mm512_max_epu32(most, _mm512_and_si512(floats, size));
-    });
-    // SAFETY: the array is a vector long.
-    unsafe { _mm512_storeu_si512(lanes.as_mut_ptr().cast(), most) };
-    lanes
+        Greatest(_mm512_max_epu32(self.0, _mm512_and_si512(floats, _mm512_set1_epi32(i32::MAX))))
+    }
+
+    /// That of others together.
+    ///
+    /// # Safety
+    /// See above.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub(crate) unsafe fn of_all(others: &[Greatest]) -> Greatest {
+        let mut most = _mm512_set1_epi32(0);
+        for other in others {
+            most = _mm512_max_epu32(most, other.0);
+        }
+        Greatest(most)
+    }
+
+    /// That of each lane, as [`Scale::of`] takes it.
+    ///
+    /// # Safety
+    /// See above.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub(crate) unsafe fn lanes(self) -> [u32; 16] {
+        let mut lanes = [0; 16];
+        // SAFETY: the array is a vector long.
+        unsafe { _mm512_storeu_si512(lanes.as_mut_ptr().cast(), self.0) };
+        lanes
+    }
+
+    /// That of all lanes.
+    ///
+    /// # Safety
+    /// See above.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub(crate) unsafe fn all(self) -> u32 {
+        _mm512_reduce_max_epu32(self.0)
+    }
 }
 
 /// Writes the digits of four vectors of floats, scaled by a vector `up`: high ones, middle ones `apart` floats later, low ones
@@ -290,23 +326,36 @@ pub(crate) unsafe fn write_digits(sources: [*const f32; 4], up: *const f32, to: 
     }
 }
 
-/// Turns rows of sums into floats: times `down`, and those of each column times that of its own.
+/// Turns around the digits of a step, sixteen rows of them: what stood in the rows' fours of digits stands in as many rows.
+#[inline(always)]
+pub(crate) fn turn<S: Simd>(simd: S, rows: &[[f32; LEFT]; ROWS], to: &mut [[f32; LEFT]]) {
+    assert!(S::LANES == ROWS && to.len() == ROWS, "sixteen rows of vectors");
+    for digit in 0..DIGITS {
+        let from = rows.as_flattened()[digit * ROWS..].as_ptr();
+        // SAFETY: sixteen rows, of as many floats each.
+        let columns = unsafe { simd.columns(from, LEFT) };
+        for (column, row) in columns.into_iter().zip(&mut *to) {
+            // SAFETY: a row has a vector for each digit.
+            unsafe { simd.store(row[digit * ROWS..].as_mut_ptr(), column) };
+        }
+    }
+}
+
+/// Turns rows of sums into floats: times what those of its row, and of its column, are multiplied by.
 ///
 /// # Safety
-/// The processor has AVX-512; `sums` are those of a tile, at most [`ROWS`] rows of them; there are sixteen `downs`, and room
-/// for a vector at each row, `step` floats apart.
+/// The processor has AVX-512; `sums` are those of a tile, at most [`ROWS`] rows of them; there are a multiplier for each row
+/// and sixteen for the columns, and room for a vector at each row, `step` floats apart.
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(crate) unsafe fn write_sums(
     sums: &[i32; SUMS],
     rows: usize,
-    down: f32,
-    downs: *const f32,
+    [row_downs, downs]: [*const f32; 2],
     to: *mut f32,
     step: usize,
 ) {
     let part = _mm512_set1_ps(1.0 / 256.0);
-    let down = _mm512_set1_ps(down);
     // SAFETY: the caller's promise.
     let downs = unsafe { _mm512_loadu_ps(downs) };
     for row in 0..rows.min(ROWS) {
@@ -316,13 +365,16 @@ pub(crate) unsafe fn write_sums(
         });
         let sum = _mm512_fmadd_ps(_mm512_fmadd_ps(low, part, middle), part, high);
         // SAFETY: the caller's promise.
-        unsafe { _mm512_storeu_ps(to.add(row * step), _mm512_mul_ps(_mm512_mul_ps(sum, down), downs)) };
+        unsafe {
+            let down = _mm512_set1_ps(*row_downs.add(row));
+            _mm512_storeu_ps(to.add(row * step), _mm512_mul_ps(_mm512_mul_ps(sum, down), downs));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Amx, DIGITS, Scale, greatest, write_digits};
+    use super::{Amx, DIGITS, Greatest, Scale, write_digits};
     use crate::testing::uniform;
 
     /// What three digits hold.
@@ -350,8 +402,11 @@ mod tests {
         }
         let mut floats = uniform(1, 64);
         floats[..4].copy_from_slice(&[0.0, -0.0, 1.75, -1.75]);
-        // SAFETY: four vectors; a processor with a matrix unit has AVX-512.
-        let greatest = unsafe { greatest(floats.as_chunks::<16>().0.iter().map(|vector| vector.as_ptr())) };
+        // SAFETY: all are vectors; a processor with a matrix unit has AVX-512.
+        let greatest = unsafe {
+            let vectors = floats.as_chunks::<16>().0.iter();
+            vectors.fold(Greatest::none(), |greatest, vector| greatest.and(vector.as_ptr())).all()
+        };
         assert_eq!(f32::from_bits(greatest), 1.75);
         let Scale { up, .. } = Scale::of(greatest);
         let mut digits = [0.0; DIGITS * 16];

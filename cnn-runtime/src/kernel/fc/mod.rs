@@ -8,7 +8,10 @@
 mod backward_data;
 mod backward_weights;
 mod dot;
+mod ends;
 mod forward;
+#[cfg(target_arch = "x86_64")]
+mod matrix;
 mod panels;
 pub mod reference;
 #[cfg(test)]
@@ -67,11 +70,19 @@ fn check(d: &Fc, n: usize, input: &[f32], weight: &[f32], output: &[f32]) {
 fn forward_on(isa: Isa, d: &Fc, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
     check(d, n, input, weight, output);
     post.check(d.outputs, output.len());
+    #[cfg(target_arch = "x86_64")]
+    if let Some(amx) = matrix::applies_forward(isa, d, n) {
+        return matrix::forward((isa, amx), d, n, input, weight, post, output);
+    }
     forward::run(isa, d, n, input, weight, post, output);
 }
 
 fn backward_data_on(isa: Isa, d: &Fc, n: usize, weight: &[f32], d_output: &[f32], d_input: &mut [f32], write: Write) {
     check(d, n, d_input, weight, d_output);
+    #[cfg(target_arch = "x86_64")]
+    if let Some(amx) = matrix::applies(isa, d, n) {
+        return matrix::backward_data((isa, amx), d, n, weight, d_output, d_input, write);
+    }
     if n >= backward_data::MIN_SAMPLES {
         backward_data::run(isa, d, n, weight, d_output, d_input, write);
     } else {
@@ -95,6 +106,10 @@ fn backward_weights_on(
         for sample in d_output.chunks_exact(d.outputs) {
             d_bias.iter_mut().zip(sample).for_each(|(sum, g)| *sum += g);
         }
+    }
+    #[cfg(target_arch = "x86_64")]
+    if let Some(amx) = matrix::applies(isa, d, n) {
+        return matrix::backward_weights((isa, amx), d, n, input, d_output, d_weight);
     }
     backward_weights::run(isa, d, n, input, d_output, d_weight);
 }

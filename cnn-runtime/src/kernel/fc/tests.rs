@@ -149,7 +149,7 @@ fn gradients_agree_with_finite_differences() {
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
     let d = Fc { inputs: 2053, outputs: 1031 };
-    for n in [1, 5, 37] {
+    for n in [1, 5, 37, 70] {
         let (input, weight) = (uniform(1, n * d.inputs), uniform(2, d.inputs * d.outputs));
         let d_output = uniform(3, n * d.outputs);
         same_on_any_threads(&format!("{d:?} x {n}"), || {
@@ -160,6 +160,28 @@ fn any_number_of_threads_gives_the_same_bits() {
             backward_weights(&d, n, &input, &d_output, &mut d_weight, None);
             [output, d_input, d_weight].concat()
         });
+    }
+}
+
+/// A sample's sums must not depend on what stands in another's place, whatever they are computed on.
+#[test]
+fn a_sample_that_is_not_finite_leaves_the_others_alone() {
+    let (d, n) = (Fc { inputs: 203, outputs: 90 }, 70);
+    let (mut input, weight) = (uniform(1, n * d.inputs), stored(&d, &uniform(2, d.inputs * d.outputs)));
+    let mut d_output = uniform(3, n * d.outputs);
+    input[5 * d.inputs + 199] = f32::NAN;
+    d_output[5 * d.outputs + 7] = f32::INFINITY;
+    for isa in Isa::available() {
+        let (mut output, mut d_input) = (vec![0.0; d_output.len()], vec![0.0; input.len()]);
+        forward_on(isa, &d, n, &input, &weight, Post::new(), &mut output);
+        backward_data_on(isa, &d, n, &weight, &d_output, &mut d_input, Write::Set);
+        for sample in 0..n {
+            let found = [&output[sample * d.outputs..][..d.outputs], &d_input[sample * d.inputs..][..d.inputs]];
+            for values in found {
+                let spoilt = sample == 5;
+                assert!(values.iter().all(|value| value.is_finite() != spoilt), "sample {sample} on {isa:?}");
+            }
+        }
     }
 }
 

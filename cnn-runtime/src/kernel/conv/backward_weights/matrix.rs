@@ -17,7 +17,7 @@ use crate::kernel::conv::pass;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
 use crate::simd::amx::{
-    Amx, DIGITS, LEFT, Product, RIGHT, ROWS, STEP, SUMS, Scale, ZEROS, greatest, write_digits, write_sums,
+    Amx, Greatest, LEFT, Product, RIGHT, ROWS, STEP, SUMS, Scale, ZEROS, turn, write_digits, write_sums,
 };
 use crate::simd::{Kernel, Simd};
 
@@ -200,10 +200,16 @@ fn tap_of(d: &Conv, tap: usize) -> (usize, [usize; 2]) {
 /// The scale of some places of a block.
 #[inline(always)]
 fn scale(from: &[f32], places: &[[u32; STREAMS]]) -> Scale {
-    let inside = places.as_flattened().iter().filter(|&&at| at != OUTSIDE);
-    let vectors = inside.map(|&at| from[at as usize..][..Order::BLOCK].as_ptr());
     // SAFETY: all are vectors of sixteen; a processor with a matrix unit has AVX-512.
-    Scale::of(unsafe { greatest(vectors) })
+    Scale::of(unsafe {
+        let mut most = Greatest::none();
+        for &at in places.as_flattened() {
+            if at != OUTSIDE {
+                most = most.and(from[at as usize..][..Order::BLOCK].as_ptr());
+            }
+        }
+        most.all()
+    })
 }
 
 /// Writes the digits of a place of each stream.
@@ -227,14 +233,7 @@ fn turned<S: Simd>(simd: S, from: &[f32], places: &[[u32; STREAMS]], up: f32, to
         for (place, row) in places.iter().zip(&mut rows) {
             digits(from, place, up, row);
         }
-        for digit in 0..DIGITS {
-            // SAFETY: sixteen rows, of as many floats each.
-            let channels = unsafe { simd.columns(rows.as_ptr().cast::<f32>().add(digit * ROWS), LEFT) };
-            for (channel, row) in channels.into_iter().zip(to.as_chunks_mut::<LEFT>().0) {
-                // SAFETY: a row has a vector for each digit; vectors are of sixteen floats where there is a matrix unit.
-                unsafe { simd.store(row[digit * ROWS..].as_mut_ptr(), channel) };
-            }
-        }
+        turn(simd, &rows, to.as_chunks_mut::<LEFT>().0);
     }
 }
 
@@ -304,14 +303,15 @@ impl Task<'_> {
         let row = from * Order::BLOCK * taps + tap;
         let at = channels.start * depth + row * channels.len() + to * Order::BLOCK - channels.start;
         let step = taps * channels.len();
-        let (downs, mut sums) = ([gradients; ROWS], [[0.0; ROWS]; ROWS]);
+        let downs = [[inputs; ROWS], [gradients; ROWS]];
+        let (downs, mut sums) = ([downs[0].as_ptr(), downs[1].as_ptr()], [[0.0; ROWS]; ROWS]);
         // SAFETY: the gradients between these channels are this task's alone: sixteen rows, a vector each.
         unsafe {
             let into = self.sums.at(at);
             if fresh {
-                return write_sums(exact, ROWS, inputs, downs.as_ptr(), into, step);
+                return write_sums(exact, ROWS, downs, into, step);
             }
-            write_sums(exact, ROWS, inputs, downs.as_ptr(), sums.as_mut_ptr().cast(), ROWS);
+            write_sums(exact, ROWS, downs, sums.as_mut_ptr().cast(), ROWS);
             for (row, sums) in sums.iter().enumerate() {
                 let into = into.add(row * step);
                 simd.store(into, simd.add(simd.load(into), simd.load(sums.as_ptr())));

@@ -20,8 +20,8 @@ use crate::kernel::gemm::{Gemm, Piece};
 use crate::kernel::parallel::{self, part};
 use crate::kernel::scratch;
 use crate::simd::amx::{
-    Amx, DIGITS, LEFT, MOST_PRODUCTS, Product, RIGHT, ROWS, STEP, SUMS, Scale, Tiles, ZEROS, greatest_lanes,
-    write_digits, write_sums,
+    Amx, DIGITS, Greatest, LEFT, MOST_PRODUCTS, Product, RIGHT, ROWS, STEP, SUMS, Scale, Tiles, ZEROS, write_digits,
+    write_sums,
 };
 use crate::simd::{Kernel, Simd};
 
@@ -281,9 +281,14 @@ impl Task<'_> {
         let steps = self.work.groups() * taps;
         for half in 0..len / ROWS {
             let from = block[half * ROWS..].as_ptr();
-            let vectors = (0..product.k).map(|k| from.wrapping_add(k * len));
             // SAFETY: a vector of this half's channels stands at each depth; a processor with a matrix unit has AVX-512.
-            let scales = unsafe { greatest_lanes(vectors) }.map(Scale::of);
+            let scales = unsafe {
+                let mut most = Greatest::none();
+                for k in 0..product.k {
+                    most = most.and(from.wrapping_add(k * len));
+                }
+                most.lanes().map(Scale::of)
+            };
             into.down[half * ROWS..][..ROWS].copy_from_slice(&scales.map(|scale| scale.down));
             let up = scales.map(|scale| scale.up);
             let steps = into.digits[half * steps * RIGHT..][..steps * RIGHT].chunks_exact_mut(RIGHT);
@@ -343,11 +348,13 @@ impl Task<'_> {
                     right: right.as_ptr(),
                     sums: exact.as_mut_ptr(),
                 };
+                let row_downs = [spots.down[index]; ROWS];
                 // SAFETY: the stage holds every tap of a tile's positions, and behind its last line as many rows as a tile
                 // has; the right side is just measured, and so is the room for sums.
                 unsafe {
                     tiles.multiply(&multiplied);
-                    write_sums(&exact, self.work.rows, spots.down[index], downs, sums.0.as_mut_ptr(), ROWS);
+                    let downs = [row_downs.as_ptr(), downs];
+                    write_sums(&exact, self.work.rows, downs, sums.0.as_mut_ptr(), ROWS);
                 }
                 let pieces = &spots.pieces[begin..spots.ends[index]];
                 begin = spots.ends[index];

@@ -8,7 +8,7 @@ use crate::dispatch::Isa;
 use crate::kernel::conv::direct::Direct;
 use crate::kernel::conv::im2col::{Im2col, Stage};
 use crate::kernel::parallel::{self, Shared, part};
-use crate::simd::amx::{Amx, ROWS, STEP, Scale, greatest};
+use crate::simd::amx::{Amx, Greatest, ROWS, STEP, Scale};
 use crate::simd::{Kernel, Simd};
 
 /// A product to compute.
@@ -115,7 +115,7 @@ impl<'a> Work<'a> {
             let vectors = &vectors[part(vectors.len(), PARTS, 1, index % PARTS)];
             // SAFETY: each task has a float of its own.
             let into = unsafe { shared.part(index..index + 1) };
-            isa.run(Greatest { vectors, into: &mut into[0] });
+            isa.run(Part { vectors, into: &mut into[0] });
         });
     }
 
@@ -130,18 +130,23 @@ impl<'a> Work<'a> {
         let plane = self.input.map[0] * self.input.map[1];
         let step = self.input.stride[1] * Order::BLOCK;
         let blocks = self.sample(sample).chunks_exact(plane * Order::BLOCK);
-        let mut most = 0;
+        // SAFETY: a processor with a matrix unit has AVX-512.
+        let mut most = unsafe { Greatest::none() };
         self.for_each_run(
             &places,
             #[inline(always)]
             |_, at, len| {
-                let runs = blocks.clone().map(|block| block[at..][..(len - 1) * step + Order::BLOCK].as_ptr());
-                let vectors = runs.flat_map(|run| (0..len).map(move |place| run.wrapping_add(place * step)));
-                // SAFETY: just measured; a processor with a matrix unit has AVX-512.
-                most = most.max(unsafe { greatest(vectors) });
+                for block in blocks.clone() {
+                    let run = block[at..][..(len - 1) * step + Order::BLOCK].as_ptr();
+                    for place in 0..len {
+                        // SAFETY: just measured; as above.
+                        most = unsafe { most.and(run.wrapping_add(place * step)) };
+                    }
+                }
             },
         );
-        Scale::of(most)
+        // SAFETY: as above.
+        Scale::of(unsafe { most.all() })
     }
 
     /// Of pointwise kernels, calls `run(place, at, len)` for some places, line by line: those from `place` on read a block of
@@ -159,15 +164,21 @@ impl<'a> Work<'a> {
 }
 
 /// Looks for the greatest of some vectors.
-struct Greatest<'a> {
+struct Part<'a> {
     vectors: &'a [[f32; 16]],
     into: &'a mut f32,
 }
 
-impl Kernel for Greatest<'_> {
+impl Kernel for Part<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
         // SAFETY: all are vectors; a processor with a matrix unit has AVX-512.
-        *self.into = f32::from_bits(unsafe { greatest(self.vectors.iter().map(|vector| vector.as_ptr())) });
+        *self.into = f32::from_bits(unsafe {
+            let mut most = Greatest::none();
+            for vector in self.vectors {
+                most = most.and(vector.as_ptr());
+            }
+            most.all()
+        });
     }
 }

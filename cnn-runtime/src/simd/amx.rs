@@ -13,9 +13,9 @@
 use std::arch::asm;
 use std::arch::x86_64::{
     __m512, __m512i, _mm512_add_epi32, _mm512_and_si512, _mm512_cvtepi32_ps, _mm512_cvtps_epi32, _mm512_fmadd_ps,
-    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_max_epu32, _mm512_mul_ps, _mm512_reduce_max_epu32, _mm512_set1_epi32,
-    _mm512_set1_ps, _mm512_slli_epi32, _mm512_srli_epi32, _mm512_storeu_ps, _mm512_storeu_si512,
-    _mm512_ternarylogic_epi32, _mm512_xor_si512,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_max_epu32, _mm512_mul_ps, _mm512_permutexvar_epi8,
+    _mm512_reduce_max_epu32, _mm512_set1_epi32, _mm512_set1_ps, _mm512_slli_epi32, _mm512_srli_epi32, _mm512_storeu_ps,
+    _mm512_storeu_si512, _mm512_ternarylogic_epi32, _mm512_xor_si512,
 };
 use std::mem::offset_of;
 
@@ -58,8 +58,10 @@ struct Shape {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Product {
-    /// The left side: rows of [`LEFT`] floats, which follow one another.
+    /// The left side: rows of high digits, middle ones and low ones.
     pub left: *const f32,
+    /// Bytes from one row of it to the next, and from one of its digits to the next.
+    pub left_apart: [usize; 2],
     /// Bytes from there to each step of it.
     pub steps: *const u32,
     /// Steps, one at least.
@@ -82,6 +84,10 @@ impl Amx {
         // AMX-INT8 and AMX-TILE, which the seventh leaf has.
         let (int8, tile) = (1 << 25, 1 << 24);
         if __cpuid(0).eax < 7 || __cpuid_count(7, 0).edx & (int8 | tile) != int8 | tile {
+            return None;
+        }
+        // Of a later generation of AVX-512 than what vectors ask for; each processor with the unit has it.
+        if !is_x86_feature_detected!("avx512vbmi") {
             return None;
         }
         // SAFETY: the call takes two numbers, and touches no memory of ours.
@@ -111,6 +117,9 @@ impl Amx {
         unsafe { asm!("tilerelease", options(nostack, preserves_flags)) };
     }
 }
+
+/// The distances of a left side whose rows are [`LEFT`] floats of one step.
+pub(crate) const CLOSE: [usize; 2] = [LEFT * size_of::<f32>(), STEP];
 
 /// Tiles that have their rows.
 #[derive(Clone, Copy)]
@@ -161,10 +170,12 @@ impl Tiles {
                 "tileloadd tmm4, [{right} + {right_row}*1]",
                 "tdpbssd tmm0, tmm3, tmm4",
                 // Low by high.
-                "tileloadd tmm3, [{at} + {left_row}*1 + 128]",
+                "lea {at}, [{at} + 2*{left_digit}]",
+                "tileloadd tmm3, [{at} + {left_row}*1]",
                 "tdpbssd tmm2, tmm3, tmm4",
                 // Middle by high and middle.
-                "tileloadd tmm3, [{at} + {left_row}*1 + 64]",
+                "sub {at}, {left_digit}",
+                "tileloadd tmm3, [{at} + {left_row}*1]",
                 "tdpbssd tmm1, tmm3, tmm4",
                 "tileloadd tmm4, [{right} + {right_row}*1 + {DIGIT}]",
                 "tdpbssd tmm2, tmm3, tmm4",
@@ -178,7 +189,8 @@ impl Tiles {
                 "tilestored [{at} + {right}*1 + 1024], tmm1",
                 "tilestored [{at} + {right}*1 + 2048], tmm2",
                 product = in(reg) &raw const *product,
-                left_row = in(reg) 4 * LEFT,
+                left_row = in(reg) product.left_apart[0],
+                left_digit = in(reg) product.left_apart[1],
                 right_row = in(reg) ROW,
                 steps = out(reg) _,
                 count = out(reg) _,
@@ -323,6 +335,35 @@ pub(crate) unsafe fn write_digits(sources: [*const f32; 4], up: *const f32, to: 
     for (index, digits) in [high, middle, low].into_iter().enumerate() {
         // SAFETY: as above.
         unsafe { _mm512_storeu_si512(to.add(index * apart).cast(), _mm512_xor_si512(digits, signs)) };
+    }
+}
+
+/// Writes the digits of sixteen pixels, scaled by `up`: their `channels`, of which there are four at most, side by side; high
+/// digits, middle ones `apart` bytes later, low ones as far again. Up to 64 bytes of each are overwritten.
+///
+/// # Safety
+/// There is a matrix unit; the channels' sources are vectors, and there is room for the digits.
+#[target_feature(enable = "avx512f,avx512vbmi")]
+pub(crate) unsafe fn write_pixels(sources: [*const f32; 4], channels: usize, up: f32, to: *mut u8, apart: usize) {
+    /// Which bytes are those of so many channels, of four.
+    const fn bytes(channels: usize) -> [u8; 64] {
+        let (mut bytes, mut at) = ([0; 64], 0);
+        while at < 16 * channels {
+            bytes[at] = (at / channels * 4 + at % channels) as u8;
+            at += 1;
+        }
+        bytes
+    }
+    static BYTES: [[u8; 64]; 4] = [bytes(1), bytes(2), bytes(3), bytes(4)];
+    let mut digits = [0.0; DIGITS * 16];
+    // SAFETY: the caller's promise; there is room for three vectors.
+    unsafe {
+        write_digits(sources, [up; 16].as_ptr(), digits.as_mut_ptr(), 16);
+        let bytes = _mm512_loadu_si512(BYTES[channels - 1].as_ptr().cast());
+        for (index, digits) in digits.as_chunks::<16>().0.iter().enumerate() {
+            let pixels = _mm512_permutexvar_epi8(bytes, _mm512_loadu_si512(digits.as_ptr().cast()));
+            _mm512_storeu_si512(to.add(index * apart).cast(), pixels);
+        }
     }
 }
 

@@ -87,7 +87,7 @@ pub(super) fn run(pass: pass::BackwardData<'_>, d_input: &mut [f32], scratch: &m
 /// One phase of one group.
 fn one(pass: pass::BackwardData<'_>, group: usize, [vertical, horizontal]: [Phase; 2], c: Shared, scratch: &mut [f32]) {
     let pass::BackwardData { isa, d, n, weight, d_output, write } = pass;
-    let isa = if d.direct { isa.without_matrix() } else { isa };
+    let isa = pass::isa_of(d, isa);
     let (icg, ocg) = (d.input.c / d.groups, d.output.c / d.groups);
     let taps = vertical.count * horizontal.count;
     let stride = d.window.stride;

@@ -227,7 +227,7 @@ fn aside(pass: pass::Forward<'_>, pool: &Pool, kept: Option<Transformed<'_>>, ou
 /// The forward pass as a product with the taps of the input.
 fn direct_on(pass: pass::Forward<'_>, output: &mut [f32]) {
     let pass::Forward { isa, d, n, input, weight, post, write } = pass;
-    let isa = if d.direct { isa.without_matrix() } else { isa };
+    let isa = pass::isa_of(d, isa);
     let (ocg, plane) = (d.output.c / d.groups, d.output.plane());
     let c = Shared::new(output);
     for group in 0..d.groups {

@@ -4,6 +4,11 @@ use crate::desc::{Conv, Write};
 use crate::dispatch::Isa;
 use crate::kernel::post::Post;
 
+/// What a convolution's products run on: those of a `direct` one round as vectors do, on no matrix unit.
+pub(super) fn isa_of(d: &Conv, isa: Isa) -> Isa {
+    if d.direct { isa.without_matrix() } else { isa }
+}
+
 /// From `n` samples of the input to their outputs, which are overwritten, or added to: then nothing else is done to them,
 /// and `post` is empty.
 #[derive(Clone, Copy)]

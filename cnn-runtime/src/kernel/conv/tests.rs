@@ -86,6 +86,9 @@ fn shapes() -> Vec<Conv> {
         conv([3, 23, 29], 32, window([7, 7], [2, 2], one, [3; 4]), 1),
         conv([3, 35, 31], 16, window([11, 11], [4, 4], one, [0; 4]), 1),
         conv([5, 9, 13], 48, window([3, 3], one, [1, 2], [1, 2, 1, 2]), 1),
+        conv([3, 67, 67], 48, window([11, 11], [4, 4], one, [0; 4]), 1),
+        conv([4, 19, 18], 32, window([4, 5], [1, 2], [2, 1], [3, 2, 0, 1]), 1),
+        conv([1, 17, 37], 32, window([9, 7], one, one, [4, 0, 4, 5]), 1),
         conv([32, 9, 11], 10, window([3, 3], one, one, [1; 4]), 1),
         // Two blocks of output channels in a tile, or of input channels on the way back.
         conv([16, 11, 13], 64, window(one, one, one, [0; 4]), 1),

@@ -15,7 +15,7 @@ use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::post::Post;
 use crate::kernel::scratch;
 use crate::simd::amx::{
-    Amx, Greatest, LEFT, Product, RIGHT, ROWS, STEP, SUMS, Scale, ZEROS, turn, write_digits, write_sums,
+    Amx, CLOSE, Greatest, LEFT, Product, RIGHT, ROWS, STEP, SUMS, Scale, ZEROS, turn, write_digits, write_sums,
 };
 use crate::simd::{Kernel, Simd};
 
@@ -332,6 +332,7 @@ impl<const PANEL: usize, W: Sink> Kernel for Task<'_, PANEL, W> {
                                 let (left, right) = if is_left { (kept, met) } else { (met, kept) };
                                 let product = Product {
                                     left: left.1.as_ptr(),
+                                    left_apart: CLOSE,
                                     steps: places.as_ptr(),
                                     count: steps.len(),
                                     right: right.1.as_ptr(),

@@ -17,7 +17,7 @@ use crate::kernel::conv::pass;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
 use crate::simd::amx::{
-    Amx, Greatest, LEFT, Product, RIGHT, ROWS, STEP, SUMS, Scale, ZEROS, turn, write_digits, write_sums,
+    Amx, CLOSE, Greatest, LEFT, Product, RIGHT, ROWS, STEP, SUMS, Scale, ZEROS, turn, write_digits, write_sums,
 };
 use crate::simd::{Kernel, Simd};
 
@@ -172,6 +172,7 @@ impl Kernel for Task<'_> {
                                 let met = reach - y * places.grid[1] - x;
                                 let product = Product {
                                     left: left[phase * left_len..][..left_len].as_ptr(),
+                                    left_apart: CLOSE,
                                     steps: steps.as_ptr(),
                                     count: chunk / ROWS,
                                     right: right[index * right_len + met * LEFT..][..left_len].as_ptr(),

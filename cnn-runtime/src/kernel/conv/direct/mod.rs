@@ -8,6 +8,8 @@
 mod matrix;
 mod pooled;
 mod spots;
+#[cfg(target_arch = "x86_64")]
+mod stem;
 
 use std::ops::Range;
 
@@ -116,6 +118,11 @@ impl<'a> Direct<'a> {
             // SAFETY: the caller's promise.
             return unsafe { matrix::run(self, isa, amx) };
         }
+        #[cfg(target_arch = "x86_64")]
+        if let Some(amx) = stem::applies(self, isa) {
+            // SAFETY: the caller's promise.
+            return unsafe { stem::run(self, isa, amx) };
+        }
         let Gemm { m, n, k, .. } = self.product;
         let (macs, cut) = (m * n * k, self.cut(isa));
         let parts = parallel::even(cut.parts, macs).min(cut.units);
@@ -131,6 +138,11 @@ impl<'a> Direct<'a> {
     /// # Safety
     /// As for [`Gemm::run`].
     unsafe fn run_alone(&self, isa: Isa) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(amx) = stem::applies(self, isa) {
+            // SAFETY: the caller's promise.
+            return unsafe { stem::run_alone(self, isa, amx) };
+        }
         let cut = self.cut(isa);
         for index in 0..cut.parts {
             self.task(isa, &cut, part(self.product.n, cut.parts, cut.unit, index), 0..cut.bands);
@@ -341,11 +353,13 @@ impl Task<'_> {
     }
 }
 
-/// Copies steps of `rows` weights to steps of `width`, so that vectors of them are whole. What stands in lanes of no
-/// channel is nobody's.
+/// Copies steps of `rows` weights to steps of `width`, so that vectors of them are whole. Lanes of no channel are zero: what
+/// else stood there might be denormal, which some processors take many times as long to multiply.
 fn widen<'a>(block: &[f32], rows: usize, width: usize, into: &'a mut [f32]) -> &'a [f32] {
     for (from, to) in block.chunks_exact(rows).zip(into.chunks_exact_mut(width)) {
-        to[..rows].copy_from_slice(from);
+        let (channels, none) = to.split_at_mut(rows);
+        channels.copy_from_slice(from);
+        none.fill(0.0);
     }
     into
 }

@@ -89,7 +89,7 @@ impl Lines<'_> {
         };
         let direct = Direct::new(gemm, weight, input.of_lines(lines), Order::BLOCK);
         // SAFETY: rows are the channels, columns the positions of these lines: all inside the maps, once each.
-        unsafe { direct.run_alone(isa) };
+        unsafe { direct.run_alone(pass::isa_of(d, isa)) };
     }
 }
 

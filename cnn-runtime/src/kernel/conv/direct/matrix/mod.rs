@@ -20,8 +20,8 @@ use crate::kernel::gemm::{Gemm, Piece};
 use crate::kernel::parallel::{self, part};
 use crate::kernel::scratch;
 use crate::simd::amx::{
-    Amx, DIGITS, Greatest, LEFT, MOST_PRODUCTS, Product, RIGHT, ROWS, STEP, SUMS, Scale, Tiles, ZEROS, write_digits,
-    write_sums,
+    Amx, CLOSE, DIGITS, Greatest, LEFT, MOST_PRODUCTS, Product, RIGHT, ROWS, STEP, SUMS, Scale, Tiles, ZEROS,
+    write_digits, write_sums,
 };
 use crate::simd::{Kernel, Simd};
 
@@ -343,6 +343,7 @@ impl Task<'_> {
                 }
                 let multiplied = Product {
                     left: left[spots.at[index]..].as_ptr(),
+                    left_apart: CLOSE,
                     steps: steps.as_ptr(),
                     count: steps.len(),
                     right: right.as_ptr(),

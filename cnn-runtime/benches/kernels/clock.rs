@@ -19,7 +19,7 @@ impl Seconds {
 }
 
 /// The middle one of values, which it sorts.
-fn median(values: &mut [f64]) -> f64 {
+pub fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

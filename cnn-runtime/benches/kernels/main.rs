@@ -7,7 +7,10 @@
 //! of what multiply-adds reach that never leave the registers, measured in turns with the kernel, every few milliseconds;
 //! where memory is, GB/s of what has to be moved, and the part of what a plain loop reaches that moves as much, measured
 //! before and after; all on as many threads. Winograd's way has fewer products than are counted, which are the direct
-//! way's, and can bring more than all of the peak.
+//! way's, and can bring more than all of the peak; so can a matrix unit.
+//!
+//! With `--speedup`, how many times as fast each kernel is on the last of the numbers of threads as on the first, measured
+//! in turns, and behind `peak` the same of multiply-adds in registers: what the machine had free.
 
 mod clock;
 mod layer;
@@ -25,6 +28,7 @@ use clap::Parser;
 use cnn_runtime::dispatch::Isa;
 use cnn_runtime::testing::on_threads;
 
+use layer::Layer;
 use report::{Row, Run};
 
 #[derive(Parser)]
@@ -39,6 +43,9 @@ struct Args {
     /// Threads; several with commas between
     #[arg(long, value_delimiter = ',', default_value = "1")]
     threads: Vec<usize>,
+    /// Compares the last of the numbers of threads with the first
+    #[arg(long)]
+    speedup: bool,
     /// A tenth of the time for each kernel: shows that all run, says little about speed
     #[arg(long)]
     quick: bool,
@@ -50,6 +57,9 @@ struct Args {
     bench: bool,
 }
 
+/// Turns of which the middle one counts.
+const SPEEDUP_ROUNDS: u32 = 5;
+
 fn main() -> io::Result<()> {
     let args = Args::parse();
     let mut json: Box<dyn Write + Send> = match &args.json {
@@ -57,6 +67,15 @@ fn main() -> io::Result<()> {
         None => Box::new(io::sink()),
     };
     let budget = Duration::from_millis(if args.quick { 20 } else { 200 });
+    if args.speedup {
+        let (Some(&few), Some(&many)) = (args.threads.first(), args.threads.last()) else { return Ok(()) };
+        for &batch in &args.batch {
+            println!("{}, {many} threads over {few}, batches of {batch}", Isa::active().name());
+            let run = |threads| Run { batch, threads, peak: 0.0, budget: budget / SPEEDUP_ROUNDS };
+            compare(&args.filter, &[run(few), run(many)]);
+        }
+        return Ok(());
+    }
     for &threads in &args.threads {
         on_threads(threads, || {
             let peak = (0..200).map(|_| peak::now()).fold(0.0, f64::max);
@@ -71,18 +90,26 @@ fn main() -> io::Result<()> {
     json.flush()
 }
 
-/// Measures the layers that `filter` asks for, kind by kind.
-fn measure(filter: &str, run: &Run, json: &mut impl Write) -> io::Result<()> {
+/// The layers that `filter` asks for, with the networks that have them; prints the head of each kind.
+fn wanted(filter: &str) -> impl Iterator<Item = (&'static str, Layer)> {
     let mut last = "";
-    for (networks, layer) in shapes::all() {
-        let ((kind, titles), name) = (layer.kind(), layer.to_string());
-        if !format!("{kind} {name} {networks}").contains(filter) {
-            continue;
+    shapes::all().filter_map(move |(networks, layer)| {
+        let (kind, titles) = layer.kind();
+        if !format!("{kind} {layer} {networks}").contains(filter) {
+            return None;
         }
         if last != kind {
             println!("\n{kind:<28}{}", titles.iter().map(|title| format!("{title:>16}")).collect::<String>());
             last = kind;
         }
+        Some((networks, layer))
+    })
+}
+
+/// Measures the layers that `filter` asks for, kind by kind.
+fn measure(filter: &str, run: &Run, json: &mut impl Write) -> io::Result<()> {
+    for (networks, layer) in wanted(filter) {
+        let ((kind, titles), name) = (layer.kind(), layer.to_string());
         let mut row = Row::new(run);
         layer.measure(run.batch, &mut row);
         println!("{name:<28}{}  {networks}", row.table(titles));
@@ -90,4 +117,21 @@ fn measure(filter: &str, run: &Run, json: &mut impl Write) -> io::Result<()> {
     }
     println!();
     Ok(())
+}
+
+/// Says how many times as fast the layers that `filter` asks for are in the second run as in the first.
+fn compare(filter: &str, runs: &[Run; 2]) {
+    for (networks, layer) in wanted(filter) {
+        let rounds = (0..SPEEDUP_ROUNDS).map(|_| {
+            runs.each_ref().map(|run| {
+                on_threads(run.threads, || {
+                    let mut row = Row::new(run);
+                    layer.measure(run.batch, &mut row);
+                    row
+                })
+            })
+        });
+        println!("{:<28}{}  {networks}", layer.to_string(), report::speedups(rounds.collect(), layer.kind().1));
+    }
+    println!();
 }

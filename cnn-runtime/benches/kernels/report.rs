@@ -95,3 +95,21 @@ impl<'a> Row<'a> {
         })
     }
 }
+
+/// Under `titles`, how many times as fast the second row of each round is as the first, of all rounds the middle one; last,
+/// what multiply-adds in registers are.
+pub fn speedups(rounds: Vec<[Row<'_>; 2]>, titles: &[&str]) -> String {
+    let middle = |of: &dyn Fn(&Cell) -> Option<f64>, title: Option<&str>| {
+        let mut each = Vec::new();
+        for [few, many] in &rounds {
+            let pairs =
+                few.cells.iter().zip(&many.cells).filter(|(cell, _)| title.is_none_or(|title| cell.title == title));
+            each.extend(pairs.filter_map(|(few, many)| Some(of(many)? / of(few)?)));
+        }
+        if each.is_empty() { String::new() } else { format!("{:.2}x", clock::median(&mut each)) }
+    };
+    let speed = |cell: &Cell| Some(1.0 / cell.seconds.median);
+    let peak = |cell: &Cell| (cell.unit == "GFLOP/s").then(|| cell.rate() / cell.fraction);
+    let found = titles.iter().map(|title| format!("{:>16}", middle(&speed, Some(title))));
+    found.collect::<String>() + &format!("  peak {}", middle(&peak, None))
+}

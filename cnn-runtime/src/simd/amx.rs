@@ -382,17 +382,18 @@ pub(crate) fn turn<S: Simd>(simd: S, rows: &[[f32; LEFT]; ROWS], to: &mut [[f32;
     }
 }
 
-/// Turns rows of sums into floats: times what those of its row, and of its column, are multiplied by.
+/// Turns rows of sums into floats: times what those of a row, and of a column, are multiplied by.
 ///
 /// # Safety
-/// The processor has AVX-512; `sums` are those of a tile, at most [`ROWS`] rows of them; there are a multiplier for each row
-/// and sixteen for the columns, and room for a vector at each row, `step` floats apart.
+/// The processor has AVX-512; `sums` are those of a tile, at most [`ROWS`] rows of them; there are sixteen multipliers for
+/// the columns, and room for a vector at each row, `step` floats apart.
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(crate) unsafe fn write_sums(
     sums: &[i32; SUMS],
     rows: usize,
-    [row_downs, downs]: [*const f32; 2],
+    down: impl Fn(usize) -> f32,
+    downs: *const f32,
     to: *mut f32,
     step: usize,
 ) {
@@ -407,7 +408,7 @@ pub(crate) unsafe fn write_sums(
         let sum = _mm512_fmadd_ps(_mm512_fmadd_ps(low, part, middle), part, high);
         // SAFETY: the caller's promise.
         unsafe {
-            let down = _mm512_set1_ps(*row_downs.add(row));
+            let down = _mm512_set1_ps(down(row));
             _mm512_storeu_ps(to.add(row * step), _mm512_mul_ps(_mm512_mul_ps(sum, down), downs));
         }
     }

@@ -342,7 +342,7 @@ impl<const PANEL: usize, W: Sink> Kernel for Task<'_, PANEL, W> {
                                 unsafe {
                                     unit.multiply_places(&product);
                                     let to = sums.as_flattened_mut().as_mut_ptr();
-                                    write_sums(&exact, ROWS, [left.2.as_ptr(), right.2.as_ptr()], to, ROWS);
+                                    write_sums(&exact, ROWS, |row| left.2[row], right.2.as_ptr(), to, ROWS);
                                 }
                                 sink.write(simd, [left.0, right.0], &sums, &chunk);
                             }

@@ -304,15 +304,14 @@ impl Task<'_> {
         let row = from * Order::BLOCK * taps + tap;
         let at = channels.start * depth + row * channels.len() + to * Order::BLOCK - channels.start;
         let step = taps * channels.len();
-        let downs = [[inputs; ROWS], [gradients; ROWS]];
-        let (downs, mut sums) = ([downs[0].as_ptr(), downs[1].as_ptr()], [[0.0; ROWS]; ROWS]);
+        let (downs, mut sums) = ([gradients; ROWS], [[0.0; ROWS]; ROWS]);
         // SAFETY: the gradients between these channels are this task's alone: sixteen rows, a vector each.
         unsafe {
             let into = self.sums.at(at);
             if fresh {
-                return write_sums(exact, ROWS, downs, into, step);
+                return write_sums(exact, ROWS, |_| inputs, downs.as_ptr(), into, step);
             }
-            write_sums(exact, ROWS, downs, sums.as_mut_ptr().cast(), ROWS);
+            write_sums(exact, ROWS, |_| inputs, downs.as_ptr(), sums.as_mut_ptr().cast(), ROWS);
             for (row, sums) in sums.iter().enumerate() {
                 let into = into.add(row * step);
                 simd.store(into, simd.add(simd.load(into), simd.load(sums.as_ptr())));

@@ -404,11 +404,10 @@ impl Task<'_> {
                         right: right.as_ptr(),
                         sums: exact.as_mut_ptr(),
                     };
-                    let row_downs = [spot.down; ROWS];
                     // SAFETY: both sides are just measured, and so is the room for sums.
                     unsafe {
                         unit.multiply(&multiplied);
-                        write_sums(&exact, rows, [row_downs.as_ptr(), downs], sums.0.as_mut_ptr(), ROWS);
+                        write_sums(&exact, rows, |_| spot.down, downs, sums.0.as_mut_ptr(), ROWS);
                     }
                     let first = half - channels.start;
                     let end = End { finish: &finish, first, rows: ROWS, sums: &sums.0, pieces: &[spot.piece] };

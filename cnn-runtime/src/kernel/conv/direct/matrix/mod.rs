@@ -349,13 +349,12 @@ impl Task<'_> {
                     right: right.as_ptr(),
                     sums: exact.as_mut_ptr(),
                 };
-                let row_downs = [spots.down[index]; ROWS];
+                let down = spots.down[index];
                 // SAFETY: the stage holds every tap of a tile's positions, and behind its last line as many rows as a tile
                 // has; the right side is just measured, and so is the room for sums.
                 unsafe {
                     tiles.multiply(&multiplied);
-                    let downs = [row_downs.as_ptr(), downs];
-                    write_sums(&exact, self.work.rows, downs, sums.0.as_mut_ptr(), ROWS);
+                    write_sums(&exact, self.work.rows, |_| down, downs, sums.0.as_mut_ptr(), ROWS);
                 }
                 let pieces = &spots.pieces[begin..spots.ends[index]];
                 begin = spots.ends[index];

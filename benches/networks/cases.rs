@@ -101,7 +101,7 @@ fn run<N: Network>(task: Task, n: usize, budget: Duration) -> Measured {
         Task::Infer => {
             let mut workspace = net.workspace(n);
             let pass = || _ = net.forward_batch(&mut workspace, images.view()).expect("the batch fits");
-            let (seconds, possible) = clock::beside(budget, pass, peak::now);
+            let (seconds, possible) = clock::beside(budget, pass, peak::now, |turn| turn());
             // With the weights that the passes have kept in another form.
             Measured { seconds, possible, flops, planned_bytes: net.params().bytes() + workspace.bytes() }
         }
@@ -117,7 +117,7 @@ fn run<N: Network>(task: Task, n: usize, budget: Duration) -> Measured {
                 net.backward(&mut workspace).expect("the loss is known");
                 sgd.step(&mut net, &workspace).expect("the gradients are known");
             };
-            let (seconds, possible) = clock::beside(budget, step, peak::now);
+            let (seconds, possible) = clock::beside(budget, step, peak::now, |turn| turn());
             Measured { seconds, possible, flops: 3.0 * flops, planned_bytes }
         }
     }

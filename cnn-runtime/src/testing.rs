@@ -148,6 +148,11 @@ pub fn on_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R {
     pool.install(f)
 }
 
+/// Runs `f` as networks run a pass: the other threads of this pool stand by for what kernels share.
+pub fn in_pass<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    crate::pool::pass(f)
+}
+
 /// Asserts that `f` gives the same bits on 1, 2 and 7 threads, and returns them.
 ///
 /// # Panics

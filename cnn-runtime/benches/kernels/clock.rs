@@ -42,14 +42,25 @@ const TURN: Duration = Duration::from_millis(2);
 /// As [`measure`], with the rate of `limit` before and after each turn of some calls: also gives how much could have been
 /// done in the time of a call at that rate, of all turns the middle one. Machines change their speed by the second, and
 /// only figures of the same moment tell how near one is to the other.
-pub fn beside(budget: Duration, mut call: impl FnMut(), limit: impl Fn() -> f64) -> (Seconds, f64) {
+///
+/// `turn` calls what it is given: kernels are to be called as in a pass of a network, and that is not to last while the
+/// limit is measured.
+pub fn beside(
+    budget: Duration,
+    mut call: impl FnMut() + Send,
+    limit: impl Fn() -> f64,
+    turn: impl Fn(&mut (dyn FnMut() + Send)),
+) -> (Seconds, f64) {
     let least = warm(budget, &mut call);
     let (start, mut each, mut possible) = (Instant::now(), Vec::new(), Vec::new());
     while possible.len() < least || start.elapsed() < budget {
-        let (before, turn, first) = (limit(), Instant::now(), each.len());
-        while each.len() == first || turn.elapsed() < TURN {
-            each.push(seconds(&mut call));
-        }
+        let (before, first) = (limit(), each.len());
+        turn(&mut || {
+            let begin = Instant::now();
+            while each.len() == first || begin.elapsed() < TURN {
+                each.push(seconds(&mut call));
+            }
+        });
         let rate = (before + limit()) / 2.0;
         possible.push(rate * median(&mut each[first..]));
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use cnn_runtime::testing::in_pass;
+
 use crate::clock::{self, Seconds};
 use crate::peak;
 use crate::stream::Traffic;
@@ -47,20 +49,21 @@ impl<'a> Row<'a> {
     }
 
     /// Times a kernel that is bound by arithmetic.
-    pub fn computes(&mut self, title: &'static str, flops: f64, call: impl FnMut()) {
-        let (seconds, possible) = clock::beside(self.run.budget, call, peak::now);
+    pub fn computes(&mut self, title: &'static str, flops: f64, call: impl FnMut() + Send) {
+        let (seconds, possible) = clock::beside(self.run.budget, call, peak::now, |turn| in_pass(turn));
         self.push(title, seconds, flops, "GFLOP/s", flops / 1e9 / possible);
     }
 
     /// Times a kernel that is bound by memory.
-    pub fn moves(&mut self, title: &'static str, traffic: Traffic, call: impl FnMut()) {
+    pub fn moves(&mut self, title: &'static str, traffic: Traffic, call: impl FnMut() + Send) {
         self.time(title, 0.0, traffic, call);
     }
 
     /// Times a kernel that is bound by what needs longer: as much arithmetic or as much memory.
-    pub fn time(&mut self, title: &'static str, flops: f64, traffic: Traffic, call: impl FnMut()) {
+    pub fn time(&mut self, title: &'static str, flops: f64, traffic: Traffic, call: impl FnMut() + Send) {
         let stream = || traffic.seconds(self.run.budget / 4).median;
-        let (before, (seconds, possible)) = (stream(), clock::beside(self.run.budget / 2, call, peak::now));
+        let (before, (seconds, possible)) =
+            (stream(), clock::beside(self.run.budget / 2, call, peak::now, |turn| in_pass(turn)));
         let (arithmetic, memory) = (flops / 1e9 / possible, before.min(stream()) / seconds.median);
         if arithmetic > memory {
             self.push(title, seconds, flops, "GFLOP/s", arithmetic);

@@ -39,10 +39,12 @@ pub fn warm_up() {
 
 /// Runs `pass` over `n` samples in a pool if it is large enough for its kernels to be parallel.
 pub(crate) fn run<R: Send>(info: &NetInfo, n: usize, pass: impl FnOnce() -> R + Send) -> R {
-    if !is_wide() || info.macs.saturating_mul(n as u64) < WORTH_A_TRIP {
-        return pass();
-    }
-    enter(|| crew::with(pass))
+    if info.macs.saturating_mul(n as u64) < WORTH_A_TRIP { pass() } else { self::pass(pass) }
+}
+
+/// Runs a pass in a pool, whose other threads stand by.
+pub(crate) fn pass<R: Send>(pass: impl FnOnce() -> R + Send) -> R {
+    if is_wide() { enter(|| crew::with(pass)) } else { pass() }
 }
 
 /// Whether the other threads stand by for what this one shares: in a pass, but not in a task of it.

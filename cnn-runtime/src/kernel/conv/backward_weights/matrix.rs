@@ -25,12 +25,13 @@ use crate::simd::{Kernel, Simd};
 const STREAMS: usize = STEP / ROWS;
 /// Steps of a chunk: the digits of as many fill half of a first-level cache.
 const STEPS: usize = 8;
+/// Floats that the digits of a task's gradients take up at most, where there are more output channels than input channels:
+/// half of a second-level cache of two megabytes.
+const KEPT: usize = 1 << 18;
 /// Most weights where writing digits takes longer than multiplying on vectors.
 const FEW_WEIGHTS: usize = 64 * 64;
 /// Least positions of all samples.
 const LEAST_POSITIONS: usize = 256;
-/// Least output channels of a task: for fewer, writing the digits of the same inputs again would not pay.
-const LEAST_ROWS: usize = 64;
 /// In a table of places, one that is outside of all maps.
 const OUTSIDE: u32 = u32::MAX;
 
@@ -46,25 +47,35 @@ pub(super) fn applies(isa: Isa, d: &Conv, n: usize) -> Option<Amx> {
 pub(super) fn run(pass: pass::BackwardWeights<'_>, amx: Amx, d_weight: &mut [f32]) {
     let pass::BackwardWeights { isa, d, n, input, d_output } = pass;
     let macs = n * d.output.plane() * d.weight_len();
-    // One for each thread: all of them write the digits of the same inputs.
-    let parts = parallel::even(1, macs).min(d.output.c / LEAST_ROWS).max(1);
+    // One for each thread. The side with more channels is cut: all of them write the digits of the other one. Those of the
+    // outputs' gradients are kept, and have to fit into a cache.
+    let [inputs, outputs] = [d.input.c, d.output.c].map(|channels| channels / Order::BLOCK);
+    let places = Places::of(d, n);
+    let least = if inputs < outputs { (outputs * (places.reach + places.chunk) * LEFT).div_ceil(KEPT) } else { 1 };
+    let parts = parallel::even(least, macs).min(inputs.max(outputs));
     let sums = Shared::new(d_weight);
     parallel::for_each(parts, macs, |index| {
-        let blocks = part(d.output.c / Order::BLOCK, parts, 1, index);
-        isa.run(Task { d, n, input, d_output, amx, blocks, sums });
+        let (inputs, blocks) = if inputs < outputs {
+            (0..inputs, part(outputs, parts, 1, index))
+        } else {
+            (part(inputs, parts, 1, index), 0..outputs)
+        };
+        isa.run(Task { d, n, input, d_output, amx, inputs, blocks, sums });
     });
 }
 
-/// The gradients to some blocks of output channels.
+/// The gradients between some blocks of channels.
 struct Task<'a> {
     d: &'a Conv,
     n: usize,
     input: &'a [f32],
     d_output: &'a [f32],
     amx: Amx,
+    /// Blocks of input channels.
+    inputs: Range<usize>,
     /// Blocks of output channels.
     blocks: Range<usize>,
-    /// All gradients; those to these channels are this task's alone.
+    /// All gradients; those between these channels are this task's alone.
     sums: Shared,
 }
 
@@ -164,7 +175,7 @@ impl Kernel for Task<'_> {
                 ROWS,
                 #[inline(always)]
                 |tiles| {
-                    for from in 0..d.input.c / Order::BLOCK {
+                    for from in self.inputs.clone() {
                         let down = self.write_left(simd, from, inputs, left);
                         for (index, to) in self.blocks.clone().enumerate() {
                             for tap in 0..taps {

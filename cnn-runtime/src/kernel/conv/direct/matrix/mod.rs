@@ -41,8 +41,9 @@ const LEAST_SHARED: usize = 256;
 /// Most positions of a map, and least channels, where Winograd's way is slower.
 const SMALL: usize = 256;
 const MANY: usize = 128;
-/// Floats that the digits of a task's inputs take up, roughly: half of a second-level cache of two megabytes.
-const STAGED: usize = 1 << 18;
+/// Floats that the digits of a task's inputs take up, roughly: three quarters of a second-level cache of two megabytes. Each
+/// task more writes the digits of all weights again.
+const STAGED: usize = 3 << 17;
 /// Most tiles of a task, and most pieces that they are written in.
 const MOST: usize = 512;
 /// Parts in which the greatest input of a sample is looked for.

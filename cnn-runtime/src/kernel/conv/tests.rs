@@ -89,6 +89,9 @@ fn shapes() -> Vec<Conv> {
         conv([3, 67, 67], 48, window([11, 11], [4, 4], one, [0; 4]), 1),
         conv([4, 19, 18], 32, window([4, 5], [1, 2], [2, 1], [3, 2, 0, 1]), 1),
         conv([1, 17, 37], 32, window([9, 7], one, one, [4, 0, 4, 5]), 1),
+        // Backwards these read few channels: from inside their lines, too.
+        conv([32, 23, 29], 3, window([7, 7], one, one, [3; 4]), 1),
+        conv([32, 27, 19], 2, window([5, 7], one, one, [2, 8, 0, 1]), 1),
         conv([32, 9, 11], 10, window([3, 3], one, one, [1; 4]), 1),
         // Two blocks of output channels in a tile, or of input channels on the way back.
         conv([16, 11, 13], 64, window(one, one, one, [0; 4]), 1),

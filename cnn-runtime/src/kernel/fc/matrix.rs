@@ -198,10 +198,11 @@ impl<const PANEL: usize> Side<'_, PANEL> {
         let corner = |index, vector| self.vector(tile, step, index, vector);
         if corner(ROWS - 1, VECTORS - 1).len() == ROWS {
             // Then so are all.
-            let first = corner(0, 0).as_ptr();
-            let from_first = |to: &[f32]| (to.as_ptr() as usize - first as usize) / size_of::<f32>();
-            let vectors = std::array::from_fn(|vector| from_first(corner(0, vector)));
-            return Sources { first, apart: from_first(corner(1, 0)), vectors };
+            let data = self.matrix.data.as_ptr();
+            let place = |index, vector| (corner(index, vector).as_ptr() as usize - data as usize) / size_of::<f32>();
+            let first = place(0, 0);
+            let vectors = std::array::from_fn(|vector| place(0, vector) - first);
+            return Sources { first: data.wrapping_add(first), apart: place(1, 0) - first, vectors };
         }
         for (index, vectors) in edge.iter_mut().enumerate() {
             for (vector, to) in vectors.iter_mut().enumerate() {

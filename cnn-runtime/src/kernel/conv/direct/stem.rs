@@ -49,7 +49,7 @@ pub(super) fn applies(direct: &Direct<'_>, isa: Isa) -> Option<Amx> {
     let (&Gemm { m, k, .. }, input) = (&direct.product, &direct.input);
     let channels = k / input.taps();
     let few = input.block == 1 && channels <= CHANNELS && direct.block == Order::BLOCK;
-    let runs = input.dilation[1] == 1 && input.kernel[1] * channels <= VECTOR;
+    let runs = input.dilation[1] == 1 && input.kernel[1] * channels <= VECTOR && input.origin[1] <= 0;
     let lines = input.map[1] >= PIXELS && input.grid[1] <= MOST * ROWS;
     let large = k >= LEAST_TAPS && m >= LEAST_ROWS && input.map[0] * input.map[1] >= LEAST_PIXELS;
     let held = reach(input) <= MOST_REACH;

@@ -244,6 +244,20 @@ fn forward_agrees_with_the_reference() {
     }
 }
 
+/// So many that a matrix unit's tiles, each of which ends in another line, are those of several tasks.
+#[test]
+fn many_lines_agree_with_the_reference() {
+    let one = [1, 1];
+    for (input, kernel) in
+        [([48, 55, 55], window(one, [2, 2], one, [0; 4])), ([48, 20, 19], window([3, 3], one, one, [1; 4]))]
+    {
+        let d =
+            in_every_order(conv(input, 32, kernel, 1).expect("the kernel fits")).pop().expect("blocks on both sides");
+        check_forward(&d, 19);
+        check_backward_data(&d, 19);
+    }
+}
+
 /// What a matrix unit's digits leave out matters about as little as the rounding of sums on vectors: less where all inputs are
 /// about as large, and up to twice as much where a few are much larger than the others.
 #[test]

@@ -85,7 +85,7 @@ pub(super) unsafe fn run(direct: &Direct<'_>, isa: Isa, amx: Amx) {
     let work = Work { greatest: &greatest, ..work };
     // A tile is written in a piece for each line that it touches.
     let ([written, _], [_, w]) = (direct.product.columns.grid, direct.input.grid);
-    let pieces = 1 + if written > 1 || work.pitch > work.input.grid[1] { work.rows.div_ceil(w) } else { 0 };
+    let pieces = 1 + if written > 1 || work.input.grid[0] > 1 { work.rows.div_ceil(w) } else { 0 };
     let staged = work.rows * work.phases() * work.groups() * LEFT;
     let least = tiles.div_ceil((STAGED / staged).clamp(1, MOST / pieces));
     // Some for each thread, so that a slow one is waited for less, else one.

@@ -24,7 +24,7 @@ thread_local! {
 }
 
 /// The threads of a pass, and the round of tasks that they are at.
-struct Crew {
+pub(super) struct Crew {
     /// How many tasks the round has, and below that the next one. Read and advanced together: who draws a task knows that
     /// its round is not over, and no new one begun.
     tickets: AtomicU64,
@@ -44,13 +44,7 @@ unsafe impl Sync for Crew {}
 
 /// Runs `pass` on this thread of a rayon pool while the others are at hand for what it shares.
 pub(super) fn with<R: Send>(pass: impl FnOnce() -> R + Send) -> R {
-    let crew = Crew {
-        tickets: AtomicU64::new(0),
-        task: UnsafeCell::new(None),
-        done: AtomicUsize::new(0),
-        over: AtomicBool::new(false),
-        panic: Mutex::new(None),
-    };
+    let crew = Crew::new();
     let lead = || {
         let _led = Led::by(&crew);
         pass()
@@ -90,13 +84,13 @@ fn followers(crew: &Crew, count: usize) {
 }
 
 /// Keeps a crew as the one that this thread leads, until the pass is over.
-struct Led<'a> {
+pub(super) struct Led<'a> {
     crew: &'a Crew,
     before: *const Crew,
 }
 
 impl<'a> Led<'a> {
-    fn by(crew: &'a Crew) -> Self {
+    pub(super) fn by(crew: &'a Crew) -> Self {
         Led { crew, before: LED.replace(crew) }
     }
 }
@@ -109,6 +103,17 @@ impl Drop for Led<'_> {
 }
 
 impl Crew {
+    /// One that has no task yet.
+    pub(super) fn new() -> Self {
+        Crew {
+            tickets: AtomicU64::new(0),
+            task: UnsafeCell::new(None),
+            done: AtomicUsize::new(0),
+            over: AtomicBool::new(false),
+            panic: Mutex::new(None),
+        }
+    }
+
     /// One round: all tasks, until the last is done.
     fn round(&self, tasks: usize, task: &(dyn Fn(usize) + Sync)) {
         assert!(tasks < 1 << (BITS - 1), "{tasks} tasks");
@@ -139,7 +144,8 @@ impl Crew {
         // SAFETY: the round whose ticket this is cannot end before this task is done, so its task is still there.
         let task = unsafe { (*self.task.get()).map(|task| &*task) };
         let index = (tickets & u64::from(u32::MAX)) as usize;
-        let outcome = panic::catch_unwind(AssertUnwindSafe(|| task.into_iter().for_each(|task| task(index))));
+        let outcome =
+            panic::catch_unwind(AssertUnwindSafe(|| super::alone(|| task.into_iter().for_each(|task| task(index)))));
         if let (Err(panic), Ok(mut first)) = (outcome, self.panic.lock()) {
             first.get_or_insert(panic);
         }
@@ -148,7 +154,7 @@ impl Crew {
     }
 
     /// Helps until the pass is over.
-    fn follow(&self) {
+    pub(super) fn follow(&self) {
         let mut looks = 0;
         while !self.over.load(Ordering::Acquire) {
             if self.one() {
@@ -161,7 +167,7 @@ impl Crew {
 }
 
 /// Waits for a moment: at first without giving the processor away.
-fn wait(looks: &mut usize) {
+pub(super) fn wait(looks: &mut usize) {
     *looks += 1;
     if *looks < LOOKS { hint::spin_loop() } else { thread::yield_now() }
 }

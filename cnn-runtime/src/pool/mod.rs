@@ -1,27 +1,23 @@
-//! Entering a thread pool once for a whole pass, without an allocation.
+//! Threads for a whole pass, without an allocation.
 //!
-//! A kernel that goes parallel outside of a pool hands its work over and sleeps until it is done: two context switches a
-//! layer. Inside it starts on the work at once, so the trip is made once, around all layers. rayon takes such work in
-//! through a queue that allocates a block every 63 entries. So threads outside of any pool are served by a pool of this
-//! crate's own, as wide as rayon's global one, whose first thread takes passes from a slot instead.
+//! A kernel that hands its work over to threads that sleep waits until they are awake: two context switches a layer. So
+//! the threads are called once, around all layers, and stay awake until the pass is over. Within a rayon pool they are that
+//! pool's; outside of any, this crate's own, for rayon takes work in through a queue that allocates a block every 63
+//! entries, and has the thread that calls wait.
 
 #![allow(unsafe_code)] // a pass borrows from the stack of the thread that waits for it
 
 mod crew;
+mod helpers;
 
 use std::cell::Cell;
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread;
 
-use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
-
+use self::helpers::Helpers;
 use crate::info::NetInfo;
 use crate::kernel::scratch;
 
-/// Multiply-accumulates from which a pass is worth a trip to the thread pool: some 200 microseconds of work.
-const WORTH_A_TRIP: u64 = 1 << 24;
+/// Multiply-accumulates from which a pass is worth calling other threads: some 25 microseconds of work.
+const WORTH_A_CALL: u64 = 1 << 21;
 
 /// Makes the working memory of all threads of the rayon pool that this is called in, or, outside of any, of the threads
 /// that large passes are shared with. Not needed: each thread makes its own when it first works on a pass. But from then
@@ -30,21 +26,32 @@ const WORTH_A_TRIP: u64 = 1 << 24;
 /// Waits until each thread of the pool has had time for it.
 pub fn warm_up() {
     scratch::make();
-    enter(|| {
-        if rayon::current_thread_index().is_some() {
-            rayon::broadcast(|_| scratch::make());
-        }
-    });
+    if rayon::current_thread_index().is_some() {
+        rayon::broadcast(|_| scratch::make());
+    } else if is_wide() {
+        // They make theirs when they start.
+        Helpers::get();
+    }
 }
 
-/// Runs `pass` over `n` samples in a pool if it is large enough for its kernels to be parallel.
+/// Runs `pass` over `n` samples, on several threads if it is large enough for its kernels to be parallel.
 pub(crate) fn run<R: Send>(info: &NetInfo, n: usize, pass: impl FnOnce() -> R + Send) -> R {
-    if info.macs.saturating_mul(n as u64) < WORTH_A_TRIP { pass() } else { self::pass(pass) }
+    if info.macs.saturating_mul(n as u64) < WORTH_A_CALL { pass() } else { self::pass(pass) }
 }
 
-/// Runs a pass in a pool, whose other threads stand by.
+/// Runs a pass while other threads stand by: those of the pool that this is called in, else this crate's helpers.
 pub(crate) fn pass<R: Send>(pass: impl FnOnce() -> R + Send) -> R {
-    if is_wide() { enter(|| crew::with(pass)) } else { pass() }
+    if !is_wide() || is_awake() {
+        return pass();
+    }
+    if rayon::current_thread_index().is_none()
+        && let Some(helpers) = Helpers::get()
+        && let Some(turn) = helpers.turn()
+    {
+        return helpers.lead(turn, pass);
+    }
+    // Within a pool, or while another thread's pass is under way.
+    enter(|| crew::with(pass))
 }
 
 /// Whether the other threads stand by for what this one shares: in a pass, but not in a task of it.
@@ -52,12 +59,14 @@ pub(crate) fn is_awake() -> bool {
     crew::is_led()
 }
 
-/// Calls `task` for every index below `tasks` on the threads of the pool.
+/// Calls `task` for every index below `tasks` on all threads there are.
 pub(crate) fn share(tasks: usize, task: &(dyn Fn(usize) + Sync)) {
     if crew::is_led() {
         crew::share(tasks, task);
+    } else if is_wide() {
+        pass(|| crew::share(tasks, task));
     } else {
-        enter(|| (0..tasks).into_par_iter().with_max_len(1).for_each(task));
+        (0..tasks).for_each(task);
     }
 }
 
@@ -83,127 +92,15 @@ pub(crate) fn alone<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
-/// Runs `work`, which is going to share parts of itself, in a pool: at once if this thread belongs to one.
+/// Runs `work`, which is going to share parts of itself by rayon, in a pool: at once if this thread belongs to one.
 pub(crate) fn enter<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    if rayon::current_thread_index().is_some() || !is_wide() {
-        return work();
-    }
-    let (mut work, mut result) = (Some(work), None);
-    enter_from_outside(&mut || result = work.take().map(|work| work()));
-    result.expect("the work was done")
-}
-
-/// Not generic: compiled once.
-fn enter_from_outside(work: &mut (dyn FnMut() + Send)) {
-    static LEAD: OnceLock<Option<Lead>> = OnceLock::new();
-    let lead = LEAD.get_or_init(Lead::start).as_ref();
-    match lead.and_then(|lead| Some((lead, lead.turn.try_lock().ok()?))) {
-        Some((lead, turn)) => lead.run(turn, work),
-        // Another thread's pass is under way, or no thread could be had: rayon's global pool serves as well.
-        None => rayon::scope(|_| work()),
-    }
-}
-
-/// The first thread of the pool and the slot it takes work from.
-struct Lead {
-    /// Held by the one thread that may use the slot.
-    turn: Mutex<()>,
-    slot: &'static Slot,
-}
-
-#[derive(Default)]
-struct Slot {
-    state: Mutex<State>,
-    asked: Condvar,
-    done: Condvar,
-}
-
-/// Work that its owner waits for. Never unwinds.
-type Work = &'static mut (dyn FnMut() + Send);
-
-#[derive(Default)]
-enum State {
-    #[default]
-    Empty,
-    Asked(Work),
-    Done,
-}
-
-impl Lead {
-    /// Starts the pool; `None` if there are no threads to be had.
-    fn start() -> Option<Self> {
-        let slot: &'static Slot = Box::leak(Box::default());
-        let (ready, is_ready) = sync_channel(1);
-        let width = rayon::current_num_threads();
-        thread::Builder::new().name("cnn lead".into()).spawn(move || lead(slot, width, ready)).ok()?;
-        is_ready.recv().ok()?;
-        Some(Lead { turn: Mutex::new(()), slot })
-    }
-
-    /// Has the lead thread do `work` and waits for it. Whoever panics in it panics here.
-    fn run(&self, turn: MutexGuard<'_, ()>, work: &mut (dyn FnMut() + Send)) {
-        let mut outcome = Ok(());
-        self.slot.hand_over(&mut || outcome = panic::catch_unwind(AssertUnwindSafe(&mut *work)));
-        drop(turn);
-        if let Err(panic) = outcome {
-            panic::resume_unwind(panic);
-        }
-    }
-}
-
-impl Slot {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Leaves `work` in the slot and returns once it is done.
-    fn hand_over<'a>(&self, work: &'a mut (dyn FnMut() + Send + 'a)) {
-        // SAFETY: the lead thread takes the work out of the slot, is finished with it before it says so, and this
-        // function neither returns nor unwinds before that: the work outlives every use.
-        let work = unsafe { std::mem::transmute::<&'a mut (dyn FnMut() + Send + 'a), Work>(work) };
-        let mut state = self.state();
-        *state = State::Asked(work);
-        self.asked.notify_one();
-        while !matches!(*state, State::Done) {
-            state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        *state = State::Empty;
-    }
-
-    /// Waits for work and takes it.
-    fn take(&self) -> Work {
-        let mut state = self.state();
-        loop {
-            match std::mem::take(&mut *state) {
-                State::Asked(work) => return work,
-                other => *state = other,
-            }
-            state = self.asked.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
-/// The life of the lead thread: it makes the pool, becomes its first thread, and serves.
-fn lead(slot: &Slot, width: usize, ready: SyncSender<()>) {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(width)
-        .use_current_thread()
-        .thread_name(|index| format!("cnn {index}"))
-        .start_handler(|_| scratch::make())
-        .build();
-    if pool.is_err() || ready.send(()).is_err() {
-        return;
-    }
-    scratch::make();
-    loop {
-        slot.take()();
-        *slot.state() = State::Done;
-        slot.done.notify_one();
-    }
+    if rayon::current_thread_index().is_some() || !is_wide() { work() } else { rayon::scope(|_| work()) }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{panic, thread};
+
     use super::*;
     use crate::testing::on_threads;
 

@@ -121,7 +121,7 @@ pub(crate) fn run_infer<N: Network>(network: &N, workspace: &mut Workspace<N>, n
     };
     pool::run(N::INFO, n, || match count.min(parts.arenas) {
         1 => task(0),
-        tasks if pool::is_awake() => pool::share(tasks, &|index| pool::alone(|| task(index))),
+        tasks if pool::is_awake() => pool::share(tasks, &task),
         _ => pool::alone(|| task(0)),
     });
 }

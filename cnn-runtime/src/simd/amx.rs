@@ -260,6 +260,20 @@ impl Greatest {
         Greatest(_mm512_max_epu32(self.0, _mm512_and_si512(floats, _mm512_set1_epi32(i32::MAX))))
     }
 
+    /// That of so many vectors more, which stand `step` floats apart.
+    ///
+    /// # Safety
+    /// All of them can be read.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub(crate) unsafe fn and_all(mut self, first: *const f32, count: usize, step: usize) -> Greatest {
+        for index in 0..count {
+            // SAFETY: the caller's promise.
+            self = unsafe { self.and(first.wrapping_add(index * step)) };
+        }
+        self
+    }
+
     /// That of others together.
     ///
     /// # Safety

@@ -108,6 +108,20 @@ impl<'a> Direct<'a> {
         Output { columns: self.product.columns, block: self.block }
     }
 
+    /// What becomes of the sums of some rows.
+    ///
+    /// # Safety
+    /// As for [`Gemm::run`].
+    #[inline(always)]
+    unsafe fn finish(&self, rows: Range<usize>) -> Finish {
+        let Gemm { ref post, channel, write, c, first, c_stride, .. } = self.product;
+        let first = first + rows.start * c_stride;
+        let residual = post.residual().map(|residual| residual.as_ptr().wrapping_add(first));
+        // SAFETY: the caller's promise: these rows' maps are in the shared slice. A residual is as long as it.
+        let output = unsafe { c.at(first) };
+        Finish::of(post, channel + rows.start..channel + rows.end, write, output, residual, c_stride)
+    }
+
     /// Computes the product, in parallel if it is large enough.
     ///
     /// # Safety
@@ -315,13 +329,8 @@ impl Task<'_> {
             let (rows, width) = (first.start..last.end, step * self.abreast);
             let block = &weights[rows.start * depth..rows.end * depth];
             let block = if width == rows.len() { block } else { widen(block, rows.len(), width, ragged) };
-            let first = product.first + rows.start * product.c_stride;
-            let channels = product.channel + rows.start..product.channel + rows.end;
-            // SAFETY: the promise to `run`: these channels' maps are in the shared slice. A residual is as long as it.
-            let finish = unsafe {
-                let residual = product.post.residual().map(|residual| residual.as_ptr().wrapping_add(first));
-                Finish::of(&product.post, channels, product.write, product.c.at(first), residual, product.c_stride)
-            };
+            // SAFETY: the promise to `run`.
+            let finish = unsafe { self.direct.finish(rows.clone()) };
             // While a band is at work, the next one is brought nearer; behind the last one stand those of the next layer.
             let (next, later_step) =
                 (weights.as_ptr().wrapping_add(rows.end * depth), (rows.len() / spots.len()).max(1));

@@ -12,7 +12,7 @@ use super::{Direct, TASKS};
 use crate::desc::Order;
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
-use crate::kernel::conv::finish::{End, Finish, Sums};
+use crate::kernel::conv::finish::{End, Sums};
 use crate::kernel::conv::im2col::Im2col;
 use crate::kernel::gemm::sink::runs;
 use crate::kernel::gemm::{Gemm, Piece};
@@ -353,13 +353,7 @@ impl Task<'_> {
             let block = &weights[channels.start * k..channels.end * k];
             let from = block[half * ROWS - channels.start..].as_ptr();
             // SAFETY: a vector of these channels stands at each depth; a processor with a matrix unit has AVX-512.
-            let scales = unsafe {
-                let mut most = Greatest::none();
-                for k in 0..k {
-                    most = most.and(from.wrapping_add(k * len));
-                }
-                most.lanes().map(Scale::of)
-            };
+            let scales = unsafe { Greatest::none().and_all(from, k, len).lanes() }.map(Scale::of);
             downs.copy_from_slice(&scales.map(|scale| scale.down));
             let ups = scales.map(|scale| scale.up);
             for (step, to) in digits.chunks_exact_mut(RIGHT).enumerate() {
@@ -380,18 +374,13 @@ impl Task<'_> {
     /// Multiplies some tiles with all weights, and writes what becomes of the sums.
     #[inline(always)]
     fn multiply<S: Simd>(&self, simd: S, unit: Tiles, left: &[f32], weights: &Weights<'_>, spots: &[Spot]) {
-        let Task { direct: Direct { product, .. }, steps, rows, .. } = *self;
+        let Task { direct, steps, rows, .. } = *self;
         let row = steps * LEFT;
         let places: [u32; MOST_STEPS] = std::array::from_fn(|step| (step * STEP) as u32);
         let (mut exact, mut sums) = ([0; SUMS], Sums([0.0; 16 * Blocks::MOST]));
-        for channels in Blocks::of(product.m).iter() {
-            let first = product.first + channels.start * product.c_stride;
-            let (begin, end) = (product.channel + channels.start, product.channel + channels.end);
-            // SAFETY: the promise to `run`: these channels' maps are in the shared slice. A residual is as long as it.
-            let finish = unsafe {
-                let residual = product.post.residual().map(|residual| residual.as_ptr().wrapping_add(first));
-                Finish::of(&product.post, begin..end, product.write, product.c.at(first), residual, product.c_stride)
-            };
+        for channels in Blocks::of(direct.product.m).iter() {
+            // SAFETY: the promise to `run`.
+            let finish = unsafe { direct.finish(channels.clone()) };
             for half in channels.clone().step_by(ROWS) {
                 let right = &weights.digits[half / ROWS * steps * RIGHT..][..steps * RIGHT];
                 let downs = weights.downs[half..][..ROWS].as_ptr();

@@ -13,7 +13,7 @@ use super::{Direct, TASKS};
 use crate::desc::{Conv, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
-use crate::kernel::conv::finish::{End, Finish, Sums};
+use crate::kernel::conv::finish::{End, Sums};
 use crate::kernel::conv::im2col::Stage;
 use crate::kernel::gemm::sink::runs;
 use crate::kernel::gemm::{Gemm, Piece};
@@ -283,13 +283,7 @@ impl Task<'_> {
         for half in 0..len / ROWS {
             let from = block[half * ROWS..].as_ptr();
             // SAFETY: a vector of this half's channels stands at each depth; a processor with a matrix unit has AVX-512.
-            let scales = unsafe {
-                let mut most = Greatest::none();
-                for k in 0..product.k {
-                    most = most.and(from.wrapping_add(k * len));
-                }
-                most.lanes().map(Scale::of)
-            };
+            let scales = unsafe { Greatest::none().and_all(from, product.k, len).lanes() }.map(Scale::of);
             into.down[half * ROWS..][..ROWS].copy_from_slice(&scales.map(|scale| scale.down));
             let up = scales.map(|scale| scale.up);
             let steps = into.digits[half * steps * RIGHT..][..steps * RIGHT].chunks_exact_mut(RIGHT);
@@ -321,14 +315,10 @@ impl Task<'_> {
         spots: &Spots,
     ) {
         let Direct { ref product, weights: plain, .. } = *self.work.direct;
-        let (first, len) = (product.first + channels.start * product.c_stride, channels.len());
+        let len = channels.len();
         let next = plain.as_ptr().wrapping_add(channels.end * product.k);
-        let channels = product.channel + channels.start..product.channel + channels.end;
-        // SAFETY: the promise to `run`: these channels' maps are in the shared slice. A residual is as long as it.
-        let finish = unsafe {
-            let residual = product.post.residual().map(|residual| residual.as_ptr().wrapping_add(first));
-            Finish::of(&product.post, channels, product.write, product.c.at(first), residual, product.c_stride)
-        };
+        // SAFETY: the promise to `run`.
+        let finish = unsafe { self.work.direct.finish(channels) };
         // While a block is at work, the next one is brought nearer; behind the last one stand those of the next layer.
         let (halves, count) = (len / ROWS, self.tiles.len());
         let lines = (len * product.k / Order::BLOCK).div_ceil(halves * count);

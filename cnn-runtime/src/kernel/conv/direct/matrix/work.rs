@@ -138,10 +138,8 @@ impl<'a> Work<'a> {
             |_, at, len| {
                 for block in blocks.clone() {
                     let run = block[at..][..(len - 1) * step + Order::BLOCK].as_ptr();
-                    for place in 0..len {
-                        // SAFETY: just measured; as above.
-                        most = unsafe { most.and(run.wrapping_add(place * step)) };
-                    }
+                    // SAFETY: just measured; as above.
+                    most = unsafe { most.and_all(run, len, step) };
                 }
             },
         );
@@ -173,12 +171,7 @@ impl Kernel for Part<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
         // SAFETY: all are vectors; a processor with a matrix unit has AVX-512.
-        *self.into = f32::from_bits(unsafe {
-            let mut most = Greatest::none();
-            for vector in self.vectors {
-                most = most.and(vector.as_ptr());
-            }
-            most.all()
-        });
+        let greatest = unsafe { Greatest::none().and_all(self.vectors.as_ptr().cast(), self.vectors.len(), 16).all() };
+        *self.into = f32::from_bits(greatest);
     }
 }

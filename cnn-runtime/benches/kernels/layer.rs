@@ -111,13 +111,21 @@ fn flops(n: usize, d: &Conv) -> f64 {
 fn directions(d: &Conv, n: usize, row: &mut Row<'_>) {
     let (input, weight, mut output) = (random(n * d.input.len()), random(d.weight_len()), random(n * d.output.len()));
     let mut scratch = Buffer::zeroed(conv::scratch_len(d));
-    row.computes("forward", flops(n, d), || conv::forward(d, n, &input, &weight, None, &mut output));
+    let moves = |read: [&[f32]; 2], written: &[f32]| Traffic {
+        read: read.iter().map(|side| side.len()).sum(),
+        written: written.len(),
+        ..Traffic::default()
+    };
+    let traffic = moves([&input, &weight], &output);
+    row.time("forward", flops(n, d), traffic, || conv::forward(d, n, &input, &weight, None, &mut output));
     let mut d_input = random(input.len());
-    row.computes("d_input", flops(n, d), || {
+    let traffic = moves([&weight, &output], &d_input);
+    row.time("d_input", flops(n, d), traffic, || {
         conv::backward_data(d, n, &weight, &output, &mut d_input, &mut scratch, Write::Set)
     });
     let mut d_weight = random(weight.len());
-    row.computes("d_weight", flops(n, d), || conv::backward_weights(d, n, &input, &output, &mut d_weight, None));
+    let traffic = moves([&input, &output], &d_weight);
+    row.time("d_weight", flops(n, d), traffic, || conv::backward_weights(d, n, &input, &output, &mut d_weight, None));
 }
 
 /// Where the forward pass has a choice, its ways one by one: the direct one, and Winograd's with weights transformed

@@ -20,6 +20,10 @@ use super::im2col::Im2col;
 
 /// Tasks at most that set gradients to zero.
 const FILLS: usize = 8;
+/// Floats that stay near: half of a second-level cache of two megabytes.
+const STAYS: usize = 1 << 18;
+/// Positions of a product at least.
+const POSITIONS: usize = 512;
 
 /// One phase of one axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,51 +68,97 @@ fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
+/// The inputs of one phase of both axes, and the channels of one group.
+struct Part {
+    group: usize,
+    /// The first input.
+    first: [usize; 2],
+    phases: [Phase; 2],
+}
+
+impl Part {
+    /// Those that make up all inputs.
+    fn all(d: &Conv) -> impl Iterator<Item = Part> {
+        let [rows, columns] = [d.window.stride[0].min(d.input.h), d.window.stride[1].min(d.input.w)];
+        (0..rows * columns * d.groups).map(move |index| {
+            let (phase_index, group) = (index / d.groups, index % d.groups);
+            let first = [phase_index / columns, phase_index % columns];
+            Part { group, first, phases: [phase(d, 0, first[0]), phase(d, 1, first[1])] }
+        })
+    }
+
+    /// Taps that its inputs meet.
+    fn taps(&self) -> usize {
+        self.phases[0].count * self.phases[1].count
+    }
+
+    /// Weights that its inputs meet.
+    fn weights(&self, d: &Conv) -> usize {
+        d.input.c / d.groups * (d.output.c / d.groups) * self.taps()
+    }
+}
+
 /// See [`super::backward_data`]; the lengths are checked.
 pub(super) fn run(pass: pass::BackwardData<'_>, d_input: &mut [f32], scratch: &mut [f32]) {
-    let pass::BackwardData { d, write, .. } = pass;
-    let unmet = |axis: usize, size: usize| (0..d.window.stride[axis].min(size)).any(|at| phase(d, axis, at).count == 0);
-    if d.input.is_blocked() && write == Write::Set && (unmet(0, d.input.h) || unmet(1, d.input.w)) {
-        // Products without depth, which other inputs are set by, write planes.
-        fill(d_input);
+    let pass::BackwardData { isa, d, n, weight, write, .. } = pass;
+    let mut rest = &mut *scratch;
+    for part in Part::all(d) {
+        let turned = rest.split_off_mut(..part.weights(d)).expect("all parts together meet the weights once");
+        turn(isa, d, &part, weight, turned);
     }
-    let c = Shared::new(d_input);
-    for remainder_h in 0..d.window.stride[0].min(d.input.h) {
-        for remainder_w in 0..d.window.stride[1].min(d.input.w) {
-            let phases = [phase(d, 0, remainder_h), phase(d, 1, remainder_w)];
-            for group in 0..d.groups {
-                let offset = group * (d.input.c / d.groups) * d.input.plane()
-                    + (remainder_h * d.input.w + remainder_w) * d.input.block();
-                // SAFETY: the offset is that of an element of the first sample.
-                let c = unsafe { c.skip(offset) };
-                one(pass, group, phases, c, scratch);
-            }
+    // Products without depth, which other inputs are set by, write planes. Zeros are written for so few samples at a time
+    // that they are near when their neighbours are.
+    let zeros = d.input.is_blocked() && write == Write::Set && Part::all(d).any(|part| part.taps() == 0);
+    let together = (STAYS / d.input.len()).max(POSITIONS.div_ceil(d.output.plane())) * rayon::current_num_threads();
+    let chunks = if zeros { (n / together).max(1) } else { 1 };
+    for samples in (0..chunks).map(|index| part(n, chunks, 1, index)) {
+        let d_input = &mut d_input[samples.start * d.input.len()..samples.end * d.input.len()];
+        if zeros {
+            fill(isa, d_input);
+        }
+        let d_output = &pass.d_output[samples.start * d.output.len()..samples.end * d.output.len()];
+        let (pass, d_input) = (pass::BackwardData { n: samples.len(), d_output, ..pass }, Shared::new(d_input));
+        let mut rest = &*scratch;
+        for part in Part::all(d) {
+            let turned = rest.split_off(..part.weights(d)).expect("as above");
+            let [y, x] = part.first;
+            let first = part.group * (d.input.c / d.groups) * d.input.plane() + (y * d.input.w + x) * d.input.block();
+            // SAFETY: that of an element of the first sample.
+            one(pass, &part, turned, unsafe { d_input.skip(first) });
         }
     }
 }
 
 /// Sets everything to zero.
-fn fill(d_input: &mut [f32]) {
+fn fill(isa: Isa, d_input: &mut [f32]) {
     let (len, shared) = (d_input.len(), Shared::new(d_input));
     // Memory takes about as long to write a float as some multiply-accumulates.
     let parts = parallel::parts(FILLS, 4 * len);
     parallel::for_each(parts, 4 * len, |index| {
         // SAFETY: each task has a part of its own.
-        unsafe { shared.part(part(len, parts, Order::BLOCK, index)) }.fill(0.0);
+        isa.run(Zeros(unsafe { shared.part(part(len, parts, Order::BLOCK, index)) }));
     });
 }
 
-/// One phase of one group.
-fn one(pass: pass::BackwardData<'_>, group: usize, [vertical, horizontal]: [Phase; 2], c: Shared, scratch: &mut [f32]) {
-    let pass::BackwardData { isa, d, n, weight, d_output, write } = pass;
-    let isa = pass::isa_of(d, isa);
+/// Some blocks of channels to set to zero.
+struct Zeros<'a>(&'a mut [f32]);
+
+impl Kernel for Zeros<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        self.0.fill(0.0);
+    }
+}
+
+/// Computes a part from its weights, turned round.
+fn one(pass: pass::BackwardData<'_>, part: &Part, turned: &[f32], c: Shared) {
+    let pass::BackwardData { isa, d, n, d_output, write, .. } = pass;
+    let Part { group, phases: [vertical, horizontal], .. } = *part;
     let (icg, ocg) = (d.input.c / d.groups, d.output.c / d.groups);
-    let taps = vertical.count * horizontal.count;
-    let stride = d.window.stride;
-    if taps == 0 && d.input.is_blocked() {
+    if part.taps() == 0 && d.input.is_blocked() {
         return;
     }
-    let weight = &weight[group * ocg * d.taps()..][..ocg * d.taps()];
+    let stride = d.window.stride;
     let columns = if stride == [1, 1] {
         Columns::maps(d.input.plane(), d.input.len())
     } else {
@@ -120,12 +170,10 @@ fn one(pass: pass::BackwardData<'_>, group: usize, [vertical, horizontal]: [Phas
         }
     }
     .in_blocks(d.input.block());
-    let turned = &mut scratch[..icg * ocg * taps];
-    turn(isa, d, vertical, horizontal, weight, turned);
     let gemm = Gemm {
         m: icg,
         n: n * vertical.inputs * horizontal.inputs,
-        k: ocg * taps,
+        k: ocg * part.taps(),
         a: Left::Blocks(turned),
         b: (),
         post: Post::new(),
@@ -148,14 +196,15 @@ fn one(pass: pass::BackwardData<'_>, group: usize, [vertical, horizontal]: [Phas
         block: d.output.block(),
     };
     // SAFETY: the columns are the inputs of this phase, the rows the channels of this group.
-    unsafe { gather(isa, gemm, b, d.input.block()) };
+    unsafe { gather(pass::isa_of(d, isa), gemm, b, d.input.block()) };
 }
 
-/// Writes the weights of one group as a left side: a row for each input channel, and for the depth the output channels
-/// and their taps of a phase, turned round.
-fn turn(isa: Isa, d: &Conv, v: Phase, h: Phase, weight: &[f32], turned: &mut [f32]) {
-    let taps = v.count * h.count;
+/// Writes the weights of a part as a left side: a row for each input channel, and for the depth the output channels and their
+/// taps, turned round.
+fn turn(isa: Isa, d: &Conv, part: &Part, weight: &[f32], turned: &mut [f32]) {
+    let (taps, [v, h]) = (part.taps(), part.phases);
     let (icg, ocg) = (d.input.c / d.groups, d.output.c / d.groups);
+    let weight = &weight[part.group * ocg * d.taps()..][..ocg * d.taps()];
     let turned = Shared::new(turned);
     let inputs = Blocks::of(icg);
     // A weight is moved in the time of a few multiply-adds.
@@ -198,9 +247,8 @@ impl Kernel for Turn<'_> {
 
 /// As [`turn`] for all groups of a convolution at stride 1, whose one phase has all taps.
 pub(super) fn turn_all(isa: Isa, d: &Conv, weight: &[f32], turned: &mut [f32]) {
-    let len = d.weight_len() / d.groups;
-    for (weight, turned) in weight.chunks_exact(len).zip(turned.chunks_exact_mut(len)) {
-        turn(isa, d, phase(d, 0, 0), phase(d, 1, 0), weight, turned);
+    for (part, turned) in Part::all(d).zip(turned.chunks_exact_mut(d.weight_len() / d.groups)) {
+        turn(isa, d, &part, weight, turned);
     }
 }
 

@@ -12,10 +12,9 @@
 
 use std::arch::asm;
 use std::arch::x86_64::{
-    __m512, __m512i, _mm512_add_epi32, _mm512_and_si512, _mm512_cvtepi32_ps, _mm512_cvtps_epi32, _mm512_fmadd_ps,
-    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_max_epu32, _mm512_mul_ps, _mm512_permutexvar_epi8,
-    _mm512_reduce_max_epu32, _mm512_set1_epi32, _mm512_set1_ps, _mm512_slli_epi32, _mm512_srli_epi32, _mm512_storeu_ps,
-    _mm512_storeu_si512, _mm512_ternarylogic_epi32, _mm512_xor_si512,
+    __m512i, _mm512_add_epi32, _mm512_and_si512, _mm512_cvtps_epi32, _mm512_loadu_ps, _mm512_loadu_si512,
+    _mm512_max_epu32, _mm512_mul_ps, _mm512_permutexvar_epi8, _mm512_reduce_max_epu32, _mm512_set1_epi32,
+    _mm512_slli_epi32, _mm512_srli_epi32, _mm512_storeu_si512, _mm512_ternarylogic_epi32, _mm512_xor_si512,
 };
 use std::mem::offset_of;
 
@@ -31,8 +30,6 @@ pub(crate) const STEP: usize = 64;
 pub(crate) const LEFT: usize = DIGITS * STEP / 4;
 /// Floats that a step of a right side takes up: a tile of high digits, one of middle and one of low ones.
 pub(crate) const RIGHT: usize = ROWS * LEFT;
-/// Whole numbers that the sums of a tile take up: those of the greatest weight first.
-pub(crate) const SUMS: usize = DIGITS * ROWS * ROWS;
 /// Most products of a sum: more could overflow.
 pub(crate) const MOST_PRODUCTS: usize = i32::MAX as usize / (DIGITS << 14);
 
@@ -68,8 +65,34 @@ pub(crate) struct Product {
     pub count: usize,
     /// The right side: [`RIGHT`] floats for each step.
     pub right: *const f32,
-    /// Where the sums go: [`SUMS`] whole numbers.
-    pub sums: *mut i32,
+    /// Where the sums go.
+    pub sums: *mut Exact,
+}
+
+/// The sums of a product: rows of those of the greatest weight, of the middle one, and of the least. Each row is a cache line,
+/// lest the unit writes two for it.
+#[repr(align(64))]
+pub(crate) struct Exact([[[i32; ROWS]; ROWS]; DIGITS]);
+
+impl Exact {
+    pub(crate) const ZERO: Exact = Exact([[[0; ROWS]; ROWS]; DIGITS]);
+
+    /// The sums of a row as floats, times what all of the row are multiplied by.
+    #[inline(always)]
+    pub(crate) fn row<S: Simd>(&self, simd: S, row: usize, down: f32) -> S::V {
+        assert!(S::LANES == ROWS, "rows are vectors where there is a matrix unit");
+        let [high, middle, low] = &self.0;
+        let part = simd.splat(1.0 / 256.0);
+        // SAFETY: just measured.
+        let [high, middle, low] = unsafe {
+            [
+                simd.load_whole(high[row].as_ptr()),
+                simd.load_whole(middle[row].as_ptr()),
+                simd.load_whole(low[row].as_ptr()),
+            ]
+        };
+        simd.mul(simd.mul_add(simd.mul_add(low, part, middle), part, high), simd.splat(down))
+    }
 }
 
 impl Amx {
@@ -392,38 +415,6 @@ pub(crate) fn turn<S: Simd>(simd: S, rows: &[[f32; LEFT]; ROWS], to: &mut [[f32;
         for (column, row) in columns.into_iter().zip(&mut *to) {
             // SAFETY: a row has a vector for each digit.
             unsafe { simd.store(row[digit * ROWS..].as_mut_ptr(), column) };
-        }
-    }
-}
-
-/// Turns rows of sums into floats: times what those of a row, and of a column, are multiplied by.
-///
-/// # Safety
-/// The processor has AVX-512; `sums` are those of a tile, at most [`ROWS`] rows of them; there are sixteen multipliers for
-/// the columns, and room for a vector at each row, `step` floats apart.
-#[inline]
-#[target_feature(enable = "avx512f")]
-pub(crate) unsafe fn write_sums(
-    sums: &[i32; SUMS],
-    rows: usize,
-    down: impl Fn(usize) -> f32,
-    downs: *const f32,
-    to: *mut f32,
-    step: usize,
-) {
-    let part = _mm512_set1_ps(1.0 / 256.0);
-    // SAFETY: the caller's promise.
-    let downs = unsafe { _mm512_loadu_ps(downs) };
-    for row in 0..rows.min(ROWS) {
-        // SAFETY: a vector of each weight's sums stands at each row.
-        let [high, middle, low]: [__m512; DIGITS] = std::array::from_fn(|weight| unsafe {
-            _mm512_cvtepi32_ps(_mm512_loadu_si512(sums.as_ptr().add((weight * ROWS + row) * ROWS).cast()))
-        });
-        let sum = _mm512_fmadd_ps(_mm512_fmadd_ps(low, part, middle), part, high);
-        // SAFETY: the caller's promise.
-        unsafe {
-            let down = _mm512_set1_ps(down(row));
-            _mm512_storeu_ps(to.add(row * step), _mm512_mul_ps(_mm512_mul_ps(sum, down), downs));
         }
     }
 }

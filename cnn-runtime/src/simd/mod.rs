@@ -49,6 +49,8 @@ pub(crate) trait Simd: Copy + Send + Sync {
     fn splat(self, x: f32) -> Self::V;
     /// `a * b + c`, fused where the processor can.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `a * b`.
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a + b`.
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
 
@@ -181,6 +183,12 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// # Safety
     /// `p` is valid for reading `LANES` floats; no alignment is asked for.
     unsafe fn load(self, p: *const f32) -> Self::V;
+
+    /// Reads `LANES` whole numbers, and rounds them to floats.
+    ///
+    /// # Safety
+    /// `p` is valid for reading `LANES` numbers; no alignment is asked for.
+    unsafe fn load_whole(self, p: *const i32) -> Self::V;
 
     /// Writes `LANES` floats.
     ///

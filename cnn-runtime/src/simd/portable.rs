@@ -48,6 +48,17 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
+        [a[0] * b[0], a[1] * b[1], a[2] * b[2], a[3] * b[3]]
+    }
+
+    #[inline(always)]
+    unsafe fn load_whole(self, p: *const i32) -> Self::V {
+        // SAFETY: the caller's promise.
+        std::array::from_fn(|i| unsafe { p.add(i).read_unaligned() } as f32)
+    }
+
+    #[inline(always)]
     fn sub(self, a: Self::V, b: Self::V) -> Self::V {
         [a[0] - b[0], a[1] - b[1], a[2] - b[2], a[3] - b[3]]
     }

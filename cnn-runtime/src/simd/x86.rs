@@ -2,9 +2,9 @@
 
 use std::arch::x86_64::{
     __m256, __m512, _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch, _mm_sfence, _mm256_add_ps, _mm256_fmadd_ps,
-    _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm256_stream_ps, _mm256_sub_ps,
-    _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_min_ps, _mm512_set1_ps, _mm512_storeu_ps,
-    _mm512_stream_ps, _mm512_sub_ps,
+    _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm256_stream_ps,
+    _mm256_sub_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps,
+    _mm512_set1_ps, _mm512_storeu_ps, _mm512_stream_ps, _mm512_sub_ps,
 };
 
 use super::{Kernel, Simd};
@@ -12,7 +12,7 @@ use super::{Kernel, Simd};
 macro_rules! token {
     ($(#[$doc:meta])* $token:ident, [$($feature:tt),+], $enable:literal, $vector:ty, lanes: $lanes:literal, rows: $rows:literal,
      $splat:ident, $fmadd:ident, $add:ident, $max:ident, $min:ident, $load:ident, $store:ident,
-     $sub:ident, $stream:ident, $parts:ident) => {
+     $sub:ident, $mul:ident, $stream:ident, $parts:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy)]
         pub(crate) struct $token(());
@@ -86,6 +86,18 @@ macro_rules! token {
             fn sub(self, a: Self::V, b: Self::V) -> Self::V {
                 // SAFETY: the token proves that the instruction is present.
                 unsafe { $sub(a, b) }
+            }
+
+            #[inline(always)]
+            fn mul(self, a: Self::V, b: Self::V) -> Self::V {
+                // SAFETY: the token proves that the instruction is present.
+                unsafe { $mul(a, b) }
+            }
+
+            #[inline(always)]
+            unsafe fn load_whole(self, p: *const i32) -> Self::V {
+                // SAFETY: the token proves that the instructions are present; the caller that the numbers may be read.
+                unsafe { $parts::load_whole(p) }
             }
 
             #[inline(always)]
@@ -181,7 +193,7 @@ token! {
     Avx512, ["avx512f", "avx512vl", "avx512dq", "avx512bw", "avx2", "fma"], "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma",
     __m512, lanes: 16, rows: 14,
     _mm512_set1_ps, _mm512_fmadd_ps, _mm512_add_ps, _mm512_max_ps, _mm512_min_ps, _mm512_loadu_ps, _mm512_storeu_ps,
-    _mm512_sub_ps, _mm512_stream_ps, parts512
+    _mm512_sub_ps, _mm512_mul_ps, _mm512_stream_ps, parts512
 }
 
 token! {
@@ -189,17 +201,23 @@ token! {
     Avx2, ["avx2", "fma"], "avx2,fma",
     __m256, lanes: 8, rows: 6,
     _mm256_set1_ps, _mm256_fmadd_ps, _mm256_add_ps, _mm256_max_ps, _mm256_min_ps, _mm256_loadu_ps, _mm256_storeu_ps,
-    _mm256_sub_ps, _mm256_stream_ps, parts256
+    _mm256_sub_ps, _mm256_mul_ps, _mm256_stream_ps, parts256
 }
 
 /// Shuffles and parts of 512-bit vectors, for [`Avx512`] alone: its token vouches for the instructions.
 mod parts512 {
     use std::arch::x86_64::{
         __m512, _CMP_EQ_OQ, _CMP_GT_OQ, _CMP_ORD_Q, _CMP_UNORD_Q, _mm_loadu_ps, _mm512_castpd_ps, _mm512_castps_pd,
-        _mm512_castps128_ps512, _mm512_cmp_ps_mask, _mm512_insertf32x4, _mm512_loadu_si512, _mm512_mask_blend_ps,
-        _mm512_mask_max_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_permutex2var_ps, _mm512_setzero_ps,
-        _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+        _mm512_castps128_ps512, _mm512_cmp_ps_mask, _mm512_cvtepi32_ps, _mm512_insertf32x4, _mm512_loadu_si512,
+        _mm512_mask_blend_ps, _mm512_mask_max_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_permutex2var_ps,
+        _mm512_setzero_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
     };
+
+    #[inline(always)]
+    pub(super) unsafe fn load_whole(p: *const i32) -> __m512 {
+        // SAFETY: the caller vouches for the numbers, its token for the instructions.
+        unsafe { _mm512_cvtepi32_ps(_mm512_loadu_si512(p.cast())) }
+    }
 
     /// Rows are loaded a quarter at a time, so that only two steps of shuffles are left: pairs of rows, and pairs of pairs.
     #[inline(always)]
@@ -289,11 +307,17 @@ mod parts512 {
 mod parts256 {
     use std::arch::x86_64::{
         __m256, __m256i, _CMP_EQ_OQ, _CMP_GT_OQ, _CMP_UNORD_Q, _mm256_and_si256, _mm256_blendv_ps, _mm256_castpd_ps,
-        _mm256_castps_pd, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cmpgt_epi32, _mm256_loadu_ps, _mm256_loadu_si256,
-        _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_ps, _mm256_or_ps, _mm256_permute2f128_ps,
-        _mm256_permutevar8x32_ps, _mm256_set1_epi32, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_slli_epi32,
-        _mm256_unpackhi_pd, _mm256_unpackhi_ps, _mm256_unpacklo_pd, _mm256_unpacklo_ps,
+        _mm256_castps_pd, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cmpgt_epi32, _mm256_cvtepi32_ps, _mm256_loadu_ps,
+        _mm256_loadu_si256, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_ps, _mm256_or_ps,
+        _mm256_permute2f128_ps, _mm256_permutevar8x32_ps, _mm256_set1_epi32, _mm256_setr_epi32, _mm256_setzero_ps,
+        _mm256_slli_epi32, _mm256_unpackhi_pd, _mm256_unpackhi_ps, _mm256_unpacklo_pd, _mm256_unpacklo_ps,
     };
+
+    #[inline(always)]
+    pub(super) unsafe fn load_whole(p: *const i32) -> __m256 {
+        // SAFETY: the caller vouches for the numbers, its token for the instructions.
+        unsafe { _mm256_cvtepi32_ps(_mm256_loadu_si256(p.cast())) }
+    }
 
     /// In three steps: pairs of rows, pairs of pairs, then halves of vectors.
     #[inline(always)]

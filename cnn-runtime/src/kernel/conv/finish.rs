@@ -87,15 +87,8 @@ impl Kernel for InBlocks<'_> {
         let End { finish, first, rows, sums, pieces } = self.0;
         for begin in (0..rows).step_by(S::LANES) {
             let vector = finish.vector(simd, first + begin);
-            for &Piece { from, to, at, step } in pieces {
-                for position in from..to {
-                    // SAFETY: the sums are there; the promise to `write_blocks`.
-                    unsafe {
-                        let sum = simd.load(sums.as_ptr().add(position * rows + begin));
-                        vector.put(simd, at + (position * step) as isize, sum);
-                    }
-                }
-            }
+            // SAFETY: the sums are there; the promise to `write_blocks`.
+            unsafe { vector.put_all(simd, pieces, |position| simd.load(sums.as_ptr().add(position * rows + begin))) };
         }
     }
 }
@@ -126,6 +119,26 @@ impl<V: Copy> Vector<V> {
             }
             simd.store(self.output.wrapping_offset(at), self.clamped(simd, value));
         }
+    }
+
+    /// Finishes the sums of all positions of some pieces, and writes them.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    pub(super) unsafe fn put_all<S: Simd<V = V>>(&self, simd: S, pieces: &[Piece], sum: impl Fn(usize) -> V) {
+        for &Piece { from, to, at, step } in pieces {
+            for position in from..to {
+                // SAFETY: the caller's promise.
+                unsafe { self.put(simd, at + (position * step) as isize, sum(position)) };
+            }
+        }
+    }
+
+    /// The same for sums that are yet to be multiplied by `scale`, which has powers of two.
+    #[inline(always)]
+    pub(super) fn scaled<S: Simd<V = V>>(self, simd: S, scale: V) -> Self {
+        Vector { factor: simd.mul(self.factor, scale), ..self }
     }
 
     /// Finishes the sums of some positions, to which nothing is added, and writes the largest as [`Vector::put`] does.

@@ -15,7 +15,7 @@ use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::post::Post;
 use crate::kernel::scratch;
 use crate::simd::amx::{
-    Amx, CLOSE, Greatest, LEFT, Product, RIGHT, ROWS, STEP, SUMS, Scale, ZEROS, turn, write_digits, write_sums,
+    Amx, CLOSE, Exact, Greatest, LEFT, Product, RIGHT, ROWS, STEP, Scale, ZEROS, turn, write_digits,
 };
 use crate::simd::{Kernel, Simd};
 
@@ -313,7 +313,7 @@ impl<const PANEL: usize, W: Sink> Kernel for Task<'_, PANEL, W> {
         let edges: &mut [Edge] = bytemuck::cast_slice_mut(edges);
         let downs = downs.as_chunks_mut::<ROWS>().0;
         let places: [u32; STEPS] = std::array::from_fn(|step| (step * RIGHT * size_of::<f32>()) as u32);
-        let (mut exact, mut sums, is_left) = ([0; SUMS], [[0.0; ROWS]; ROWS], kept.left);
+        let (mut exact, is_left) = (Exact::ZERO, kept.left);
         amx.with_rows(
             ROWS,
             #[inline(always)]
@@ -337,14 +337,11 @@ impl<const PANEL: usize, W: Sink> Kernel for Task<'_, PANEL, W> {
                                     steps: places.as_ptr(),
                                     count: steps.len(),
                                     right: right.1.as_ptr(),
-                                    sums: exact.as_mut_ptr(),
+                                    sums: &raw mut exact,
                                 };
-                                // SAFETY: both sides hold so many steps, and there is room for all sums.
-                                unsafe {
-                                    unit.multiply_places(&product);
-                                    let to = sums.as_flattened_mut().as_mut_ptr();
-                                    write_sums(&exact, ROWS, |row| left.2[row], right.2.as_ptr(), to, ROWS);
-                                }
+                                // SAFETY: both sides hold so many steps.
+                                unsafe { unit.multiply_places(&product) };
+                                let sums = TileSums { exact: &exact, downs: [left.2, right.2] };
                                 sink.write(simd, [left.0, right.0], &sums, &chunk);
                             }
                         }
@@ -363,10 +360,27 @@ struct Chunk {
     is_last: bool,
 }
 
+/// The sums of two tiles.
+struct TileSums<'a> {
+    exact: &'a Exact,
+    /// What those of each row, and of each column, are multiplied by.
+    downs: [&'a [f32; ROWS]; 2],
+}
+
+impl TileSums<'_> {
+    /// Those of a row.
+    #[inline(always)]
+    fn row<S: Simd>(&self, simd: S, row: usize) -> S::V {
+        let [rows, columns] = self.downs;
+        // SAFETY: as many as a vector has, where there is a matrix unit.
+        simd.mul(self.exact.row(simd, row, rows[row]), unsafe { simd.load(columns.as_ptr()) })
+    }
+}
+
 /// Where sums go.
 trait Sink {
     /// Writes the sums of two tiles, whose indices these are, or adds them to those of earlier chunks.
-    fn write<S: Simd>(&self, simd: S, at: [usize; 2], sums: &[[f32; ROWS]; ROWS], chunk: &Chunk);
+    fn write<S: Simd>(&self, simd: S, at: [usize; 2], sums: &TileSums<'_>, chunk: &Chunk);
 
     /// Called after the last sums of a task.
     #[inline(always)]
@@ -384,17 +398,17 @@ struct Outputs<'a> {
 
 impl Sink for Outputs<'_> {
     #[inline(always)]
-    fn write<S: Simd>(&self, simd: S, [left, right]: [usize; 2], sums: &[[f32; ROWS]; ROWS], chunk: &Chunk) {
+    fn write<S: Simd>(&self, simd: S, [left, right]: [usize; 2], sums: &TileSums<'_>, chunk: &Chunk) {
         let outputs = right * ROWS..self.width.min((right + 1) * ROWS);
         let lanes = outputs.len();
         let ends = chunk.is_last.then(|| Ends::of(&self.post, outputs.clone()));
         let residual = self.post.residual().map(<[f32]>::as_ptr);
-        for (sample, sums) in (left * ROWS..self.samples).zip(sums) {
+        for (row, sample) in (left * ROWS..self.samples).enumerate().take(ROWS) {
             let at = sample * self.width + outputs.start;
             // SAFETY: this sample has these outputs, which are this task's alone, and as long a residual.
             unsafe {
                 let to = self.output.at(at);
-                let mut value = simd.load(sums.as_ptr());
+                let mut value = sums.row(simd, row);
                 if !chunk.is_first {
                     value = simd.add(value, simd.load_part(to, 0, lanes));
                 }
@@ -407,6 +421,10 @@ impl Sink for Outputs<'_> {
     }
 }
 
+/// Sums on cache lines.
+#[repr(align(64))]
+struct Rows([[f32; ROWS]; ROWS]);
+
 /// Gradients by the input, `[sample][input]`; rows of sums are inputs.
 struct Inputs {
     d_input: Shared,
@@ -418,11 +436,16 @@ struct Inputs {
 
 impl Sink for Inputs {
     #[inline(always)]
-    fn write<S: Simd>(&self, simd: S, [left, right]: [usize; 2], sums: &[[f32; ROWS]; ROWS], chunk: &Chunk) {
+    fn write<S: Simd>(&self, simd: S, [left, right]: [usize; 2], sums: &TileSums<'_>, chunk: &Chunk) {
         let inputs = left * ROWS..self.width.min((left + 1) * ROWS);
         let adds = !chunk.is_first || self.write == Write::Add;
+        let mut rows = Rows([[0.0; ROWS]; ROWS]);
+        for (row, to) in rows.0.iter_mut().enumerate() {
+            // SAFETY: as many floats as a vector has, where there is a matrix unit.
+            unsafe { simd.store(to.as_mut_ptr(), sums.row(simd, row)) };
+        }
         // SAFETY: sixteen rows of as many sums.
-        let turned = unsafe { simd.columns(sums.as_flattened().as_ptr(), ROWS) };
+        let turned = unsafe { simd.columns(rows.0.as_flattened().as_ptr(), ROWS) };
         for (sample, mut value) in (right * ROWS..self.samples).zip(turned) {
             // SAFETY: this sample has these inputs, whose gradients are this task's alone.
             unsafe {
@@ -446,18 +469,18 @@ struct Weights {
 
 impl Sink for Weights {
     #[inline(always)]
-    fn write<S: Simd>(&self, simd: S, [left, right]: [usize; 2], sums: &[[f32; ROWS]; ROWS], chunk: &Chunk) {
+    fn write<S: Simd>(&self, simd: S, [left, right]: [usize; 2], sums: &TileSums<'_>, chunk: &Chunk) {
         let panels = Panels::new(self.d.inputs, self.d.outputs);
         let panel = right * ROWS / WIDTH;
         let (outputs, first) = (panels.outputs(panel), right * ROWS % WIDTH);
         let lanes = (outputs.len() - first).min(ROWS);
         // Rows of whole panels stand on cache lines if the first one does.
         let stream = self.stream && outputs.len() == WIDTH;
-        for (input, sums) in (left * ROWS..self.d.inputs).zip(sums) {
+        for (row, input) in (left * ROWS..self.d.inputs).enumerate().take(ROWS) {
             // SAFETY: the panel has a row for each input; those of these outputs are this task's alone.
             unsafe {
                 let to = self.d_weight.at(panels.start(panel) + input * outputs.len() + first);
-                let mut value = simd.load(sums.as_ptr());
+                let mut value = sums.row(simd, row);
                 if !chunk.is_first {
                     value = simd.add(value, simd.load_part(to, 0, lanes));
                 }

@@ -17,7 +17,7 @@ use crate::kernel::conv::pass;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
 use crate::simd::amx::{
-    Amx, CLOSE, Greatest, LEFT, Product, RIGHT, ROWS, STEP, SUMS, Scale, ZEROS, turn, write_digits, write_sums,
+    Amx, CLOSE, Exact, Greatest, LEFT, Product, RIGHT, ROWS, STEP, Scale, ZEROS, turn, write_digits,
 };
 use crate::simd::{Kernel, Simd};
 
@@ -162,7 +162,7 @@ impl Kernel for Task<'_> {
         let (downs, lists) = rest.split_at_mut(lens[2]);
         let (inputs, gradients) = bytemuck::cast_slice_mut(lists).split_at_mut(phases * chunk);
         let steps: [u32; STEPS] = std::array::from_fn(|step| (step * RIGHT * size_of::<f32>()) as u32);
-        let mut exact = [0; SUMS];
+        let mut exact = Exact::ZERO;
         for first in (0..places.stream).step_by(chunk) {
             self.list_gradients(&places, first as isize - reach as isize, gradients);
             for (index, down) in downs.iter_mut().enumerate() {
@@ -187,7 +187,7 @@ impl Kernel for Task<'_> {
                                     steps: steps.as_ptr(),
                                     count: chunk / ROWS,
                                     right: right[index * right_len + met * LEFT..][..left_len].as_ptr(),
-                                    sums: exact.as_mut_ptr(),
+                                    sums: &raw mut exact,
                                 };
                                 // SAFETY: both sides are just measured, and there is room for the sums.
                                 unsafe { tiles.multiply_places(&product) };
@@ -308,24 +308,23 @@ impl Task<'_> {
 
     /// Adds sums over places to the gradients of a pair of blocks.
     #[inline(always)]
-    fn add<S: Simd>(&self, simd: S, exact: &[i32; SUMS], pair: &Pair) {
+    fn add<S: Simd>(&self, simd: S, exact: &Exact, pair: &Pair) {
         let &Pair { from, to, tap, downs: [inputs, gradients], fresh } = pair;
         let (depth, taps) = (self.d.taps(), self.d.taps() / self.d.input.c);
         let channels = Blocks::of(self.d.output.c).rows(to * Order::BLOCK / Blocks::MOST);
         let row = from * Order::BLOCK * taps + tap;
         let at = channels.start * depth + row * channels.len() + to * Order::BLOCK - channels.start;
         let step = taps * channels.len();
-        let (downs, mut sums) = ([gradients; ROWS], [[0.0; ROWS]; ROWS]);
-        // SAFETY: the gradients between these channels are this task's alone: sixteen rows, a vector each.
-        unsafe {
-            let into = self.sums.at(at);
-            if fresh {
-                return write_sums(exact, ROWS, |_| inputs, downs.as_ptr(), into, step);
-            }
-            write_sums(exact, ROWS, |_| inputs, downs.as_ptr(), sums.as_mut_ptr().cast(), ROWS);
-            for (row, sums) in sums.iter().enumerate() {
-                let into = into.add(row * step);
-                simd.store(into, simd.add(simd.load(into), simd.load(sums.as_ptr())));
+        for row in 0..ROWS {
+            // Scales are powers of two; one after the other, lest their product be too small a float.
+            let mut sums = simd.mul(exact.row(simd, row, inputs), simd.splat(gradients));
+            // SAFETY: the gradients between these channels are this task's alone: sixteen rows, a vector each.
+            unsafe {
+                let into = self.sums.at(at + row * step);
+                if !fresh {
+                    sums = simd.add(simd.load(into), sums);
+                }
+                simd.store(into, sums);
             }
         }
     }

@@ -12,15 +12,13 @@ use super::{Direct, TASKS};
 use crate::desc::Order;
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
-use crate::kernel::conv::finish::{End, Sums};
 use crate::kernel::conv::im2col::Im2col;
 use crate::kernel::gemm::sink::runs;
 use crate::kernel::gemm::{Gemm, Piece};
 use crate::kernel::parallel::{self, part};
 use crate::kernel::scratch;
 use crate::simd::amx::{
-    Amx, DIGITS, Greatest, LEFT, Product, RIGHT, ROWS, STEP, SUMS, Scale, Tiles, ZEROS, write_digits, write_pixels,
-    write_sums,
+    Amx, DIGITS, Exact, Greatest, LEFT, Product, RIGHT, ROWS, STEP, Scale, Tiles, ZEROS, write_digits, write_pixels,
 };
 use crate::simd::{Kernel, Simd};
 
@@ -377,13 +375,15 @@ impl Task<'_> {
         let Task { direct, steps, rows, .. } = *self;
         let row = steps * LEFT;
         let places: [u32; MOST_STEPS] = std::array::from_fn(|step| (step * STEP) as u32);
-        let (mut exact, mut sums) = ([0; SUMS], Sums([0.0; 16 * Blocks::MOST]));
+        let mut exact = Exact::ZERO;
         for channels in Blocks::of(direct.product.m).iter() {
             // SAFETY: the promise to `run`.
             let finish = unsafe { direct.finish(channels.clone()) };
             for half in channels.clone().step_by(ROWS) {
                 let right = &weights.digits[half / ROWS * steps * RIGHT..][..steps * RIGHT];
-                let downs = weights.downs[half..][..ROWS].as_ptr();
+                // SAFETY: a scale for each channel.
+                let downs = unsafe { simd.load(weights.downs[half..][..ROWS].as_ptr()) };
+                let vector = finish.vector(simd, half - channels.start).scaled(simd, downs);
                 for (index, spot) in spots.iter().enumerate() {
                     let multiplied = Product {
                         left: left[index * rows * row..][..rows * row].as_ptr(),
@@ -391,17 +391,14 @@ impl Task<'_> {
                         steps: places.as_ptr(),
                         count: steps,
                         right: right.as_ptr(),
-                        sums: exact.as_mut_ptr(),
+                        sums: &raw mut exact,
                     };
-                    // SAFETY: both sides are just measured, and so is the room for sums.
+                    // SAFETY: both sides are just measured; the outputs of these positions and channels are this task's
+                    // alone.
                     unsafe {
                         unit.multiply(&multiplied);
-                        write_sums(&exact, rows, |_| spot.down, downs, sums.0.as_mut_ptr(), ROWS);
+                        vector.put_all(simd, &[spot.piece], |position| exact.row(simd, position, spot.down));
                     }
-                    let first = half - channels.start;
-                    let end = End { finish: &finish, first, rows: ROWS, sums: &sums.0, pieces: &[spot.piece] };
-                    // SAFETY: the outputs of these positions and channels are this task's alone.
-                    unsafe { end.write_blocks(simd) };
                 }
             }
         }

@@ -13,15 +13,14 @@ use super::{Direct, TASKS};
 use crate::desc::{Conv, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
-use crate::kernel::conv::finish::{End, Sums};
 use crate::kernel::conv::im2col::Stage;
 use crate::kernel::gemm::sink::runs;
 use crate::kernel::gemm::{Gemm, Piece};
 use crate::kernel::parallel::{self, part};
 use crate::kernel::scratch;
 use crate::simd::amx::{
-    Amx, CLOSE, DIGITS, Greatest, LEFT, MOST_PRODUCTS, Product, RIGHT, ROWS, STEP, SUMS, Scale, Tiles, ZEROS,
-    write_digits, write_sums,
+    Amx, CLOSE, DIGITS, Exact, Greatest, LEFT, MOST_PRODUCTS, Product, RIGHT, ROWS, STEP, Scale, Tiles, ZEROS,
+    write_digits,
 };
 use crate::simd::{Kernel, Simd};
 
@@ -46,6 +45,11 @@ const MANY: usize = 128;
 const STAGED: usize = 3 << 17;
 /// Most tiles of a task, and most pieces that they are written in.
 const MOST: usize = 512;
+/// Floats of the digits of weights that are kept, and the blocks of these.
+const KEPT: usize = 1 << 16;
+const MOST_KEPT: usize = KEPT / (HALVES * RIGHT);
+/// Tiles whose inputs' digits are written at a time where those of the weights are kept.
+const TOGETHER: usize = 8;
 /// Parts in which the greatest input of a sample is looked for.
 const PARTS: usize = 4;
 
@@ -126,41 +130,62 @@ struct Weights<'a> {
     /// For each half of the block, [`RIGHT`] floats for each step.
     digits: &'a mut [f32],
     /// What the sums of each channel are multiplied by.
-    down: [f32; Blocks::MOST],
+    down: &'a mut [f32; Blocks::MOST],
 }
 
 impl Kernel for Task<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Work { direct: Direct { product, .. }, amx, input, rows, .. } = *self.work;
-        let stage = self.work.stage(&self.tiles);
+        let Work { direct: Direct { product, input, .. }, amx, rows, pointwise, .. } = *self.work;
         let count = self.work.groups() * input.taps();
+        let of_band = HALVES * count * RIGHT;
+        // Where the digits of all weights are few, they are kept, and those of the inputs written for some tiles at a time.
+        let kept = pointwise && self.bands.len() * of_band <= KEPT;
+        let together = if kept { TOGETHER } else { self.tiles.len() };
+        let groups = || {
+            let Range { start, end } = self.tiles;
+            (start..end).step_by(together).map(move |first| first..end.min(first + together))
+        };
         // Tiles that touch the last line may read a tile's rows behind it.
-        let left_len = (self.work.groups() * self.work.group(&stage) + ROWS + stage.pitch) * LEFT;
-        let right_len = HALVES * count * RIGHT;
+        let left_len = |tiles| {
+            let stage = self.work.stage(&tiles);
+            (self.work.groups() * self.work.group(&stage) + ROWS + stage.pitch) * LEFT
+        };
+        let left_len = groups().map(left_len).max().unwrap_or(0);
+        let right_len = if kept { self.bands.len() } else { 1 } * of_band;
         let mut buffer =
             scratch::lend(scratch::Use::Packed, left_len + right_len + count.next_multiple_of(Order::BLOCK));
         let (left, rest) = buffer.split_at_mut(left_len);
         let (digits, steps) = rest.split_at_mut(right_len);
         let steps = &mut bytemuck::cast_slice_mut::<f32, u32>(steps)[..count];
-        self.list_steps(&stage, steps);
+        let mut downs = [[0.0; Blocks::MOST]; MOST_KEPT];
         let mut spots = Spots {
             at: [0; MOST],
             down: [0.0; MOST],
             ends: [0; MOST],
             pieces: [Piece { from: 0, to: 0, at: 0, step: 1 }; MOST],
         };
-        self.list_tiles(&stage, &mut spots);
-        self.write_left(&stage, left, &mut spots);
-        let mut weights = Weights { digits, down: [0.0; Blocks::MOST] };
         amx.with_rows(
             rows,
             #[inline(always)]
-            |tiles| {
-                for band in self.bands.clone() {
-                    let channels = Blocks::of(product.m).rows(band);
-                    self.write_right(&channels, &mut weights);
-                    self.multiply(simd, tiles, channels, left, steps, &weights, &spots);
+            |unit| {
+                for tiles in groups() {
+                    let is_first = tiles.start == self.tiles.start;
+                    let group = Task { work: self.work, tiles, bands: self.bands.clone() };
+                    let stage = self.work.stage(&group.tiles);
+                    group.list_steps(&stage, steps);
+                    group.list_tiles(&stage, &mut spots);
+                    group.write_left(&stage, left, &mut spots);
+                    for (index, band) in self.bands.clone().enumerate() {
+                        let channels = Blocks::of(product.m).rows(band);
+                        let index = if kept { index } else { 0 };
+                        let mut weights =
+                            Weights { digits: &mut digits[index * of_band..][..of_band], down: &mut downs[index] };
+                        if is_first || !kept {
+                            group.write_right(&channels, &mut weights);
+                        }
+                        group.multiply(simd, unit, channels, left, steps, &weights, &spots);
+                    }
                 }
             },
         );
@@ -322,10 +347,12 @@ impl Task<'_> {
         // While a block is at work, the next one is brought nearer; behind the last one stand those of the next layer.
         let (halves, count) = (len / ROWS, self.tiles.len());
         let lines = (len * product.k / Order::BLOCK).div_ceil(halves * count);
-        let (mut exact, mut sums) = ([0; SUMS], Sums([0.0; 16 * Blocks::MOST]));
+        let mut exact = Exact::ZERO;
         for half in 0..halves {
             let right = &weights.digits[half * steps.len() * RIGHT..][..steps.len() * RIGHT];
-            let downs = weights.down[half * ROWS..][..ROWS].as_ptr();
+            // SAFETY: a scale for each channel.
+            let downs = unsafe { simd.load(weights.down[half * ROWS..][..ROWS].as_ptr()) };
+            let vector = finish.vector(simd, half * ROWS).scaled(simd, downs);
             let mut begin = 0;
             for index in 0..count {
                 let asked = half * count + index;
@@ -338,20 +365,16 @@ impl Task<'_> {
                     steps: steps.as_ptr(),
                     count: steps.len(),
                     right: right.as_ptr(),
-                    sums: exact.as_mut_ptr(),
+                    sums: &raw mut exact,
                 };
-                let down = spots.down[index];
-                // SAFETY: the stage holds every tap of a tile's positions, and behind its last line as many rows as a tile
-                // has; the right side is just measured, and so is the room for sums.
-                unsafe {
-                    tiles.multiply(&multiplied);
-                    write_sums(&exact, self.work.rows, |_| down, downs, sums.0.as_mut_ptr(), ROWS);
-                }
                 let pieces = &spots.pieces[begin..spots.ends[index]];
                 begin = spots.ends[index];
-                let end = End { finish: &finish, first: half * ROWS, rows: ROWS, sums: &sums.0, pieces };
-                // SAFETY: the outputs of these positions and channels are this task's alone.
-                unsafe { end.write_blocks(simd) };
+                // SAFETY: the stage holds every tap of a tile's positions, and behind its last line as many rows as a tile
+                // has; the right side is just measured. The outputs of these positions and channels are this task's alone.
+                unsafe {
+                    tiles.multiply(&multiplied);
+                    vector.put_all(simd, pieces, |position| exact.row(simd, position, spots.down[index]));
+                }
             }
         }
     }

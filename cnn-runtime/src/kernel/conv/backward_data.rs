@@ -106,19 +106,24 @@ pub(super) fn run(pass: pass::BackwardData<'_>, d_input: &mut [f32], scratch: &m
         let turned = rest.split_off_mut(..part.weights(d)).expect("all parts together meet the weights once");
         turn(isa, d, &part, weight, turned);
     }
-    // Products without depth, which other inputs are set by, write planes. Zeros are written for so few samples at a time
-    // that they are near when their neighbours are.
+    let turned = &*scratch;
+    // Products without depth, which other inputs are set by, write planes.
     let zeros = d.input.is_blocked() && write == Write::Set && Part::all(d).any(|part| part.taps() == 0);
-    let together = (STAYS / d.input.len()).max(POSITIONS.div_ceil(d.output.plane())) * rayon::current_num_threads();
-    let chunks = if zeros { (n / together).max(1) } else { 1 };
-    for samples in (0..chunks).map(|index| part(n, chunks, 1, index)) {
-        let d_input = &mut d_input[samples.start * d.input.len()..samples.end * d.input.len()];
+    let macs = n * d.output.plane() * d.weight_len();
+    // Zeros are written for a few samples at a time, so that they are near when their neighbours are.
+    let together = (STAYS / d.input.len()).max(POSITIONS.div_ceil(d.output.plane()));
+    let chunks = if zeros { parallel::fair((n / together).max(1), macs) } else { 1 };
+    let all = Shared::new(d_input);
+    parallel::for_each(chunks, macs, |index| {
+        let samples = part(n, chunks, 1, index);
+        // SAFETY: each task has samples of its own.
+        let d_input = unsafe { all.part(samples.start * d.input.len()..samples.end * d.input.len()) };
         if zeros {
             fill(isa, d_input);
         }
         let d_output = &pass.d_output[samples.start * d.output.len()..samples.end * d.output.len()];
         let (pass, d_input) = (pass::BackwardData { n: samples.len(), d_output, ..pass }, Shared::new(d_input));
-        let mut rest = &*scratch;
+        let mut rest = turned;
         for part in Part::all(d) {
             let turned = rest.split_off(..part.weights(d)).expect("as above");
             let [y, x] = part.first;
@@ -126,7 +131,7 @@ pub(super) fn run(pass: pass::BackwardData<'_>, d_input: &mut [f32], scratch: &m
             // SAFETY: that of an element of the first sample.
             one(pass, &part, turned, unsafe { d_input.skip(first) });
         }
-    }
+    });
 }
 
 /// Sets everything to zero.

@@ -10,6 +10,7 @@
 
 use std::ops::Range;
 
+use super::in_chunks;
 use crate::desc::{Conv, Map, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
@@ -28,6 +29,9 @@ const STEPS: usize = 8;
 /// Floats that the digits of a task's gradients take up at most, where there are more output channels than input channels:
 /// half of a second-level cache of two megabytes.
 const KEPT: usize = 1 << 18;
+/// Sums of weights that chunks of places may have, all together, and most such chunks.
+const SUMMED: usize = 1 << 18;
+const CUTS: usize = 8;
 /// Most weights where writing digits takes longer than multiplying on vectors.
 const FEW_WEIGHTS: usize = 64 * 64;
 /// Least positions of all samples.
@@ -53,14 +57,24 @@ pub(super) fn run(pass: pass::BackwardWeights<'_>, amx: Amx, d_weight: &mut [f32
     let places = Places::of(d, n);
     let least = if inputs < outputs { (outputs * (places.reach + places.chunk) * LEFT).div_ceil(KEPT) } else { 1 };
     let parts = parallel::even(least, macs).min(inputs.max(outputs));
-    let sums = Shared::new(d_weight);
-    parallel::for_each(parts, macs, |index| {
-        let (inputs, blocks) = if inputs < outputs {
-            (0..inputs, part(outputs, parts, 1, index))
-        } else {
-            (part(inputs, parts, 1, index), 0..outputs)
-        };
-        isa.run(Task { d, n, input, d_output, amx, inputs, blocks, sums });
+    // Few weights are summed up by chunks of places, whose inputs and gradients one thread alone reads.
+    let cuts = (SUMMED / d.weight_len()).min(places.stream / places.chunk).clamp(1, CUTS);
+    let cuts = 1 << cuts.ilog2();
+    let parts = if cuts > 1 { least } else { parts };
+    in_chunks(cuts, d_weight, |sums| {
+        let sums = Shared::new(sums);
+        parallel::for_each(cuts * parts, macs, |index| {
+            let (cut, index) = (index / parts, index % parts);
+            let (inputs, blocks) = if inputs < outputs {
+                (0..inputs, part(outputs, parts, 1, index))
+            } else {
+                (part(inputs, parts, 1, index), 0..outputs)
+            };
+            let places = part(places.stream, cuts, places.chunk, cut);
+            // SAFETY: there is a whole set of weights for each cut.
+            let sums = unsafe { sums.skip(cut * d.weight_len()) };
+            isa.run(Task { d, n, input, d_output, amx, inputs, blocks, places, sums });
+        });
     });
 }
 
@@ -75,6 +89,8 @@ struct Task<'a> {
     inputs: Range<usize>,
     /// Blocks of output channels.
     blocks: Range<usize>,
+    /// Places of a stream, whole chunks.
+    places: Range<usize>,
     /// All gradients; those between these channels are this task's alone.
     sums: Shared,
 }
@@ -149,7 +165,7 @@ struct Pair {
 impl Kernel for Task<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Task { d, n, amx, .. } = self;
+        let Task { d, n, amx, places: ref range, .. } = self;
         let places = Places::of(d, n);
         let Places { chunk, reach, .. } = places;
         let (taps, phases) = (d.taps() / d.input.c, d.window.stride[0] * d.window.stride[1]);
@@ -163,7 +179,7 @@ impl Kernel for Task<'_> {
         let (inputs, gradients) = bytemuck::cast_slice_mut(lists).split_at_mut(phases * chunk);
         let steps: [u32; STEPS] = std::array::from_fn(|step| (step * RIGHT * size_of::<f32>()) as u32);
         let mut exact = Exact::ZERO;
-        for first in (0..places.stream).step_by(chunk) {
+        for first in range.clone().step_by(chunk) {
             self.list_gradients(&places, first as isize - reach as isize, gradients);
             for (index, down) in downs.iter_mut().enumerate() {
                 *down = self.write_right(index, gradients, &mut right[index * right_len..][..right_len]);
@@ -191,7 +207,8 @@ impl Kernel for Task<'_> {
                                 };
                                 // SAFETY: both sides are just measured, and there is room for the sums.
                                 unsafe { tiles.multiply_places(&product) };
-                                let pair = Pair { from, to, tap, downs: [down, downs[index]], fresh: first == 0 };
+                                let pair =
+                                    Pair { from, to, tap, downs: [down, downs[index]], fresh: first == range.start };
                                 self.add(simd, &exact, &pair);
                             }
                         }

@@ -69,18 +69,31 @@ pub(super) fn run(pass: pass::BackwardWeights<'_>, d_weight: &mut [f32]) {
         return matrix::run(pass, amx, d_weight);
     }
     let grid = Grid::of(d, n);
-    if grid.chunks == 1 {
-        return products(pass, &grid, d_weight);
+    in_chunks(grid.chunks, d_weight, |sums| products(pass, &grid, sums));
+}
+
+/// Has the sums of so many chunks of the positions computed, one set of weights after the other, and adds them up in order.
+fn in_chunks(chunks: usize, d_weight: &mut [f32], compute: impl FnOnce(&mut [f32])) {
+    if chunks == 1 {
+        return compute(d_weight);
     }
-    let mut partial = scratch::lend(scratch::Use::Sums, grid.chunks * d_weight.len());
-    products(pass, &grid, &mut partial);
-    let (first, rest) = partial.split_at(d_weight.len());
-    d_weight.copy_from_slice(first);
-    for chunk in rest.chunks_exact(d_weight.len()) {
-        for (sum, value) in d_weight.iter_mut().zip(chunk) {
-            *sum += value;
+    let len = d_weight.len();
+    let mut partial = scratch::lend(scratch::Use::Sums, chunks * len);
+    compute(&mut partial);
+    let (partial, shared) = (&partial, Shared::new(d_weight));
+    // Memory takes about as long to read a float as some multiply-accumulates.
+    let (macs, parts) = (4 * partial.len(), TASKS);
+    parallel::for_each(parts, macs, |index| {
+        let weights = part(len, parts, Order::BLOCK, index);
+        // SAFETY: each task has weights of its own.
+        let sums = unsafe { shared.part(weights.clone()) };
+        sums.copy_from_slice(&partial[weights.clone()]);
+        for chunk in partial.chunks_exact(len).skip(1) {
+            for (sum, value) in sums.iter_mut().zip(&chunk[weights.clone()]) {
+                *sum += value;
+            }
         }
-    }
+    });
 }
 
 /// Writes the sums of all chunks of the batch, one set of weights after the other.

@@ -34,9 +34,10 @@ const LEAST_CHANNELS: usize = 32;
 const LEAST_STEP: usize = 3;
 /// Least positions: for fewer, the weights' digits, which come from far, take longer than multiplying on vectors.
 const LEAST_POSITIONS: usize = 128;
-/// Least positions of a thread that shares them with others: else they share output channels, and write the digits of other
-/// weights.
+/// Least positions of a task, where each thread has one: fewer threads share positions then, more share output channels, and
+/// write the digits of other weights. Where threads have several, each of which writes the digits of all weights again.
 const LEAST_SHARED: usize = 256;
+const LEAST_OF_SEVERAL: usize = 1024;
 /// Most positions of a map, and least channels, where Winograd's way is slower.
 const SMALL: usize = 256;
 const MANY: usize = 128;
@@ -93,8 +94,9 @@ pub(super) unsafe fn run(direct: &Direct<'_>, isa: Isa, amx: Amx) {
     let staged = work.rows * work.phases() * work.groups() * LEFT;
     let least = tiles.div_ceil((STAGED / staged).clamp(1, MOST / pieces));
     // Some for each thread, so that a slow one is waited for less, else one.
-    let ways = [parallel::parts(TASKS, macs).max(least), parallel::even(least, macs)].map(|parts| parts.min(tiles));
-    let parts = ways.into_iter().find(|parts| n >= parts * LEAST_SHARED).unwrap_or(least);
+    let several = (parallel::parts(TASKS, macs).max(least), LEAST_OF_SEVERAL);
+    let ways = [several, (least, LEAST_SHARED)].map(|(parts, each)| (parallel::even(parts, macs).min(tiles), each));
+    let parts = ways.into_iter().find(|(parts, each)| n >= parts * each).map_or(least, |(parts, _)| parts);
     let bands = Blocks::of(m).count();
     // One for each thread: those of the same positions write the same digits.
     let row_parts = (parallel::even(1, macs) / parts).clamp(1, bands);

@@ -404,6 +404,42 @@ pub(crate) unsafe fn write_pixels(sources: [*const f32; 4], channels: usize, up:
     }
 }
 
+/// Writes the digits of the floats of a step, which follow one another in memory, scaled by `up`: side by side those whose places
+/// leave the same remainder by `phases`, which is 1, 2 or 4. Middle digits stand `digit` bytes behind high ones, low ones as
+/// far again, and phases `plane` bytes apart.
+///
+/// # Safety
+/// There is a matrix unit, and room for the digits.
+#[target_feature(enable = "avx512f,avx512vbmi")]
+pub(crate) unsafe fn write_phases(from: &[f32; STEP], phases: usize, up: f32, to: *mut u8, [digit, plane]: [usize; 2]) {
+    /// Where [`write_digits`] has what stands phase by phase.
+    const fn bytes(phases: usize) -> [u8; STEP] {
+        let (mut bytes, mut at) = ([0; STEP], 0);
+        while at < STEP {
+            let place = at % (STEP / phases) * phases + at / (STEP / phases);
+            bytes[at] = (place % 16 * 4 + place / 16) as u8;
+            at += 1;
+        }
+        bytes
+    }
+    static BYTES: [[u8; STEP]; 3] = [bytes(1), bytes(2), bytes(4)];
+    let mut digits = [0.0; DIGITS * 16];
+    let sources = [0, 16, 32, 48].map(|at| from[at..].as_ptr());
+    let mut in_phases = [0_u8; STEP];
+    // SAFETY: four vectors of floats, and room for three; the caller's promise.
+    unsafe {
+        write_digits(sources, [up; 16].as_ptr(), digits.as_mut_ptr(), 16);
+        let bytes = _mm512_loadu_si512(BYTES[phases.ilog2() as usize].as_ptr().cast());
+        for (index, digits) in digits.as_chunks::<16>().0.iter().enumerate() {
+            let digits = _mm512_permutexvar_epi8(bytes, _mm512_loadu_si512(digits.as_ptr().cast()));
+            _mm512_storeu_si512(in_phases.as_mut_ptr().cast(), digits);
+            for (phase, bytes) in in_phases.chunks_exact(STEP / phases).enumerate() {
+                to.add(index * digit + phase * plane).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+            }
+        }
+    }
+}
+
 /// Turns around the digits of a step, sixteen rows of them: what stood in the rows' fours of digits stands in as many rows.
 #[inline(always)]
 pub(crate) fn turn<S: Simd>(simd: S, rows: &[[f32; LEFT]; ROWS], to: &mut [[f32; LEFT]]) {

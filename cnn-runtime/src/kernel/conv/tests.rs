@@ -89,6 +89,11 @@ fn shapes() -> Vec<Conv> {
         conv([3, 67, 67], 48, window([11, 11], [4, 4], one, [0; 4]), 1),
         conv([4, 19, 18], 32, window([4, 5], [1, 2], [2, 1], [3, 2, 0, 1]), 1),
         conv([1, 17, 37], 32, window([9, 7], one, one, [4, 0, 4, 5]), 1),
+        // Few channels and lines that fill steps of a matrix unit.
+        conv([3, 21, 103], 48, window([7, 7], [2, 2], one, [3; 4]), 1),
+        conv([4, 13, 211], 32, window([3, 5], [1, 4], [2, 1], [2, 0, 1, 3]), 1),
+        conv([1, 12, 70], 32, window([9, 7], one, [1, 2], [4, 5, 4, 0]), 1),
+        conv([3, 9, 110], 32, window([4, 4], one, one, [1, 2, 1, 2]), 1),
         // Backwards these read few channels: from inside their lines, too.
         conv([32, 23, 29], 3, window([7, 7], one, one, [3; 4]), 1),
         conv([32, 27, 19], 2, window([5, 7], one, one, [2, 8, 0, 1]), 1),
@@ -311,6 +316,18 @@ fn what_is_not_finite_does_not_pass_for_a_number() {
             let silent = got.iter().zip(&expected).filter(|(g, e)| g.is_finite() && !e.is_finite()).count();
             assert_eq!(silent, 0, "{worst} in {d:?} on {isa:?}");
         }
+        let mut d_output = uniform(3, d.output.len());
+        d_output[d.output.plane() / 2] = worst;
+        let gradients = stored(&d.output, 1, &d_output);
+        let mut expected = vec![0.0; d.weight_len()];
+        reference::backward_weights(&d, 1, &widen(&input), &widen(&d_output), &mut expected, None);
+        for isa in Isa::available() {
+            let mut got = vec![0.0; d.weight_len()];
+            let pass = pass::BackwardWeights { isa, d: &d, n: 1, input: &from, d_output: &gradients };
+            backward_weights_on(pass, &mut got, None);
+            let silent = plain(&d, &got).iter().zip(&expected).filter(|(g, e)| g.is_finite() && !e.is_finite()).count();
+            assert_eq!(silent, 0, "{worst} in the gradients of {d:?} on {isa:?}");
+        }
     }
 }
 
@@ -420,7 +437,7 @@ fn any_number_of_threads_gives_the_same_bits() {
         conv([130, 7, 7], 260, window([3, 3], [1, 1], [1, 1], [1; 4]), 1),
         conv([64, 31, 29], 64, window([3, 3], [1, 1], [1, 1], [1; 4]), 64),
         conv([32, 29, 31], 48, window([3, 3], [1, 1], [1, 1], [1; 4]), 1),
-        conv([3, 29, 31], 64, window([7, 7], [2, 2], [1, 1], [3; 4]), 1),
+        conv([3, 29, 103], 64, window([7, 7], [2, 2], [1, 1], [3; 4]), 1),
         conv([64, 14, 14], 96, window([1, 1], [1, 1], [1, 1], [0; 4]), 1),
     ];
     for d in all.into_iter().flat_map(|d| in_every_order(d.expect("the kernel fits"))) {

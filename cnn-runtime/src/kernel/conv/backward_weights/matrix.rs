@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use super::in_chunks;
+use super::{cuts, in_chunks};
 use crate::desc::{Conv, Map, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
@@ -29,9 +29,6 @@ const STEPS: usize = 8;
 /// Floats that the digits of a task's gradients take up at most, where there are more output channels than input channels:
 /// half of a second-level cache of two megabytes.
 const KEPT: usize = 1 << 18;
-/// Sums of weights that chunks of places may have, all together, and most such chunks.
-const SUMMED: usize = 1 << 18;
-const CUTS: usize = 8;
 /// Most weights where writing digits takes longer than multiplying on vectors.
 const FEW_WEIGHTS: usize = 64 * 64;
 /// Least positions of all samples.
@@ -58,8 +55,7 @@ pub(super) fn run(pass: pass::BackwardWeights<'_>, amx: Amx, d_weight: &mut [f32
     let least = if inputs < outputs { (outputs * (places.reach + places.chunk) * LEFT).div_ceil(KEPT) } else { 1 };
     let parts = parallel::even(least, macs).min(inputs.max(outputs));
     // Few weights are summed up by chunks of places, whose inputs and gradients one thread alone reads.
-    let cuts = (SUMMED / d.weight_len()).min(places.stream / places.chunk).clamp(1, CUTS);
-    let cuts = 1 << cuts.ilog2();
+    let cuts = cuts(d.weight_len(), places.stream / places.chunk);
     let parts = if cuts > 1 { least } else { parts };
     in_chunks(cuts, d_weight, |sums| {
         let sums = Shared::new(sums);

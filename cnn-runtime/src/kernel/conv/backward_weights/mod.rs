@@ -9,6 +9,8 @@
 mod blocked;
 #[cfg(target_arch = "x86_64")]
 mod matrix;
+#[cfg(target_arch = "x86_64")]
+mod stem;
 mod tile;
 
 use std::ops::Range;
@@ -33,6 +35,17 @@ const CHANNELS: usize = 64;
 const TAPS: usize = 576;
 /// Tasks to aim at by cutting the batch.
 const TASKS: usize = 8;
+
+/// Sums of weights that chunks of positions have at most, all together.
+#[cfg(target_arch = "x86_64")]
+const SUMMED: usize = 1 << 18;
+
+/// In how many chunks to sum up so many weights, whose positions come in so many pieces: a power of two, so that threads have
+/// equally many.
+#[cfg(target_arch = "x86_64")]
+fn cuts(weights: usize, pieces: usize) -> usize {
+    1 << (SUMMED / weights).min(pieces).clamp(1, TASKS).ilog2()
+}
 
 /// How the work is cut: parts by output channels, input channels and samples.
 struct Grid {
@@ -67,6 +80,10 @@ pub(super) fn run(pass: pass::BackwardWeights<'_>, d_weight: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
     if let Some(amx) = matrix::applies(pass.isa, d, n) {
         return matrix::run(pass, amx, d_weight);
+    }
+    #[cfg(target_arch = "x86_64")]
+    if let Some(amx) = stem::applies(pass.isa, d, n) {
+        return stem::run(pass, amx, d_weight);
     }
     let grid = Grid::of(d, n);
     in_chunks(grid.chunks, d_weight, |sums| products(pass, &grid, sums));

@@ -20,9 +20,9 @@ use super::im2col::Im2col;
 
 /// Tasks at most that set gradients to zero.
 const FILLS: usize = 8;
-/// Floats that stay near: half of a second-level cache of two megabytes.
+/// Gradients that are set to zero at a time, roughly: half of a second-level cache of two megabytes. And least positions of
+/// the products that set their neighbours: each of these lays out its weights anew.
 const STAYS: usize = 1 << 18;
-/// Positions of a product at least.
 const POSITIONS: usize = 512;
 
 /// One phase of one axis.
@@ -103,7 +103,7 @@ pub(super) fn run(pass: pass::BackwardData<'_>, d_input: &mut [f32], scratch: &m
     let pass::BackwardData { isa, d, n, weight, write, .. } = pass;
     let mut rest = &mut *scratch;
     for part in Part::all(d) {
-        let turned = rest.split_off_mut(..part.weights(d)).expect("all parts together meet the weights once");
+        let turned = rest.split_off_mut(..part.weights(d)).expect("no two parts meet the same weight");
         turn(isa, d, &part, weight, turned);
     }
     let turned = &*scratch;
@@ -119,7 +119,7 @@ pub(super) fn run(pass: pass::BackwardData<'_>, d_input: &mut [f32], scratch: &m
         // SAFETY: each task has samples of its own.
         let d_input = unsafe { all.part(samples.start * d.input.len()..samples.end * d.input.len()) };
         if zeros {
-            fill(isa, d_input);
+            fill(d_input);
         }
         let d_output = &pass.d_output[samples.start * d.output.len()..samples.end * d.output.len()];
         let (pass, d_input) = (pass::BackwardData { n: samples.len(), d_output, ..pass }, Shared::new(d_input));
@@ -135,24 +135,14 @@ pub(super) fn run(pass: pass::BackwardData<'_>, d_input: &mut [f32], scratch: &m
 }
 
 /// Sets everything to zero.
-fn fill(isa: Isa, d_input: &mut [f32]) {
+fn fill(d_input: &mut [f32]) {
     let (len, shared) = (d_input.len(), Shared::new(d_input));
     // Memory takes about as long to write a float as some multiply-accumulates.
     let parts = parallel::parts(FILLS, 4 * len);
     parallel::for_each(parts, 4 * len, |index| {
         // SAFETY: each task has a part of its own.
-        isa.run(Zeros(unsafe { shared.part(part(len, parts, Order::BLOCK, index)) }));
+        unsafe { shared.part(part(len, parts, Order::BLOCK, index)) }.fill(0.0);
     });
-}
-
-/// Some blocks of channels to set to zero.
-struct Zeros<'a>(&'a mut [f32]);
-
-impl Kernel for Zeros<'_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        self.0.fill(0.0);
-    }
 }
 
 /// Computes a part from its weights, turned round.

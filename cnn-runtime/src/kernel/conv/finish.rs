@@ -135,7 +135,7 @@ impl<V: Copy> Vector<V> {
         }
     }
 
-    /// The same for sums that are yet to be multiplied by `scale`, which has powers of two.
+    /// For sums that are yet to be multiplied by `scale`: powers of two, so that nothing is rounded.
     #[inline(always)]
     pub(super) fn scaled<S: Simd<V = V>>(self, simd: S, scale: V) -> Self {
         Vector { factor: simd.mul(self.factor, scale), ..self }

@@ -56,7 +56,7 @@ pub(super) fn run(pass: pass::BackwardWeights<'_>, amx: Amx, d_weight: &mut [f32
     let parts = parallel::even(least, macs).min(inputs.max(outputs));
     // Few weights are summed up by chunks of places, whose inputs and gradients one thread alone reads.
     let cuts = cuts(d.weight_len(), places.stream / places.chunk);
-    let parts = if cuts > 1 { least } else { parts };
+    let parts = parts.div_ceil(cuts).max(least);
     in_chunks(cuts, d_weight, |sums| {
         let sums = Shared::new(sums);
         parallel::for_each(cuts * parts, macs, |index| {

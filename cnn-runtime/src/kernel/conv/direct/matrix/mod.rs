@@ -34,8 +34,8 @@ const LEAST_CHANNELS: usize = 32;
 const LEAST_STEP: usize = 3;
 /// Least positions: for fewer, the weights' digits, which come from far, take longer than multiplying on vectors.
 const LEAST_POSITIONS: usize = 128;
-/// Least positions of a task, where each thread has one: fewer threads share positions then, more share output channels, and
-/// write the digits of other weights. Where threads have several, each of which writes the digits of all weights again.
+/// Least positions of a task where each thread has one: with fewer, threads share output channels, and write the digits of
+/// other weights. And where each has several, all of which write those of the same weights.
 const LEAST_SHARED: usize = 256;
 const LEAST_OF_SEVERAL: usize = 1024;
 /// Most positions of a map, and least channels, where Winograd's way is slower.

@@ -457,7 +457,7 @@ pub(crate) fn turn<S: Simd>(simd: S, rows: &[[f32; LEFT]; ROWS], to: &mut [[f32;
 
 #[cfg(test)]
 mod tests {
-    use super::{Amx, DIGITS, Greatest, Scale, write_digits};
+    use super::{Amx, DIGITS, Greatest, STEP, Scale, write_digits, write_phases};
     use crate::testing::uniform;
 
     /// What three digits hold.
@@ -502,6 +502,28 @@ mod tests {
             let place = at % 16 * 4 + at / 16;
             let [high, middle, low] = [0, 1, 2].map(|digit| f64::from(digits[digit * 64 + place]));
             assert_eq!(high * 65536.0 + middle * 256.0 + low, f64::from(float * up).round_ties_even(), "{float}");
+        }
+    }
+
+    #[test]
+    fn digits_of_a_line_stand_phase_by_phase() {
+        if Amx::detect().is_none() {
+            return;
+        }
+        let (floats, plane) = (uniform(1, STEP), STEP + 32);
+        let floats: &[f32; STEP] = floats.as_array().expect("as many as a step has");
+        let Scale { up, .. } = Scale::of(1_f32.to_bits());
+        for phases in [1, 2, 4] {
+            let digit = phases * plane;
+            let mut digits = vec![0_u8; DIGITS * digit];
+            // SAFETY: there is a matrix unit, and room for the digits.
+            unsafe { write_phases(floats, phases, up, digits.as_mut_ptr(), [digit, plane]) };
+            for (place, float) in floats.iter().enumerate() {
+                let at = place % phases * plane + place / phases;
+                let [high, middle, low] = [0, 1, 2].map(|index| f64::from(digits[index * digit + at].cast_signed()));
+                let number = high * 65536.0 + middle * 256.0 + low;
+                assert_eq!(number, f64::from(float * up).round_ties_even(), "place {place} of {phases} phases");
+            }
         }
     }
 }

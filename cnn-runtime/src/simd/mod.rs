@@ -227,3 +227,40 @@ pub(crate) trait Simd: Copy + Send + Sync {
         lanes[0]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Kernel, Simd};
+    use crate::dispatch::Isa;
+
+    struct Products<'a> {
+        numbers: &'a [i32; 16],
+        by: f32,
+        products: &'a mut [f32; 16],
+    }
+
+    impl Kernel for Products<'_> {
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            for (numbers, products) in self.numbers.chunks_exact(S::LANES).zip(self.products.chunks_exact_mut(S::LANES))
+            {
+                // SAFETY: both chunks are a vector long.
+                unsafe {
+                    let product = simd.mul(simd.load_whole(numbers.as_ptr()), simd.splat(self.by));
+                    simd.store(products.as_mut_ptr(), product);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_rounded_to_floats() {
+        let mut numbers = std::array::from_fn(|i| (i as i32 - 8) * 1_234_567);
+        numbers[..4].copy_from_slice(&[i32::MAX, i32::MIN, 0, (1 << 24) + 1]);
+        for isa in Isa::available() {
+            let mut products = [f32::NAN; 16];
+            isa.run(Products { numbers: &numbers, by: -1.5, products: &mut products });
+            assert_eq!(products, numbers.map(|number| number as f32 * -1.5), "on {isa:?}");
+        }
+    }
+}

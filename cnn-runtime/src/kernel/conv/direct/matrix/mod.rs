@@ -1,8 +1,9 @@
 //! Kernels on a processor's matrix unit, where channels stand in blocks on both sides.
 //!
 //! A task writes the digits of the inputs that it reads, in lines with their padding, and those of a block's weights when
-//! their turn comes; then all its tiles pass by. A tile is some positions that follow one another in the lines: what it
-//! computes for the places between two lines is dropped.
+//! their turn comes; then all its tiles pass by. Where all weights are few, their digits are kept, and a few tiles at a time
+//! meet all blocks. A tile is some positions that follow one another in the lines: what it computes for the places between
+//! two lines is dropped.
 
 mod work;
 

@@ -50,6 +50,7 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// `a * b + c`, fused where the processor can.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `a * b`.
+    #[cfg(target_arch = "x86_64")]
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a + b`.
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
@@ -188,6 +189,7 @@ pub(crate) trait Simd: Copy + Send + Sync {
     ///
     /// # Safety
     /// `p` is valid for reading `LANES` numbers; no alignment is asked for.
+    #[cfg(target_arch = "x86_64")]
     unsafe fn load_whole(self, p: *const i32) -> Self::V;
 
     /// Writes `LANES` floats.
@@ -228,7 +230,7 @@ pub(crate) trait Simd: Copy + Send + Sync {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_arch = "x86_64"))]
 mod tests {
     use super::{Kernel, Simd};
     use crate::dispatch::Isa;

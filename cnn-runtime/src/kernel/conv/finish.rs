@@ -136,6 +136,7 @@ impl<V: Copy> Vector<V> {
     }
 
     /// For sums that are yet to be multiplied by `scale`: powers of two, so that nothing is rounded.
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub(super) fn scaled<S: Simd<V = V>>(self, simd: S, scale: V) -> Self {
         Vector { factor: simd.mul(self.factor, scale), ..self }

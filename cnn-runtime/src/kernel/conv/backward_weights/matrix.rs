@@ -10,15 +10,15 @@
 
 use std::ops::Range;
 
+use super::sums::{Rows, Sums};
 use super::{cuts, in_chunks};
 use crate::desc::{Conv, Map, Order};
 use crate::dispatch::Isa;
-use crate::kernel::blocks::Blocks;
 use crate::kernel::conv::pass;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
 use crate::simd::amx::{
-    Amx, CLOSE, Exact, Greatest, LEFT, Product, RIGHT, ROWS, STEP, Scale, ZEROS, turn, write_digits,
+    Amx, CLOSE, Exact, Greatest, LEFT, Product, RIGHT, ROWS, STEP, Scale, ZEROS, steps_apart, turn, write_digits,
 };
 use crate::simd::{Kernel, Simd};
 
@@ -145,19 +145,6 @@ impl Places {
     }
 }
 
-/// A tap's weights between two blocks of channels.
-struct Pair {
-    /// The block of input channels.
-    from: usize,
-    /// The block of output channels.
-    to: usize,
-    tap: usize,
-    /// What sums are multiplied by, for the inputs and for the gradients.
-    downs: [f32; 2],
-    /// Whether the sums begin here.
-    fresh: bool,
-}
-
 impl Kernel for Task<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
@@ -173,9 +160,10 @@ impl Kernel for Task<'_> {
         let (right, rest) = rest.split_at_mut(lens[1]);
         let (downs, lists) = rest.split_at_mut(lens[2]);
         let (inputs, gradients) = bytemuck::cast_slice_mut(lists).split_at_mut(phases * chunk);
-        let steps: [u32; STEPS] = std::array::from_fn(|step| (step * RIGHT * size_of::<f32>()) as u32);
+        let steps: [u32; STEPS] = steps_apart(RIGHT * size_of::<f32>());
         let mut exact = Exact::ZERO;
         for first in range.clone().step_by(chunk) {
+            let sums = Sums { d, all: self.sums, fresh: first == range.start };
             self.list_gradients(&places, first as isize - reach as isize, gradients);
             for (index, down) in downs.iter_mut().enumerate() {
                 *down = self.write_right(index, gradients, &mut right[index * right_len..][..right_len]);
@@ -201,11 +189,13 @@ impl Kernel for Task<'_> {
                                     right: right[index * right_len + met * LEFT..][..left_len].as_ptr(),
                                     sums: &raw mut exact,
                                 };
-                                // SAFETY: both sides are just measured, and there is room for the sums.
+                                // SAFETY: both sides are just measured.
                                 unsafe { tiles.multiply_places(&product) };
-                                let pair =
-                                    Pair { from, to, tap, downs: [down, downs[index]], fresh: first == range.start };
-                                self.add(simd, &exact, &pair);
+                                let first = from * Order::BLOCK * taps + tap;
+                                let rows = Rows { first, count: ROWS, apart: taps };
+                                let scales = (down, simd.splat(downs[index]));
+                                // SAFETY: the gradients between these channels are this task's alone.
+                                unsafe { sums.add(simd, &exact, to, rows, scales) };
                             }
                         }
                     }
@@ -317,28 +307,5 @@ impl Task<'_> {
             }
         }
         down
-    }
-
-    /// Adds sums over places to the gradients of a pair of blocks.
-    #[inline(always)]
-    fn add<S: Simd>(&self, simd: S, exact: &Exact, pair: &Pair) {
-        let &Pair { from, to, tap, downs: [inputs, gradients], fresh } = pair;
-        let (depth, taps) = (self.d.taps(), self.d.taps() / self.d.input.c);
-        let channels = Blocks::of(self.d.output.c).rows(to * Order::BLOCK / Blocks::MOST);
-        let row = from * Order::BLOCK * taps + tap;
-        let at = channels.start * depth + row * channels.len() + to * Order::BLOCK - channels.start;
-        let step = taps * channels.len();
-        for row in 0..ROWS {
-            // Scales are powers of two; one after the other, lest their product be too small a float.
-            let mut sums = simd.mul(exact.row(simd, row, inputs), simd.splat(gradients));
-            // SAFETY: the gradients between these channels are this task's alone: sixteen rows, a vector each.
-            unsafe {
-                let into = self.sums.at(at + row * step);
-                if !fresh {
-                    sums = simd.add(simd.load(into), sums);
-                }
-                simd.store(into, sums);
-            }
-        }
     }
 }

@@ -11,6 +11,8 @@ mod blocked;
 mod matrix;
 #[cfg(target_arch = "x86_64")]
 mod stem;
+#[cfg(target_arch = "x86_64")]
+mod sums;
 mod tile;
 
 use std::ops::Range;

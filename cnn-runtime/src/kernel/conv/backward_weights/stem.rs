@@ -11,15 +11,16 @@
 
 use std::ops::Range;
 
+use super::sums::{Rows, Sums};
 use super::{cuts, in_chunks};
 use crate::desc::{Conv, Order};
 use crate::dispatch::Isa;
-use crate::kernel::blocks::Blocks;
 use crate::kernel::conv::pass;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
 use crate::simd::amx::{
-    Amx, CLOSE, DIGITS, Exact, Greatest, LEFT, Product, RIGHT, ROWS, STEP, Scale, ZEROS, write_digits, write_phases,
+    Amx, CLOSE, DIGITS, Exact, Greatest, LEFT, Product, RIGHT, ROWS, STEP, Scale, ZEROS, steps_apart, write_digits,
+    write_phases,
 };
 use crate::simd::{Kernel, Simd};
 
@@ -139,7 +140,7 @@ impl Kernel for Task<'_> {
         let (digits, runs): (&mut [u8], &mut [u32]) =
             (bytemuck::cast_slice_mut(digits), bytemuck::cast_slice_mut(runs));
         self.list_runs(runs);
-        let places: [u32; STEPS] = std::array::from_fn(|step| (step * layout.left() * size_of::<f32>()) as u32);
+        let places: [u32; STEPS] = steps_apart(layout.left() * size_of::<f32>());
         let mut exact = Exact::ZERO;
         self.amx.with_rows(
             ROWS,
@@ -147,11 +148,14 @@ impl Kernel for Task<'_> {
             |unit| {
                 for index in self.chunks.clone() {
                     let chunk = self.chunk(index);
+                    let sums = Sums { d, all: self.sums, fresh: index == self.chunks.start };
                     let Scale { up, down } = self.scale(&chunk);
                     self.write_inputs(&chunk, up, line, digits);
                     self.join(simd, &chunk, digits, runs, left);
                     for block in 0..d.output.c / Order::BLOCK {
                         let downs = self.write_right(&chunk, block, right);
+                        // SAFETY: as many as a vector has, where there is a matrix unit.
+                        let downs = unsafe { simd.load(downs.as_ptr()) };
                         for tile in 0..layout.tiles {
                             let product = Product {
                                 left: left[tile * RIGHT..].as_ptr(),
@@ -163,7 +167,10 @@ impl Kernel for Task<'_> {
                             };
                             // SAFETY: both sides hold so many steps.
                             unsafe { unit.multiply(&product) };
-                            self.add(simd, [block, tile], &exact, (down, &downs), index == self.chunks.start);
+                            let first = tile * ROWS;
+                            let rows = Rows { first, count: ROWS.min(d.taps() - first), apart: 1 };
+                            // SAFETY: the gradients are this task's alone.
+                            unsafe { sums.add(simd, &exact, block, rows, (down, downs)) };
                         }
                     }
                 }
@@ -298,33 +305,5 @@ impl Task<'_> {
             }
         }
         scales.map(|scale| scale.down)
-    }
-
-    /// Adds the sums of a tile of taps and a block of output channels to the gradients.
-    #[inline(always)]
-    fn add<S: Simd>(
-        &self,
-        simd: S,
-        [block, tile]: [usize; 2],
-        exact: &Exact,
-        (down, downs): (f32, &[f32; ROWS]),
-        fresh: bool,
-    ) {
-        let (depth, first) = (self.d.taps(), block * Order::BLOCK);
-        let channels = Blocks::of(self.d.output.c).rows(first / Blocks::MOST);
-        // SAFETY: as many as a vector has, where there is a matrix unit.
-        let downs = unsafe { simd.load(downs.as_ptr()) };
-        for row in 0..ROWS.min(depth - tile * ROWS) {
-            let at = channels.start * depth + (tile * ROWS + row) * channels.len() + first - channels.start;
-            let mut sums = simd.mul(exact.row(simd, row, down), downs);
-            // SAFETY: the gradients are this task's alone, and have a vector of these channels for each tap.
-            unsafe {
-                let into = self.sums.at(at);
-                if !fresh {
-                    sums = simd.add(simd.load(into), sums);
-                }
-                simd.store(into, sums);
-            }
-        }
     }
 }

@@ -18,7 +18,8 @@ use crate::kernel::gemm::{Gemm, Piece};
 use crate::kernel::parallel::{self, part};
 use crate::kernel::scratch;
 use crate::simd::amx::{
-    Amx, DIGITS, Exact, Greatest, LEFT, Product, RIGHT, ROWS, STEP, Scale, Tiles, ZEROS, write_digits, write_pixels,
+    Amx, DIGITS, Exact, Greatest, LEFT, Product, RIGHT, ROWS, STEP, Scale, Tiles, ZEROS, steps_apart, write_digits,
+    write_pixels,
 };
 use crate::simd::{Kernel, Simd};
 
@@ -374,7 +375,7 @@ impl Task<'_> {
     fn multiply<S: Simd>(&self, simd: S, unit: Tiles, left: &[f32], weights: &Weights<'_>, spots: &[Spot]) {
         let Task { direct, steps, rows, .. } = *self;
         let row = steps * LEFT;
-        let places: [u32; MOST_STEPS] = std::array::from_fn(|step| (step * STEP) as u32);
+        let places: [u32; MOST_STEPS] = steps_apart(STEP);
         let mut exact = Exact::ZERO;
         for channels in Blocks::of(direct.product.m).iter() {
             // SAFETY: the promise to `run`.

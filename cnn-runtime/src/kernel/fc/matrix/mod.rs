@@ -17,7 +17,7 @@ use crate::dispatch::Isa;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::post::Post;
 use crate::kernel::scratch;
-use crate::simd::amx::{Amx, CLOSE, Exact, Product, RIGHT, ROWS, STEP, Tiles};
+use crate::simd::amx::{Amx, CLOSE, Exact, Product, RIGHT, ROWS, STEP, Tiles, steps_apart};
 use crate::simd::{Kernel, Simd};
 
 /// Least samples: for fewer, the weights' digits take longer to write than products on vectors, and a step of samples is
@@ -152,15 +152,7 @@ impl<const PANEL: usize, W: Sink> Whole<'_, PANEL, W> {
         chunk: &Chunk,
         exact: &mut Exact,
     ) {
-        /// How far each step is from the first, in bytes.
-        static PLACES: [u32; STEPS] = {
-            let (mut places, mut step) = ([0; STEPS], 0);
-            while step < STEPS {
-                places[step] = (step * RIGHT * size_of::<f32>()) as u32;
-                step += 1;
-            }
-            places
-        };
+        static PLACES: [u32; STEPS] = steps_apart(RIGHT * size_of::<f32>());
         let [left, right] = if self.kept.left { [kept, met] } else { [met, kept] };
         let len = steps * RIGHT;
         let product = Product {

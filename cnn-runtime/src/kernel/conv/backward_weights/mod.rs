@@ -350,11 +350,19 @@ impl Kernel for ChannelSum<'_> {
         let mut rest = 0.0;
         for sample in 0..self.n {
             let map = &self.d_output[sample * self.outputs.len() + self.oc * plane..][..plane];
-            let vectors = map.chunks_exact(S::LANES);
+            // Sums are named one by one, so that they stay in registers.
+            let mut fours = map.chunks_exact(4 * S::LANES);
+            for four in fours.by_ref() {
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    // SAFETY: the chunk is four vectors long.
+                    *sum = simd.add(*sum, unsafe { simd.load(four.as_ptr().add(v * S::LANES)) });
+                }
+            }
+            let vectors = fours.remainder().chunks_exact(S::LANES);
             rest += vectors.remainder().iter().sum::<f32>();
-            for (i, vector) in vectors.enumerate() {
+            for (sum, vector) in sums.iter_mut().zip(vectors) {
                 // SAFETY: the chunk is a vector long.
-                sums[i % 4] = simd.add(sums[i % 4], unsafe { simd.load(vector.as_ptr()) });
+                *sum = simd.add(*sum, unsafe { simd.load(vector.as_ptr()) });
             }
         }
         let pairs = [simd.add(sums[0], sums[1]), simd.add(sums[2], sums[3])];

@@ -169,12 +169,11 @@ impl Pass {
         // The gradients of a few rows stay in the first-level cache for all taps.
         for index in 0..row_parts {
             let rows = part(channels, row_parts, 1, index);
+            let mut next = self.reach.offsets();
             for index in 0..tap_parts {
                 let taps = part(all, tap_parts, 1, index);
                 let mut offsets = [0; 6];
-                for (offset, tap) in offsets.iter_mut().zip(taps.clone()) {
-                    *offset = self.reach.offset(tap);
-                }
+                offsets[..taps.len()].iter_mut().for_each(|offset| *offset = next());
                 let lanes = &mut lanes[(rows.start * all + taps.start) * S::LANES..];
                 let d_output = self.d_output.wrapping_add(rows.start * self.plane);
                 let tile = Tile { pass: self, offsets: &offsets, d_output, lanes: lanes.as_mut_ptr(), step: all };

@@ -50,10 +50,22 @@ impl Reach {
         self.channels * self.kernel[0] * self.kernel[1]
     }
 
-    /// How far the input of a tap is from that of the first.
-    pub(super) const fn offset(&self, tap: usize) -> usize {
-        let ([kh, kw], [channel, down, across]) = (self.kernel, self.input);
-        tap / (kh * kw) * channel + tap / kw % kh * down + tap % kw * across
+    /// How far the input of each tap is from that of the first, tap by tap: counted, as divisions would take long.
+    #[inline(always)]
+    pub(super) fn offsets(&self) -> impl FnMut() -> usize {
+        let Reach { kernel: [kh, kw], input: [channel, down, across], .. } = *self;
+        let (mut first, mut line, mut y, mut x) = (0, 0, 0, 0);
+        move || {
+            if x == kw {
+                (x, y, line) = (0, y + 1, line + down);
+            }
+            if y == kh {
+                (y, first) = (0, first + channel);
+                line = first;
+            }
+            x += 1;
+            line + (x - 1) * across
+        }
     }
 }
 

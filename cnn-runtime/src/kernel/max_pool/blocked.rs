@@ -24,43 +24,71 @@ pub(super) struct Block<'a, const TRACK: bool> {
 impl<const TRACK: bool> Kernel for Block<'_, TRACK> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
-        let Axis { kernel, dilation, .. } = self.walk.columns;
-        match (kernel, dilation) {
-            (2, 1) => self.rows(simd, 0..2, 1),
-            (3, 1) => self.rows(simd, 0..3, 1),
-            _ => self.rows(simd, 0..kernel, dilation),
+        let Walk { rows, columns, .. } = self.walk;
+        match [rows.kernel, columns.kernel, rows.dilation, columns.dilation] {
+            [2, 2, 1, 1] => self.rows::<S, 2>(simd),
+            [3, 3, 1, 1] => self.rows::<S, 3>(simd),
+            _ => self.rows::<S, 0>(simd),
         }
     }
 }
 
 impl<const TRACK: bool> Block<'_, TRACK> {
-    /// Pools the block. `all` are the taps of a row and `dilation` is the distance between them, here so that callers can
-    /// make them constant.
+    /// Pools the block. Its windows have `K` by `K` taps side by side, or `K` is zero.
     #[inline(always)]
-    fn rows<S: Simd>(&mut self, simd: S, all: Range<usize>, dilation: usize) {
+    fn rows<S: Simd, const K: usize>(&mut self, simd: S) {
         let Walk { rows, columns, whole: [_, whole] } = self.walk;
         for oh in 0..rows.outputs {
-            let taps = rows.taps(oh);
+            let down = rows.taps(oh);
             for ow in (0..whole.start).chain(whole.end..columns.outputs) {
-                self.window(simd, [oh, ow], taps.clone(), columns.taps(ow), [all.end, dilation]);
+                self.window(simd, [oh, ow], down.clone(), columns.taps(ow));
             }
-            for ow in whole.clone() {
-                self.window(simd, [oh, ow], taps.clone(), all.clone(), [all.end, dilation]);
+            if K > 0 && down == (0..K) {
+                self.squares::<S, K>(simd, oh);
+            } else {
+                for ow in whole.clone() {
+                    self.window(simd, [oh, ow], down.clone(), 0..columns.kernel);
+                }
+            }
+        }
+    }
+
+    /// Pools those windows of a line that lie inside the map, each of whose taps the compiler sees.
+    #[inline(always)]
+    fn squares<S: Simd, const K: usize>(&mut self, simd: S, oh: usize) {
+        let Walk { rows, columns, whole: [_, whole] } = self.walk;
+        let mut lines = [&[][..]; K];
+        for (kh, line) in lines.iter_mut().enumerate() {
+            *line = &self.input[rows.at(oh, kh) * columns.inputs..][..columns.inputs];
+        }
+        let outputs = oh * columns.outputs + whole.start..oh * columns.outputs + whole.end;
+        let mut argmax = if TRACK { self.argmax[outputs.clone()].iter_mut() } else { [].iter_mut() };
+        for (ow, output) in whole.clone().zip(&mut self.output[outputs]) {
+            let first = columns.at(ow, 0);
+            let mut best = Sixteen::load(simd, &lines[0][first]);
+            let mut place = Sixteen::splat(simd, CODE);
+            for (kh, line) in lines.iter().enumerate() {
+                let taps = &line[first..first + K];
+                for (kw, tap) in taps.iter().enumerate().skip(usize::from(kh == 0)) {
+                    let value = Sixteen::load(simd, tap);
+                    if TRACK {
+                        place = value.if_wins(best, Sixteen::splat(simd, CODE + (kh * K + kw) as f32), place);
+                    }
+                    best = value.if_wins(best, value, best);
+                }
+            }
+            best.store(output);
+            if let Some(argmax) = argmax.next() {
+                *argmax = codes(place);
             }
         }
     }
 
     /// Pools a vector of windows over the taps that lie inside the map.
     #[inline(always)]
-    fn window<S: Simd>(
-        &mut self,
-        simd: S,
-        [oh, ow]: [usize; 2],
-        down: Range<usize>,
-        across: Range<usize>,
-        [width, dilation]: [usize; 2],
-    ) {
+    fn window<S: Simd>(&mut self, simd: S, [oh, ow]: [usize; 2], down: Range<usize>, across: Range<usize>) {
         let Walk { rows, columns, .. } = self.walk;
+        let Axis { kernel: width, dilation, .. } = *columns;
         let mut best = Sixteen::splat(simd, f32::NEG_INFINITY);
         let mut place = Sixteen::splat(simd, CODE + (down.start * width + across.start) as f32);
         if !across.is_empty() {
@@ -80,10 +108,19 @@ impl<const TRACK: bool> Block<'_, TRACK> {
         let at = oh * columns.outputs + ow;
         best.store(&mut self.output[at]);
         if TRACK {
-            let places = place.lanes();
-            self.argmax[at] = lanes(|c| places[c].to_bits() as u16);
+            self.argmax[at] = codes(place);
         }
     }
+}
+
+/// The places of winners, whose code is [`CODE`] and more.
+#[inline(always)]
+fn codes<S: Simd>(place: Sixteen<S>) -> Lanes<u16> {
+    let places = place.lanes();
+    lanes(
+        #[inline(always)]
+        |c| places[c].to_bits() as u16,
+    )
 }
 
 /// The backward pass over a block of channels.

@@ -18,7 +18,7 @@ const TASKS: usize = 8;
 /// Samples, roughly, that are worked on together: their inputs stay in the second-level cache.
 const SAMPLES: usize = 112;
 /// Inputs, roughly, that are worked on together where several tiles pass over the weights: these stay in the caches.
-const DEPTH: usize = 512;
+const DEPTH: usize = 1024;
 /// The same for one tile, which reads the weights once, in order.
 const DEPTH_OF_ONE: usize = 8192;
 /// Most panels of a lone sample that are read side by side: memory answers several requests at a time, and a sum does not

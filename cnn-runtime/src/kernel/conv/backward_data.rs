@@ -20,10 +20,12 @@ use super::im2col::Im2col;
 
 /// Tasks at most that set gradients to zero.
 const FILLS: usize = 8;
-/// Gradients that are set to zero at a time, roughly: half of a second-level cache of two megabytes. And least positions of
-/// the products that set their neighbours: each of these lays out its weights anew.
+/// Gradients that are set to zero at a time, roughly: half of a second-level cache of two megabytes.
 const STAYS: usize = 1 << 18;
-const POSITIONS: usize = 512;
+/// Least positions of the products that set their neighbours, each of which lays out its weights anew: where a thread has
+/// several of them, and where it has one.
+const SEVERAL: usize = 512;
+const ONE: usize = 128;
 /// Floats that are set to zero by one call: the C library leaves more to a string instruction, which is slower here.
 const ZEROS: usize = 256;
 
@@ -112,9 +114,7 @@ pub(super) fn run(pass: pass::BackwardData<'_>, d_input: &mut [f32], scratch: &m
     // Products without depth, which other inputs are set by, write planes.
     let zeros = d.input.is_blocked() && write == Write::Set && Part::all(d).any(|part| part.taps() == 0);
     let macs = n * d.output.plane() * d.weight_len();
-    // Zeros are written for a few samples at a time, so that they are near when their neighbours are.
-    let together = (STAYS / d.input.len()).max(POSITIONS.div_ceil(d.output.plane()));
-    let chunks = if zeros { parallel::fair((n / together).max(1), macs) } else { 1 };
+    let chunks = if zeros { chunks(d, n, macs) } else { 1 };
     let all = Shared::new(d_input);
     parallel::for_each(chunks, macs, |index| {
         let samples = part(n, chunks, 1, index);
@@ -134,6 +134,16 @@ pub(super) fn run(pass: pass::BackwardData<'_>, d_input: &mut [f32], scratch: &m
             one(pass, &part, turned, unsafe { d_input.skip(first) });
         }
     });
+}
+
+/// How many parts samples are cut into whose gradients are zero but for some, so that zeros are near when their neighbours
+/// are set.
+fn chunks(d: &Conv, n: usize, macs: usize) -> usize {
+    let plane = d.output.plane();
+    let several = n / (STAYS / d.input.len()).max(SEVERAL.div_ceil(plane));
+    // Threads that share input channels instead would all lay out what is read of all positions.
+    let one = if n * plane >= d.input.c { parallel::even(1, macs).min(n * plane / ONE) } else { 1 };
+    parallel::fair(several.max(one).min(n), macs)
 }
 
 /// Sets everything to zero.

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::lines;
-use crate::desc::{Conv, Order};
+use crate::desc::{Conv, Map, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
 use crate::kernel::conv::im2col::{Im2col, Stage};
@@ -17,6 +17,9 @@ use crate::simd::{Kernel, Simd};
 
 /// Positions at a time, roughly: their vectors of output channels fill half of a first-level cache.
 const POSITIONS: usize = 192;
+/// Floats of inputs and gradients that the caches nearby hold: a second-level cache of two megabytes. Of more, those of the
+/// next positions are asked for ahead of time.
+const NEARBY: usize = 1 << 19;
 /// Most stretches of positions at a time.
 const MOST_RUNS: usize = POSITIONS;
 /// Most rows of a tile on any instruction set.
@@ -78,9 +81,10 @@ impl Kernel for Checked<'_> {
             let at_hand = begin..(begin + together).min(last);
             let mut runs = Runs::NONE;
             if in_place {
-                runs.in_place(task.d, at_hand, per_sample);
-                let place = |ic: usize| ic / source.block * per_sample * source.block + ic % source.block;
-                task.accumulate(simd, &runs, source.data, place, begin == first);
+                runs.in_place(task.d, at_hand.clone(), per_sample);
+                let next = (at_hand.end < last && task.input.len() + task.d_output.len() > NEARBY)
+                    .then(|| (at_hand.end / per_sample, at_hand.end % per_sample));
+                task.accumulate(simd, &runs, next, begin == first);
             } else {
                 let stage = source.stage(&(at_hand.start * across..at_hand.end * across));
                 source.fill(simd, &stage, task.inputs.clone(), &mut buffer);
@@ -157,16 +161,39 @@ struct Rows {
     len: usize,
     /// Distance between them, in rows.
     apart: usize,
+    /// What to ask for ahead of time: a cache line at each position.
+    ahead: Option<*const f32>,
 }
 
 impl Task<'_> {
-    /// Adds what some positions give to all rows of a kernel of one tap that is read in place.
+    /// Adds what some positions give to all rows of a kernel of one tap that is read in place. Those after them begin at
+    /// `next`, a sample and a position in it.
     #[inline(always)]
-    fn accumulate<S: Simd>(&self, simd: S, runs: &Runs, read: &[f32], place: impl Fn(usize) -> usize, fresh: bool) {
+    fn accumulate<S: Simd>(&self, simd: S, runs: &Runs, next: Option<(usize, usize)>, fresh: bool) {
+        let (rows, plane) = (most_rows::<S>(), self.d.output.plane());
+        let block = |map: &Map, (sample, position): (usize, usize), block: usize| {
+            sample * map.len() + (block * plane + position) * Order::BLOCK
+        };
+        // Tiles share out the blocks whose next positions are to be asked for.
+        let [inputs, outputs] = [&self.inputs, &self.channels].map(|range| range.len() / Order::BLOCK);
+        let tiles = (self.blocks().count() * (self.inputs.len() / rows)).max(1);
+        let asks = |tile: usize| (tile * (inputs + outputs)).div_ceil(tiles);
+        let mut tile = 0;
         for channels in self.blocks() {
-            for first in self.inputs.clone().step_by(most_rows::<S>()) {
-                let rows = Rows { place: place(first), first, len: most_rows::<S>(), apart: 1 };
-                self.rows(simd, runs, read, channels.clone(), rows, fresh);
+            for first in self.inputs.clone().step_by(rows) {
+                let ahead = next.filter(|_| asks(tile) < asks(tile + 1)).map(|next| match asks(tile) {
+                    ask if ask < inputs => {
+                        self.input[block(&self.d.input, next, self.inputs.start / Order::BLOCK + ask)..].as_ptr()
+                    }
+                    ask => {
+                        let ask = self.channels.start / Order::BLOCK + ask - inputs;
+                        self.d_output[block(&self.d.output, next, ask)..].as_ptr()
+                    }
+                });
+                tile += 1;
+                let place = block(&self.d.input, (0, 0), first / Order::BLOCK) + first % Order::BLOCK;
+                let rows = Rows { place, first, len: rows, apart: 1, ahead };
+                self.rows(simd, runs, self.input, channels.clone(), rows, fresh);
             }
         }
     }
@@ -189,7 +216,7 @@ impl Task<'_> {
                 for (index, ic) in self.inputs.clone().enumerate().step_by(most) {
                     for tap in 0..taps {
                         let place = source.tap(stage, index, tap / kernel_w, tap % kernel_w);
-                        let rows = Rows { place, first: ic * taps + tap, len: most, apart: taps };
+                        let rows = Rows { place, first: ic * taps + tap, len: most, apart: taps, ahead: None };
                         self.rows(simd, runs, read, channels.clone(), rows, fresh);
                     }
                 }
@@ -203,7 +230,7 @@ impl Task<'_> {
                     for taps_of in (0..parts).map(|index| part(kernel_w, parts, 1, index)) {
                         let place = source.tap(stage, index, kh, taps_of.start);
                         let first = ic * taps + kh * kernel_w + taps_of.start;
-                        let rows = Rows { place, first, len: taps_of.len(), apart: 1 };
+                        let rows = Rows { place, first, len: taps_of.len(), apart: 1, ahead: None };
                         self.rows(simd, runs, read, channels.clone(), rows, fresh);
                     }
                 }
@@ -235,6 +262,7 @@ impl Task<'_> {
                 sums,
                 next_row: rows.apart * channels.len(),
                 fresh,
+                ahead: rows.ahead,
             };
             // SAFETY: the runs are in what is read, for all rows, and in the gradients; the sums are this task's alone.
             unsafe { compute(simd, rows.len, vectors, tile) };
@@ -259,6 +287,8 @@ struct Tile<'a> {
     next_row: usize,
     /// Whether the sums begin here.
     fresh: bool,
+    /// As [`Rows::ahead`].
+    ahead: Option<*const f32>,
 }
 
 /// Computes a tile of `rows` by `vectors`.
@@ -271,10 +301,10 @@ unsafe fn compute<S: Simd>(simd: S, rows: usize, vectors: usize, tile: Tile<'_>)
         ($($rows:literal)+) => {
             match rows {
                 $($rows => if const { $rows <= most_rows::<S>() } {
-                    if vectors == 1 {
-                        simd.call(Sized::<$rows, 1>(tile));
-                    } else {
-                        simd.call(Sized::<$rows, 2>(tile));
+                    match (vectors, tile.ahead) {
+                        (1, _) => simd.call(Sized::<$rows, 1, false>(tile)),
+                        (_, Some(_)) if $rows == most_rows::<S>() => simd.call(Sized::<$rows, 2, true>(tile)),
+                        _ => simd.call(Sized::<$rows, 2, false>(tile)),
                     }
                 })+
                 _ => unreachable!("a tile of {rows} rows"),
@@ -284,13 +314,15 @@ unsafe fn compute<S: Simd>(simd: S, rows: usize, vectors: usize, tile: Tile<'_>)
     dispatch!(1 2 3 4 5 6 7 8);
 }
 
-/// A tile whose sizes are known to the compiler. Made by [`compute`] alone, under its conditions.
-struct Sized<'a, const R: usize, const NV: usize>(Tile<'a>);
+/// A tile whose sizes are known to the compiler, and whether it asks for what comes next. Made by [`compute`] alone, under its
+/// conditions.
+struct Sized<'a, const R: usize, const NV: usize, const AHEAD: bool>(Tile<'a>);
 
-impl<const R: usize, const NV: usize> Kernel for Sized<'_, R, NV> {
+impl<const R: usize, const NV: usize, const AHEAD: bool> Kernel for Sized<'_, R, NV, AHEAD> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Tile { runs, input, step, d_output, next_vector, sums, next_row, fresh } = self.0;
+        let Tile { runs, input, step, d_output, next_vector, sums, next_row, fresh, ahead } = self.0;
+        let mut line = ahead.unwrap_or(input);
         let mut acc = [[simd.splat(0.0); NV]; R];
         // SAFETY: `compute` was promised all that is read and written here.
         unsafe {
@@ -304,6 +336,10 @@ impl<const R: usize, const NV: usize> Kernel for Sized<'_, R, NV> {
             for run in runs {
                 let (mut input, mut d_output) = (input.add(run.input), d_output.add(run.d_output));
                 for _ in 0..run.len {
+                    if AHEAD {
+                        simd.prefetch_later(line);
+                        line = line.wrapping_add(Order::BLOCK);
+                    }
                     let mut right = [simd.splat(0.0); NV];
                     for (v, right) in right.iter_mut().enumerate() {
                         *right = simd.load(d_output.add(v * next_vector));

@@ -29,8 +29,8 @@ const STEPS: usize = 8;
 /// Floats that the digits of a task's gradients take up at most, where there are more output channels than input channels:
 /// half of a second-level cache of two megabytes.
 const KEPT: usize = 1 << 18;
-/// Most weights where writing digits takes longer than multiplying on vectors.
-const FEW_WEIGHTS: usize = 64 * 64;
+/// Most weights for each channel on both sides where writing digits takes longer than multiplying on vectors.
+const FEW_WEIGHTS: usize = 32;
 /// Least positions of all samples.
 const LEAST_POSITIONS: usize = 256;
 /// In a table of places, one that is outside of all maps.
@@ -39,7 +39,7 @@ const OUTSIDE: u32 = u32::MAX;
 /// The unit, if this is the way for `n` samples.
 pub(super) fn applies(isa: Isa, d: &Conv, n: usize) -> Option<Amx> {
     let blocked = d.input.is_blocked() && d.output.is_blocked() && d.groups == 1 && !d.direct;
-    let large = d.weight_len() > FEW_WEIGHTS && n * d.output.plane() >= LEAST_POSITIONS;
+    let large = d.weight_len() > FEW_WEIGHTS * (d.input.c + d.output.c) && n * d.output.plane() >= LEAST_POSITIONS;
     let listed = n * d.input.len().max(d.output.len()) < OUTSIDE as usize;
     isa.matrix().filter(|_| blocked && large && listed)
 }
@@ -112,36 +112,54 @@ impl Places {
         Places { grid, stream: chunks * chunk, chunk, reach: reach(0) * grid[1] + reach(1) }
     }
 
-    /// Lists where the places `first..first + count` of each stream stand in a map's first block of channels, `[place][stream]`;
-    /// `at(y, x)` is where one stands in a sample, if it is inside.
+    /// Lists where the places `first..first + count` of each stream stand in a map's first block of channels, `[place][stream]`,
+    /// of `n` samples.
     #[inline(always)]
-    fn list(
-        &self,
-        map: &Map,
-        n: usize,
-        first: isize,
-        list: &mut [[u32; STREAMS]],
-        at: impl Fn(usize, usize) -> Option<usize>,
-    ) {
-        let [h, w] = self.grid;
+    fn list(&self, view: &View<'_>, n: usize, first: isize, list: &mut [[u32; STREAMS]]) {
+        let ([h, w], map) = (self.grid, view.map);
+        let [rows, columns] = [0, 1].map(|axis| view.inside(axis));
+        list.fill([OUTSIDE; STREAMS]);
         for stream in 0..STREAMS {
             let first = first + (stream * self.stream) as isize;
-            let skipped = first.min(0).unsigned_abs().min(list.len());
-            list[..skipped].iter_mut().for_each(|place| place[stream] = OUTSIDE);
-            let place = first.max(0) as usize;
-            let (mut sample, mut y, mut x) = (place / w / h, place / w % h, place % w);
-            for place in &mut list[skipped..] {
-                let inside = if sample < n { at(y, x) } else { None };
-                place[stream] = inside.map_or(OUTSIDE, |at| (sample * map.len() + at * Order::BLOCK) as u32);
-                x += 1;
-                if x == w {
-                    (y, x) = (y + 1, 0);
-                    if y == h {
-                        (sample, y) = (sample + 1, 0);
-                    }
+            let mut index = first.min(0).unsigned_abs();
+            let (mut line, mut begin) = (first.max(0) as usize / w, first.max(0) as usize % w);
+            // Line by line: those inside are evenly spaced.
+            while index < list.len() && line < n * h {
+                let (sample, y) = (line / h, line % h);
+                let end = w.min(begin + list.len() - index);
+                if rows.contains(&y) {
+                    let start = columns.start.max(begin);
+                    let at = sample * map.len() + (view.at(0, y) * map.w + view.at(1, start)) * Order::BLOCK;
+                    let inside =
+                        list[index..].iter_mut().skip(start - begin).take(columns.end.min(end).saturating_sub(start));
+                    let step = view.stride[1] * Order::BLOCK;
+                    inside.enumerate().for_each(|(x, place)| place[stream] = (at + x * step) as u32);
                 }
+                index += end - begin;
+                (line, begin) = (line + 1, 0);
             }
         }
+    }
+}
+
+/// What places read of a map: along each axis, place `i` reads what stands at `i * stride + first`, if that is inside.
+struct View<'a> {
+    map: &'a Map,
+    stride: [usize; 2],
+    first: [isize; 2],
+}
+
+impl View<'_> {
+    /// The places along an axis that are inside of the map.
+    fn inside(&self, axis: usize) -> Range<usize> {
+        let size = [self.map.h, self.map.w][axis] as isize;
+        let up_to = |distance: isize| (distance.max(0) as usize).div_ceil(self.stride[axis]);
+        up_to(-self.first[axis])..up_to(size - self.first[axis])
+    }
+
+    /// What a place reads, which is inside.
+    fn at(&self, axis: usize, place: usize) -> usize {
+        ((place * self.stride[axis]) as isize + self.first[axis]) as usize
     }
 }
 
@@ -256,9 +274,7 @@ impl Task<'_> {
     /// Lists where the outputs' gradients of some places stand.
     #[inline(always)]
     fn list_gradients(&self, places: &Places, first: isize, list: &mut [[u32; STREAMS]]) {
-        let map = &self.d.output;
-        let at = |y, x| (y < map.h && x < map.w).then_some(y * map.w + x);
-        places.list(map, self.n, first, list, at);
+        places.list(&View { map: &self.d.output, stride: [1, 1], first: [0, 0] }, self.n, first, list);
     }
 
     /// Whether a tap reads a phase of the inputs.
@@ -269,17 +285,12 @@ impl Task<'_> {
     /// Lists where the inputs of a phase of some places stand: nowhere, if no tap reads them.
     #[inline(always)]
     fn list_inputs(&self, places: &Places, first: isize, phase: usize, list: &mut [[u32; STREAMS]]) {
-        let map = &self.d.input;
         if !self.reads(phase) {
             return list.fill([OUTSIDE; STREAMS]);
         }
-        let ([sh, sw], [top, left, ..]) = (self.d.window.stride, self.d.window.pad);
-        let at = |y: usize, x: usize| {
-            let y = (y * sh + phase / sw).checked_sub(top)?;
-            let x = (x * sw + phase % sw).checked_sub(left)?;
-            (y < map.h && x < map.w).then_some(y * map.w + x)
-        };
-        places.list(map, self.n, first, list, at);
+        let (stride @ [_, across], [top, left, ..]) = (self.d.window.stride, self.d.window.pad);
+        let origin = [(phase / across, top), (phase % across, left)].map(|(phase, pad)| phase as isize - pad as isize);
+        places.list(&View { map: &self.d.input, stride, first: origin }, self.n, first, list);
     }
 
     /// Writes the digits of the gradients of this task's block `index`, a row for each place; what their sums are multiplied by.

@@ -128,12 +128,12 @@ impl Places {
                 let (sample, y) = (line / h, line % h);
                 let end = w.min(begin + list.len() - index);
                 if rows.contains(&y) {
-                    let start = columns.start.max(begin);
+                    let start = columns.start.clamp(begin, end);
+                    let inside = start..columns.end.clamp(start, end);
                     let at = sample * map.len() + (view.at(0, y) * map.w + view.at(1, start)) * Order::BLOCK;
-                    let inside =
-                        list[index..].iter_mut().skip(start - begin).take(columns.end.min(end).saturating_sub(start));
                     let step = view.stride[1] * Order::BLOCK;
-                    inside.enumerate().for_each(|(x, place)| place[stream] = (at + x * step) as u32);
+                    let list = &mut list[index + inside.start - begin..index + inside.end - begin];
+                    list.iter_mut().enumerate().for_each(|(x, place)| place[stream] = (at + x * step) as u32);
                 }
                 index += end - begin;
                 (line, begin) = (line + 1, 0);
@@ -157,9 +157,9 @@ impl View<'_> {
         up_to(-self.first[axis])..up_to(size - self.first[axis])
     }
 
-    /// What a place reads, which is inside.
+    /// What a place reads, which is not before the map.
     fn at(&self, axis: usize, place: usize) -> usize {
-        ((place * self.stride[axis]) as isize + self.first[axis]) as usize
+        (place * self.stride[axis]).saturating_add_signed(self.first[axis])
     }
 }
 

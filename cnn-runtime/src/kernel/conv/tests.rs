@@ -369,6 +369,14 @@ fn backward_weights_agree_with_the_reference() {
     }
 }
 
+/// More than caches hold, so that the next positions are asked for: of samples that no group of positions ends with.
+#[test]
+fn weights_of_many_positions_agree_with_the_reference() {
+    let d = conv([32, 71, 83], 48, window([1, 1], [1, 1], [1, 1], [0; 4]), 1).expect("a valid shape");
+    let blocked = |map: Map| Map { order: Order::Nchw16c, ..map };
+    check_backward_weights(&Conv { input: blocked(d.input), output: blocked(d.output), ..d }, 2);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 

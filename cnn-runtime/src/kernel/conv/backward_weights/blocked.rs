@@ -301,10 +301,12 @@ unsafe fn compute<S: Simd>(simd: S, rows: usize, vectors: usize, tile: Tile<'_>)
         ($($rows:literal)+) => {
             match rows {
                 $($rows => if const { $rows <= most_rows::<S>() } {
-                    match (vectors, tile.ahead) {
-                        (1, _) => simd.call(Sized::<$rows, 1, false>(tile)),
-                        (_, Some(_)) if $rows == most_rows::<S>() => simd.call(Sized::<$rows, 2, true>(tile)),
-                        _ => simd.call(Sized::<$rows, 2, false>(tile)),
+                    if vectors == 1 {
+                        simd.call(Sized::<$rows, 1, false>(tile));
+                    } else if const { $rows == most_rows::<S>() } && tile.ahead.is_some() {
+                        simd.call(Sized::<$rows, 2, true>(tile));
+                    } else {
+                        simd.call(Sized::<$rows, 2, false>(tile));
                     }
                 })+
                 _ => unreachable!("a tile of {rows} rows"),

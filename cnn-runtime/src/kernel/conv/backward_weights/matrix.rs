@@ -14,6 +14,7 @@ use super::sums::{Rows, Sums};
 use super::{cuts, in_chunks};
 use crate::desc::{Conv, Map, Order};
 use crate::dispatch::Isa;
+use crate::kernel::axis::Axis;
 use crate::kernel::conv::pass;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
@@ -112,12 +113,26 @@ impl Places {
         Places { grid, stream: chunks * chunk, chunk, reach: reach(0) * grid[1] + reach(1) }
     }
 
+    /// What places read of a map where they are `stride` apart and begin `pad` before it, as a tap of so large a window.
+    fn view<'a>(&self, map: &'a Map, stride: [usize; 2], pad: [usize; 2], tap: [usize; 2]) -> View<'a> {
+        let (inputs, outputs) = ([map.h, map.w], self.grid);
+        let axis = |i: usize| Axis {
+            kernel: stride[i],
+            stride: stride[i],
+            dilation: 1,
+            pad: pad[i],
+            inputs: inputs[i],
+            outputs: outputs[i],
+        };
+        View { map, axes: [axis(0), axis(1)], tap }
+    }
+
     /// Lists where the places `first..first + count` of each stream stand in a map's first block of channels, `[place][stream]`,
     /// of `n` samples.
     #[inline(always)]
     fn list(&self, view: &View<'_>, n: usize, first: isize, list: &mut [[u32; STREAMS]]) {
-        let ([h, w], map) = (self.grid, view.map);
-        let [rows, columns] = [0, 1].map(|axis| view.inside(axis));
+        let ([h, w], View { map, axes: [down, across], tap: [kh, kw] }) = (self.grid, view);
+        let (rows, columns) = (down.outputs_of(*kh), across.outputs_of(*kw));
         list.fill([OUTSIDE; STREAMS]);
         for stream in 0..STREAMS {
             let first = first + (stream * self.stream) as isize;
@@ -127,11 +142,10 @@ impl Places {
             while index < list.len() && line < n * h {
                 let (sample, y) = (line / h, line % h);
                 let end = w.min(begin + list.len() - index);
-                if rows.contains(&y) {
-                    let start = columns.start.clamp(begin, end);
-                    let inside = start..columns.end.clamp(start, end);
-                    let at = sample * map.len() + (view.at(0, y) * map.w + view.at(1, start)) * Order::BLOCK;
-                    let step = view.stride[1] * Order::BLOCK;
+                let inside = columns.start.max(begin)..columns.end.min(end);
+                if rows.contains(&y) && !inside.is_empty() {
+                    let at = down.at(y, *kh) * map.w + across.at(inside.start, *kw);
+                    let (at, step) = (sample * map.len() + at * Order::BLOCK, across.stride * Order::BLOCK);
                     let list = &mut list[index + inside.start - begin..index + inside.end - begin];
                     list.iter_mut().enumerate().for_each(|(x, place)| place[stream] = (at + x * step) as u32);
                 }
@@ -142,25 +156,11 @@ impl Places {
     }
 }
 
-/// What places read of a map: along each axis, place `i` reads what stands at `i * stride + first`, if that is inside.
+/// What places read of a map: what a tap of a window does that walks over it, place by place.
 struct View<'a> {
     map: &'a Map,
-    stride: [usize; 2],
-    first: [isize; 2],
-}
-
-impl View<'_> {
-    /// The places along an axis that are inside of the map.
-    fn inside(&self, axis: usize) -> Range<usize> {
-        let size = [self.map.h, self.map.w][axis] as isize;
-        let up_to = |distance: isize| (distance.max(0) as usize).div_ceil(self.stride[axis]);
-        up_to(-self.first[axis])..up_to(size - self.first[axis])
-    }
-
-    /// What a place reads, which is not before the map.
-    fn at(&self, axis: usize, place: usize) -> usize {
-        (place * self.stride[axis]).saturating_add_signed(self.first[axis])
-    }
+    axes: [Axis; 2],
+    tap: [usize; 2],
 }
 
 impl Kernel for Task<'_> {
@@ -274,7 +274,8 @@ impl Task<'_> {
     /// Lists where the outputs' gradients of some places stand.
     #[inline(always)]
     fn list_gradients(&self, places: &Places, first: isize, list: &mut [[u32; STREAMS]]) {
-        places.list(&View { map: &self.d.output, stride: [1, 1], first: [0, 0] }, self.n, first, list);
+        let view = places.view(&self.d.output, [1, 1], [0, 0], [0, 0]);
+        places.list(&view, self.n, first, list);
     }
 
     /// Whether a tap reads a phase of the inputs.
@@ -288,9 +289,10 @@ impl Task<'_> {
         if !self.reads(phase) {
             return list.fill([OUTSIDE; STREAMS]);
         }
+        // The phases are the taps of a window as large as the stride.
         let (stride @ [_, across], [top, left, ..]) = (self.d.window.stride, self.d.window.pad);
-        let origin = [(phase / across, top), (phase % across, left)].map(|(phase, pad)| phase as isize - pad as isize);
-        places.list(&View { map: &self.d.input, stride, first: origin }, self.n, first, list);
+        let view = places.view(&self.d.input, stride, [top, left], [phase / across, phase % across]);
+        places.list(&view, self.n, first, list);
     }
 
     /// Writes the digits of the gradients of this task's block `index`, a row for each place; what their sums are multiplied by.

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::lines;
+use super::{add_in_turn, lines};
 use crate::desc::{Conv, Map, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
@@ -174,22 +174,20 @@ impl Task<'_> {
         let block = |map: &Map, (sample, position): (usize, usize), block: usize| {
             sample * map.len() + (block * plane + position) * Order::BLOCK
         };
-        // Tiles share out the blocks whose next positions are to be asked for.
-        let [inputs, outputs] = [&self.inputs, &self.channels].map(|range| range.len() / Order::BLOCK);
-        let tiles = (self.blocks().count() * (self.inputs.len() / rows)).max(1);
-        let asks = |tile: usize| (tile * (inputs + outputs)).div_ceil(tiles);
+        let [inputs, outputs] =
+            [&self.inputs, &self.channels].map(|range| range.start / Order::BLOCK..range.end / Order::BLOCK);
+        // Tiles share out the blocks whose next positions are asked for, as evenly as may be.
+        let (asked, tiles) = (inputs.len() + outputs.len(), self.blocks().count() * (self.inputs.len() / rows));
+        let asked_before = |tile: usize| (tile * asked).div_ceil(tiles);
+        let mut sources = next.into_iter().flat_map(|next| {
+            let inputs = inputs.clone().map(move |index| &self.input[block(&self.d.input, next, index)..]);
+            inputs.chain(outputs.clone().map(move |index| &self.d_output[block(&self.d.output, next, index)..]))
+        });
         let mut tile = 0;
         for channels in self.blocks() {
             for first in self.inputs.clone().step_by(rows) {
-                let ahead = next.filter(|_| asks(tile) < asks(tile + 1)).map(|next| match asks(tile) {
-                    ask if ask < inputs => {
-                        self.input[block(&self.d.input, next, self.inputs.start / Order::BLOCK + ask)..].as_ptr()
-                    }
-                    ask => {
-                        let ask = self.channels.start / Order::BLOCK + ask - inputs;
-                        self.d_output[block(&self.d.output, next, ask)..].as_ptr()
-                    }
-                });
+                let asks = asked_before(tile) < asked_before(tile + 1);
+                let ahead = if asks { sources.next().map(<[f32]>::as_ptr) } else { None };
                 tile += 1;
                 let place = block(&self.d.input, (0, 0), first / Order::BLOCK) + first % Order::BLOCK;
                 let rows = Rows { place, first, len: rows, apart: 1, ahead };
@@ -391,13 +389,9 @@ impl Kernel for BlockSum<'_> {
     fn run<S: Simd>(self, simd: S) {
         let BlockSum { d_output, sample, positions, sums } = self;
         for (lane, sums) in (0..Order::BLOCK).step_by(S::LANES).zip(sums.chunks_exact_mut(S::LANES)) {
-            // Four sums, which do not wait for one another.
             let mut parts = [simd.splat(0.0); 4];
             for sample in d_output.chunks_exact(sample) {
-                for (i, values) in sample[positions.clone()].chunks_exact(Order::BLOCK).enumerate() {
-                    // SAFETY: a block is whole vectors.
-                    parts[i % 4] = simd.add(parts[i % 4], unsafe { simd.load(values.as_ptr().add(lane)) });
-                }
+                add_in_turn(simd, &sample[positions.clone()], (Order::BLOCK, lane), &mut parts);
             }
             let sum = simd.add(simd.add(parts[0], parts[1]), simd.add(parts[2], parts[3]));
             // SAFETY: the chunk is a vector long.

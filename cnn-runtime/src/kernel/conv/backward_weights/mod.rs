@@ -334,6 +334,24 @@ pub(super) fn bias(isa: Isa, outputs: Map, n: usize, d_output: &[f32], d_bias: &
     });
 }
 
+/// Adds vectors to four sums in turn, which do not wait for one another: of each `step` floats, the one from `lane` on. Sums are
+/// named one by one, so that they stay in registers.
+#[inline(always)]
+fn add_in_turn<S: Simd>(simd: S, values: &[f32], (step, lane): (usize, usize), sums: &mut [S::V; 4]) {
+    assert!(lane + S::LANES <= step, "a vector of each step");
+    let mut fours = values.chunks_exact(4 * step);
+    for four in fours.by_ref() {
+        for (v, sum) in sums.iter_mut().enumerate() {
+            // SAFETY: the chunk is four steps long.
+            *sum = simd.add(*sum, unsafe { simd.load(four.as_ptr().add(v * step + lane)) });
+        }
+    }
+    for (sum, values) in sums.iter_mut().zip(fours.remainder().chunks_exact(step)) {
+        // SAFETY: the chunk is a step long.
+        *sum = simd.add(*sum, unsafe { simd.load(values.as_ptr().add(lane)) });
+    }
+}
+
 struct ChannelSum<'a> {
     outputs: Map,
     n: usize,
@@ -350,20 +368,9 @@ impl Kernel for ChannelSum<'_> {
         let mut rest = 0.0;
         for sample in 0..self.n {
             let map = &self.d_output[sample * self.outputs.len() + self.oc * plane..][..plane];
-            // Sums are named one by one, so that they stay in registers.
-            let mut fours = map.chunks_exact(4 * S::LANES);
-            for four in fours.by_ref() {
-                for (v, sum) in sums.iter_mut().enumerate() {
-                    // SAFETY: the chunk is four vectors long.
-                    *sum = simd.add(*sum, unsafe { simd.load(four.as_ptr().add(v * S::LANES)) });
-                }
-            }
-            let vectors = fours.remainder().chunks_exact(S::LANES);
-            rest += vectors.remainder().iter().sum::<f32>();
-            for (sum, vector) in sums.iter_mut().zip(vectors) {
-                // SAFETY: the chunk is a vector long.
-                *sum = simd.add(*sum, unsafe { simd.load(vector.as_ptr()) });
-            }
+            let whole = plane / S::LANES * S::LANES;
+            rest += map[whole..].iter().sum::<f32>();
+            add_in_turn(simd, &map[..whole], (S::LANES, 0), &mut sums);
         }
         let pairs = [simd.add(sums[0], sums[1]), simd.add(sums[2], sums[3])];
         *self.sum = simd.sum(simd.add(pairs[0], pairs[1])) + rest;

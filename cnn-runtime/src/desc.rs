@@ -59,6 +59,20 @@ impl Conv {
         self.groups > 1 && self.groups == self.input.c
     }
 
+    /// Whether the maps stand in orders that this convolution reads and writes. One without groups has channels in blocks on any
+    /// side; a depthwise one with as many outputs as inputs, on both. Samples stand in groups at stride 1 without groups of
+    /// channels, and no side is in blocks then.
+    pub(crate) const fn fits_orders(&self) -> bool {
+        let [down, across] = self.window.stride;
+        let blocked = self.input.is_blocked() || self.output.is_blocked();
+        let alone = self.groups == 1;
+        if self.is_batched() {
+            alone && down == 1 && across == 1 && !blocked
+        } else {
+            alone || !blocked || self.is_depthwise() && self.input.c == self.output.c
+        }
+    }
+
     /// Whether neither side has channels in blocks.
     pub(crate) const fn is_plain(&self) -> bool {
         !self.input.is_blocked() && !self.output.is_blocked()

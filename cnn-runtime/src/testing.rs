@@ -31,6 +31,13 @@ pub fn distinct(seed: u64, len: usize) -> Vec<f32> {
     values
 }
 
+/// So many random cases, or as many as `PROPTEST_CASES` says; none is kept in a file.
+#[cfg(test)]
+pub(crate) fn random(cases: u32) -> proptest::test_runner::Config {
+    let cases = std::env::var("PROPTEST_CASES").map_or(cases, |cases| cases.parse().expect("a number"));
+    proptest::test_runner::Config { cases, failure_persistence: None, ..Default::default() }
+}
+
 /// The same values in double precision, for the reference.
 pub fn widen(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| f64::from(v)).collect()

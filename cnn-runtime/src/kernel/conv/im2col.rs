@@ -78,6 +78,12 @@ impl<'a> Im2col<'a> {
         self.kernel == [1, 1] && self.stride == [1, 1] && self.origin == [0, 0] && self.grid == self.map
     }
 
+    /// Whether every position reads one place, inside of the map.
+    pub(super) fn is_pointwise(&self) -> bool {
+        let inside = |axis: usize| (self.grid[axis] - 1) * self.stride[axis] < self.map[axis];
+        self.kernel == [1, 1] && self.origin == [0, 0] && inside(0) && inside(1)
+    }
+
     /// An input that is read at its own places, as one of other lines: the longest of at most `most` positions that
     /// divide the map.
     pub(super) fn in_lines(self, most: usize) -> Self {

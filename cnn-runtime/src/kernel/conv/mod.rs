@@ -13,6 +13,8 @@ mod im2col;
 mod pass;
 #[cfg(test)]
 mod pooled_tests;
+#[cfg(test)]
+mod random_tests;
 pub mod reference;
 mod small;
 #[cfg(test)]
@@ -46,7 +48,7 @@ pub const fn scratch_len(d: &Conv) -> usize {
 /// `input` is `n x input`, `weight` stands in [`Layout::of_conv`], `bias` one value per output channel, `output` is `n x output`.
 ///
 /// # Panics
-/// If a slice has another length.
+/// If a slice has another length, or the maps stand in orders that the convolution does not have.
 pub fn forward(d: &Conv, n: usize, input: &[f32], weight: &[f32], bias: Option<&[f32]>, output: &mut [f32]) {
     forward_then(d, n, input, weight, bias.into(), output);
 }
@@ -54,7 +56,7 @@ pub fn forward(d: &Conv, n: usize, input: &[f32], weight: &[f32], bias: Option<&
 /// As [`forward`], with more than a bias done to each output as it is written.
 ///
 /// # Panics
-/// If a slice has another length.
+/// If a slice has another length, or the maps stand in orders that the convolution does not have.
 pub fn forward_then(d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
     forward_on(pass::Forward { isa: Isa::active(), d, n, input, weight, post, write: Write::Set }, output);
 }
@@ -62,7 +64,7 @@ pub fn forward_then(d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Pos
 /// As [`forward_then`], with weights at hand that were transformed beforehand where that is the fastest way.
 ///
 /// # Panics
-/// If a slice has another length.
+/// If a slice has another length, or the maps stand in orders that the convolution does not have.
 pub fn forward_kept(
     d: &Conv,
     n: usize,
@@ -79,7 +81,7 @@ pub fn forward_kept(
 /// convolution's own output is in no memory as a whole, where there is such a way.
 ///
 /// # Panics
-/// If a slice has another length, the pool reads another map than the convolution makes, or `post` adds a residual.
+/// If a slice has another length, the maps stand in orders that the convolution does not have, the pool reads another map than the convolution makes, or `post` adds a residual.
 #[allow(clippy::too_many_arguments)] // two layers, and what they read and write
 pub fn forward_pooled(
     d: &Conv,
@@ -103,7 +105,7 @@ pub(super) fn accumulate(d: &Conv, n: usize, input: &[f32], weight: &[f32], outp
 /// As [`forward_then`], always by the product with the taps of the input: what [`winograd`] is measured against.
 ///
 /// # Panics
-/// If a slice has another length.
+/// If a slice has another length, or the maps stand in orders that the convolution does not have.
 pub fn direct(d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
     check(d, n, input, weight, output);
     post.check(d.output.c, output.len());
@@ -120,7 +122,7 @@ pub fn direct(d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Post<'_>,
 /// `scratch` holds [`scratch_len`] floats of no lasting value.
 ///
 /// # Panics
-/// If a slice has another length.
+/// If a slice has another length, or the maps stand in orders that the convolution does not have.
 pub fn backward_data(
     d: &Conv,
     n: usize,
@@ -136,7 +138,7 @@ pub fn backward_data(
 /// The gradients by weights and bias, summed over `n` samples; both are overwritten.
 ///
 /// # Panics
-/// If a slice has another length.
+/// If a slice has another length, or the maps stand in orders that the convolution does not have.
 pub fn backward_weights(
     d: &Conv,
     n: usize,
@@ -154,9 +156,14 @@ pub(super) fn backward_bias(outputs: Map, n: usize, d_output: &[f32], d_bias: &m
 }
 
 fn check(d: &Conv, n: usize, input: &[f32], weight: &[f32], output: &[f32]) {
+    check_read(d, n, input, weight);
+    assert_eq!(output.len(), n * d.output.len(), "length of the output of {n} samples");
+}
+
+fn check_read(d: &Conv, n: usize, input: &[f32], weight: &[f32]) {
+    assert!(d.fits_orders(), "orders of the maps of {d:?}");
     assert_eq!(input.len(), n * d.input.len(), "length of the input of {n} samples");
     assert_eq!(weight.len(), d.weight_len(), "length of the weights");
-    assert_eq!(output.len(), n * d.output.len(), "length of the output of {n} samples");
 }
 
 fn forward_on(pass: pass::Forward<'_>, output: &mut [f32]) {
@@ -191,8 +198,7 @@ fn kept_on(pass: pass::Forward<'_>, kept: Option<Transformed<'_>>, output: &mut 
 fn pooled_on(pass: pass::Forward<'_>, pool: &Pool, kept: Option<Transformed<'_>>, output: &mut [f32]) {
     let pass::Forward { isa, d, n, input, weight, post, .. } = pass;
     assert_eq!(pool.input, d.output, "the pool reads what the convolution makes");
-    assert_eq!(input.len(), n * d.input.len(), "length of the input of {n} samples");
-    assert_eq!(weight.len(), d.weight_len(), "length of the weights");
+    check_read(d, n, input, weight);
     assert_eq!(output.len(), n * pool.output.len(), "length of the pool's output of {n} samples");
     assert!(post.residual().is_none(), "nothing is added where largest outputs are taken");
     post.check(d.output.c, 0);

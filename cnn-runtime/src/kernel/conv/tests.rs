@@ -1,7 +1,6 @@
 //! The fast paths against the reference, on every instruction set of the machine.
 
-use proptest::prelude::*;
-
+use super::winograd::Tile;
 use super::{
     backward_data, backward_data_on, backward_weights, backward_weights_on, forward, forward_on, forward_then, pass,
     reference,
@@ -15,7 +14,7 @@ use crate::testing::{
 };
 
 /// A convolution by its sizes, or `None` where the kernel does not fit.
-fn conv(input: [usize; 3], out: usize, window: Window, groups: usize) -> Option<Conv> {
+pub(super) fn conv(input: [usize; 3], out: usize, window: Window, groups: usize) -> Option<Conv> {
     let [c, h, w] = input;
     let size = |axis: usize, size: usize| {
         let padded = size + window.pad[axis] + window.pad[axis + 2];
@@ -116,6 +115,9 @@ fn of_a_matrix_unit() -> impl Iterator<Item = Conv> {
     [
         conv([48, 13, 11], 80, window(one, one, one, [0; 4]), 1),
         conv([64, 25, 23], 48, window(one, [2, 2], one, [0; 4]), 1),
+        // Positions behind the map's end, of kernels of one tap.
+        conv([64, 17, 23], 48, window(one, one, one, [0, 0, 2, 1]), 1),
+        conv([64, 23, 21], 48, window(one, [2, 2], one, [0, 0, 2, 1]), 1),
         conv([112, 13, 15], 48, window([3, 2], one, [2, 1], [2, 1, 1, 0]), 1),
         conv([64, 25, 21], 32, window([3, 3], [2, 2], one, [1; 4]), 1),
         conv([48, 29, 17], 48, window([2, 5], [1, 3], one, [0, 2, 1, 3]), 1),
@@ -138,9 +140,14 @@ pub(super) fn in_every_order(d: Conv) -> Vec<Conv> {
     orders(d.input).flat_map(|input| orders(d.output).map(move |output| with(input, output))).collect()
 }
 
-/// Rounding errors of sums of `terms` products grow with the square root of their number.
-fn tolerance(terms: usize) -> f64 {
-    1e-6 + 2e-6 * (terms as f64).sqrt()
+/// Rounding errors of sums of `terms` products grow with the square root of their number, and with Winograd's tiles.
+pub(super) fn tolerance(d: &Conv, terms: usize) -> f64 {
+    let error = 1e-6 + 2e-6 * (terms as f64).sqrt();
+    match () {
+        () if Tile::F6.fits(d) => 10.0 * error,
+        () if Tile::F4.fits(d) || Tile::F2Of5.fits(d) => 3.0 * error,
+        () => error,
+    }
 }
 
 pub(super) fn check_forward(d: &Conv, n: usize) {
@@ -154,7 +161,7 @@ pub(super) fn check_forward(d: &Conv, n: usize) {
             let (post, write) = (Post::from(bias), Write::Set);
             forward_on(pass::Forward { isa, d, n, input: &from, weight: &weights, post, write }, &mut got);
             let got = nchw(&d.output, n, &got);
-            assert_close(&format!("{n} x {d:?} on {isa:?}"), &got, &expected, tolerance(d.taps()));
+            assert_close(&format!("{n} x {d:?} on {isa:?}"), &got, &expected, tolerance(d, d.taps()));
         }
     }
 }
@@ -201,7 +208,7 @@ pub(super) fn check_post(d: &Conv, n: usize) {
             forward_on(pass, &mut got);
             let got = nchw(&d.output, n, &got);
             let what = format!("post {index} of {n} x {d:?} on {isa:?}");
-            assert_close(&what, &got, &expected, 4.0 * tolerance(d.taps()));
+            assert_close(&what, &got, &expected, 4.0 * tolerance(d, d.taps()));
         }
     }
 }
@@ -220,7 +227,7 @@ pub(super) fn check_backward_data(d: &Conv, n: usize) {
             backward_data_on(pass, &mut got, &mut scratch);
             let got = nchw(&d.input, n, &got);
             let terms = d.weight_len() / d.input.c;
-            assert_close(&format!("{write:?} of {n} x {d:?} on {isa:?}"), &got, &expected, tolerance(terms));
+            assert_close(&format!("{write:?} of {n} x {d:?} on {isa:?}"), &got, &expected, tolerance(d, terms));
         }
     }
 }
@@ -235,8 +242,8 @@ pub(super) fn check_backward_weights(d: &Conv, n: usize) {
         let pass = pass::BackwardWeights { isa, d, n, input: &from, d_output: &gradients };
         backward_weights_on(pass, &mut weight, Some(&mut bias));
         let (weight, terms) = (plain(d, &weight), n * d.output.plane());
-        assert_close(&format!("d_weight of {n} x {d:?} on {isa:?}"), &weight, &d_weight, tolerance(terms));
-        assert_close(&format!("d_bias of {n} x {d:?} on {isa:?}"), &bias, &d_bias, tolerance(terms));
+        assert_close(&format!("d_weight of {n} x {d:?} on {isa:?}"), &weight, &d_weight, tolerance(d, terms));
+        assert_close(&format!("d_bias of {n} x {d:?} on {isa:?}"), &bias, &d_bias, tolerance(d, terms));
     }
 }
 
@@ -377,27 +384,6 @@ fn weights_of_many_positions_agree_with_the_reference() {
     check_backward_weights(&Conv { input: blocked(d.input), output: blocked(d.output), ..d }, 2);
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn any_shape_agrees_with_the_reference(
-        (group_in, group_out, groups, n) in (1..6_usize, 1..20_usize, 1..4_usize, 1..4_usize),
-        (h, w) in (1..15_usize, 1..40_usize),
-        kernel in [1..5_usize, 1..5],
-        stride in [1..4_usize, 1..4],
-        dilation in [1..4_usize, 1..4],
-        pad in [0..4_usize, 0..4, 0..4, 0..4],
-    ) {
-        let window = Window { kernel, stride, dilation, pad };
-        if let Some(d) = conv([group_in * groups, h, w], group_out * groups, window, groups) {
-            check_forward(&d, n);
-            check_backward_data(&d, n);
-            check_backward_weights(&d, n);
-        }
-    }
-}
-
 #[test]
 fn an_empty_batch_has_no_gradient() {
     let d = shapes()[1];
@@ -493,4 +479,12 @@ fn the_lectures_worked_examples() {
 fn a_wrong_length_panics_with_its_name() {
     let d = shapes()[0];
     forward(&d, 1, &vec![0.0; d.input.len()], &[0.0; 7], None, &mut vec![0.0; d.output.len()]);
+}
+
+#[test]
+#[should_panic(expected = "orders of the maps")]
+fn an_order_that_is_not_there_panics() {
+    let d = conv([4, 7, 7], 4, window([3, 3], [2, 2], [1, 1], [1; 4]), 1).expect("the kernel fits");
+    let d = Conv { input: Map { order: Order::Chwn16, ..d.input }, ..d };
+    forward(&d, 1, &vec![0.0; d.input.len()], &vec![0.0; d.weight_len()], None, &mut vec![0.0; d.output.len()]);
 }

@@ -1,12 +1,14 @@
 //! The fast paths against the reference, on every instruction set of the machine.
 
+use proptest::prelude::*;
+
 use super::{backward_data, backward_data_on, backward_weights, backward_weights_on, forward, forward_on, reference};
 use crate::buffer::Buffer;
 use crate::desc::{Act, Fc, Write};
 use crate::dispatch::Isa;
 use crate::kernel::post::Post;
 use crate::layout::Layout;
-use crate::testing::{assert_close, finite_differences, same_on_any_threads, uniform, widen};
+use crate::testing::{assert_close, finite_differences, random, same_on_any_threads, uniform, widen};
 
 const SHAPES: [Fc; 8] = [
     Fc { inputs: 1, outputs: 1 },
@@ -51,21 +53,39 @@ fn for_each_case(check: impl Fn(Isa, &Fc, usize)) {
     }
 }
 
+fn check_forward(isa: Isa, d: &Fc, n: usize) {
+    let (input, weight, bias) = (uniform(1, n * d.inputs), uniform(2, d.inputs * d.outputs), uniform(3, d.outputs));
+    for bias in [None, Some(&bias[..])] {
+        let (mut found, mut expected) = (vec![f32::NAN; n * d.outputs], vec![0.0; n * d.outputs]);
+        let post = Post::from(bias);
+        forward_on(isa, d, n, &input, &stored(d, &weight), post, &mut found);
+        reference::forward(d, n, &widen(&input), &widen(&weight), bias.map(widen).as_deref(), &mut expected);
+        assert_close(&format!("{d:?} x {n} on {isa:?}"), &found, &expected, tolerance(d.inputs));
+        forward_on(isa, d, n, &input, &stored(d, &weight), post.act(Act::Relu), &mut found);
+        expected.iter_mut().for_each(|y| *y = y.max(0.0));
+        assert_close(&format!("relu of {d:?} x {n} on {isa:?}"), &found, &expected, tolerance(d.inputs));
+    }
+}
+
 #[test]
-fn forward_agrees_with_the_reference() {
-    for_each_case(|isa, d, n| {
-        let (input, weight, bias) = (uniform(1, n * d.inputs), uniform(2, d.inputs * d.outputs), uniform(3, d.outputs));
-        for bias in [None, Some(&bias[..])] {
-            let (mut found, mut expected) = (vec![f32::NAN; n * d.outputs], vec![0.0; n * d.outputs]);
-            let post = Post::from(bias);
-            forward_on(isa, d, n, &input, &stored(d, &weight), post, &mut found);
-            reference::forward(d, n, &widen(&input), &widen(&weight), bias.map(widen).as_deref(), &mut expected);
-            assert_close(&format!("{d:?} x {n} on {isa:?}"), &found, &expected, tolerance(d.inputs));
-            forward_on(isa, d, n, &input, &stored(d, &weight), post.act(Act::Relu), &mut found);
-            expected.iter_mut().for_each(|y| *y = y.max(0.0));
-            assert_close(&format!("relu of {d:?} x {n} on {isa:?}"), &found, &expected, tolerance(d.inputs));
+fn all_passes_agree_with_the_reference() {
+    for_each_case(check_forward);
+    for_each_case(check_backward_data);
+    for_each_case(check_backward_weights);
+}
+
+proptest! {
+    #![proptest_config(random(40))]
+
+    #[test]
+    fn any_sizes_agree_with_the_reference(inputs in 1..700_usize, outputs in 1..300_usize, n in 1..180_usize) {
+        let d = Fc { inputs, outputs };
+        for isa in Isa::available() {
+            check_forward(isa, &d, n);
+            check_backward_data(isa, &d, n);
+            check_backward_weights(isa, &d, n);
         }
-    });
+    }
 }
 
 #[test]
@@ -81,33 +101,27 @@ fn what_is_added_comes_before_the_activation() {
     });
 }
 
-#[test]
-fn backward_data_agrees_with_the_reference() {
-    for_each_case(|isa, d, n| {
-        let (d_output, weight) = (uniform(4, n * d.outputs), uniform(5, d.inputs * d.outputs));
-        let before = uniform(6, n * d.inputs);
-        for write in [Write::Set, Write::Add] {
-            let mut got = if write == Write::Set { vec![f32::NAN; before.len()] } else { before.clone() };
-            let mut expected = widen(&before);
-            backward_data_on(isa, d, n, &stored(d, &weight), &d_output, &mut got, write);
-            reference::backward_data(d, n, &widen(&weight), &widen(&d_output), &mut expected, write);
-            assert_close(&format!("{write:?} of {d:?} x {n} on {isa:?}"), &got, &expected, tolerance(d.outputs));
-        }
-    });
+fn check_backward_data(isa: Isa, d: &Fc, n: usize) {
+    let (d_output, weight) = (uniform(4, n * d.outputs), uniform(5, d.inputs * d.outputs));
+    let before = uniform(6, n * d.inputs);
+    for write in [Write::Set, Write::Add] {
+        let mut got = if write == Write::Set { vec![f32::NAN; before.len()] } else { before.clone() };
+        let mut expected = widen(&before);
+        backward_data_on(isa, d, n, &stored(d, &weight), &d_output, &mut got, write);
+        reference::backward_data(d, n, &widen(&weight), &widen(&d_output), &mut expected, write);
+        assert_close(&format!("{write:?} of {d:?} x {n} on {isa:?}"), &got, &expected, tolerance(d.outputs));
+    }
 }
 
-#[test]
-fn backward_weights_agree_with_the_reference() {
-    for_each_case(|isa, d, n| {
-        let (input, d_output) = (uniform(7, n * d.inputs), uniform(8, n * d.outputs));
-        let (mut weight, mut bias) = (vec![f32::NAN; d.inputs * d.outputs], vec![f32::NAN; d.outputs]);
-        let (mut d_weight, mut d_bias) = (vec![0.0; weight.len()], vec![0.0; bias.len()]);
-        backward_weights_on(isa, d, n, &input, &d_output, &mut weight, Some(&mut bias));
-        let weight = plain(d, &weight);
-        reference::backward_weights(d, n, &widen(&input), &widen(&d_output), &mut d_weight, Some(&mut d_bias));
-        assert_close(&format!("{d:?} x {n} on {isa:?}"), &weight, &d_weight, tolerance(n));
-        assert_close(&format!("{d:?} x {n} on {isa:?}"), &bias, &d_bias, tolerance(n));
-    });
+fn check_backward_weights(isa: Isa, d: &Fc, n: usize) {
+    let (input, d_output) = (uniform(7, n * d.inputs), uniform(8, n * d.outputs));
+    let (mut weight, mut bias) = (vec![f32::NAN; d.inputs * d.outputs], vec![f32::NAN; d.outputs]);
+    let (mut d_weight, mut d_bias) = (vec![0.0; weight.len()], vec![0.0; bias.len()]);
+    backward_weights_on(isa, d, n, &input, &d_output, &mut weight, Some(&mut bias));
+    let weight = plain(d, &weight);
+    reference::backward_weights(d, n, &widen(&input), &widen(&d_output), &mut d_weight, Some(&mut d_bias));
+    assert_close(&format!("{d:?} x {n} on {isa:?}"), &weight, &d_weight, tolerance(n));
+    assert_close(&format!("{d:?} x {n} on {isa:?}"), &bias, &d_bias, tolerance(n));
 }
 
 /// So large that it is written past the caches, from a cache line on as that asks for.

@@ -184,7 +184,7 @@ impl<'a> Direct<'a> {
                 let unit = if plane < LEAST_TILES * positions { plane } else { positions };
                 // A sample's end cuts a tile, and a line's end what it writes.
                 let tiles = unit.div_ceil(positions) + 1;
-                let pieces = 1 + if self.product.columns.grid[0] > 1 { positions.div_ceil(w) } else { 0 };
+                let pieces = self.output().pieces(positions);
                 (unit, (STAGED / k / unit).min(spots::POSITIONS / (tiles * pieces)))
             }
             Way::Lines { .. } => {

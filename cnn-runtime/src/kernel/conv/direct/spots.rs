@@ -27,6 +27,16 @@ pub(super) struct Output {
 }
 
 impl Output {
+    /// Most pieces of so many neighbouring positions.
+    pub(super) fn pieces(&self, positions: usize) -> usize {
+        let [lines, w] = self.columns.grid;
+        match self.is_together() {
+            true if lines > 1 => 1 + positions.div_ceil(w),
+            true => 1,
+            false => positions,
+        }
+    }
+
     /// Whether the positions of a line are written by one piece: neighbours, each second float, or whole vectors.
     fn is_together(&self) -> bool {
         self.columns.x <= 2 || self.block > 1

@@ -32,7 +32,7 @@ impl<'a> Work<'a> {
     pub(super) fn new(direct: &'a Direct<'a>, amx: Amx) -> Self {
         let identity = direct.input.is_identity();
         let input = if identity { direct.input.in_lines(usize::MAX) } else { direct.input };
-        let pointwise = input.kernel == [1, 1] && input.origin == [0, 0];
+        let pointwise = input.is_pointwise();
         let [_, w] = input.grid;
         let pitch = input.stage(&(0..w)).pitch;
         let mut work = Work { direct, amx, input, pointwise, pitch, rows: 1, greatest: &[] };

@@ -63,8 +63,8 @@ impl Kernel for Checked<'_> {
             return;
         }
         let source = Im2col::of_input(task.d, 0, task.input);
-        let in_place = source.block > 1 && source.is_identity();
-        let source = if source.is_identity() { source } else { lines(source) };
+        let in_place = source.block > 1 && source.is_pointwise();
+        let source = if in_place || source.is_identity() { source } else { lines(source) };
         let ([h, across], [_, w]) = (source.grid, [task.d.output.h, task.d.output.w]);
         // Lines of all samples, or where the input is read in place, positions.
         let (unit, per_sample) = if in_place { (1, h * across) } else { (w, h) };
@@ -81,9 +81,9 @@ impl Kernel for Checked<'_> {
             let at_hand = begin..(begin + together).min(last);
             let mut runs = Runs::NONE;
             if in_place {
-                runs.in_place(task.d, at_hand.clone(), per_sample);
-                let next = (at_hand.end < last && task.input.len() + task.d_output.len() > NEARBY)
-                    .then(|| (at_hand.end / per_sample, at_hand.end % per_sample));
+                runs.in_place(task.d, &source, at_hand.clone());
+                let far = source.is_identity() && task.input.len() + task.d_output.len() > NEARBY;
+                let next = (far && at_hand.end < last).then(|| (at_hand.end / per_sample, at_hand.end % per_sample));
                 task.accumulate(simd, &runs, next, begin == first);
             } else {
                 let stage = source.stage(&(at_hand.start * across..at_hand.end * across));
@@ -122,14 +122,18 @@ impl Runs {
         self.len += 1;
     }
 
-    /// Positions of all samples that read just the input at their own place.
-    fn in_place(&mut self, d: &Conv, positions: Range<usize>, plane: usize) {
+    /// Positions of all samples, each of which reads one place of the input.
+    fn in_place(&mut self, d: &Conv, source: &Im2col<'_>, positions: Range<usize>) {
+        let ([h, w], [down, across]) = (source.grid, source.stride);
+        let line = if source.is_identity() { h * w } else { w };
+        self.step = across * Order::BLOCK;
         let mut at = positions.start;
         while at < positions.end {
-            let (sample, inside) = (at / plane, at % plane);
-            let len = (plane - inside).min(positions.end - at);
-            let place = |sample_len: usize| sample * sample_len + inside * Order::BLOCK;
-            self.push(Run { input: place(d.input.len()), d_output: place(d.output.len()), len });
+            let (sample, inside) = (at / (h * w), at % (h * w));
+            let (y, x) = (inside / line, inside % line);
+            let len = (line - x).min(positions.end - at);
+            let input = sample * d.input.len() + (y * down * d.input.w + x * across) * Order::BLOCK;
+            self.push(Run { input, d_output: sample * d.output.len() + inside * Order::BLOCK, len });
             at += len;
         }
     }
@@ -167,12 +171,12 @@ struct Rows {
 
 impl Task<'_> {
     /// Adds what some positions give to all rows of a kernel of one tap that is read in place. Those after them begin at
-    /// `next`, a sample and a position in it.
+    /// `next`, a sample and a position in it, of both maps alike.
     #[inline(always)]
     fn accumulate<S: Simd>(&self, simd: S, runs: &Runs, next: Option<(usize, usize)>, fresh: bool) {
-        let (rows, plane) = (most_rows::<S>(), self.d.output.plane());
+        let rows = most_rows::<S>();
         let block = |map: &Map, (sample, position): (usize, usize), block: usize| {
-            sample * map.len() + (block * plane + position) * Order::BLOCK
+            sample * map.len() + (block * map.plane() + position) * Order::BLOCK
         };
         let [inputs, outputs] =
             [&self.inputs, &self.channels].map(|range| range.start / Order::BLOCK..range.end / Order::BLOCK);

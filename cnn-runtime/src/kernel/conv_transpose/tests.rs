@@ -1,21 +1,30 @@
+use proptest::prelude::*;
+
 use super::{backward_data, backward_weights, forward, reference, scratch_len};
 use crate::desc::{ConvTranspose, Map, Window};
 use crate::layout::Layout;
-use crate::testing::{assert_close, finite_differences, same_on_any_threads, set_and_add, uniform, widen};
+use crate::testing::{assert_close, finite_differences, random, same_on_any_threads, set_and_add, uniform, widen};
 
 /// A layer by its sizes; `extra` rows and columns are added behind.
-fn layer([c, h, w]: [usize; 3], out: usize, window: Window, extra: [usize; 2], groups: usize) -> ConvTranspose {
+fn layer(input: [usize; 3], out: usize, window: Window, extra: [usize; 2], groups: usize) -> ConvTranspose {
+    try_layer(input, out, window, extra, groups).expect("padding leaves something")
+}
+
+/// As [`layer`], or `None` where padding leaves nothing.
+fn try_layer(
+    [c, h, w]: [usize; 3],
+    out: usize,
+    window: Window,
+    extra: [usize; 2],
+    groups: usize,
+) -> Option<ConvTranspose> {
     let size = |i: usize, size: usize| {
         let span = (window.kernel[i] - 1) * window.dilation[i] + 1;
-        (size - 1) * window.stride[i] + span + extra[i] - window.pad[i] - window.pad[i + 2]
+        let whole = (size - 1) * window.stride[i] + span + extra[i];
+        whole.checked_sub(window.pad[i] + window.pad[i + 2]).filter(|&size| size > 0)
     };
-    ConvTranspose {
-        input: Map::new(c, h, w),
-        output: Map::new(out, size(0, h), size(1, w)),
-        window,
-        groups,
-        direct: false,
-    }
+    let output = Map::new(out, size(0, h)?, size(1, w)?);
+    Some(ConvTranspose { input: Map::new(c, h, w), output, window, groups, direct: false })
 }
 
 /// Tiny, prime, strided, padded on one side and by more than a kernel, dilated, grouped, depthwise, with rows behind;
@@ -61,61 +70,85 @@ fn tolerance(terms: usize) -> f64 {
     1e-6 + 2e-6 * (terms as f64).sqrt()
 }
 
+fn check_forward(d: &ConvTranspose, n: usize) {
+    let (x, weight, bias) = (uniform(1, n * d.input.len()), weights(d), uniform(3, d.output.c));
+    for bias in [None, Some(&bias[..])] {
+        let expected = reference::forward(d, n, &widen(&x), &widen(&weight), bias.map(widen).as_deref());
+        let terms = weight.len() / d.output.c;
+        assert_close(&format!("{n} x {d:?}"), &run(d, n, &x, &weight, bias), &expected, tolerance(terms));
+    }
+}
+
+fn check_backward_data(d: &ConvTranspose, n: usize) {
+    let (x, weight) = (uniform(4, n * d.input.len()), weights(d));
+    let d_output = uniform(5, n * d.output.len());
+    let got = set_and_add(&format!("{d:?}"), x.len(), |d_input, write| {
+        backward_data(d, n, &packed(d, &weight), &d_output, d_input, write);
+    });
+    // The layer is linear in its input, so that the gradient is the same everywhere: few inputs show it.
+    let shown = x.len().min(100);
+    let (at, wide) = (widen(&x), widen(&weight));
+    let expected = finite_differences(&at[..shown], &widen(&d_output), 1e-2, |moved| {
+        reference::forward(d, n, &[moved, &at[shown..]].concat(), &wide, None)
+    });
+    assert_close(&format!("gradient of {d:?}"), &got[..shown], &expected, tolerance(weight.len() / d.input.c));
+}
+
+fn check_backward_weights(d: &ConvTranspose, n: usize) {
+    let (x, weight) = (widen(&uniform(6, n * d.input.len())), widen(&weights(d)));
+    let d_output = uniform(7, n * d.output.len());
+    let (mut d_weight, mut d_bias) = (vec![f32::NAN; weight.len()], vec![f32::NAN; d.output.c]);
+    let input: Vec<f32> = x.iter().map(|&x| x as f32).collect();
+    backward_weights(d, n, &input, &d_output, &mut d_weight, Some(&mut d_bias));
+    let mut got = vec![f32::NAN; weight.len()];
+    Layout::of_conv_transpose(d).unpack(d.input.c, &d_weight, &mut got);
+    let shown = weight.len().min(60);
+    let expected = finite_differences(&weight[..shown], &widen(&d_output), 1e-2, |moved| {
+        reference::forward(d, n, &x, &[moved, &weight[shown..]].concat(), None)
+    });
+    let terms = tolerance(n * d.input.plane());
+    assert_close(&format!("d_weight of {d:?}"), &got[..shown], &expected, terms);
+    let bias = vec![0.0; d.output.c];
+    let expected = finite_differences(&bias, &widen(&d_output), 1e-2, |moved| {
+        reference::forward(d, n, &vec![0.0; x.len()], &weight, Some(moved))
+    });
+    assert_close(&format!("d_bias of {d:?}"), &d_bias, &expected, tolerance(n * d.output.plane()));
+}
+
 #[test]
 fn forward_agrees_with_the_definition() {
     for d in layers() {
-        for n in [1, 3] {
-            let (x, weight, bias) = (uniform(1, n * d.input.len()), weights(&d), uniform(3, d.output.c));
-            for bias in [None, Some(&bias[..])] {
-                let expected = reference::forward(&d, n, &widen(&x), &widen(&weight), bias.map(widen).as_deref());
-                let terms = weight.len() / d.output.c;
-                assert_close(&format!("{n} x {d:?}"), &run(&d, n, &x, &weight, bias), &expected, tolerance(terms));
-            }
+        [1, 3].into_iter().for_each(|n| check_forward(&d, n));
+    }
+}
+
+#[test]
+fn gradients_agree_with_finite_differences() {
+    for d in layers() {
+        check_backward_data(&d, if d.input.len() > 1000 { 1 } else { 3 });
+        check_backward_weights(&d, 3);
+    }
+}
+
+proptest! {
+    #![proptest_config(random(60))]
+
+    #[test]
+    fn any_layer_agrees_with_the_definition(
+        (inputs, outputs, groups, n) in (1..5_usize, 1..5_usize, 1..4_usize, 1..3_usize),
+        (h, w) in (1..8_usize, 1..10_usize),
+        kernel in [1..5_usize, 1..5],
+        stride in [1..4_usize, 1..4],
+        dilation in [1..4_usize, 1..4],
+        pad in [0..4_usize, 0..4, 0..4, 0..4],
+        extra in [0..3_usize, 0..3],
+    ) {
+        let window = Window { kernel, stride, dilation, pad };
+        if let Some(d) = try_layer([inputs * groups, h, w], outputs * groups, window, extra, groups) {
+            check_forward(&d, n);
+            check_backward_data(&d, n);
+            check_backward_weights(&d, n);
         }
-    }
-}
-
-#[test]
-fn backward_data_agrees_with_finite_differences() {
-    for d in layers() {
-        let n = if d.input.len() > 1000 { 1 } else { 3 };
-        let (x, weight) = (uniform(4, n * d.input.len()), weights(&d));
-        let d_output = uniform(5, n * d.output.len());
-        let got = set_and_add(&format!("{d:?}"), x.len(), |d_input, write| {
-            backward_data(&d, n, &packed(&d, &weight), &d_output, d_input, write);
-        });
-        // The layer is linear in its input, so that the gradient is the same everywhere: few inputs show it.
-        let shown = x.len().min(100);
-        let (at, wide) = (widen(&x), widen(&weight));
-        let expected = finite_differences(&at[..shown], &widen(&d_output), 1e-2, |moved| {
-            reference::forward(&d, n, &[moved, &at[shown..]].concat(), &wide, None)
-        });
-        assert_close(&format!("gradient of {d:?}"), &got[..shown], &expected, tolerance(weight.len() / d.input.c));
-    }
-}
-
-#[test]
-fn backward_weights_agree_with_finite_differences() {
-    for d in layers() {
-        let n = 3;
-        let (x, weight) = (widen(&uniform(6, n * d.input.len())), widen(&weights(&d)));
-        let d_output = uniform(7, n * d.output.len());
-        let (mut d_weight, mut d_bias) = (vec![f32::NAN; weight.len()], vec![f32::NAN; d.output.c]);
-        let input: Vec<f32> = x.iter().map(|&x| x as f32).collect();
-        backward_weights(&d, n, &input, &d_output, &mut d_weight, Some(&mut d_bias));
-        let mut got = vec![f32::NAN; weight.len()];
-        Layout::of_conv_transpose(&d).unpack(d.input.c, &d_weight, &mut got);
-        let shown = weight.len().min(60);
-        let expected = finite_differences(&weight[..shown], &widen(&d_output), 1e-2, |moved| {
-            reference::forward(&d, n, &x, &[moved, &weight[shown..]].concat(), None)
-        });
-        let terms = tolerance(n * d.input.plane());
-        assert_close(&format!("d_weight of {d:?}"), &got[..shown], &expected, terms);
-        let bias = vec![0.0; d.output.c];
-        let expected = finite_differences(&bias, &widen(&d_output), 1e-2, |moved| {
-            reference::forward(&d, n, &vec![0.0; x.len()], &weight, Some(moved))
-        });
-        assert_close(&format!("d_bias of {d:?}"), &d_bias, &expected, tolerance(n * d.output.plane()));
     }
 }
 

@@ -6,7 +6,7 @@ use std::arch::x86_64::{
     _mm512_slli_epi32, _mm512_srli_epi32, _mm512_storeu_si512, _mm512_ternarylogic_epi32, _mm512_xor_si512,
 };
 
-use super::{DIGITS, LEFT, ROWS, STEP};
+use super::{DIGITS, LEFT, RIGHT, ROWS, STEP};
 use crate::simd::Simd;
 
 /// How floats become whole numbers of three digits, and sums of these floats again.
@@ -151,6 +151,32 @@ pub(crate) unsafe fn write_digits(sources: [*const f32; 4], up: *const f32, to: 
         // SAFETY: as above.
         unsafe { _mm512_storeu_si512(to.add(index * apart).cast(), _mm512_xor_si512(digits, signs)) };
     }
+}
+
+/// Writes a right side: the digits of sixteen columns, [`RIGHT`] floats for each step. `rows` says of a step which four vectors'
+/// digits make up each of its rows. Returns what the sums of each column are multiplied by, none of whose floats is greater
+/// than `greatest`.
+///
+/// # Safety
+/// The processor has AVX-512; all sources are vectors.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(crate) unsafe fn write_right<F: Fn(usize) -> [*const f32; 4]>(
+    greatest: Greatest,
+    digits: &mut [f32],
+    rows: impl Fn(usize) -> F,
+) -> [f32; ROWS] {
+    // SAFETY: the caller's promise.
+    let scales = unsafe { greatest.lanes() }.map(Scale::of);
+    let ups = scales.map(|scale| scale.up);
+    for (step, to) in digits.chunks_exact_mut(RIGHT).enumerate() {
+        let sources = rows(step);
+        for row in 0..ROWS {
+            // SAFETY: the caller's promise; each of a step's digits fills a tile.
+            unsafe { write_digits(sources(row), ups.as_ptr(), to[row * STEP / 4..].as_mut_ptr(), RIGHT / DIGITS) };
+        }
+    }
+    scales.map(|scale| scale.down)
 }
 
 /// Writes the digits of sixteen pixels, scaled by `up`: their `channels`, of which there are four at most, side by side; high

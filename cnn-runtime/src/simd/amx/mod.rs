@@ -15,7 +15,7 @@ mod digits;
 use std::arch::asm;
 use std::mem::offset_of;
 
-pub(crate) use self::digits::{Greatest, Scale, turn, write_digits, write_phases, write_pixels};
+pub(crate) use self::digits::{Greatest, Scale, turn, write_digits, write_phases, write_pixels, write_right};
 use super::Simd;
 
 /// Rows of a tile, and the columns of sums.

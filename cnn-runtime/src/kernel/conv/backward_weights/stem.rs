@@ -19,8 +19,8 @@ use crate::kernel::conv::pass;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
 use crate::simd::amx::{
-    Amx, CLOSE, DIGITS, Exact, Greatest, LEFT, Product, RIGHT, ROWS, STEP, Scale, ZEROS, steps_apart, write_digits,
-    write_phases,
+    Amx, CLOSE, DIGITS, Exact, Greatest, LEFT, Product, RIGHT, ROWS, STEP, Scale, ZEROS, steps_apart, write_phases,
+    write_right,
 };
 use crate::simd::{Kernel, Simd};
 
@@ -286,24 +286,16 @@ impl Task<'_> {
         let first = chunk.sample * map.len() + (block * map.plane() + chunk.lines.start * map.w) * Order::BLOCK;
         let from = &self.d_output[first..][..chunk.lines.len() * map.w * Order::BLOCK];
         let vectors = from.as_chunks::<{ Order::BLOCK }>().0;
-        // SAFETY: all are vectors; a processor with a matrix unit has AVX-512.
-        let greatest = unsafe { Greatest::none().and_all(from.as_ptr(), vectors.len(), Order::BLOCK).lanes() };
-        let scales = greatest.map(Scale::of);
-        let ups = scales.map(|scale| scale.up);
-        for (step, to) in right.chunks_exact_mut(RIGHT).enumerate().take(chunk.lines.len() * segments) {
-            let (line, x) = (step / segments * map.w, step % segments * STEP);
-            for row in 0..ROWS {
-                let mut sources = [ZEROS.as_ptr(); 4];
-                for (index, source) in sources.iter_mut().enumerate() {
-                    let x = x + row * 4 + index;
-                    if x < map.w {
-                        *source = vectors[line + x].as_ptr();
-                    }
-                }
-                // SAFETY: as above; each of a step's digits fills a tile.
-                unsafe { write_digits(sources, ups.as_ptr(), to[row * STEP / 4..].as_mut_ptr(), RIGHT / DIGITS) };
+        let rows = |step: usize| {
+            let (line, x) = (&vectors[step / segments * map.w..][..map.w], step % segments * STEP);
+            move |row: usize| {
+                std::array::from_fn(|index| {
+                    line.get(x + row * 4 + index).map_or(ZEROS.as_ptr(), |vector| vector.as_ptr())
+                })
             }
-        }
-        scales.map(|scale| scale.down)
+        };
+        let digits = &mut right[..chunk.lines.len() * segments * RIGHT];
+        // SAFETY: all are vectors; a processor with a matrix unit has AVX-512.
+        unsafe { write_right(Greatest::none().and_all(from.as_ptr(), vectors.len(), Order::BLOCK), digits, rows) }
     }
 }

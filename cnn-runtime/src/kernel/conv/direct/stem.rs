@@ -18,8 +18,8 @@ use crate::kernel::gemm::{Gemm, Piece};
 use crate::kernel::parallel::{self, part};
 use crate::kernel::scratch;
 use crate::simd::amx::{
-    Amx, DIGITS, Exact, Greatest, LEFT, Product, RIGHT, ROWS, STEP, Scale, Tiles, ZEROS, steps_apart, write_digits,
-    write_pixels,
+    Amx, DIGITS, Exact, Greatest, LEFT, Product, RIGHT, ROWS, STEP, Scale, Tiles, ZEROS, steps_apart, write_pixels,
+    write_right,
 };
 use crate::simd::{Kernel, Simd};
 
@@ -351,22 +351,19 @@ impl Task<'_> {
             let len = channels.len();
             let block = &weights[channels.start * k..channels.end * k];
             let from = block[half * ROWS - channels.start..].as_ptr();
-            // SAFETY: a vector of these channels stands at each depth; a processor with a matrix unit has AVX-512.
-            let scales = unsafe { Greatest::none().and_all(from, k, len).lanes() }.map(Scale::of);
-            downs.copy_from_slice(&scales.map(|scale| scale.down));
-            let ups = scales.map(|scale| scale.up);
-            for (step, to) in digits.chunks_exact_mut(RIGHT).enumerate() {
-                for row in 0..ROWS {
-                    let sources = std::array::from_fn(|index| {
+            let rows = |step: usize| {
+                move |row: usize| {
+                    std::array::from_fn(|index| {
                         // Pixel by pixel, as the runs have it.
                         let at = step * STEP + row * 4 + index;
                         let depth = at % self.channels * taps + at / self.channels;
                         if at < k { from.wrapping_add(depth * len) } else { ZEROS.as_ptr() }
-                    });
-                    // SAFETY: as above; each of a step's digits fills a tile.
-                    unsafe { write_digits(sources, ups.as_ptr(), to[row * STEP / 4..].as_mut_ptr(), RIGHT / DIGITS) };
+                    })
                 }
-            }
+            };
+            // SAFETY: a vector of these channels stands at each depth; a processor with a matrix unit has AVX-512.
+            let down = unsafe { write_right(Greatest::none().and_all(from, k, len), digits, rows) };
+            downs.copy_from_slice(&down);
         }
     }
 

@@ -20,8 +20,8 @@ use crate::kernel::gemm::{Gemm, Piece};
 use crate::kernel::parallel::{self, part};
 use crate::kernel::scratch;
 use crate::simd::amx::{
-    Amx, CLOSE, DIGITS, Exact, Greatest, LEFT, MOST_PRODUCTS, Product, RIGHT, ROWS, STEP, Scale, Tiles, ZEROS,
-    write_digits,
+    Amx, CLOSE, Exact, Greatest, LEFT, MOST_PRODUCTS, Product, RIGHT, ROWS, STEP, Scale, Tiles, ZEROS, write_digits,
+    write_right,
 };
 use crate::simd::{Kernel, Simd};
 
@@ -310,22 +310,19 @@ impl Task<'_> {
         let steps = self.work.groups() * taps;
         for half in 0..len / ROWS {
             let from = block[half * ROWS..].as_ptr();
-            // SAFETY: a vector of this half's channels stands at each depth; a processor with a matrix unit has AVX-512.
-            let scales = unsafe { Greatest::none().and_all(from, product.k, len).lanes() }.map(Scale::of);
-            into.down[half * ROWS..][..ROWS].copy_from_slice(&scales.map(|scale| scale.down));
-            let up = scales.map(|scale| scale.up);
-            let steps = into.digits[half * steps * RIGHT..][..steps * RIGHT].chunks_exact_mut(RIGHT);
-            for (index, to) in steps.enumerate() {
-                let (group, tap) = (index / taps * STEP, index % taps);
-                for row in 0..ROWS {
-                    let sources: [_; BLOCKS] = std::array::from_fn(|block| {
+            let rows = |step: usize| {
+                let (group, tap) = (step / taps * STEP, step % taps);
+                move |row: usize| {
+                    std::array::from_fn(|block| {
                         let k = (group + block * Order::BLOCK + row) * taps + tap;
                         if k < product.k { from.wrapping_add(k * len) } else { ZEROS.as_ptr() }
-                    });
-                    // SAFETY: as above; each of a step's digits fills a tile.
-                    unsafe { write_digits(sources, up.as_ptr(), to[row * STEP / 4..].as_mut_ptr(), RIGHT / DIGITS) };
+                    })
                 }
-            }
+            };
+            let digits = &mut into.digits[half * steps * RIGHT..][..steps * RIGHT];
+            // SAFETY: a vector of this half's channels stands at each depth; a processor with a matrix unit has AVX-512.
+            let downs = unsafe { write_right(Greatest::none().and_all(from, product.k, len), digits, rows) };
+            into.down[half * ROWS..][..ROWS].copy_from_slice(&downs);
         }
     }
 

@@ -23,7 +23,8 @@ const FILLS: usize = 8;
 /// Gradients that are set to zero at a time, roughly: half of a second-level cache of two megabytes.
 const STAYS: usize = 1 << 18;
 /// Least positions of the products that set their neighbours, each of which lays out its weights anew: where a thread has
-/// several of them, and where it has one.
+/// several of them, and where it has one. No fewer than a matrix unit asks for: how a product is computed must not depend on
+/// the number of threads.
 const SEVERAL: usize = 512;
 const ONE: usize = 128;
 /// Floats that are set to zero by one call: the C library leaves more to a string instruction, which is slower here.
@@ -96,6 +97,11 @@ impl Part {
         self.phases[0].count * self.phases[1].count
     }
 
+    /// Its inputs, of one sample.
+    fn positions(&self) -> usize {
+        self.phases[0].inputs * self.phases[1].inputs
+    }
+
     /// Weights that its inputs meet.
     fn weights(&self, d: &Conv) -> usize {
         d.input.c / d.groups * (d.output.c / d.groups) * self.taps()
@@ -139,10 +145,12 @@ pub(super) fn run(pass: pass::BackwardData<'_>, d_input: &mut [f32], scratch: &m
 /// How many parts samples are cut into whose gradients are zero but for some, so that zeros are near when their neighbours
 /// are set.
 fn chunks(d: &Conv, n: usize, macs: usize) -> usize {
-    let plane = d.output.plane();
-    let several = n / (STAYS / d.input.len()).max(SEVERAL.div_ceil(plane));
+    let products = Part::all(d).filter(|part| part.taps() > 0);
+    let Some(plane) = products.map(|part| part.positions()).min() else { return 1 };
+    let of_least = |positions: usize, samples: usize| n / positions.div_ceil(plane).max(samples);
+    let several = of_least(SEVERAL, STAYS / d.input.len());
     // Threads that share input channels instead would all lay out what is read of all positions.
-    let one = if n * plane >= d.input.c { parallel::even(1, macs).min(n * plane / ONE) } else { 1 };
+    let one = if n * plane >= d.input.c { parallel::even(1, macs).min(of_least(ONE, 1)) } else { 1 };
     parallel::fair(several.max(one).min(n), macs)
 }
 
@@ -180,7 +188,7 @@ fn one(pass: pass::BackwardData<'_>, part: &Part, turned: &[f32], c: Shared) {
     .in_blocks(d.input.block());
     let gemm = Gemm {
         m: icg,
-        n: n * vertical.inputs * horizontal.inputs,
+        n: n * part.positions(),
         k: ocg * part.taps(),
         a: Left::Blocks(turned),
         b: (),

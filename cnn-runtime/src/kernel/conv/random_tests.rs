@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::pooled_tests;
-use super::tests::{check_backward_data, check_backward_weights, check_forward, conv, in_every_order};
+use super::tests::{check_backward_data, check_backward_weights, check_forward, check_threads, conv, in_every_order};
 use crate::desc::{Conv, Map, Order, Pool, Window};
 use crate::testing::random;
 
@@ -93,6 +93,22 @@ proptest! {
     ) {
         if let Some(d) = conv([16 * inputs, h, w], 16 * outputs, plainer(window, square), 1) {
             check(&in_every_order(d)[order], n);
+        }
+    }
+
+    #[test]
+    fn any_number_of_threads_gives_the_same_bits(
+        (inputs, outputs, n) in (1..12_usize, 1..12_usize, 1..20_usize),
+        (h, w) in (1..40_usize, 1..40_usize),
+        (window, square) in (windows(5, 3, 2), any::<bool>()),
+        (image, order) in (any::<bool>(), 0..4_usize),
+    ) {
+        let inputs = if image { inputs } else { 16 * inputs };
+        if let Some(d) = conv([inputs, h, w], 16 * outputs, plainer(window, square), 1)
+            && n * d.output.plane() * d.weight_len() < 8 * MOST_MACS
+        {
+            let all = in_every_order(d);
+            check_threads(&all[order % all.len()], n);
         }
     }
 

@@ -97,6 +97,9 @@ fn shapes() -> Vec<Conv> {
         conv([32, 23, 29], 3, window([7, 7], one, one, [3; 4]), 1),
         conv([32, 27, 19], 2, window([5, 7], one, one, [2, 8, 0, 1]), 1),
         conv([32, 9, 11], 10, window([3, 3], one, one, [1; 4]), 1),
+        // Backwards their outputs are written one by one, or in other lines than are read.
+        conv([1, 19, 74], 16, window([2, 2], [3, 4], [2, 1], [2, 0, 0, 0]), 1),
+        conv([16, 130, 5], 16, window(one, [2, 1], one, [0; 4]), 1),
         // Two blocks of output channels in a tile, or of input channels on the way back.
         conv([16, 11, 13], 64, window(one, one, one, [0; 4]), 1),
         conv([64, 9, 11], 16, window(one, one, one, [0; 4]), 1),
@@ -423,6 +426,21 @@ fn gradients_agree_with_finite_differences() {
     }
 }
 
+/// All passes, on each number of threads.
+pub(super) fn check_threads(d: &Conv, n: usize) {
+    let (input, weight) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()));
+    let (bias, d_output) = (uniform(3, d.output.c), uniform(4, n * d.output.len()));
+    same_on_any_threads(&format!("{n} x {d:?}"), || {
+        let mut output = vec![f32::NAN; d_output.len()];
+        let (mut d_input, mut scratch) = (vec![f32::NAN; input.len()], vec![f32::NAN; weight.len()]);
+        let (mut d_weight, mut d_bias) = (vec![f32::NAN; weight.len()], vec![f32::NAN; bias.len()]);
+        forward(d, n, &input, &weight, Some(&bias), &mut output);
+        backward_data(d, n, &weight, &d_output, &mut d_input, &mut scratch, Write::Set);
+        backward_weights(d, n, &input, &d_output, &mut d_weight, Some(&mut d_bias));
+        [output, d_input, d_weight, d_bias].concat()
+    });
+}
+
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
     let all = [
@@ -433,21 +451,13 @@ fn any_number_of_threads_gives_the_same_bits() {
         conv([32, 29, 31], 48, window([3, 3], [1, 1], [1, 1], [1; 4]), 1),
         conv([3, 29, 103], 64, window([7, 7], [2, 2], [1, 1], [3; 4]), 1),
         conv([64, 14, 14], 96, window([1, 1], [1, 1], [1, 1], [0; 4]), 1),
+        // Of some gradients by the input, half of the batch has too few for a matrix unit.
+        conv([32, 24, 6], 96, window([2, 2], [3, 3], [1, 1], [1; 4]), 1),
     ];
     for d in all.into_iter().flat_map(|d| in_every_order(d.expect("the kernel fits"))) {
         let n = 11;
-        let (input, weight) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()));
-        let (bias, d_output) = (uniform(3, d.output.c), uniform(4, n * d.output.len()));
         assert!(n * d.output.plane() * d.weight_len() > crate::kernel::parallel::SERIAL_MACS, "large enough to matter");
-        same_on_any_threads(&format!("{d:?}"), || {
-            let mut output = vec![0.0; d_output.len()];
-            let (mut d_input, mut scratch) = (vec![0.0; input.len()], vec![0.0; weight.len()]);
-            let (mut d_weight, mut d_bias) = (vec![0.0; weight.len()], vec![0.0; bias.len()]);
-            forward(&d, n, &input, &weight, Some(&bias), &mut output);
-            backward_data(&d, n, &weight, &d_output, &mut d_input, &mut scratch, Write::Set);
-            backward_weights(&d, n, &input, &d_output, &mut d_weight, Some(&mut d_bias));
-            [output, d_input, d_weight, d_bias].concat()
-        });
+        check_threads(&d, n);
     }
 }
 

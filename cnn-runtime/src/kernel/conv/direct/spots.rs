@@ -14,7 +14,7 @@ pub(super) const POSITIONS: usize = 256;
 
 /// Most lines of a task that reads lines of `w` positions, tiles of so many.
 pub(super) fn lines(output: &Output, w: usize, positions: usize) -> usize {
-    POSITIONS / if output.is_together() { w.div_ceil(positions) } else { w }
+    POSITIONS / output.line_pieces(w, positions)
 }
 
 /// Where positions stand in the maps of the output.
@@ -27,14 +27,21 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Most pieces of so many neighbouring positions.
+    /// Most pieces of a tile of so many positions, wherever it begins.
     pub(super) fn pieces(&self, positions: usize) -> usize {
+        if self.is_together() { 1 + self.ends(positions) } else { positions }
+    }
+
+    /// Most pieces of a line of `w` positions that is read, in tiles of so many.
+    fn line_pieces(&self, w: usize, positions: usize) -> usize {
+        let ends = if w == self.columns.grid[1] { 0 } else { self.ends(w) };
+        if self.is_together() { w.div_ceil(positions) + ends } else { w }
+    }
+
+    /// Most ends of lines that are written among so many positions.
+    fn ends(&self, positions: usize) -> usize {
         let [lines, w] = self.columns.grid;
-        match self.is_together() {
-            true if lines > 1 => 1 + positions.div_ceil(w),
-            true => 1,
-            false => positions,
-        }
+        if lines > 1 { positions.div_ceil(w) } else { 0 }
     }
 
     /// Whether the positions of a line are written by one piece: neighbours, each second float, or whole vectors.

@@ -140,17 +140,21 @@ fn a_nan_wins_its_windows() {
     }
 }
 
+/// On each number of threads.
+pub(super) fn check_threads(d: &Conv, pool: &Pool, n: usize) {
+    let (input, weight) = (uniform(1, n * d.input.len()), packed(d, &uniform(2, d.weight_len())));
+    same_on_any_threads(&format!("{n} x {d:?}, {pool:?}"), || {
+        let mut output = vec![f32::NAN; n * pool.output.len()];
+        let (isa, post, write) = (Isa::active(), Post::new(), Write::Set);
+        let pass = pass::Forward { isa, d, n, input: &input, weight: &weight, post, write };
+        pooled_on(pass, pool, None, &mut output);
+        output
+    });
+}
+
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
     for (d, pool) in shapes() {
-        let n = if d.is_batched() { 51 } else { 3 };
-        let (input, weight) = (uniform(1, n * d.input.len()), packed(&d, &uniform(2, d.weight_len())));
-        same_on_any_threads(&format!("{d:?}, {pool:?}"), || {
-            let mut output = vec![f32::NAN; n * pool.output.len()];
-            let (isa, post, write) = (Isa::active(), Post::new(), Write::Set);
-            let pass = pass::Forward { isa, d: &d, n, input: &input, weight: &weight, post, write };
-            pooled_on(pass, &pool, None, &mut output);
-            output
-        });
+        check_threads(&d, &pool, if d.is_batched() { 51 } else { 3 });
     }
 }

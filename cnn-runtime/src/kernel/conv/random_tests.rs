@@ -173,6 +173,7 @@ proptest! {
             let output = if blocks[0] { windows.output } else { ordered(windows.output, d.output.order) };
             let pool = Pool { input: d.output, output, window: windows.window, counted: [0; 4] };
             pooled_tests::check(&d, &pool, n);
+            pooled_tests::check_threads(&d, &pool, n);
         }
     }
 }

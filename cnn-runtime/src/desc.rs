@@ -65,11 +65,11 @@ impl Conv {
     pub(crate) const fn fits_orders(&self) -> bool {
         let [down, across] = self.window.stride;
         let blocked = self.input.is_blocked() || self.output.is_blocked();
-        let alone = self.groups == 1;
+        let ungrouped = self.groups == 1;
         if self.is_batched() {
-            alone && down == 1 && across == 1 && !blocked
+            ungrouped && down == 1 && across == 1 && !blocked
         } else {
-            alone || !blocked || self.is_depthwise() && self.input.c == self.output.c
+            ungrouped || !blocked || self.is_depthwise() && self.input.c == self.output.c
         }
     }
 

@@ -38,6 +38,19 @@ pub(crate) fn random(cases: u32) -> proptest::test_runner::Config {
     proptest::test_runner::Config { cases, failure_persistence: None, ..Default::default() }
 }
 
+#[cfg(test)]
+proptest::prop_compose! {
+    /// Windows of kernels up to so long, with steps and distances of taps up to so far, padded by up to four.
+    pub(crate) fn windows(kernel: usize, stride: usize, dilation: usize)(
+        kernel in [1..=kernel, 1..=kernel],
+        stride in [1..=stride, 1..=stride],
+        dilation in [1..=dilation, 1..=dilation],
+        pad in [0..5_usize, 0..5, 0..5, 0..5],
+    ) -> Window {
+        Window { kernel, stride, dilation, pad }
+    }
+}
+
 /// The same values in double precision, for the reference.
 pub fn widen(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| f64::from(v)).collect()

@@ -81,7 +81,8 @@ pub fn forward_kept(
 /// convolution's own output is in no memory as a whole, where there is such a way.
 ///
 /// # Panics
-/// If a slice has another length, the maps stand in orders that the convolution does not have, the pool reads another map than the convolution makes, or `post` adds a residual.
+/// If a slice has another length, the maps stand in orders that the convolution does not have, the pool reads another map than
+/// the convolution makes, or `post` adds a residual.
 #[allow(clippy::too_many_arguments)] // two layers, and what they read and write
 pub fn forward_pooled(
     d: &Conv,

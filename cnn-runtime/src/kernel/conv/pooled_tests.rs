@@ -1,6 +1,6 @@
 //! Convolutions that write the largest of their outputs alone, against both layers one after the other by definition.
 
-use super::tests::{in_every_order, packed, tolerance};
+use super::tests::{in_every_order, packed, tolerance_of_tiles};
 use super::{pass, pooled_on, reference};
 use crate::desc::{Act, BatchNorm, Conv, Map, Order, Pool, Window, Write};
 use crate::dispatch::Isa;
@@ -99,7 +99,7 @@ pub(super) fn check(d: &Conv, pool: &Pool, n: usize) {
             let pass = pass::Forward { isa, d, n, input: &from, weight: &weights, post: *post, write: Write::Set };
             pooled_on(pass, pool, None, &mut got);
             let what = format!("{n} x {d:?}, {pool:?} on {isa:?}");
-            assert_close(&what, &nchw(&pool.output, n, &got), expected, 2.0 * tolerance(d, d.taps()));
+            assert_close(&what, &nchw(&pool.output, n, &got), expected, 2.0 * tolerance_of_tiles(d, d.taps()));
         }
     }
 }

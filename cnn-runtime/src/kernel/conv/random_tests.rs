@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::pooled_tests;
 use super::tests::{check_backward_data, check_backward_weights, check_forward, check_threads, conv, in_every_order};
 use crate::desc::{Conv, Map, Order, Pool, Window};
-use crate::testing::random;
+use crate::testing::{random, windows};
 
 /// Most multiply-accumulates of a case: the reference takes some hundredths of a second for them.
 const MOST_MACS: usize = 1 << 24;
@@ -53,18 +53,6 @@ const TWO_BY_TWO: Window = Window { kernel: [2, 2], stride: [2, 2], dilation: [1
 /// Each order of samples in groups on one side or both.
 const GROUPED: [[Order; 2]; 3] =
     [[Order::Chwn16, Order::Chwn16], [Order::Nchw, Order::Chwn16], [Order::Chwn16, Order::Nchw]];
-
-prop_compose! {
-    /// Windows of kernels up to so long, steps and distances of taps up to so far.
-    fn windows(kernel: usize, stride: usize, dilation: usize)(
-        kernel in [1..=kernel, 1..=kernel],
-        stride in [1..=stride, 1..=stride],
-        dilation in [1..=dilation, 1..=dilation],
-        pad in [0..5_usize, 0..5, 0..5, 0..5],
-    ) -> Window {
-        Window { kernel, stride, dilation, pad }
-    }
-}
 
 proptest! {
     #![proptest_config(random(200))]

@@ -3,7 +3,9 @@ use proptest::prelude::*;
 use super::{backward_data, backward_weights, forward, reference, scratch_len};
 use crate::desc::{ConvTranspose, Map, Window};
 use crate::layout::Layout;
-use crate::testing::{assert_close, finite_differences, random, same_on_any_threads, set_and_add, uniform, widen};
+use crate::testing::{
+    assert_close, finite_differences, random, same_on_any_threads, set_and_add, uniform, widen, windows,
+};
 
 /// A layer by its sizes; `extra` rows and columns are added behind.
 fn layer(input: [usize; 3], out: usize, window: Window, extra: [usize; 2], groups: usize) -> ConvTranspose {
@@ -137,13 +139,9 @@ proptest! {
     fn any_layer_agrees_with_the_definition(
         (inputs, outputs, groups, n) in (1..5_usize, 1..5_usize, 1..4_usize, 1..3_usize),
         (h, w) in (1..8_usize, 1..10_usize),
-        kernel in [1..5_usize, 1..5],
-        stride in [1..4_usize, 1..4],
-        dilation in [1..4_usize, 1..4],
-        pad in [0..4_usize, 0..4, 0..4, 0..4],
+        window in windows(4, 3, 3),
         extra in [0..3_usize, 0..3],
     ) {
-        let window = Window { kernel, stride, dilation, pad };
         if let Some(d) = try_layer([inputs * groups, h, w], outputs * groups, window, extra, groups) {
             check_forward(&d, n);
             check_backward_data(&d, n);

@@ -84,6 +84,12 @@ impl<'a> Im2col<'a> {
         self.kernel == [1, 1] && self.origin == [0, 0] && inside(0) && inside(1)
     }
 
+    /// Where a position reads that reads one place, in the first of its channels' maps.
+    #[inline(always)]
+    pub(super) fn place(&self, y: usize, x: usize) -> usize {
+        (y * self.stride[0] * self.map[1] + x * self.stride[1]) * self.block
+    }
+
     /// An input that is read at its own places, as one of other lines: the longest of at most `most` positions that
     /// divide the map.
     pub(super) fn in_lines(self, most: usize) -> Self {

@@ -124,15 +124,15 @@ impl Runs {
 
     /// Positions of all samples, each of which reads one place of the input.
     fn in_place(&mut self, d: &Conv, source: &Im2col<'_>, positions: Range<usize>) {
-        let ([h, w], [down, across]) = (source.grid, source.stride);
+        let [h, w] = source.grid;
         let line = if source.is_identity() { h * w } else { w };
-        self.step = across * Order::BLOCK;
+        self.step = source.stride[1] * Order::BLOCK;
         let mut at = positions.start;
         while at < positions.end {
             let (sample, inside) = (at / (h * w), at % (h * w));
             let (y, x) = (inside / line, inside % line);
             let len = (line - x).min(positions.end - at);
-            let input = sample * d.input.len() + (y * down * d.input.w + x * across) * Order::BLOCK;
+            let input = sample * d.input.len() + source.place(y, x);
             self.push(Run { input, d_output: sample * d.output.len() + inside * Order::BLOCK, len });
             at += len;
         }

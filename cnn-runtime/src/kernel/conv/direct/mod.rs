@@ -190,7 +190,7 @@ impl<'a> Direct<'a> {
             Way::Lines { .. } => {
                 let stage = self.input.stage(&(0..w));
                 let line = self.input.stride[0] * self.input.stride[1] * self.input.line(&stage) / self.input.block;
-                (w, (STAGED / (k / self.input.taps() * line)).min(spots::lines(&self.output(), w, positions)))
+                (w, (STAGED / (k / self.input.taps() * line)).min(self.output().lines(w, positions)))
             }
             Way::Panels => (positions, (STAGED / k).min(spots::POSITIONS) / positions),
         };
@@ -217,7 +217,7 @@ impl<'a> Direct<'a> {
     /// How the positions are read, tiles of so many.
     fn way(&self, positions: usize) -> Way {
         let [_, w] = self.input.grid;
-        let fits = spots::lines(&self.output(), w, positions) > 0;
+        let fits = self.output().lines(w, positions) > 0;
         let lines = Way::Lines { together: if w > 1 && 2 * w <= positions { 2 } else { 1 } };
         if self.input.block > 1 {
             if self.input.is_identity() { Way::InPlace } else { lines }

@@ -12,11 +12,6 @@ use crate::simd::Simd;
 /// Most positions of a task that reads panels, and most pieces of any.
 pub(super) const POSITIONS: usize = 256;
 
-/// Most lines of a task that reads lines of `w` positions, tiles of so many.
-pub(super) fn lines(output: &Output, w: usize, positions: usize) -> usize {
-    POSITIONS / output.line_pieces(w, positions)
-}
-
 /// Where positions stand in the maps of the output.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Output {
@@ -32,10 +27,10 @@ impl Output {
         if self.is_together() { 1 + self.ends(positions) } else { positions }
     }
 
-    /// Most pieces of a line of `w` positions that is read, in tiles of so many.
-    fn line_pieces(&self, w: usize, positions: usize) -> usize {
+    /// Most lines of a task that reads lines of `w` positions, tiles of so many.
+    pub(super) fn lines(&self, w: usize, positions: usize) -> usize {
         let ends = if w == self.columns.grid[1] { 0 } else { self.ends(w) };
-        if self.is_together() { w.div_ceil(positions) + ends } else { w }
+        POSITIONS / if self.is_together() { w.div_ceil(positions) + ends } else { w }
     }
 
     /// Most ends of lines that are written among so many positions.

@@ -151,12 +151,10 @@ impl<'a> Work<'a> {
     /// channels from `at` on, a stride apart.
     #[inline(always)]
     pub(super) fn for_each_run(&self, places: &Range<usize>, mut run: impl FnMut(usize, usize, usize)) {
-        let Im2col { stride, map, .. } = self.input;
         for y in places.start / self.pitch..places.end.div_ceil(self.pitch) {
             let line = (y * self.pitch).max(places.start)..((y + 1) * self.pitch).min(places.end);
             let x = line.start - y * self.pitch;
-            let at = (y * stride[0] * map[1] + x * stride[1]) * Order::BLOCK;
-            run(line.start, at, line.len());
+            run(line.start, self.input.place(y, x), line.len());
         }
     }
 }

@@ -6,6 +6,8 @@
 
 mod backward_data;
 mod backward_weights;
+#[cfg(test)]
+mod checks;
 mod depthwise;
 mod direct;
 mod finish;

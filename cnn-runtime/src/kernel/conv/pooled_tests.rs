@@ -1,6 +1,6 @@
 //! Convolutions that write the largest of their outputs alone, against both layers one after the other by definition.
 
-use super::tests::{in_every_order, packed, tolerance_of_tiles};
+use super::checks::{in_every_order, packed};
 use super::{pass, pooled_on, reference};
 use crate::desc::{Act, BatchNorm, Conv, Map, Order, Pool, Window, Write};
 use crate::dispatch::Isa;
@@ -74,8 +74,9 @@ fn expected(d: &Conv, pool: &Pool, n: usize, input: &[f32], weight: &[f32], affi
     max_pool::forward(pool, n, &map).0
 }
 
-/// Both layers at once, on every instruction set of the machine.
-pub(super) fn check(d: &Conv, pool: &Pool, n: usize) {
+/// Both layers at once, on every instruction set of the machine, where so many times the usual error is no mistake.
+pub(super) fn check_within(times: f64, d: &Conv, pool: &Pool, n: usize) {
+    let tolerance = times * (1e-5 + 2e-6 * (d.taps() as f64).sqrt());
     let (input, weight) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()));
     let [bias, scale, mean] = [3, 4, 5].map(|seed| uniform(seed, d.output.c));
     let (ones, zeros) = (vec![1.0; d.output.c], vec![0.0; d.output.c]);
@@ -99,7 +100,7 @@ pub(super) fn check(d: &Conv, pool: &Pool, n: usize) {
             let pass = pass::Forward { isa, d, n, input: &from, weight: &weights, post: *post, write: Write::Set };
             pooled_on(pass, pool, None, &mut got);
             let what = format!("{n} x {d:?}, {pool:?} on {isa:?}");
-            assert_close(&what, &nchw(&pool.output, n, &got), expected, 2.0 * tolerance_of_tiles(d, d.taps()));
+            assert_close(&what, &nchw(&pool.output, n, &got), expected, tolerance);
         }
     }
 }
@@ -107,7 +108,7 @@ pub(super) fn check(d: &Conv, pool: &Pool, n: usize) {
 #[test]
 fn both_layers_at_once_agree_with_the_reference() {
     for (d, pool) in shapes() {
-        check(&d, &pool, if d.is_batched() { 19 } else { 2 });
+        check_within(1.0, &d, &pool, if d.is_batched() { 19 } else { 2 });
     }
 }
 

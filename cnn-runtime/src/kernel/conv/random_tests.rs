@@ -3,19 +3,38 @@
 
 use proptest::prelude::*;
 
+use super::checks::{
+    check_backward_data_within, check_backward_weights, check_forward_within, check_threads, conv, in_every_order,
+};
 use super::pooled_tests;
-use super::tests::{check_backward_data, check_backward_weights, check_forward, check_threads, conv, in_every_order};
+use super::winograd::Tile;
 use crate::desc::{Conv, Map, Order, Pool, Window};
 use crate::testing::{random, windows};
 
 /// Most multiply-accumulates of a case: the reference takes some hundredths of a second for them.
 const MOST_MACS: usize = 1 << 24;
 
+/// How many times as much as sums do the tiles of Winograd's way may round, on any of very many shapes.
+fn loss(d: &Conv) -> f64 {
+    if Tile::F6.fits(d) {
+        10.0
+    } else if Tile::F4.fits(d) || Tile::F2Of5.fits(d) {
+        3.0
+    } else {
+        1.0
+    }
+}
+
 /// All passes over `n` samples, if they do not take too long.
 fn check(d: &Conv, n: usize) {
+    check_within(loss(d), d, n);
+}
+
+/// As [`check`], where so many times the usual error is no mistake.
+fn check_within(times: f64, d: &Conv, n: usize) {
     if n * d.output.plane() * d.weight_len() < MOST_MACS {
-        check_forward(d, n);
-        check_backward_data(d, n);
+        check_forward_within(times, d, n);
+        check_backward_data_within(times, d, n);
         check_backward_weights(d, n);
     }
 }
@@ -64,7 +83,7 @@ proptest! {
         window in windows(4, 3, 3),
     ) {
         if let Some(d) = conv([group_in * groups, h, w], group_out * groups, window, groups) {
-            check(&d, n);
+            check_within(1.0, &d, n);
         }
     }
 }
@@ -160,7 +179,7 @@ proptest! {
             let d = all[order % all.len()];
             let output = if blocks[0] { windows.output } else { ordered(windows.output, d.output.order) };
             let pool = Pool { input: d.output, output, window: windows.window, counted: [0; 4] };
-            pooled_tests::check(&d, &pool, n);
+            pooled_tests::check_within(loss(&d), &d, &pool, n);
             pooled_tests::check_threads(&d, &pool, n);
         }
     }

@@ -68,9 +68,17 @@ fn check_forward(isa: Isa, d: &Fc, n: usize) {
 }
 
 #[test]
-fn all_passes_agree_with_the_reference() {
+fn forward_agrees_with_the_reference() {
     for_each_case(check_forward);
+}
+
+#[test]
+fn backward_data_agrees_with_the_reference() {
     for_each_case(check_backward_data);
+}
+
+#[test]
+fn backward_weights_agree_with_the_reference() {
     for_each_case(check_backward_weights);
 }
 

@@ -3,7 +3,7 @@
 use super::{backward_data, backward_weights, forward};
 use crate::desc::{Act, Conv, Map, Window, Write};
 use crate::dispatch::Isa;
-use crate::kernel::conv::tests::packed;
+use crate::kernel::conv::checks::packed;
 use crate::kernel::conv::{pass, reference};
 use crate::kernel::post::Post;
 use crate::testing::{assert_close, uniform, widen};

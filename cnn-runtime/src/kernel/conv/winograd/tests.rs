@@ -8,7 +8,7 @@ use super::weights::Weights;
 use super::{Left, Tile, applies, bands, run, transform_on, transformed_len, turned};
 use crate::desc::{Act, BatchNorm, Conv, Map, Order, Pool, Window, Write};
 use crate::dispatch::Isa;
-use crate::kernel::conv::tests::packed;
+use crate::kernel::conv::checks::packed;
 use crate::kernel::conv::{self, pass, reference};
 use crate::kernel::max_pool;
 use crate::kernel::post::Post;

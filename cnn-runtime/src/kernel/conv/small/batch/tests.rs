@@ -1,8 +1,8 @@
 //! Groups of samples against the reference: each order on each side, samples left over, lines shared by threads.
 
 use crate::desc::{Act, Conv, Map, Order, Write};
+use crate::kernel::conv::checks::{check_backward_data, check_backward_weights, check_forward, check_post, packed};
 use crate::kernel::conv::small::tests::conv;
-use crate::kernel::conv::tests::{check_backward_data, check_backward_weights, check_forward, check_post, packed};
 use crate::kernel::conv::{backward_data, backward_weights, forward_then};
 use crate::kernel::post::Post;
 use crate::testing::{assert_same_bits, same_on_any_threads, stored, uniform};

@@ -39,13 +39,6 @@ pub(crate) fn even(parts: usize, macs: usize) -> usize {
     if is_shared(macs, SERIAL_MACS) { parts.next_multiple_of(rayon::current_num_threads()) } else { parts }
 }
 
-/// `parts`, or so many fewer that all threads have equally many; one if there are not as many as threads. Not for work whose
-/// result depends on how it is cut.
-pub(crate) fn fair(parts: usize, macs: usize) -> usize {
-    let threads = if is_shared(macs, SERIAL_MACS) { rayon::current_num_threads() } else { 1 };
-    (parts / threads * threads).max(1)
-}
-
 /// Calls `task` for every index below `tasks` on the threads of the pool. Not generic, so that rayon's machinery is
 /// compiled once and not for every kernel.
 pub(crate) fn share(tasks: usize, task: &(dyn Fn(usize) + Sync)) {

@@ -20,13 +20,6 @@ use super::im2col::Im2col;
 
 /// Tasks at most that set gradients to zero.
 const FILLS: usize = 8;
-/// Gradients that are set to zero at a time, roughly: half of a second-level cache of two megabytes.
-const STAYS: usize = 1 << 18;
-/// Least positions of the products that set their neighbours, each of which lays out its weights anew: where a thread has
-/// several of them, and where it has one. No fewer than a matrix unit asks for: how a product is computed must not depend on
-/// the number of threads.
-const SEVERAL: usize = 512;
-const ONE: usize = 128;
 /// Floats that are set to zero by one call: the C library leaves more to a string instruction, which is slower here.
 const ZEROS: usize = 256;
 
@@ -110,48 +103,34 @@ impl Part {
 
 /// See [`super::backward_data`]; the lengths are checked.
 pub(super) fn run(pass: pass::BackwardData<'_>, d_input: &mut [f32], scratch: &mut [f32]) {
-    let pass::BackwardData { isa, d, n, weight, write, .. } = pass;
+    let pass::BackwardData { isa, d, weight, write, .. } = pass;
     let mut rest = &mut *scratch;
     for part in Part::all(d) {
         let turned = rest.split_off_mut(..part.weights(d)).expect("no two parts meet the same weight");
         turn(isa, d, &part, weight, turned);
     }
-    let turned = &*scratch;
     // Products without depth, which other inputs are set by, write planes.
     let zeros = d.input.is_blocked() && write == Write::Set && Part::all(d).any(|part| part.taps() == 0);
-    let macs = n * d.output.plane() * d.weight_len();
-    let chunks = if zeros { chunks(d, n, macs) } else { 1 };
-    let all = Shared::new(d_input);
-    parallel::for_each(chunks, macs, |index| {
-        let samples = part(n, chunks, 1, index);
-        // SAFETY: each task has samples of its own.
-        let d_input = unsafe { all.part(samples.start * d.input.len()..samples.end * d.input.len()) };
-        if zeros {
-            fill(d_input);
-        }
-        let d_output = &pass.d_output[samples.start * d.output.len()..samples.end * d.output.len()];
-        let (pass, d_input) = (pass::BackwardData { n: samples.len(), d_output, ..pass }, Shared::new(d_input));
-        let mut rest = turned;
-        for part in Part::all(d) {
-            let turned = rest.split_off(..part.weights(d)).expect("as above");
-            let [y, x] = part.first;
-            let first = part.group * (d.input.c / d.groups) * d.input.plane() + (y * d.input.w + x) * d.input.block();
-            // SAFETY: that of an element of the first sample.
-            one(pass, &part, turned, unsafe { d_input.skip(first) });
-        }
-    });
+    let heads = heads(d).filter(|_| zeros);
+    if zeros && heads.is_none() {
+        fill(d_input);
+    }
+    let (mut turned, d_input) = (&*scratch, Shared::new(d_input));
+    for part in Part::all(d) {
+        let turned = turned.split_off(..part.weights(d)).expect("as above");
+        let [y, x] = part.first;
+        let first = part.group * (d.input.c / d.groups) * d.input.plane() + (y * d.input.w + x) * d.input.block();
+        // SAFETY: that of an element of the first sample.
+        one(pass, &part, turned, heads.unwrap_or([1, 1]), unsafe { d_input.skip(first) });
+    }
 }
 
-/// How many parts samples are cut into whose gradients are zero but for some, so that zeros are near when their neighbours
-/// are set.
-fn chunks(d: &Conv, n: usize, macs: usize) -> usize {
-    let products = Part::all(d).filter(|part| part.taps() > 0);
-    let Some(plane) = products.map(|part| part.positions()).min() else { return 1 };
-    let of_least = |positions: usize, samples: usize| n / positions.div_ceil(plane).max(samples);
-    let several = of_least(SEVERAL, STAYS / d.input.len());
-    // Threads that share input channels instead would all lay out what is read of all positions.
-    let one = if n * plane >= d.input.c { parallel::even(1, macs).min(of_least(ONE, 1)) } else { 1 };
-    parallel::fair(several.max(one).min(n), macs)
+/// Where a stride's first inputs alone are not zero, and so can set those behind them: the strides.
+fn heads(d: &Conv) -> Option<[usize; 2]> {
+    let stride = d.window.stride;
+    let whole = d.input.h.is_multiple_of(stride[0]) && d.input.w.is_multiple_of(stride[1]);
+    let alone = Part::all(d).all(|part| (part.taps() > 0) == (part.first == [0, 0]));
+    (whole && alone).then_some(stride)
 }
 
 /// Sets everything to zero.
@@ -166,8 +145,9 @@ fn fill(d_input: &mut [f32]) {
     });
 }
 
-/// Computes a part from its weights, turned round.
-fn one(pass: pass::BackwardData<'_>, part: &Part, turned: &[f32], c: Shared) {
+/// Computes a part from its weights, turned round. Its inputs set those of other parts to zero, where they are
+/// [`heads`](Columns::heads).
+fn one(pass: pass::BackwardData<'_>, part: &Part, turned: &[f32], heads: [usize; 2], c: Shared) {
     let pass::BackwardData { isa, d, n, d_output, write, .. } = pass;
     let Part { group, phases: [vertical, horizontal], .. } = *part;
     let (icg, ocg) = (d.input.c / d.groups, d.output.c / d.groups);
@@ -183,6 +163,7 @@ fn one(pass: pass::BackwardData<'_>, part: &Part, turned: &[f32], c: Shared) {
             sample: d.input.len(),
             y: stride[0] * d.input.w,
             x: stride[1],
+            heads,
         }
     }
     .in_blocks(d.input.block());

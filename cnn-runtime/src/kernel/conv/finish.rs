@@ -4,6 +4,7 @@ use super::tile::MOST;
 use crate::desc::{Order, Write};
 use crate::kernel::blocks::Blocks;
 use crate::kernel::gemm::Piece;
+use crate::kernel::gemm::sink::Columns;
 use crate::kernel::post::Post;
 use crate::simd::{Kernel, Simd};
 
@@ -28,6 +29,19 @@ pub(super) struct Finish {
     output: *mut f32,
     /// Distance between channels.
     plane: usize,
+    /// What each position sets to zero behind it.
+    zeros: Option<Zeros>,
+}
+
+/// What a position of a map in blocks is the first of, and sets to zero behind it.
+#[derive(Clone, Copy)]
+struct Zeros {
+    lines: usize,
+    /// Distance between lines.
+    y: usize,
+    positions: usize,
+    /// Distance between positions.
+    x: usize,
 }
 
 impl Finish {
@@ -42,7 +56,14 @@ impl Finish {
     ) -> Self {
         let (factors, offsets) = post.affines::<CHANNELS>(channels);
         let added = if write == Write::Add { Some(output.cast_const()) } else { residual };
-        Finish { factors, offsets, clamp: post.clamp(), added, output, plane }
+        Finish { factors, offsets, clamp: post.clamp(), added, output, plane, zeros: None }
+    }
+
+    /// The same, for positions that stand as `columns` say.
+    pub(super) fn in_columns(self, columns: &Columns) -> Self {
+        let [lines, positions] = columns.heads;
+        let zeros = Zeros { lines, y: columns.y / lines, positions, x: columns.x / positions };
+        Finish { zeros: (columns.heads != [1, 1]).then_some(zeros), ..self }
     }
 }
 
@@ -102,6 +123,7 @@ pub(super) struct Vector<V> {
     high: V,
     added: Option<*const f32>,
     output: *mut f32,
+    zeros: Option<Zeros>,
 }
 
 impl<V: Copy> Vector<V> {
@@ -131,6 +153,27 @@ impl<V: Copy> Vector<V> {
             for position in from..to {
                 // SAFETY: the caller's promise.
                 unsafe { self.put(simd, at + (position * step) as isize, sum(position)) };
+            }
+            if let Some(zeros) = self.zeros {
+                for position in from..to {
+                    // SAFETY: the caller's promise.
+                    unsafe { self.clear(simd, at + (position * step) as isize, &zeros) };
+                }
+            }
+        }
+    }
+
+    /// Sets to zero what a position is the first of.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    unsafe fn clear<S: Simd<V = V>>(&self, simd: S, at: isize, zeros: &Zeros) {
+        let first = self.output.wrapping_offset(at);
+        for y in 0..zeros.lines {
+            for x in usize::from(y == 0)..zeros.positions {
+                // SAFETY: the caller's promise.
+                unsafe { simd.store(first.wrapping_add(y * zeros.y + x * zeros.x), simd.splat(0.0)) };
             }
         }
     }
@@ -213,6 +256,7 @@ impl Finish {
             high: simd.splat(self.clamp.1),
             added: self.added.map(|added| added.wrapping_add(place)),
             output: self.output.wrapping_add(place),
+            zeros: self.zeros,
         }
     }
 

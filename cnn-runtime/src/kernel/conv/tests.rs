@@ -67,6 +67,10 @@ fn shapes() -> Vec<Conv> {
         // Backwards their outputs are written one by one, or in other lines than are read.
         conv([1, 19, 74], 16, window([2, 2], [3, 4], [2, 1], [2, 0, 0, 0]), 1),
         conv([16, 130, 5], 16, window(one, [2, 1], one, [0; 4]), 1),
+        // Backwards each output sets those behind it to zero: of one tap, and of some that meet the same inputs.
+        conv([32, 12, 10], 48, window(one, [2, 2], one, [0; 4]), 1),
+        conv([16, 12, 7], 32, window(one, [3, 1], one, [0; 4]), 1),
+        conv([16, 14, 12], 48, window([3, 2], [2, 3], [4, 3], [4, 0, 0, 3]), 1),
         // Two blocks of output channels in a tile, or of input channels on the way back.
         conv([16, 11, 13], 64, window(one, one, one, [0; 4]), 1),
         conv([64, 9, 11], 16, window(one, one, one, [0; 4]), 1),
@@ -85,6 +89,7 @@ fn of_a_matrix_unit() -> impl Iterator<Item = Conv> {
     [
         conv([48, 13, 11], 80, window(one, one, one, [0; 4]), 1),
         conv([64, 25, 23], 48, window(one, [2, 2], one, [0; 4]), 1),
+        conv([64, 24, 22], 48, window(one, [2, 2], one, [0; 4]), 1),
         // Positions behind the map's end, of kernels of one tap.
         conv([64, 17, 23], 48, window(one, one, one, [0, 0, 2, 1]), 1),
         conv([64, 23, 21], 48, window(one, [2, 2], one, [0, 0, 2, 1]), 1),

@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn vectors_break_where_maps_end() {
-        let columns = Columns { grid: [1, 5], sample: 100, y: 5, x: 1 };
+        let columns = Columns { grid: [1, 5], sample: 100, y: 5, x: 1, heads: [1, 1] };
         assert_eq!(found(columns, 1..8), [vec![(0, 4, 1)], vec![(0, 3, 100)]]);
         assert_eq!(found(columns, 2..9), [vec![(0, 3, 2), (3, 4, 97)], vec![(0, 3, 101)]]);
     }
@@ -128,13 +128,13 @@ mod tests {
 
     #[test]
     fn columns_that_stand_apart_are_pieces_of_their_own() {
-        let columns = Columns { grid: [2, 3], sample: 60, y: 20, x: 3 };
+        let columns = Columns { grid: [2, 3], sample: 60, y: 20, x: 3, heads: [1, 1] };
         assert_eq!(found(columns, 2..5), [vec![(0, 1, 6), (1, 2, 19), (2, 3, 21)]]);
     }
 
     #[test]
     fn columns_two_apart_are_one_piece_with_that_step() {
-        let columns = Columns { grid: [2, 5], sample: 60, y: 20, x: 2 };
+        let columns = Columns { grid: [2, 5], sample: 60, y: 20, x: 2, heads: [1, 1] };
         let places = Places::new(Portable, &columns, 1..8, 7, columns.grid, |run| run.at);
         assert_eq!(places.of(0), [Piece { from: 0, to: 4, at: 2, step: 2 }]);
         assert_eq!(places.of(1), [Piece { from: 0, to: 3, at: 20, step: 2 }]);

@@ -13,6 +13,8 @@ pub(crate) struct Columns {
     pub y: usize,
     /// Distance between `x`.
     pub x: usize,
+    /// Lines and positions of the map that a column is the first of: it sets the others to zero. Of maps in blocks alone.
+    pub heads: [usize; 2],
 }
 
 /// Consecutive columns of one line of the grid.
@@ -53,7 +55,7 @@ pub(crate) fn runs([h, w]: [usize; 2], columns: Range<usize>) -> impl Iterator<I
 impl Columns {
     /// The columns of whole maps, `sample` floats apart; a map's lines become one.
     pub(crate) const fn maps(plane: usize, sample: usize) -> Self {
-        Columns { grid: [1, plane], sample, y: plane, x: 1 }
+        Columns { grid: [1, plane], sample, y: plane, x: 1, heads: [1, 1] }
     }
 
     /// The same columns where channels stand in blocks: a vector for each.
@@ -73,7 +75,7 @@ mod tests {
 
     #[test]
     fn runs_break_at_lines_and_samples() {
-        let columns = Columns { grid: [2, 3], sample: 100, y: 10, x: 1 };
+        let columns = Columns { grid: [2, 3], sample: 100, y: 10, x: 1, heads: [1, 1] };
         let found: Vec<_> = runs(columns.grid, 4..14).map(|run| (run.at, columns.offset(&run), run.len)).collect();
         assert_eq!(found, [(0, 11, 2), (2, 100, 3), (5, 110, 3), (8, 200, 2)]);
     }

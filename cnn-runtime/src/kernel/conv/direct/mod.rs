@@ -114,12 +114,13 @@ impl<'a> Direct<'a> {
     /// As for [`Gemm::run`].
     #[inline(always)]
     unsafe fn finish(&self, rows: Range<usize>) -> Finish {
-        let Gemm { ref post, channel, write, c, first, c_stride, .. } = self.product;
+        let Gemm { ref post, channel, write, c, first, c_stride, ref columns, .. } = self.product;
         let first = first + rows.start * c_stride;
         let residual = post.residual().map(|residual| residual.as_ptr().wrapping_add(first));
         // SAFETY: the caller's promise: these rows' maps are in the shared slice. A residual is as long as it.
         let output = unsafe { c.at(first) };
         Finish::of(post, channel + rows.start..channel + rows.end, write, output, residual, c_stride)
+            .in_columns(columns)
     }
 
     /// Computes the product, in parallel if it is large enough.

@@ -36,7 +36,7 @@ pub(in super::super) fn backward_data(pass: pass::BackwardData<'_>, d_input: &mu
             c,
             first: 0,
             c_stride: 1,
-            columns: Columns { grid: [1, n], sample: 0, y: 0, x: d.taps() },
+            columns: Columns { grid: [1, n], sample: 0, y: 0, x: d.taps(), heads: [1, 1] },
         };
         // SAFETY: rows are inputs, columns samples, each pair one float of the gradient.
         unsafe { gemm.run(isa) };

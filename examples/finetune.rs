@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Parser;
-use cnn_examples::data::hold_out;
 use cnn_examples::model::Manner;
 use cnn_examples::{Outcome, picture, shipped};
 use cnn_runtime::data::{HorizontalFlip, Images, RandomCrop, idx, pictures::ImageFiles};
@@ -96,7 +95,8 @@ fn tune_resnet(path: &Path, args: &Args) -> Outcome {
     if found > most {
         return Err(format!("{}: expected up to {most} classes, found {found}", folder.display()).into());
     }
-    let (train, test) = hold_out(&files.load()?, 4)?;
+    let pictures = files.load()?;
+    let (train, test) = (&pictures).hold_out(4)?;
     tune::<ResNet18>(path, train, test, picture::imagenet(), args.epochs.unwrap_or(4), args)
 }
 
@@ -144,8 +144,8 @@ fn learn(path: &Path, train: Images, test: Images, normalize: &Normalize, args: 
 /// Loads a body and trains a head on it; then trains the same network from nothing, all of it.
 fn tune<N: Network + Clone>(
     path: &Path,
-    train: Images,
-    test: Images,
+    train: impl Dataset,
+    test: impl Dataset,
     normalize: Normalize,
     epochs: usize,
     args: &Args,

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
-use cnn_examples::data::hold_out;
 use cnn_examples::model::Manner;
 use cnn_examples::{Failure, Outcome, picture, shipped};
 use cnn_runtime::data::{HorizontalFlip, RandomCrop, pictures::ImageFiles};
@@ -146,7 +145,8 @@ fn load<N: Network>(file: &Weights, args: &Args) -> Outcome {
 fn trained_now(args: &Args) -> Outcome {
     let every = 6;
     let files = ImageFiles::from_folder(shipped("emoji"), Drawings::INPUT)?;
-    let (drawings, apart) = hold_out(&files.load()?, every)?;
+    let pictures = files.load()?;
+    let (drawings, apart) = (&pictures).hold_out(every)?;
     let normalize = Normalize::of(&drawings)?;
     let manner = Manner { normalize: normalize.clone(), classes: drawings.class_names().to_vec() };
     let train = drawings.augmented(RandomCrop::new(4)).augmented(HorizontalFlip).normalized(normalize.clone())?;

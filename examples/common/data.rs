@@ -52,29 +52,6 @@ fn pictures(folder: &Path, open: impl Fn(&str) -> Result<ImageFiles, Error>) -> 
     Ok((train.load()?, test.load()?))
 }
 
-/// Sets every `every`th picture apart, to test on: those to train on, and those set apart.
-///
-/// # Errors
-///
-/// When the pictures are fewer than `every`.
-pub fn hold_out(pictures: &Images, every: usize) -> Result<(Images, Images), Failure> {
-    let is_apart = |index: &usize| index % every == every - 1;
-    let (apart, rest): (Vec<_>, Vec<_>) = (0..pictures.len()).partition(is_apart);
-    if apart.is_empty() {
-        return Err(format!("expected at least {every} pictures, found {}", pictures.len()).into());
-    }
-    let some = |indices: Vec<usize>| {
-        let pixels = indices.iter().flat_map(|&index| pictures.pixels(index)).copied().collect();
-        let labels = indices.iter().map(|&index| pictures.labels()[index]).collect();
-        let some = Images::new(pictures.shape(), pixels, labels, pictures.classes())?;
-        match pictures.class_names() {
-            [] => Ok(some),
-            names => some.with_class_names(names.to_vec()),
-        }
-    };
-    Ok((some(rest)?, some(apart)?))
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -130,15 +107,6 @@ mod tests {
             fs::write(root.path().join(table), rows).unwrap();
         }
         assert_eq!(open(root.path()).unwrap(), (train, test));
-    }
-
-    #[test]
-    fn pictures_are_held_out_at_equal_distances() {
-        let pictures = Images::new([1, 1, 1], (0..7).collect(), vec![0, 0, 1, 1, 1, 0, 1], 2).unwrap();
-        let (train, test) = hold_out(&pictures, 3).unwrap();
-        assert_eq!((train.labels(), test.labels()), (&[0, 0, 1, 1, 1][..], &[1, 0][..]));
-        assert_eq!((test.pixels(0), test.pixels(1)), (&[2][..], &[5][..]));
-        assert!(hold_out(&pictures, 8).is_err());
     }
 
     #[test]

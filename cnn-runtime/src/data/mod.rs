@@ -12,7 +12,8 @@
 //! | anywhere else | your own [`Dataset`] | |
 //!
 //! Wrappers change what comes out: [`Dataset::cropped`], [`Dataset::augmented`] (see [`augment`] for all there is), then
-//! [`Dataset::normalized`]; [`Dataset::take`] keeps the first samples, [`Dataset::spread`] some from everywhere.
+//! [`Dataset::normalized`]; [`Dataset::take`] keeps the first samples, [`Dataset::spread`] some from everywhere, and
+//! [`Dataset::hold_out`] sets some apart to test on.
 //!
 //! [`ReadAhead`] reads the batches of an epoch on threads of its own while the network learns from earlier ones. It also
 //! says what becomes of files that cannot be read: an error that names the file, or they are left out and counted.
@@ -45,6 +46,7 @@ mod normalize;
 #[cfg(feature = "images")]
 pub mod pictures;
 mod statistics;
+mod subset;
 
 use crate::error::Error;
 use crate::info::NetInfo;
@@ -62,6 +64,7 @@ pub use normalize::{Normalize, Normalized};
 pub use pictures::Header;
 #[cfg(feature = "images")]
 pub use pictures::ImageFiles;
+pub use subset::Subset;
 
 /// Labelled images, addressed by index.
 pub trait Dataset: Sync {
@@ -129,8 +132,7 @@ pub trait Dataset: Sync {
     where
         Self: Sized,
     {
-        let count = count.min(self.len());
-        Subset { span: count, count, data: self }
+        Subset::first(self, count)
     }
 
     /// `count` samples at equal distances, or all if there are fewer: of every class some, also where samples are
@@ -139,7 +141,29 @@ pub trait Dataset: Sync {
     where
         Self: Sized,
     {
-        Subset { span: self.len(), count: count.min(self.len()), data: self }
+        Subset::spread(self, count)
+    }
+
+    /// Sets every `every`th sample apart: those to train on, and those to test on. Both have some of every class, also where
+    /// samples are sorted by class; of a sample, all epochs and seeds say the same. By reference, unless the data can be
+    /// cloned.
+    ///
+    /// ```
+    /// use cnn_runtime::data::{Dataset, Images};
+    ///
+    /// let images = Images::new([1, 1, 1], vec![0; 7], vec![0, 0, 1, 1, 1, 2, 2], 3)?;
+    /// let (train, test) = (&images).hold_out(3)?;
+    /// assert_eq!((train.len(), test.len()), (5, 2));
+    /// # Ok::<(), cnn_runtime::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] if `every` is below two, [`Error::DataMismatch`] if there are fewer samples than that.
+    fn hold_out(self, every: usize) -> Result<(Subset<Self>, Subset<Self>), Error>
+    where
+        Self: Sized + Clone,
+    {
+        Subset::hold_out(self, every)
     }
 }
 
@@ -224,40 +248,6 @@ impl Split {
     }
 }
 
-/// Some samples of a data set. Made by [`Dataset::take`] and [`Dataset::spread`].
-#[derive(Clone, Debug)]
-pub struct Subset<D> {
-    data: D,
-    count: usize,
-    /// Samples, from the first on, over which those of the subset are spread at equal distances.
-    span: usize,
-}
-
-impl<D: Dataset> Dataset for Subset<D> {
-    fn len(&self) -> usize {
-        self.count
-    }
-
-    fn shape(&self) -> [usize; 3] {
-        self.data.shape()
-    }
-
-    fn classes(&self) -> usize {
-        self.data.classes()
-    }
-
-    fn class_names(&self) -> &[String] {
-        self.data.class_names()
-    }
-
-    fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
-        assert!(draw.index < self.count, "sample {} of {}", draw.index, self.count);
-        // In 128 bits, where no product of two lengths overflows.
-        let index = draw.index as u128 * self.span as u128 / self.count as u128;
-        self.data.read(Draw { index: index as usize, ..draw }, image)
-    }
-}
-
 /// Holds a data set against the input of the network it is for.
 pub(crate) fn check_input(data: &(impl Dataset + ?Sized), network: &NetInfo) -> Result<(), Error> {
     if data.shape() != network.input {
@@ -302,22 +292,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spread_picks_at_equal_distances() {
-        let images = Images::new([1, 1, 1], vec![0; 7], vec![0, 0, 1, 1, 1, 2, 2], 3).unwrap();
-        let labels = |count| {
-            let some = (&images).spread(count);
-            (0..some.len()).map(|at| some.read(Draw::of(at), &mut [0.0]).unwrap()).collect::<Vec<_>>()
-        };
-        assert_eq!(labels(3), [0, 1, 1]);
-        assert_eq!(labels(4), [0, 0, 1, 2]);
-        assert_eq!(labels(9), images.labels());
-    }
-
-    #[test]
-    fn take_keeps_the_first() {
-        let images = Images::new([1, 1, 1], vec![0, 51, 102], vec![2, 1, 0], 3).unwrap();
-        let two = (&images).take(2);
-        assert_eq!((two.len(), images.take(9).len()), (2, 3));
+    fn a_boxed_data_set_is_one() {
         let boxed: Box<dyn Dataset + Send> = Box::new(Images::new([1, 1, 1], vec![51], vec![1], 3).unwrap());
         let mut pixel = [0.0];
         assert_eq!(boxed.read(Draw::of(0), &mut pixel).unwrap(), 1);

@@ -73,6 +73,21 @@ impl Conv {
         }
     }
 
+    /// Holds the sizes against one another: a kernel relies on them.
+    ///
+    /// # Panics
+    /// If the maps stand in orders that the convolution does not have, a size is zero, groups are of unequal size, or there
+    /// are more weights than can be addressed.
+    pub(crate) fn check(&self) {
+        assert!(self.fits_orders(), "orders of the maps of {self:?}");
+        let Conv { input, output, window: Window { kernel, stride, dilation, .. }, groups, .. } = self;
+        let sizes = [kernel, stride, dilation].into_iter().flatten().chain([groups]);
+        assert!(input.is_sound() && output.is_sound() && sizes.min() > Some(&0), "sizes of {self:?}");
+        let even = [input.c, output.c].iter().all(|channels| channels.is_multiple_of(*groups));
+        let weights = [input.c / groups, kernel[0], kernel[1]].iter().try_fold(output.c, |len, &n| len.checked_mul(n));
+        assert!(even && weights.is_some(), "channels of {self:?}");
+    }
+
     /// Whether neither side has channels in blocks.
     pub(crate) const fn is_plain(&self) -> bool {
         !self.input.is_blocked() && !self.output.is_blocked()

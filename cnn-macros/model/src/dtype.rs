@@ -60,9 +60,12 @@ impl Dtype {
         }
     }
 
-    /// Bytes that numbers of this `shape` take, if that many can be addressed at all.
+    /// Bytes that numbers of this `shape` take, if that many can be addressed at all. A shape without numbers is held to it
+    /// too: by its other sides, as arrays are.
     pub fn size(self, shape: &[usize]) -> Option<usize> {
-        shape.iter().try_fold(self.bytes(), |len, &side| len.checked_mul(side))
+        let len = shape.iter().try_fold(self.bytes(), |len, &side| len.checked_mul(side.max(1)))?;
+        let len = isize::try_from(len).ok()?.unsigned_abs();
+        Some(if shape.contains(&0) { 0 } else { len })
     }
 
     /// Whether the numbers are floating-point ones, from which weights can be read.
@@ -145,5 +148,7 @@ mod tests {
         assert_eq!(Dtype::F16.size(&[3, 5]), Some(30));
         assert_eq!(Dtype::U8.size(&[]), Some(1));
         assert_eq!(Dtype::F64.size(&[usize::MAX / 4]), None);
+        assert_eq!(Dtype::U8.size(&[0, 3]), Some(0));
+        assert_eq!(Dtype::F32.size(&[0, isize::MAX.unsigned_abs(), 9]), None, "no array has such sides");
     }
 }

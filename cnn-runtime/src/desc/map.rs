@@ -93,6 +93,16 @@ impl Map {
         self.c * self.h * self.w
     }
 
+    /// Elements of `n` samples, if that many can be addressed.
+    pub(crate) fn len_of(&self, n: usize) -> Option<usize> {
+        [self.h, self.w, n].iter().try_fold(self.c, |len, &side| len.checked_mul(side))
+    }
+
+    /// Whether a sample has elements, no more than can be addressed, and channels in blocks are whole blocks.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.len_of(1).is_some_and(|len| len > 0) && (!self.is_blocked() || self.c.is_multiple_of(Order::BLOCK))
+    }
+
     /// Whether the map has no element.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0

@@ -259,6 +259,14 @@ impl<'a> Im2col<'a> {
     }
 }
 
+/// How far a step is from the first, as kernels read it.
+///
+/// # Panics
+/// If 32 bits do not tell.
+pub(super) fn distance(from_first: usize) -> u32 {
+    from_first.try_into().expect("steps that 32 bits tell apart")
+}
+
 /// Fills a few floats with zeros, without a call.
 #[inline(always)]
 fn zero<S: Simd>(simd: S, to: &mut [f32]) {
@@ -377,7 +385,7 @@ impl Pack for Im2col<'_> {
         if way.flat {
             self.fill(simd, stage, channels.clone(), into);
             let first = columns.start % self.grid[1];
-            self.for_each_tap(stage, channels.len(), |row, tap| steps[row] = (first + tap) as u32);
+            self.for_each_tap(stage, channels.len(), |row, tap| steps[row] = distance(first + tap));
             return 2 * S::LANES;
         }
         let (into, staged) = into.split_at_mut(pack::panels_len(simd, way.lanes, depth.len()));

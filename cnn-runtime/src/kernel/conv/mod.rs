@@ -113,9 +113,14 @@ pub fn direct(d: &Conv, n: usize, input: &[f32], weight: &[f32], post: Post<'_>,
     check(d, n, input, weight, output);
     post.check(d.output.c, output.len());
     let pass = pass::Forward { isa: Isa::active(), d, n, input, weight, post, write: Write::Set };
+    if n == 0 {
+        return;
+    }
     if d.is_batched() {
         small::batch::forward(pass, None, output);
-    } else if n > 0 {
+    } else if d.is_depthwise() {
+        depthwise::forward(pass, output);
+    } else {
         direct_on(pass, output);
     }
 }
@@ -160,12 +165,12 @@ pub(super) fn backward_bias(outputs: Map, n: usize, d_output: &[f32], d_bias: &m
 
 fn check(d: &Conv, n: usize, input: &[f32], weight: &[f32], output: &[f32]) {
     check_read(d, n, input, weight);
-    assert_eq!(output.len(), n * d.output.len(), "length of the output of {n} samples");
+    assert_eq!(Some(output.len()), d.output.len_of(n), "length of the output of {n} samples");
 }
 
 fn check_read(d: &Conv, n: usize, input: &[f32], weight: &[f32]) {
-    assert!(d.fits_orders(), "orders of the maps of {d:?}");
-    assert_eq!(input.len(), n * d.input.len(), "length of the input of {n} samples");
+    d.check();
+    assert_eq!(Some(input.len()), d.input.len_of(n), "length of the input of {n} samples");
     assert_eq!(weight.len(), d.weight_len(), "length of the weights");
 }
 
@@ -200,9 +205,10 @@ fn kept_on(pass: pass::Forward<'_>, kept: Option<Transformed<'_>>, output: &mut 
 
 fn pooled_on(pass: pass::Forward<'_>, pool: &Pool, kept: Option<Transformed<'_>>, output: &mut [f32]) {
     let pass::Forward { isa, d, n, input, weight, post, .. } = pass;
-    assert_eq!(pool.input, d.output, "the pool reads what the convolution makes");
+    assert!(pool.input == d.output && pool.output.c == d.output.c, "the pool reads what the convolution makes");
     check_read(d, n, input, weight);
-    assert_eq!(output.len(), n * pool.output.len(), "length of the pool's output of {n} samples");
+    assert!(pool.output.is_sound(), "sizes of {pool:?}");
+    assert_eq!(Some(output.len()), pool.output.len_of(n), "length of the pool's output of {n} samples");
     assert!(post.residual().is_none(), "nothing is added where largest outputs are taken");
     post.check(d.output.c, 0);
     if n == 0 {

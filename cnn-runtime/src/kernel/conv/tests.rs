@@ -1,11 +1,15 @@
 //! The fast paths against the reference, on every instruction set of the machine.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use super::checks::{
     check_backward_data, check_backward_weights, check_forward, check_post, check_threads, conv, in_every_order,
     packed, plain, window,
 };
-use super::{backward_data, backward_weights, backward_weights_on, forward, forward_on, forward_then, pass, reference};
-use crate::desc::{Act, Conv, Map, Order, Write};
+use super::{
+    backward_data, backward_weights, backward_weights_on, direct, forward, forward_on, forward_then, pass, reference,
+};
+use crate::desc::{Act, Conv, Map, Order, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::post::Post;
 use crate::testing::{assert_close, assert_same_bits, finite_differences, nchw, on_threads, stored, uniform, widen};
@@ -336,4 +340,43 @@ fn an_order_that_is_not_there_panics() {
     let d = conv([4, 7, 7], 4, window([3, 3], [2, 2], [1, 1], [1; 4]), 1).expect("the kernel fits");
     let d = Conv { input: Map { order: Order::Chwn16, ..d.input }, ..d };
     forward(&d, 1, &vec![0.0; d.input.len()], &vec![0.0; d.weight_len()], None, &mut vec![0.0; d.output.len()]);
+}
+
+/// Each would have a kernel read or write what is not there.
+#[test]
+fn sizes_that_no_kernel_can_rely_on_panic() {
+    let good = conv([32, 4, 4], 32, window([1, 1], [1, 1], [1, 1], [0; 4]), 1).expect("the kernel fits");
+    let map = |c, order| Map { order, ..Map::new(c, 4, 4) };
+    let window = good.window;
+    let bad = [
+        Conv { output: map(8, Order::Nchw16c), ..good },
+        Conv { input: map(24, Order::Nchw16c), ..good },
+        Conv { input: map(0, Order::Nchw), output: map(32, Order::Nchw16c), ..good },
+        Conv { output: map(0, Order::Nchw), ..good },
+        Conv { window: Window { kernel: [0, 1], ..window }, ..good },
+        Conv { window: Window { stride: [1, 0], ..window }, ..good },
+        Conv { groups: 0, ..good },
+        Conv { groups: 3, ..good },
+        Conv { output: Map::new(16, 1 << 60, 16), ..good },
+    ];
+    for d in bad {
+        let sizes = [d.input.len(), d.output.len(), 32 * 32].map(|len| len.min(1 << 12));
+        let [input, output, weight] = sizes.map(|len| vec![0.0; len]);
+        let (mut d_input, mut d_output, mut d_weight) = (input.clone(), output.clone(), weight.clone());
+        let passes: [&mut dyn FnMut(); 4] = [
+            &mut || forward(&d, 1, &input, &weight, None, &mut d_output),
+            &mut || direct(&d, 1, &input, &weight, Post::new(), &mut output.clone()),
+            &mut || backward_data(&d, 1, &weight, &output, &mut d_input, &mut weight.clone(), Write::Set),
+            &mut || backward_weights(&d, 1, &input, &output, &mut d_weight, None),
+        ];
+        for (index, pass) in passes.into_iter().enumerate() {
+            let outcome = catch_unwind(AssertUnwindSafe(pass)).expect_err(&format!("pass {index} of {d:?}"));
+            let message = outcome.downcast_ref::<String>().expect("a message of its own");
+            assert!(message.contains(" of Conv {"), "{message}");
+        }
+    }
+    let (far, samples) = (Map::new(1 << 31, 1, 1), 1 << 33);
+    let d = Conv { input: far, output: far, groups: 1 << 31, ..good };
+    let outcome = catch_unwind(|| forward(&d, samples, &[], &vec![0.0; 1 << 20], None, &mut []));
+    assert!(outcome.is_err(), "more samples than can be addressed");
 }

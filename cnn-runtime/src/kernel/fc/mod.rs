@@ -62,9 +62,9 @@ pub fn backward_weights(
 }
 
 fn check(d: &Fc, n: usize, input: &[f32], weight: &[f32], output: &[f32]) {
-    assert_eq!(input.len(), n * d.inputs, "length of the input of {n} samples");
-    assert_eq!(weight.len(), d.inputs * d.outputs, "length of the weights");
-    assert_eq!(output.len(), n * d.outputs, "length of the output of {n} samples");
+    assert_eq!(Some(input.len()), n.checked_mul(d.inputs), "length of the input of {n} samples");
+    assert_eq!(Some(weight.len()), d.inputs.checked_mul(d.outputs), "length of the weights");
+    assert_eq!(Some(output.len()), n.checked_mul(d.outputs), "length of the output of {n} samples");
 }
 
 fn forward_on(isa: Isa, d: &Fc, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {

@@ -15,6 +15,7 @@ use super::sums::{Rows, Sums};
 use super::{cuts, in_chunks};
 use crate::desc::{Conv, Order};
 use crate::dispatch::Isa;
+use crate::kernel::conv::im2col::distance;
 use crate::kernel::conv::pass;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
@@ -251,7 +252,7 @@ impl Task<'_> {
             let (channel, y, x) = (tap / across / down, tap / across % down, tap % across);
             let (y, x) = (y * window.dilation[0], x * window.dilation[1]);
             let (phase, place) = (x % window.stride[1], x / window.stride[1]);
-            *run = ((y * d.input.c + channel) * layout.line(d) + phase * layout.plane + place) as u32;
+            *run = distance((y * d.input.c + channel) * layout.line(d) + phase * layout.plane + place);
         }
     }
 

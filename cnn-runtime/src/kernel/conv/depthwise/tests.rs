@@ -5,7 +5,7 @@ use crate::desc::{Act, BatchNorm, Conv, Map, Order, Pool, Write};
 use crate::dispatch::Isa;
 use crate::kernel::conv::{pass, reference};
 use crate::kernel::post::Post;
-use crate::testing::{assert_close, nchw, pool, same_on_any_threads, stored, uniform, widen};
+use crate::testing::{assert_close, assert_same_bits, nchw, pool, same_on_any_threads, stored, uniform, widen};
 
 /// A convolution between maps in blocks, whose windows are a pooling layer's.
 fn conv(c: usize, Pool { input, output, window, .. }: Pool) -> Conv {
@@ -65,6 +65,17 @@ fn forward_agrees_with_the_reference() {
             expected.iter_mut().zip(&residual).for_each(|(sum, &before)| *sum += f64::from(before));
             assert_close(&format!("{n} x {d:?} on {isa:?}"), &nchw(&d.output, n, &sum), &expected, 1e-5);
         }
+    }
+}
+
+#[test]
+fn the_direct_way_is_this_one() {
+    for d in shapes() {
+        let (x, weight) = (uniform(1, d.input.len()), uniform(2, d.weight_len()));
+        let [mut y, mut expected] = [(); 2].map(|()| vec![f32::NAN; d.output.len()]);
+        super::super::direct(&d, 1, &x, &weight, Post::new(), &mut y);
+        super::super::forward_then(&d, 1, &x, &weight, Post::new(), &mut expected);
+        assert_same_bits(&format!("{d:?}"), &y, &expected);
     }
 }
 

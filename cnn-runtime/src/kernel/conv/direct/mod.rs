@@ -16,7 +16,7 @@ use std::ops::Range;
 pub(super) use self::pooled::pooled;
 use self::spots::{Output, Spots};
 use super::finish::{End, Finish, Sums};
-use super::im2col::{Im2col, Stage};
+use super::im2col::{Im2col, Stage, distance};
 use super::tile::{Channels, Listed, Steps, Tile, compute, most_positions};
 use crate::desc::{Conv, Order};
 use crate::dispatch::Isa;
@@ -282,7 +282,7 @@ impl Kernel for Task<'_> {
             }
             Way::Lines { .. } => {
                 input.fill(simd, &stage, 0..channels, staged);
-                let fill = |at: &mut [u32]| input.for_each_tap(&stage, channels, |k, tap| at[k] = tap as u32);
+                let fill = |at: &mut [u32]| input.for_each_tap(&stage, channels, |k, tap| at[k] = distance(tap));
                 (staged, Listed::new(depth, steps, AHEAD, fill))
             }
             Way::Panels => {

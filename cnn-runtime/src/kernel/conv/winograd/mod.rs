@@ -163,8 +163,11 @@ const fn bands(d: &Conv) -> Bands {
 /// Transforms weights, as [`super::forward`] takes them, to [`transformed_len`] floats for [`forward`].
 ///
 /// # Panics
-/// If a slice has another length.
+/// If a slice has another length, or [`Tile::fits`] is not met.
 pub fn transform(d: &Conv, tile: Tile, weight: &[f32], u: &mut [f32]) {
+    d.check();
+    assert!(tile.fits(d), "{tile:?} does not fit {d:?}");
+    assert_eq!(weight.len(), d.weight_len(), "length of the weights");
     transform_on(Isa::active(), tile, Weights::forward(d.output.c, d.input.c, weight), bands(d), u);
 }
 
@@ -256,10 +259,11 @@ fn run(
     finish: Finish<'_>,
     output: &mut [f32],
 ) {
+    d.check();
     assert!(tile.fits(d), "{tile:?} does not fit {d:?}");
-    assert_eq!(input.len(), n * d.input.len(), "length of the input of {n} samples");
+    assert_eq!(Some(input.len()), d.input.len_of(n), "length of the input of {n} samples");
     let outputs = finish.pool.map_or(d.output, |pool| pool.output);
-    assert_eq!(output.len(), n * outputs.len(), "length of the output of {n} samples");
+    assert_eq!(Some(output.len()), outputs.len_of(n), "length of the output of {n} samples");
     finish.post.check(d.output.c, output.len());
     if n == 0 {
         return;

@@ -59,7 +59,8 @@ const PARTS: usize = 4;
 pub(super) fn applies(direct: &Direct<'_>, isa: Isa) -> Option<Amx> {
     let (product, input) = (&direct.product, &direct.input);
     let blocked = input.block == Order::BLOCK && direct.block == Order::BLOCK;
-    isa.matrix().filter(|_| blocked && pays(product.k, input.taps(), product.m, product.n))
+    let pays = blocked && pays(product.k, input.taps(), product.m, product.n);
+    isa.matrix().filter(|&amx| pays && Work::new(direct, amx).is_near())
 }
 
 /// Whether this is a faster way than Winograd's for `n` samples: on small maps, whose last tiles are cut, and for kernels of
@@ -376,6 +377,48 @@ impl Task<'_> {
                     vector.put_all(simd, pieces, |position| exact.row(simd, position, spots.down[index]));
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desc::{Map, Window, Write};
+    use crate::kernel::conv::im2col::Im2col;
+    use crate::kernel::gemm::Left;
+    use crate::kernel::gemm::sink::Columns;
+    use crate::kernel::parallel::Shared;
+    use crate::kernel::post::Post;
+
+    /// Lines so far apart that 32 bits do not tell how far, in bytes of digits: left to vectors.
+    #[test]
+    fn far_taps_are_not_the_units() {
+        let applies = |dilation: usize, isa: Isa| {
+            let (input, output) = (Map::blocked(64, 1, 128), Map::blocked(32, 1, 128));
+            let pad = [2 * dilation, 0, 0, 0];
+            let window = Window { kernel: [3, 1], stride: [1, 1], dilation: [dilation, 1], pad };
+            let d = Conv { input, output, window, groups: 1, direct: false };
+            let product = Gemm {
+                m: output.c,
+                n: 2 * output.plane(),
+                k: d.taps(),
+                a: Left::Blocks(&[]),
+                b: (),
+                post: Post::new(),
+                channel: 0,
+                write: Write::Set,
+                c: Shared::new(&mut []),
+                first: 0,
+                c_stride: output.plane(),
+                columns: Columns::maps(output.plane(), output.len()).in_blocks(Order::BLOCK),
+            };
+            let direct = Direct::new(product, &[], Im2col::of_input(&d, 0, &[]), Order::BLOCK);
+            super::applies(&direct, isa).is_some()
+        };
+        for isa in Isa::available() {
+            assert_eq!(applies(1000, isa), isa.matrix().is_some());
+            assert!(!applies(90_000, isa), "{isa:?}");
         }
     }
 }

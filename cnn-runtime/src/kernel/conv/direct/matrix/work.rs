@@ -8,7 +8,7 @@ use crate::dispatch::Isa;
 use crate::kernel::conv::direct::Direct;
 use crate::kernel::conv::im2col::{Im2col, Stage};
 use crate::kernel::parallel::{self, Shared, part};
-use crate::simd::amx::{Amx, Greatest, ROWS, STEP, Scale};
+use crate::simd::amx::{Amx, Greatest, LEFT, ROWS, STEP, Scale};
 use crate::simd::{Kernel, Simd};
 
 /// A product to compute.
@@ -65,6 +65,12 @@ impl<'a> Work<'a> {
     /// Phases of the inputs.
     pub(super) fn phases(&self) -> usize {
         if self.pointwise { 1 } else { self.input.stride[0] * self.input.stride[1] }
+    }
+
+    /// Whether 32 bits tell how far each step that a tile reads is from the first, with room for the tiles of a task.
+    pub(super) fn is_near(&self) -> bool {
+        let places = self.group(&self.stage(&(0..1)));
+        self.groups() * places * LEFT * size_of::<f32>() < 1 << 31
     }
 
     /// The sample of a tile, and its places.

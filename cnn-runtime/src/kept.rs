@@ -7,6 +7,7 @@ use crate::desc::LayerOp;
 use crate::info::{NetInfo, TensorInfo};
 use crate::kernel::conv::winograd::{self, Tile, Transformed};
 use crate::params;
+use crate::pool;
 
 /// Transformed weights by layer. They are several times as long as the weights, so they are kept only where they are small.
 pub(crate) struct Kept {
@@ -28,12 +29,15 @@ impl Kept {
         });
         let layers: Vec<_> = layers.collect();
         let mut values = Buffer::zeroed(end);
-        for (layer, kept) in info.layers.iter().zip(&layers) {
-            let (LayerOp::Conv(d), Some((tile, range))) = (layer.op, kept) else { continue };
-            let is_weight = |tensor: &&TensorInfo| tensor.name.strip_prefix(layer.name) == Some(".weight");
-            let tensor = info.tensors.iter().find(is_weight).expect("a convolution has weights");
-            winograd::transform(&d, *tile, &parameters[params::range(tensor)], &mut values[range.clone()]);
-        }
+        // Others wait for these weights: were the work shared, this thread might take up a task that waits, too.
+        pool::alone(|| {
+            for (layer, kept) in info.layers.iter().zip(&layers) {
+                let (LayerOp::Conv(d), Some((tile, range))) = (layer.op, kept) else { continue };
+                let is_weight = |tensor: &&TensorInfo| tensor.name.strip_prefix(layer.name) == Some(".weight");
+                let tensor = info.tensors.iter().find(is_weight).expect("a convolution has weights");
+                winograd::transform(&d, *tile, &parameters[params::range(tensor)], &mut values[range.clone()]);
+            }
+        });
         Kept { values, layers }
     }
 

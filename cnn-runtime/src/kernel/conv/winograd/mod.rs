@@ -120,10 +120,6 @@ pub struct Transformed<'a> {
 /// Most pairs of channels whose transformed weights are kept: those of more come from farther caches than it takes time to
 /// make them anew.
 const MOST_KEPT: usize = 64 * 64;
-// Whoever asks for kept weights first makes them while others wait, on its own thread: were the work shared, that thread
-// might take up a task that asks for them, too.
-const _: () = assert!(weights::PAIR * MOST_KEPT < parallel::SERIAL_MACS);
-
 /// The tile for which transformed weights of a convolution are worth their memory, if any is: each sample that goes forward
 /// alone is faster by them.
 pub fn kept(d: &Conv) -> Option<Tile> {

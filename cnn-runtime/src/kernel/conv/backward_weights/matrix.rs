@@ -25,8 +25,12 @@ use crate::simd::{Kernel, Simd};
 
 /// Streams of places.
 const STREAMS: usize = STEP / ROWS;
-/// Steps of a chunk: the digits of as many fill half of a first-level cache.
+/// Most steps of a chunk: the digits of as many fill half of a first-level cache.
 const STEPS: usize = 8;
+/// Places whose digits a first-level cache should hold: a chunk's inputs and gradients, and what a kernel reaches beyond these;
+/// and the steps from which a chunk is not shortened for it.
+const NEAR: usize = 300;
+const LEAST_STEPS: usize = 4;
 /// Floats that the digits of a task's gradients take up at most, where there are more output channels than input channels:
 /// half of a second-level cache of two megabytes.
 const KEPT: usize = 1 << 18;
@@ -108,9 +112,13 @@ impl Places {
         let reach = |axis: usize| (d.window.kernel[axis] - 1) * d.window.dilation[axis] / d.window.stride[axis];
         let grid = [d.output.h + reach(0), d.output.w + reach(1)];
         let stream = (n * grid[0] * grid[1]).div_ceil(STREAMS);
-        let chunks = stream.div_ceil(STEPS * ROWS);
-        let chunk = stream.div_ceil(chunks).next_multiple_of(ROWS);
-        Places { grid, stream: chunks * chunk, chunk, reach: reach(0) * grid[1] + reach(1) }
+        let reach = reach(0) * grid[1] + reach(1);
+        let most = (NEAR.saturating_sub(reach) / (2 * ROWS)).clamp(LEAST_STEPS, STEPS);
+        // The last chunk may be empty in part, and adding up a chunk takes about as long as a step.
+        let steps = stream.div_ceil(ROWS);
+        let took = |&each: &usize| steps.div_ceil(each) * (each + 1);
+        let chunk = (1..=most).rev().min_by_key(took).unwrap_or(most) * ROWS;
+        Places { grid, stream: stream.next_multiple_of(chunk), chunk, reach }
     }
 
     /// What places read of a map where they are `stride` apart and begin `pad` before it, as a tap of so large a window.

@@ -24,6 +24,8 @@ pub mod kernel;
 pub mod layout;
 pub mod loss;
 pub mod metrics;
+#[doc(hidden)]
+pub mod names;
 pub mod network;
 #[cfg(feature = "onnx")]
 mod onnx;
@@ -62,6 +64,7 @@ pub mod __v1 {
     pub use crate::kernel::post::Post;
     pub use crate::kernel::*;
     pub use crate::layout::Layout;
+    pub use crate::names;
     pub use crate::network::Network;
     pub use crate::params::Params;
 }

@@ -31,11 +31,12 @@ const LAYERS_PER_FUNCTION: usize = 64;
 /// Names that the emitted block uses for itself.
 const RESERVED: [&str; 6] = ["INFO", "INFER", "TRAIN", "TENSORS", "INPUT", "WEIGHTS"];
 
-/// Types, modules and variants that the emitted block names: a network of one of these names would hide them.
-pub const TYPES: [&str; 14] = [
+/// Types, modules and variants that the emitted block names: a network of one of these names would be hidden by them.
+pub const TYPES: [&str; 15] = [
     "bool",
     "f32",
     "str",
+    "u8",
     "u64",
     "usize",
     "None",
@@ -92,7 +93,7 @@ pub fn network(net: &Network, compiled: Option<&Compiled>) -> TokenStream {
         )]
         const _: () = {
             use ::cnn_runtime::__v1 as rt;
-            use ::core::option::Option::{None, Some};
+            use ::cnn_runtime::__v1::names::*;
             #block
         };
     }

@@ -190,6 +190,32 @@ fn a_conditional_network_is_conditional_as_a_whole() {
     assert_eq!(text.matches("#[derive(Clone)]").count(), 1);
 }
 
+/// The names that a text binds: parameters, and what `let` takes apart.
+fn bindings(text: &str) -> HashSet<&str> {
+    let between =
+        |part: &'static str, close: char| text.split(part).skip(1).filter_map(move |rest| rest.split(close).next());
+    let parameters = between("fn ", '{').filter_map(|head| head.split_once('(')).flat_map(|(_, list)| list.split(','));
+    let parameters = parameters.filter_map(|parameter| parameter.split_once(':')).map(|(name, _)| name);
+    let names = parameters.chain(between("let [", ']').flat_map(|names| names.split(','))).map(str::trim);
+    names.filter(|name| syn::parse_str::<Ident>(name).is_ok()).collect()
+}
+
+#[test]
+fn the_runtime_hides_what_the_user_calls_like_a_binding() {
+    let names = include_str!("../../../../cnn-runtime/src/names.rs");
+    let hidden: HashSet<_> = names.split("bindings! {").nth(1).expect("the list").split_whitespace().collect();
+    let program = include_str!("../../../../tests/ui/pass/every_layer.rs");
+    let source = program.split("cnn! {").nth(1).and_then(|rest| rest.split("\n}").next()).expect("the network");
+    let every = crate::expand(source.parse().expect("the network lexes"));
+    let every = prettyplease::unparse(&syn::parse2(every).expect("the expansion is Rust"));
+    let texts = [every, expansion(&residual()), text(&net(None))];
+    let bound: HashSet<_> = texts.iter().flat_map(|text| bindings(text)).collect();
+    for name in ["p", "batch", "want_input", "d_scale", "io", "argmax"] {
+        assert!(bound.contains(name), "{name}");
+    }
+    assert_eq!(bound.difference(&hidden).next(), None);
+}
+
 #[test]
 fn a_stub_has_the_types_and_no_absurd_arrays() {
     let mut net = net(None);

@@ -69,7 +69,7 @@ pub fn network(net: &Network, compiled: Option<&Compiled>) -> TokenStream {
             let context = Context { graph, compiled, nodes, descriptors };
             (info::docs(net, graph, compiled), block(net, &context))
         }
-        _ => (quote!(#[allow(missing_docs)]), stub::block(net)),
+        _ => (quote!(#[doc(hidden)]), stub::block(net)),
     };
     let (attrs, vis, name) = (&net.attrs, &net.vis, &net.name);
     let cfgs = net.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
@@ -80,17 +80,7 @@ pub fn network(net: &Network, compiled: Option<&Compiled>) -> TokenStream {
             params: ::cnn_runtime::Params<#name>,
         }
         #(#cfgs)*
-        #[allow(
-            clippy::all,
-            clippy::pedantic,
-            dead_code,
-            missing_docs,
-            non_upper_case_globals,
-            unreachable_pub,
-            unused_imports,
-            unused_qualifications,
-            unused_variables
-        )]
+        #[allow(clippy::all, clippy::pedantic)]
         const _: () = {
             use ::cnn_runtime::__v1 as rt;
             use ::cnn_runtime::__v1::names::*;

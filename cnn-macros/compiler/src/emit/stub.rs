@@ -49,6 +49,7 @@ pub fn block(net: &Network) -> TokenStream {
             hash: 0,
             weights: None,
         };
+        #[doc(hidden)]
         impl #name {
             pub const INPUT: [usize; 3] = [#(#input),*];
             pub const OUTPUT: [usize; #rank] = [#(#output),*];

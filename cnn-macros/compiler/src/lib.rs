@@ -4,6 +4,7 @@
 //! [`weights`] holds files of weights against them; [`emit`] writes the Rust. [`expand`] is all of it.
 
 pub mod ast;
+pub mod attrs;
 pub mod backward;
 pub mod compile;
 pub mod count;

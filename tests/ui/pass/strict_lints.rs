@@ -7,7 +7,11 @@ use cnn_runtime::prelude::*;
 cnn! {
     /// A documented network.
     #[derive(Debug)]
-    pub(crate) Net <1x6x6> -> conv(2, 3x3) -> relu -> dropout(0.5) -> fc(4)
+    pub(crate) Net <1x6x6> -> conv(2, 3x3) -> relu -> dropout(0.5) -> fc(4);
+
+    #[deprecated]
+    #[derive(Debug)]
+    pub(crate) Old <1x6x6> -> fc(4)
 }
 
 /// As strict as it can be: what is forbidden cannot be allowed again either.
@@ -21,9 +25,10 @@ mod strictest {
 }
 
 /// Runs them.
-#[allow(unreachable_pub, reason = "the test calls it from outside")]
+#[allow(unreachable_pub, deprecated, reason = "the test calls it from outside, and it calls what is old")]
 pub fn main() {
     assert!(!format!("{:?}", Net::new(0)).is_empty());
+    assert_eq!(Old::OUTPUT, [4]);
     let net = strictest::Net::new(0);
     assert_eq!(net.forward(&mut net.workspace(1), &[[[0.5; 6]; 6]; 1]).len(), 4);
 }

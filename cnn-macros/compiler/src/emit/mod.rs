@@ -17,6 +17,7 @@ mod weights;
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
+use crate::attrs;
 use crate::compile::Compiled;
 use crate::front::Network;
 use crate::ir::{Graph, Map, Shape};
@@ -72,14 +73,15 @@ pub fn network(net: &Network, compiled: Option<&Compiled>) -> TokenStream {
         _ => (quote!(#[doc(hidden)]), stub::block(net)),
     };
     let (attrs, vis, name) = (&net.attrs, &net.vis, &net.name);
-    let cfgs = net.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+    let (conditions, deprecated) = (attrs::conditions(attrs), attrs::deprecated(attrs));
     quote! {
         #(#attrs)*
         #docs
         #vis struct #name {
             params: ::cnn_runtime::Params<#name>,
         }
-        #(#cfgs)*
+        #(#conditions)*
+        #deprecated
         #[allow(clippy::all, clippy::pedantic)]
         const _: () = {
             use ::cnn_runtime::__v1 as rt;

@@ -41,6 +41,13 @@ pub struct NetworkDef {
     pub broken: bool,
 }
 
+impl NetworkDef {
+    /// Whether attributes decide if it is compiled at all.
+    pub fn is_conditional(&self) -> bool {
+        !crate::attrs::conditions(&self.attrs).is_empty()
+    }
+}
+
 /// `weights = "path" embed`, or `onnx "path" embed`.
 #[derive(Clone, Debug)]
 pub struct Weights {

@@ -1,6 +1,6 @@
 //! The front end: from tokens to checked graphs.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::Path;
 
 use proc_macro2::TokenStream;
@@ -50,12 +50,14 @@ pub fn analyse_in(folder: &Path, tokens: TokenStream) -> (Vec<Network>, Diagnost
     let diagnostics = Diagnostics::new();
     let mut program = parse::parse(tokens, folder, &diagnostics);
     let analysed = analyse_program(&program, &diagnostics);
-    let mut taken = HashSet::new();
+    let mut taken = HashMap::new();
     let mut networks = Vec::new();
     for (def, (input, inferred)) in program.networks.drain(..).zip(analysed) {
-        // A second type of one name would be rustc's error on top of ours, as would one that hides what it needs.
+        // A second type of one name would be rustc's error on top of ours, as would one that hides what it needs. Of
+        // those under conditions rustc sees only one.
         let name = def.name.to_string();
-        if TYPES.contains(&name.as_str()) || !taken.insert(name) {
+        let (hides, conditional) = (TYPES.contains(&name.as_str()), def.is_conditional());
+        if hides || taken.insert(name, conditional).is_some_and(|first| !(first && conditional)) {
             continue;
         }
         let input = input.unwrap_or_else(|| guessed_input(&def));

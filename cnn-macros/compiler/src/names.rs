@@ -5,7 +5,7 @@ mod cycles;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use proc_macro2::Ident;
 
@@ -41,6 +41,7 @@ pub fn resolve(program: &Program, diagnostics: &Diagnostics) -> Vec<Target> {
         program,
         diagnostics,
         items: HashMap::new(),
+        conditional: HashSet::new(),
         targets: vec![Target::Broken; program.calls],
         scopes: Vec::new(),
         open: Vec::new(),
@@ -77,6 +78,8 @@ struct Resolver<'p> {
     program: &'p Program,
     diagnostics: &'p Diagnostics,
     items: HashMap<String, (Target, Site)>,
+    /// Names of several networks, of which conditions that are rustc's to know leave one.
+    conditional: HashSet<String>,
     targets: Vec<Target>,
     /// Names that can be seen, the innermost scope last. A repeated step is a scope of its own.
     scopes: Vec<HashMap<String, Name>>,
@@ -109,6 +112,9 @@ impl<'p> Resolver<'p> {
                 continue;
             }
             match self.items.get(&name.to_string()) {
+                Some(&(Target::Network(first), _)) if self.are_conditional(first, target) => {
+                    self.conditional.insert(name.to_string());
+                }
                 Some((_, first)) => {
                     self.error(site, format!("`{name}` is defined twice, first at {}", first.line_col()));
                 }
@@ -117,6 +123,12 @@ impl<'p> Resolver<'p> {
                 }
             }
         }
+    }
+
+    /// Whether conditions may leave one of two networks.
+    fn are_conditional(&self, first: usize, second: Target) -> bool {
+        let Target::Network(second) = second else { return false };
+        [first, second].iter().all(|network| self.program.networks[*network].is_conditional())
     }
 
     /// Reports a name that cannot be given because it already means something or is too long.
@@ -280,6 +292,13 @@ impl<'p> Resolver<'p> {
         match self.items.get(&text) {
             Some((Target::Network(_), _)) if !bare => {
                 self.error(call.site, format!("`{text}` is a network and takes no arguments: write `{text}`"));
+                Target::Broken
+            }
+            Some(_) if self.conditional.contains(&text) => {
+                let message = format!(
+                    "`{text}` is defined several times, each under a `cfg` that only rustc can read: give each a name of its own to use it as a step"
+                );
+                self.error(call.site, message);
                 Target::Broken
             }
             Some((target, _)) => *target,

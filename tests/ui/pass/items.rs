@@ -11,7 +11,14 @@ cnn! {
         -> fc(120) -> relu -> fc(84) -> relu -> fc(10);
 
     pub(crate) Tiny <3x5x7> -> conv(2, 3x3);
-    Private <1x4x4> -> fc(3)
+    Private <1x4x4> -> fc(3);
+
+    #[cfg(debug_assertions)]
+    Chosen <1x4x4> -> fc(5);
+    #[cfg(not(debug_assertions))]
+    Chosen <1x4x4> -> fc(7);
+    #[cfg_attr(all(), derive(Debug), cfg(any()))]
+    Absent <1x4x4> -> fc(9)
 }
 
 const _: () = assert!(LeNet5::PARAMS == 61_706 && LeNet5::INPUT[1] == 28 && LeNet5::OUTPUT[0] == 10);
@@ -23,4 +30,5 @@ pub fn main() {
     assert!(scores.iter().any(|score| *score != 0.0));
     assert!(LeNet5::SUMMARY.contains("61,706") && LeNet5::DOT.starts_with("digraph") && LeNet5::LAYERS.len() == 11);
     assert_eq!((Tiny::OUTPUT, Private::PARAMS), ([2, 3, 5], 51));
+    assert_eq!(Chosen::OUTPUT, [if cfg!(debug_assertions) { 5 } else { 7 }]);
 }

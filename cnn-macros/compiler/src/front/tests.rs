@@ -1,5 +1,7 @@
 //! Whole invocations: sizes of known networks, and errors as users read them.
 
+use std::collections::HashSet;
+
 use super::*;
 use crate::infer::cost;
 use crate::ir::{Graph, Op};
@@ -87,6 +89,11 @@ fc2 [8] fc(84) 84
 relu4 [9] relu 84
 fc3 [10] fc(10) 10";
     assert_eq!(dump(&graph), expected);
+}
+
+#[test]
+fn conditions_may_leave_one_of_two_networks() {
+    assert_eq!(networks("#[cfg(a)] A <1x8x8> -> relu; #[cfg_attr(b, cfg(c))] A <1x8x8> -> tanh").len(), 2);
 }
 
 #[test]

@@ -60,6 +60,12 @@ fn each_mistake_is_marked_and_explained() {
             "`y` is named inside a repeated step, at 1:15, and cannot be seen outside it",
         ),
         ("A <4x8x8> -> relu; A <4x8x8> -> relu", "A", "`A` is defined twice, first at 1:1"),
+        ("#[cfg(a)] A <4x8x8> -> relu; A <4x8x8> -> relu", "A", "`A` is defined twice, first at 1:11"),
+        (
+            "#[cfg(a)] A <4x8x8> -> relu; #[cfg(b)] A <4x8x8> -> tanh; B <4x8x8> -> A",
+            "A",
+            "`A` is defined several times, each under a `cfg` that only rustc can read: give each a name of its own to use it as a step",
+        ),
         ("block b = relu; block b = tanh; A <4x8x8> -> b", "b", "`b` is defined twice, first at 1:7"),
         ("block relu = tanh; A <4x8x8> -> tanh", "relu", "`relu` is the name of a layer: choose another name"),
         ("block b(c, c) = fc(c); A <4x8x8> -> relu", "c", "parameter `c` is defined twice, first at 1:9"),

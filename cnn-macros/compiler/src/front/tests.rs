@@ -97,6 +97,18 @@ fn conditions_may_leave_one_of_two_networks() {
 }
 
 #[test]
+fn raw_identifiers_are_the_same_names() {
+    let graph = graph("block r#b(r#c) = conv(c, 1x1); A <4x8x8> -> r#x = relu -> add(id, x) -> b(r#c = 4) -> r#relu");
+    assert_eq!(
+        graph.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>(),
+        ["x", "add1", "b1.conv1", "relu1"]
+    );
+    let names =
+        networks("r#A <1x8x8> -> relu; r#type <1x8x8> -> A; r#gen <1x8x8> -> r#type -> gen = relu -> add(id, gen)");
+    assert_eq!(names.iter().map(|network| network.name.to_string()).collect::<Vec<_>>(), ["A", "r#type", "r#gen"]);
+}
+
+#[test]
 fn the_expression_form_has_no_name() {
     let network = networks("<1x28x28> conv(6,5x5,s1) -> pool(2,s2) -> fc(10)").pop().expect("one network");
     assert!(network.expression);

@@ -59,6 +59,18 @@ pub fn is_name(ident: &Ident) -> bool {
     syn::parse_str::<Ident>(&ident.to_string()).is_ok()
 }
 
+/// Whether an identifier can name a struct: unlike those of syn, the keywords of edition 2024 have `gen` among them.
+pub fn is_type_name(ident: &Ident) -> bool {
+    is_name(ident) && ident != "gen"
+}
+
+/// An identifier without the mark of a raw one, which two spellings of one name differ in; a keyword needs it.
+fn plain(ident: Ident) -> Ident {
+    let text = ident.to_string();
+    let unmarked = text.strip_prefix("r#").map(|text| Ident::new(text, ident.span()));
+    unmarked.filter(is_type_name).unwrap_or(ident)
+}
+
 /// Cuts a text that would flood a message.
 pub fn shorten(text: &str) -> String {
     const LONG: usize = 48;
@@ -89,7 +101,7 @@ pub fn too_deep(tokens: &TokenStream) -> Option<Site> {
 pub fn flatten(stream: TokenStream, into: &mut Vec<Token>) {
     for tree in stream {
         match tree {
-            TokenTree::Ident(ident) => into.push(Token::Ident(ident)),
+            TokenTree::Ident(ident) => into.push(Token::Ident(plain(ident))),
             TokenTree::Punct(punct) => {
                 into.push(Token::Punct(punct.as_char(), punct.spacing() == Spacing::Joint, punct.span()));
             }

@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, Ident, Punct, Spacing, Span, TokenStream, TokenTree
 use syn::parse::Parser as _;
 
 use super::Parser;
-use super::cursor::{Cursor, Token, is_name};
+use super::cursor::{Cursor, Token, is_type_name};
 use crate::ast::{BlockDef, Chain, Dims, NetworkDef, Param, Program};
 use crate::diag::Site;
 use crate::op::Kind;
@@ -35,7 +35,7 @@ impl Parser<'_> {
                 self.block(cursor, program, before);
             }
             (Some(keyword), Some(Token::Ident(name)))
-                if cursor.is_keyword() && is_name(name) && is_shape_start(cursor.peek_at(2)) =>
+                if cursor.is_keyword() && is_type_name(name) && is_shape_start(cursor.peek_at(2)) =>
             {
                 self.error(
                     cursor.site(),
@@ -48,7 +48,7 @@ impl Parser<'_> {
                 }
                 self.network(name, attrs, vis, cursor, program, before);
             }
-            (Some(name), _) if is_name(name) && self.begins_network(name, cursor) => {
+            (Some(name), _) if is_type_name(name) && self.begins_network(name, cursor) => {
                 cursor.take();
                 self.network(name, attrs, vis, cursor, program, before);
             }

@@ -60,6 +60,7 @@ fn each_mistake_is_marked_and_explained() {
             "`y` is named inside a repeated step, at 1:15, and cannot be seen outside it",
         ),
         ("A <4x8x8> -> relu; A <4x8x8> -> relu", "A", "`A` is defined twice, first at 1:1"),
+        ("A <4x8x8> -> relu; r#A <4x8x8> -> relu", "r#A", "`A` is defined twice, first at 1:1"),
         ("#[cfg(a)] A <4x8x8> -> relu; A <4x8x8> -> relu", "A", "`A` is defined twice, first at 1:11"),
         (
             "#[cfg(a)] A <4x8x8> -> relu; #[cfg(b)] A <4x8x8> -> tanh; B <4x8x8> -> A",
@@ -125,5 +126,11 @@ fn each_mistake_is_marked_and_explained() {
             "None",
             "the generated code uses the name `None` itself: choose another for the network",
         ),
+        (
+            "r#f32 <4x8x8> -> fc(10)",
+            "r#f32",
+            "the generated code uses the name `f32` itself: choose another for the network",
+        ),
+        ("gen <4x8x8> -> fc(10)", "gen", "expected `Name <CxHxW> -> ...` or `block name(...) = ...`, found `gen`"),
     ]);
 }

@@ -4,6 +4,7 @@
 mod cycles;
 #[cfg(test)]
 mod tests;
+mod unused;
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,7 +20,7 @@ use crate::suggest;
 const LONGEST: usize = 64;
 
 /// What the name of a call refers to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
     /// A layer.
     Layer(Kind),
@@ -46,21 +47,29 @@ pub fn resolve(program: &Program, diagnostics: &Diagnostics) -> Vec<Target> {
         scopes: Vec::new(),
         open: Vec::new(),
         unsure: false,
+        doubtful: false,
         torn: false,
         hidden: HashMap::new(),
         all: HashMap::new(),
     };
     resolver.declare_items();
     let mut calls = cycles::Calls::new(program);
+    let mut sound = Vec::new();
     for (index, block) in program.blocks.iter().enumerate() {
+        let before = diagnostics.len();
         resolver.params(block);
         resolver.item(&block.chain);
         calls.add(Target::Block(index), &resolver.open);
+        let defined = resolver.items.get(&block.name.to_string()).map(|(target, _)| *target);
+        if !block.broken && diagnostics.len() == before && defined == Some(Target::Block(index)) {
+            sound.push(index);
+        }
     }
     for (index, network) in program.networks.iter().enumerate() {
         resolver.item(&network.chain);
         calls.add(Target::Network(index), &resolver.open);
     }
+    resolver.report_unused(&resolver.targets.iter().copied().collect(), &sound);
     let mut targets = resolver.targets;
     for call in calls.report_cycles(diagnostics) {
         targets[call] = Target::Broken;
@@ -87,6 +96,8 @@ struct Resolver<'p> {
     open: Vec<(Target, usize, Site)>,
     /// Whether a part of the item could not be read, so that a name may be used there.
     unsure: bool,
+    /// Whether that holds of any item, so that a block may be called there.
+    doubtful: bool,
     /// Whether the item's chain could not be read to its end.
     torn: bool,
     /// Names of repeated steps that cannot be seen any more.
@@ -185,6 +196,7 @@ impl<'p> Resolver<'p> {
         self.scopes.push(HashMap::new());
         self.chain(chain, false);
         self.close_scope();
+        self.doubtful |= self.unsure;
     }
 
     /// Notes every name that a chain gives.

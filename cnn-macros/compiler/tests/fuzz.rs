@@ -224,8 +224,8 @@ enum Random {
     Block { out: usize, stride: usize },
 }
 
-/// The block that [`Random::Block`] calls.
-const BLOCK: &str = "block unit(c, s = 1, k = 3) = conv(c, k, s, p(k / 2)) -> bn -> relu; ";
+/// The block that [`Random::Block`] calls, if there is one.
+const BLOCK: &str = "block _unit(c, s = 1, k = 3) = conv(c, k, s, p(k / 2)) -> bn -> relu; ";
 
 fn layer() -> impl Strategy<Value = Random> {
     let points = [
@@ -347,7 +347,7 @@ fn write(index: usize, layer: &Random, Map { c, h, w }: Map) -> Option<(String, 
         Random::Stretch(rows) => (format!("avgpool({h}x1) -> expand({c}x{rows}x{w})"), Map { c, h: rows, w }),
         Random::Block { out, stride } => {
             let output = Map { c: out, h: slide(h, 3, stride, 1, 1)?, w: slide(w, 3, stride, 1, 1)? };
-            (format!("unit({out}, s{stride})"), output)
+            (format!("_unit({out}, s{stride})"), output)
         }
     })
 }

@@ -109,6 +109,15 @@ fn raw_identifiers_are_the_same_names() {
 }
 
 #[test]
+fn parameters_are_used_wherever_an_expression_stands() {
+    graph(
+        "block b(c, k, s = k, n = 2, m = 3, _free = 4) = add(conv(4, 3x3, p(k / 2)), id) * n -> (fc(s + 1)) -> fc(m -> c);
+         block _later(c) = fc(3);
+         A <4x8x8> -> b(1, 2)",
+    );
+}
+
+#[test]
 fn the_expression_form_has_no_name() {
     let network = networks("<1x28x28> conv(6,5x5,s1) -> pool(2,s2) -> fc(10)").pop().expect("one network");
     assert!(network.expression);

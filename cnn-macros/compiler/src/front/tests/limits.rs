@@ -121,7 +121,7 @@ fn deep_blocks_are_refused() {
         let _ = write!(source, "block b{level} = b{};", level - 1);
     }
     contains(source.clone() + "A <1x8x8> -> b9999", "nest deeper than 64");
-    assert_eq!(first_error(source + "A <1x8x8> -> b40"), None);
+    assert_eq!(first_error(source + "block _all = b9999; A <1x8x8> -> b40"), None);
     let ring = |length: usize| {
         let blocks = (0..length).map(|level| format!("block b{level} = b{};", (level + 1) % length));
         blocks.collect::<String>() + "A <1x8x8> -> b0"
@@ -147,8 +147,8 @@ fn long_expressions_and_argument_lists_are_flat() {
     assert_eq!(first_error(format!("A <1x8x8> -> fc(1{})", " + 1".repeat(20_000))), None);
     assert_eq!(first_error(format!("A <1x8x8> -> fc({}1)", "- ".repeat(20_000))), None);
     contains(format!("A <1x8x8> -> fc({})", "1, ".repeat(20_000)), "one number too many");
-    let params: Vec<String> = (0..5000).map(|index| format!("x{index} = 1")).collect();
-    let source = format!("block b({}) = fc(x4999); A <1x8x8> -> b * 4000", params.join(", "));
+    let params: Vec<String> = (0..5000).map(|index| format!("_x{index} = 1")).collect();
+    let source = format!("block b({}) = fc(_x4999); A <1x8x8> -> b * 4000", params.join(", "));
     contains(source, "unfolds to more than");
 }
 

@@ -132,5 +132,21 @@ fn each_mistake_is_marked_and_explained() {
             "d_out",
             "`b1.conv1`: no option is called `d_out`, nor a parameter, which would be `c`",
         ),
+        (
+            "block b(c) = conv(c, 3x3); block _b = relu; A <4x8x8> -> relu",
+            "b",
+            "`b` is never used: write `-> b(...)` in a network, remove it, or call it `_b`",
+        ),
+        (
+            "block b = relu; block deep = b -> tanh; A <4x8x8> -> relu",
+            "deep",
+            "`deep` is never used: write `-> deep` in a network, remove it, or call it `_deep`",
+        ),
+        ("block b = relu", "b", "`b` is never used: write `-> b` in a network, remove it, or call it `_b`"),
+        (
+            "block b(c) = fc(10); A <4x8x8> -> b(c = 2)",
+            "c",
+            "the parameter `c` is never used: remove it, or call it `_c`",
+        ),
     ]);
 }

@@ -45,6 +45,7 @@ pub fn resolve(program: &Program, diagnostics: &Diagnostics) -> Vec<Target> {
         conditional: HashSet::new(),
         targets: vec![Target::Broken; program.calls],
         scopes: Vec::new(),
+        own: None,
         open: Vec::new(),
         unsure: false,
         doubtful: false,
@@ -58,7 +59,7 @@ pub fn resolve(program: &Program, diagnostics: &Diagnostics) -> Vec<Target> {
     for (index, block) in program.blocks.iter().enumerate() {
         let before = diagnostics.len();
         resolver.params(block);
-        resolver.item(&block.chain);
+        resolver.item(Target::Block(index), &block.chain);
         calls.add(Target::Block(index), &resolver.open);
         let defined = resolver.items.get(&block.name.to_string()).map(|(target, _)| *target);
         if !block.broken && diagnostics.len() == before && defined == Some(Target::Block(index)) {
@@ -66,7 +67,7 @@ pub fn resolve(program: &Program, diagnostics: &Diagnostics) -> Vec<Target> {
         }
     }
     for (index, network) in program.networks.iter().enumerate() {
-        resolver.item(&network.chain);
+        resolver.item(Target::Network(index), &network.chain);
         calls.add(Target::Network(index), &resolver.open);
     }
     resolver.report_unused(&resolver.targets.iter().copied().collect(), &sound);
@@ -92,6 +93,8 @@ struct Resolver<'p> {
     targets: Vec<Target>,
     /// Names that can be seen, the innermost scope last. A repeated step is a scope of its own.
     scopes: Vec<HashMap<String, Name>>,
+    /// The item at hand.
+    own: Option<Target>,
     /// The calls of the item at hand to blocks and networks.
     open: Vec<(Target, usize, Site)>,
     /// Whether a part of the item could not be read, so that a name may be used there.
@@ -186,7 +189,8 @@ impl<'p> Resolver<'p> {
         }
     }
 
-    fn item(&mut self, chain: &'p Chain) {
+    fn item(&mut self, own: Target, chain: &'p Chain) {
+        self.own = Some(own);
         self.open.clear();
         self.unsure = chain.broken;
         self.torn = chain.broken;
@@ -356,7 +360,9 @@ impl<'p> Resolver<'p> {
             return self.error(Site::of(call.name.span()), format!("nothing is called `{text}`"));
         }
         let layers = LAYERS.iter().map(|(name, _)| *name).chain(bare.then_some("id"));
-        let items = self.items.keys().map(String::as_str);
+        // A network takes no arguments, and contains itself nowhere.
+        let fits = |target: Target| Some(target) != self.own && (bare || !matches!(target, Target::Network(_)));
+        let items = self.items.iter().filter(|(_, (target, _))| fits(*target)).map(|(name, _)| name.as_str());
         let values = self.scopes.iter().flat_map(|scope| scope.keys().map(String::as_str)).filter(|_| bare);
         let mut known: Vec<&str> = items.chain(values).collect();
         known.sort_unstable();

@@ -1,6 +1,14 @@
 //! Names of layers, values and items.
 
-use super::check;
+use super::{check, errors};
+
+#[test]
+fn only_what_may_stand_in_a_place_is_suggested_there() {
+    for source in ["Unit <4x8x8> -> Unot", "Unit <4x8x8> -> relu; A <4x8x8> -> Unot(3)", "block unit(c) = unot(c)"] {
+        let message = &errors(source)[0].message;
+        assert!(message.contains(": the layers are conv"), "{message}");
+    }
+}
 
 #[test]
 fn each_mistake_is_marked_and_explained() {

@@ -6,7 +6,7 @@ use super::Value;
 use crate::diag::{Diagnostic, Diagnostics, SHOWN, Site};
 use crate::ir::{Map, Op, Shape};
 use crate::lower::{Layer, Lowered, call_notes};
-use crate::op::{padding_for, shape_text};
+use crate::op::{Kind, padding_for, shape_text};
 
 /// Where the rule of one layer sends its errors, and asks about the layers before.
 pub(crate) struct Report<'c> {
@@ -106,8 +106,13 @@ impl<'c> Report<'c> {
         loop {
             let this = &self.values[value];
             let before = this.from?;
-            if !matches!(self.values[before].shape, Some(Shape::Flat(_))) {
-                return this.layer.map(|layer| format!("`{}` (layer {})", layer.name, this.number));
+            let shape = self.values[before].shape;
+            if !matches!(shape, Some(Shape::Flat(_))) {
+                // Behind an unknown value an annotation may be what says so.
+                let flattens = |layer: &&Layer<'_>| {
+                    shape.is_some() || matches!(layer.kind, Kind::Fc | Kind::Flatten | Kind::Reshape | Kind::Expand)
+                };
+                return this.layer.filter(flattens).map(|layer| format!("`{}` (layer {})", layer.name, this.number));
             }
             value = before;
         }

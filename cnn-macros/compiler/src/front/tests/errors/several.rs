@@ -37,6 +37,18 @@ fn a_known_shape_ends_the_silence() {
 }
 
 #[test]
+fn only_a_layer_that_flattens_is_said_to() {
+    for (layers, fix) in [
+        ("relu <64>", "a map `<CxHxW>` is needed"),
+        ("flatten <64>", "move it before `flatten1` (layer 2), which flattened the map"),
+        ("fc(64) -> relu", "move it before `fc1` (layer 2), which flattened the map"),
+    ] {
+        let last = errors(&format!("A <1x8x8> -> conv(0, 1x1) -> {layers} -> pool(2)")).pop().expect("two errors");
+        assert!(last.message.ends_with(fix), "{}", last.message);
+    }
+}
+
+#[test]
 fn the_trail_of_shapes_is_cut_in_the_middle() {
     let source = "A <1x64x64> -> (conv(3, 3x3) -> relu) * 6 -> pool(2) -> conv(9, 99x99)";
     let notes = &errors(source)[0].notes;

@@ -5,8 +5,8 @@ use proc_macro2::Ident;
 use super::Unfolding;
 use crate::ast::{Expr, ExprKind};
 use crate::diag::Site;
-use crate::op::Kind;
 use crate::op::sizes::{Sizes, split_option};
+use crate::op::{Kind, as_whole, fraction};
 use crate::suggest;
 
 /// What an expression is worth.
@@ -157,7 +157,11 @@ impl<'a> Unfolding<'_, 'a> {
             Value::Int(count) if count >= 1 => return Some(usize::try_from(count).unwrap_or(usize::MAX)),
             Value::Int(0) => "a step repeated 0 times is no step: remove it, or write at least `* 1`".to_string(),
             Value::Int(count) => format!("a step cannot be repeated {count} times"),
-            Value::Float(count) => format!("a step cannot be repeated {count} times: write a whole number"),
+            Value::Float(count) => {
+                let whole =
+                    as_whole(count, 1).map_or_else(|| "a whole number".to_string(), |whole| format!("`{whole}`"));
+                format!("a step cannot be repeated {} times: write {whole}", fraction(count))
+            }
             _ => return None,
         };
         self.error(expr.site, frame, message);

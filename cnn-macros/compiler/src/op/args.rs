@@ -1,12 +1,14 @@
 //! Matches a layer's arguments to what it takes.
 
+mod read;
+
 use std::cell::Cell;
 
 use proc_macro2::Ident;
 
 use super::Kind;
 use super::sizes::{Sizes, wrong_count};
-use super::text::either;
+use super::text::{either, fraction};
 use crate::diag::Site;
 use crate::infer::report::Report;
 use crate::ir::{Map, Shape};
@@ -42,6 +44,8 @@ pub(crate) struct Bound<'c> {
     words: Vec<(&'c Ident, Site)>,
     /// Whether a number too many was reported.
     surplus: bool,
+    /// A parameter that its name made an option.
+    lettered: Option<&'c Ident>,
     report: &'c Report<'c>,
     /// Whether an argument was wrong, so that one which seems to be missing may be meant by it.
     bad: Cell<bool>,
@@ -50,8 +54,16 @@ pub(crate) struct Bound<'c> {
 impl<'c> Bound<'c> {
     pub(crate) fn new(layer: &'c Layer<'c>, signature: Signature, report: &'c Report<'c>) -> Self {
         let slots = vec![None; signature.slots.len()];
-        let mut bound =
-            Self { signature, slots, letters: vec![], words: vec![], surplus: false, report, bad: Cell::new(false) };
+        let mut bound = Self {
+            signature,
+            slots,
+            letters: vec![],
+            words: vec![],
+            surplus: false,
+            lettered: None,
+            report,
+            bad: Cell::new(false),
+        };
         for arg in &layer.args {
             bound.place(arg);
         }
@@ -94,10 +106,22 @@ impl<'c> Bound<'c> {
         }
         match arg.value {
             Value::Unknown => self.bad.set(true),
-            Value::Letter { letter, sizes } => self.letter(letter, sizes, arg.site),
+            Value::Letter { letter, sizes } => {
+                self.lettered = self.lettered.or(arg.param.filter(|param| is_letter(param, letter)));
+                self.letter(letter, sizes, arg.site);
+            }
             Value::Word(word) => self.word(word, arg.site),
+            Value::Float(value) if let Some(letter) = self.letter_of_param(arg) => {
+                let name = letter_name(letter);
+                self.fail(arg.site, format!("{name} must be a whole number, not {}", fraction(value)));
+            }
             Value::Int(_) | Value::Float(_) | Value::Dims(_) => self.positional(arg),
         }
+    }
+
+    /// The option that the parameter would be if it held a whole number.
+    fn letter_of_param(&self, arg: &Argument<'_>) -> Option<char> {
+        self.signature.letters.chars().find(|letter| arg.param.is_some_and(|param| is_letter(param, *letter)))
     }
 
     fn positional(&mut self, arg: &'c Argument<'c>) {
@@ -240,166 +264,10 @@ impl<'c> Bound<'c> {
         };
         self.fail(site, format!("no option is called `{text}`{hint}"));
     }
-
-    /// The site of a word, if it was written.
-    pub(crate) fn has(&self, word: &str) -> Option<Site> {
-        self.words.iter().find(|(known, _)| *known == word).map(|(_, site)| *site)
-    }
-
-    /// The argument of a slot.
-    pub(crate) fn slot(&self, name: &str) -> Option<&'c Argument<'c>> {
-        let index = self.signature.slots.iter().position(|known| *known == name)?;
-        self.slots[index]
-    }
-
-    /// A whole number of at least `least`; `Err` after an error, `Ok(None)` where it was not given.
-    pub(crate) fn size(&self, name: &str, least: usize) -> Result<Option<usize>, ()> {
-        let Some(arg) = self.slot(name) else { return Ok(None) };
-        self.whole(arg.value, name, least, arg.site).map(Some)
-    }
-
-    /// A value as a whole number between `least` and [`LARGEST`].
-    pub(crate) fn whole(&self, value: Value<'_>, name: &str, least: usize, site: Site) -> Result<usize, ()> {
-        let message = match value {
-            Value::Int(value) => return self.in_range(value, name, least, site),
-            Value::Float(value) => format!("{} must be a whole number, not {}", title(name), decimal(value)),
-            Value::Dims(_) => format!("{} must be one number, not `{}`: {}", title(name), show(value), self.usage()),
-            Value::Unknown => {
-                self.bad.set(true);
-                return Err(());
-            }
-            _ => format!("{} must be a number: {}", title(name), self.usage()),
-        };
-        self.fail(site, message);
-        Err(())
-    }
-
-    /// A number, or a pair of numbers, between `least` and [`LARGEST`].
-    pub(crate) fn pair(&self, name: &str, least: usize) -> Result<Option<[usize; 2]>, ()> {
-        let Some(arg) = self.slot(name) else { return Ok(None) };
-        let [a, b] = match arg.value {
-            Value::Dims(&[a, b]) => [a as i128, b as i128],
-            Value::Dims(_) => {
-                let shown = show(arg.value);
-                self.fail(arg.site, format!("{} has two sizes, not `{shown}`: {}", title(name), self.usage()));
-                return Err(());
-            }
-            other => return self.whole(other, name, least, arg.site).map(|size| Some([size; 2])),
-        };
-        Ok(Some([self.in_range(a, name, least, arg.site)?, self.in_range(b, name, least, arg.site)?]))
-    }
-
-    /// The shape of a map, or of a flat value; `Err` after an error, `Ok(None)` where it was not given.
-    pub(crate) fn shape(&self, name: &str) -> Result<Option<Shape>, ()> {
-        let Some(arg) = self.slot(name) else { return Ok(None) };
-        let size = |size: usize| self.in_range(size as i128, "a size of the shape", 1, arg.site);
-        match arg.value {
-            Value::Dims(&[c, h, w]) => Ok(Some(Shape::Map(Map { c: size(c)?, h: size(h)?, w: size(w)? }))),
-            Value::Dims(_) => {
-                let shown = show(arg.value);
-                let message = format!("a shape has three sizes, or one if it is flat, not `{shown}`: {}", self.usage());
-                self.fail(arg.site, message);
-                Err(())
-            }
-            other => self.whole(other, name, 1, arg.site).map(|features| Some(Shape::Flat(features))),
-        }
-    }
-
-    fn in_range(&self, value: i128, name: &str, least: usize, site: Site) -> Result<usize, ()> {
-        match usize::try_from(value) {
-            Ok(size) if size > LARGEST => {
-                self.fail(site, format!("{} = {value} is too large: at most {LARGEST} is possible", title(name)));
-                Err(())
-            }
-            Ok(size) if size >= least => Ok(size),
-            _ => {
-                let why = match name {
-                    "stride" => " (a window that does not move has no end)",
-                    "dilation" => " (all taps would read one pixel)",
-                    _ => "",
-                };
-                self.fail(site, format!("{} = {value}{why}: at least {least} is needed", title(name)));
-                Err(())
-            }
-        }
-    }
-
-    /// The sizes of an option such as `s2` for rows and columns, with its site.
-    pub(crate) fn option(&self, letter: char, least: usize) -> Result<Option<([usize; 2], Site)>, ()> {
-        let Some(&(_, sizes, site)) = self.letters.iter().find(|(known, ..)| *known == letter) else {
-            return Ok(None);
-        };
-        let (name, [rows, columns]) = (letter_name(letter), sizes.pair());
-        if sizes.written() > 1 && matches!(letter, 'g' | 'm') {
-            self.fail(site, format!("{name} is one number: write `{letter}{rows}`"));
-            return Err(());
-        }
-        if sizes.written() > 2 {
-            self.fail(site, format!("{name} has two sizes, not four: write `{letter}{rows}x{columns}`"));
-            return Err(());
-        }
-        Ok(Some(([self.in_range(rows, name, least, site)?, self.in_range(columns, name, least, site)?], site)))
-    }
-
-    /// The padding `p2`, `p1x2` or `p0x1x2x3` of top, left, bottom and right, with its site.
-    pub(crate) fn padding(&self) -> Result<Option<([usize; 4], Site)>, ()> {
-        let Some(&(_, sizes, site)) = self.letters.iter().find(|(known, ..)| *known == 'p') else {
-            return Ok(None);
-        };
-        Ok(Some((self.each_side(sizes, letter_name('p'), site)?, site)))
-    }
-
-    /// A slot's number, pair or four sizes, for top, left, bottom and right.
-    pub(crate) fn sides(&self, name: &str) -> Result<Option<[usize; 4]>, ()> {
-        let Some(arg) = self.slot(name) else { return Ok(None) };
-        let Value::Dims(dims) = arg.value else {
-            return self.whole(arg.value, name, 0, arg.site).map(|size| Some([size; 4]));
-        };
-        let Some(sizes) = Sizes::of_dims(dims) else {
-            let shown = show(arg.value);
-            self.fail(arg.site, format!("{} has two or four sizes, not `{shown}`: {}", title(name), self.usage()));
-            return Err(());
-        };
-        self.each_side(sizes, name, arg.site).map(Some)
-    }
-
-    fn each_side(&self, sizes: Sizes, name: &str, site: Site) -> Result<[usize; 4], ()> {
-        let mut sides = [0; 4];
-        for (side, size) in sides.iter_mut().zip(sizes.sides()) {
-            *side = self.in_range(size, name, 0, site)?;
-        }
-        Ok(sides)
-    }
-
-    /// A number with a default, which must pass `check`; `range` says in words what passes.
-    pub(crate) fn number(&self, name: &str, default: f64, range: &str, check: fn(f64) -> bool) -> Result<f32, ()> {
-        let Some(arg) = self.slot(name) else { return Ok(default as f32) };
-        let value = match arg.value {
-            Value::Int(value) => value as f64,
-            Value::Float(value) => value,
-            _ => return self.whole(arg.value, name, 0, arg.site).map(|_| 0.0),
-        };
-        if check(value) && (value as f32).is_finite() && check(f64::from(value as f32)) {
-            // Not -0, which has the bits of another number.
-            return Ok(value as f32 + 0.0);
-        }
-        self.fail(arg.site, format!("{name} = {}: it must be {range}", decimal(value)));
-        Err(())
-    }
-
-    /// Reports an argument that is not there, unless a wrong one may be meant by it.
-    pub(crate) fn missing(&self, what: &str, fix: Option<String>) {
-        if !self.bad.get() {
-            let fix = fix.map_or_else(|| self.usage(), |fix| format!("write `{fix}`"));
-            self.report.option(self.report.call(), format!("{what} is missing: {fix}"));
-            self.bad.set(true);
-        }
-    }
 }
 
-/// A number for a message, with an exponent where digits would fill the line.
-fn decimal(value: f64) -> String {
-    if value != 0.0 && !(1e-9..1e15).contains(&value.abs()) { format!("{value:e}") } else { value.to_string() }
+fn is_letter(name: &Ident, letter: char) -> bool {
+    *name == letter.to_string()
 }
 
 /// A slot's name in a sentence.
@@ -426,7 +294,7 @@ fn letter_name(letter: char) -> &'static str {
 fn show(value: Value<'_>) -> String {
     match value {
         Value::Int(value) => value.to_string(),
-        Value::Float(value) => decimal(value),
+        Value::Float(value) => fraction(value),
         Value::Dims(sizes) => sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("x"),
         Value::Letter { letter, sizes } => format!("{letter}{sizes}"),
         Value::Word(word) => word.to_string(),

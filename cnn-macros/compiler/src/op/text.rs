@@ -62,6 +62,23 @@ pub(crate) fn number(value: f32) -> String {
     if short.parse::<f64>().is_ok_and(|read| read as f32 == value) { short } else { format!("{:?}", f64::from(value)) }
 }
 
+/// A number for a message, with an exponent where digits would fill the line.
+pub(crate) fn decimal(value: f64) -> String {
+    if value != 0.0 && !(1e-9..1e15).contains(&value.abs()) { format!("{value:e}") } else { value.to_string() }
+}
+
+/// A number that was not written as a whole one, even if it is: `10.0`.
+pub(crate) fn fraction(value: f64) -> String {
+    let text = decimal(value);
+    if text.contains(['.', 'e']) { text } else { text + ".0" }
+}
+
+/// The same number as a whole one of at least `least`, if it is one.
+pub(crate) fn as_whole(value: f64, least: usize) -> Option<String> {
+    let text = fraction(value);
+    text.strip_suffix(".0").filter(|_| value >= least as f64).map(str::to_string)
+}
+
 /// A list for a sentence: `a`, `a or b`, `a, b or c`.
 pub(crate) fn either(options: &[String]) -> String {
     match options {
@@ -82,6 +99,13 @@ mod tests {
         assert_eq!(either(&["a".into(), "b".into(), "c".into()]), "a, b or c");
         assert_eq!(short([2, 2]), "2");
         assert_eq!(short([2, 1]), "2x1");
+    }
+
+    #[test]
+    fn fractions_look_like_fractions() {
+        assert_eq!([2.5, 10.0, -3.0, 1e20].map(fraction), ["2.5", "10.0", "-3.0", "1e20"]);
+        assert_eq!(as_whole(10.0, 1).as_deref(), Some("10"));
+        assert_eq!([(2.5, 1), (0.0, 1), (-3.0, 0)].map(|(value, least)| as_whole(value, least)), [None, None, None]);
     }
 
     #[test]

@@ -68,6 +68,16 @@ fn each_mistake_is_marked_and_explained() {
             "`b1.conv1`: `2` is one number too many: the parameter `stride` would be an option if it were called `s`, `p`, `d` or `g`",
         ),
         (
+            "block b(c, s = 1) = conv(c, 3x3, s); A <4x8x8> -> b(4, 2.0)",
+            "s",
+            "`b1.conv1`: stride must be a whole number, not 2.0",
+        ),
+        (
+            "block b(s) = pool(s); A <4x8x8> -> b(2)",
+            "pool(s)",
+            "`b1.pool1`: the kernel is missing: the parameter `s` is an option by its name: call it otherwise",
+        ),
+        (
             "block b(chan) = conv(chna, 3x3); A <4x8x8> -> b(4)",
             "chna",
             "`b1.conv1`: no option is called `chna`; did you mean `chan`?",

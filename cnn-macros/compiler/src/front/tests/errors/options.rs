@@ -112,6 +112,12 @@ fn each_mistake_is_marked_and_explained() {
         ("A <1x28x28> -> fc(10, s2)", "s2", "`fc1`: no option `s2`: write for example `fc(120)`"),
         ("A <1x28x28> -> fc(-3)", "-3", "`fc1`: the number of outputs = -3: at least 1 is needed"),
         ("A <1x28x28> -> fc(2.5)", "2.5", "`fc1`: the number of outputs must be a whole number, not 2.5"),
+        (
+            "A <1x28x28> -> fc(2.5 * 4)",
+            "2.5 * 4",
+            "`fc1`: the number of outputs must be a whole number, not 10.0: write `10`",
+        ),
+        ("A <1x28x28> -> relu * 2.0", "2.0", "a step cannot be repeated 2.0 times: write `2`"),
         ("A <1x28x28> -> fc(784 -> 0)", "784 -> 0", "`fc1`: the number of outputs = 0: at least 1 is needed"),
         ("A <1x28x28> -> relu(3)", "3", "`relu1`: `3` is one number too many: write `relu`, it takes no arguments"),
         (

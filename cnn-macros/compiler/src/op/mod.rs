@@ -147,6 +147,11 @@ impl Kind {
         self.signature().letters.contains(letter)
     }
 
+    /// Whether an argument of the layer may be given as `name = value`.
+    pub fn has_key(self, name: &str) -> bool {
+        self.signature().slots.contains(&name)
+    }
+
     fn signature(self) -> Signature {
         match self {
             Kind::Conv => conv::CONV,

@@ -221,9 +221,11 @@ impl Parser<'_> {
         let text = name.to_string();
         match Kind::named(&text) {
             Some(kind) if kind.is_join() => Args::Branches(self.branches(cursor)),
-            Some(_) => Args::Values(self.values(cursor)),
-            None if self.blocks.contains(&text) => Args::Values(self.values(cursor)),
-            None => Args::Skipped,
+            Some(kind) => Args::Values(self.values(cursor, &|word| kind.has_key(word))),
+            None => match self.blocks.get(&text).cloned() {
+                Some(params) => Args::Values(self.values(cursor, &|word| params.contains(word))),
+                None => Args::Skipped,
+            },
         }
     }
 

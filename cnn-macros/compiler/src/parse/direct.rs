@@ -13,7 +13,7 @@ impl Parser<'_> {
     pub(super) fn direct(&mut self, cursor: &mut Cursor<'_>) -> bool {
         let Some(word) = cursor.ident().map(ToString::to_string) else { return false };
         let call = matches!(cursor.peek_at(1), Some(Token::Group(..)));
-        if cursor.is_assignment(1) || call || self.blocks.contains(&word) || Kind::named(&word).is_some() {
+        if cursor.is_assignment(1) || call || self.blocks.contains_key(&word) || Kind::named(&word).is_some() {
             return false;
         }
         let mut behind = *cursor;

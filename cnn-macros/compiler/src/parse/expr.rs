@@ -11,8 +11,8 @@ use crate::diag::Site;
 const PAIR: &str = "two sizes are joined by x, as in `5x5`";
 
 impl Parser<'_> {
-    /// Reads `arg, arg, ...` to the end of a group.
-    pub(super) fn values(&mut self, mut cursor: Cursor<'_>) -> Vec<Arg> {
+    /// Reads `arg, arg, ...` to the end of a group. Names for which `is_key` holds may stand before `=`.
+    pub(super) fn values(&mut self, mut cursor: Cursor<'_>, is_key: &dyn Fn(&str) -> bool) -> Vec<Arg> {
         let mut args = Vec::new();
         while !cursor.at_end() {
             if let Some(comma) = cursor.eat(',') {
@@ -20,11 +20,26 @@ impl Parser<'_> {
                 continue;
             }
             args.push(self.value(&mut cursor));
+            self.missing_equals(&mut cursor, &mut args, is_key);
             if cursor.eat(',').is_none() && !cursor.at_end() {
                 self.missing_comma(&mut cursor, &mut args);
             }
         }
         args
+    }
+
+    /// Reads a number behind the name of an argument as its value.
+    fn missing_equals(&mut self, cursor: &mut Cursor<'_>, args: &mut [Arg], is_key: &dyn Fn(&str) -> bool) {
+        let (Some(Token::Literal(number, _)), Some(arg)) = (cursor.peek(), args.last_mut()) else { return };
+        let ExprKind::Name(name) = &arg.value.kind else { return };
+        let text = name.to_string();
+        if arg.key.is_some() || is_option_letter(&text) || !is_key(&text) {
+            return;
+        }
+        self.error(arg.site.to(cursor.site()), format!("a `=` is missing: write `{text} = {number}`"));
+        arg.key = Some(name.clone());
+        arg.value = self.expr(cursor, ',');
+        arg.site = arg.site.to(cursor.previous());
     }
 
     /// After an argument something else than `,` follows: often an argument that only lacks its comma.

@@ -12,8 +12,9 @@ mod onnx;
 mod tests;
 mod weights;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::rc::Rc;
 
 use proc_macro2::{Ident, Span, TokenStream};
 
@@ -39,10 +40,18 @@ pub fn parse(tokens: TokenStream, folder: &Path, diagnostics: &Diagnostics) -> P
     program
 }
 
-/// The names after `block`, or after what stands in its place: the arguments of any other unknown name are not read.
-fn block_names(tokens: &[Token]) -> HashSet<String> {
+/// The names after `block`, or after what stands in its place, with those of the parameters: the arguments of any other
+/// unknown name are not read.
+fn block_names(tokens: &[Token]) -> HashMap<String, Rc<HashSet<String>>> {
     let heads = (0..tokens.len()).map(|start| Cursor::starting(tokens, start)).filter(item::is_block_head);
-    heads.filter_map(|head| head.peek_at(1)).filter_map(Token::ident).map(Ident::to_string).collect()
+    let names = heads.filter_map(|head| {
+        let params = match head.peek_at(2) {
+            Some(Token::Group(_, inner)) => inner.iter().filter_map(Token::ident).map(Ident::to_string).collect(),
+            _ => HashSet::new(),
+        };
+        Some((head.peek_at(1)?.ident()?.to_string(), Rc::new(params)))
+    });
+    names.collect()
 }
 
 /// Whether an item certainly begins here: `pub`, `block name`, or `Name <`sizes`>` before an arrow, `direct` or
@@ -76,7 +85,8 @@ struct Parser<'d> {
     diagnostics: &'d Diagnostics,
     #[cfg_attr(not(feature = "onnx"), expect(dead_code, reason = "only models are read from it"))]
     folder: &'d Path,
-    blocks: HashSet<String>,
+    /// The blocks, and their parameters.
+    blocks: HashMap<String, Rc<HashSet<String>>>,
     calls: usize,
 }
 

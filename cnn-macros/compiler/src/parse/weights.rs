@@ -42,7 +42,7 @@ impl Parser<'_> {
         behind.take();
         let embed = word == EMBED;
         let own = embed || word == DIRECT;
-        let other = !own && behind.is_arrow() && Kind::named(&word).is_none() && !self.blocks.contains(&word);
+        let other = !own && behind.is_arrow() && Kind::named(&word).is_none() && !self.blocks.contains_key(&word);
         if other {
             let hint = did_you_mean(&word, [EMBED]);
             let word = shorten(&word);

@@ -50,6 +50,13 @@ fn each_mistake_is_marked_and_explained() {
             "this arrow leads nowhere: write a layer after it, or remove it",
         ),
         ("A <1x28x28> -> conv(6 5x5) -> fc(10)", "5x5", "a `,` is missing before `5x5`"),
+        ("A <1x28x28> -> bn(eps 0.001) -> fc(10)", "eps 0.001", "a `=` is missing: write `eps = 0.001`"),
+        (
+            "block b(c, k = 3, s = 1) = conv(c, k, s); A <1x28x28> -> b(c 16, k = 5, s = 2)",
+            "c 16",
+            "a `=` is missing: write `c = 16`",
+        ),
+        ("block b(c) = conv(c 3x3); A <1x28x28> -> b(3)", "3x3", "a `,` is missing before `3x3`"),
         (
             "A <1x28x28> -> conv(6,, 5x5) -> fc(10)",
             ",",

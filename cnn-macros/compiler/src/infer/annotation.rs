@@ -50,13 +50,11 @@ fn message(values: &[Value<'_>], value: usize, found: Shape, wanted: Shape) -> S
             if let (Some((window, conv)), Some(Shape::Map(before))) = (window(values[value].op.as_ref()), input) {
                 why = arithmetic(&window, before, a, b);
                 let padding = values[value].op.and_then(|op| padding_for(&op, [before.h, before.w], [b.h, b.w]));
-                match padding {
-                    Some(padding) if (a.h, a.w) != (b.h, b.w) => fixes.push(format!("use `{padding}`")),
-                    _ => {}
-                }
-                if conv && a.c != b.c {
-                    fixes.push(format!("ask for {} output channels", b.c));
-                }
+                let rows = ((a.h, a.w) != (b.h, b.w)).then(|| padding.map(|padding| format!("use `{padding}`")));
+                let channels = (a.c != b.c).then(|| conv.then(|| format!("ask for {} output channels", b.c)));
+                // Where both differ neither is enough alone.
+                let both: Option<Vec<String>> = rows.into_iter().chain(channels).collect();
+                fixes.extend(both.map(|both| both.join(" and ")));
             }
         }
         (Shape::Map(map), Shape::Flat(features)) if map.c * map.h * map.w == features => {

@@ -63,15 +63,13 @@ fn message(layer: &Layer<'_>, report: &Report<'_>, branches: [usize; 2], [first,
     let Some((axis, a, b)) = difference(first, second) else {
         return format!("{differ}: {}", of_one_kind(first, second));
     };
-    let fix = match (axis, first, second) {
-        ("channels", ..) => Some(format!(
-            "write `-> conv({a}, 1x1)` at the end of this branch, or let its last layer give {a} channels"
+    let fix = match (first, second) {
+        (Shape::Map(a), Shape::Map(b)) if broadcast(first, Shape::Map(Map { c: a.c, ..b })).is_some() => Some(format!(
+            "write `-> conv({0}, 1x1)` at the end of this branch, or let its last layer give {0} channels",
+            a.c
         )),
-        (_, Shape::Map(a), Shape::Map(b)) if a.c == b.c => {
-            add_padding(report, branches.map(|branch| layer.inputs[branch]), first, second)
-                .or_else(|| add_fix(first, second))
-        }
-        _ => None,
+        _ => add_padding(report, branches.map(|branch| layer.inputs[branch]), first, second)
+            .or_else(|| add_fix(first, second)),
     };
     let fix = fix.unwrap_or_else(|| "both need one size, or one of them 1".into());
     format!("{differ}, where {b} and {a} {axis} are neither equal nor 1: {fix}")
@@ -96,6 +94,9 @@ fn of_one_kind(first: Shape, second: Shape) -> String {
         {
             format!("write `-> reshape({features}x1x1)` at the end of the branch that is flat")
         }
-        _ => "write `-> flatten` at the end of the branch that is a map".into(),
+        _ if broadcast(Shape::Flat(first.len()), Shape::Flat(second.len())).is_some() => {
+            "write `-> flatten` at the end of the branch that is a map".into()
+        }
+        _ => "both need to be maps, or both flat, of sizes that are equal or 1".into(),
     }
 }

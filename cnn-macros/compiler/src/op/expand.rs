@@ -37,8 +37,20 @@ fn fix(input: Shape, wanted: Shape) -> String {
             }
             format!("write `expand({})`", shape_text(Shape::Map(map)))
         }
-        (Shape::Flat(features), Shape::Map(_)) => format!("write `reshape({features}x1x1)` before it"),
-        (Shape::Map(_), Shape::Flat(_)) => "write `flatten` before it".into(),
-        (Shape::Flat(_), Shape::Flat(_)) => "leave the layer out".into(),
+        (Shape::Flat(features), Shape::Map(wanted)) => match axes_of(features, wanted) {
+            Some(map) => format!("write `reshape({})` before it", shape_text(Shape::Map(map))),
+            None => "leave the layer out".into(),
+        },
+        (Shape::Map(_), Shape::Flat(_)) if broadcast(Shape::Flat(input.len()), wanted) == Some(wanted) => {
+            "write `flatten` before it".into()
+        }
+        _ => "leave the layer out".into(),
     }
+}
+
+/// The axes of a map that hold this many elements, where the others are 1.
+fn axes_of(elements: usize, Map { c, h, w }: Map) -> Option<Map> {
+    let axes = [1, c].into_iter().flat_map(|c| [1, h].map(|h| [1, w].map(|w| Map { c, h, w })));
+    // From the left: channels alone come before rows alone.
+    axes.flatten().filter(|map| Shape::Map(*map).len() == elements).max_by_key(|map| (map.c, map.h))
 }

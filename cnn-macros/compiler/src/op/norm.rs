@@ -1,6 +1,6 @@
 //! Batch normalisation (Ioffe and Szegedy, 2015) and local response normalisation (Krizhevsky et al., 2012).
 
-use super::args::Signature;
+use super::args::{LARGEST, Signature};
 use super::{Cx, Outcome};
 use crate::ir::{Op, Shape};
 
@@ -53,7 +53,8 @@ pub(super) fn lrn(cx: &Cx<'_>) -> Outcome {
     let (Ok(size), Ok(alpha), Ok(beta), Ok(k)) = (size, alpha, beta, k) else { return Outcome::Failed(cx.input) };
     if size.is_multiple_of(2) {
         let site = cx.args.slot("size").map(|arg| arg.site);
-        let message = format!("size {size} has no middle channel: use {} or {}", size - 1, size + 1);
+        let larger = if size < LARGEST { format!(" or {}", size + 1) } else { String::new() };
+        let message = format!("size {size} has no middle channel: use {}{larger}", size - 1);
         cx.report.shape_at(site, message);
         return Outcome::Failed(cx.input);
     }

@@ -68,5 +68,15 @@ fn each_mistake_is_marked_and_explained() {
             "<1x1x28x28>",
             "4 sizes: a shape is that of one sample, without the batch: write `<1x28x28>`",
         ),
+        (
+            "A <1x28x28> -> conv(6, 5x5) <8x28x28> -> fc(10)",
+            "<8x28x28>",
+            "`conv1` gives 6x24x24, not 8x28x28 (rows and columns (28 + 0 + 0 - 5) / 1 + 1 = 24): write `<6x24x24>`, or use `p2` and ask for 8 output channels",
+        ),
+        (
+            "A <3x28x28> -> pool(2) <8x28x28> -> fc(10)",
+            "<8x28x28>",
+            "`pool1` gives 3x14x14, not 8x28x28 (rows and columns (28 + 0 + 0 - 2) / 2 + 1 = 14): write `<3x14x14>`",
+        ),
     ]);
 }

@@ -128,5 +128,25 @@ fn axes_of_one_are_repeated_and_no_others() {
             "pool(3, s1)",
             "`mul1`: the branches of mul differ: 4x6x6 here, 4x8x1 in the other, where 6 and 8 rows are neither equal nor 1: both need one size, or one of them 1",
         ),
+        (
+            "A <4x8x8> -> mul(conv(3, 3x3), id)",
+            "id",
+            "`mul1`: the branches of mul differ: 4x8x8 here, 3x6x6 in the other, where 4 and 3 channels are neither equal nor 1: both need one size, or one of them 1",
+        ),
+        (
+            "A <4x8x8> -> mul(conv(3, 3x3, s2, p1), id)",
+            "id",
+            "`mul1`: the branches of mul differ: 4x8x8 here, 3x4x4 in the other, where 4 and 3 channels are neither equal nor 1: write `-> shortcut(3, s2)` at the end of this branch",
+        ),
+        (
+            "A <4x8x8> -> mul(avgpool(global) -> conv(3, 1x1), id)",
+            "id",
+            "`mul1`: the branches of mul differ: 4x8x8 here, 3x1x1 in the other, where 4 and 3 channels are neither equal nor 1: write `-> conv(3, 1x1)` at the end of this branch, or let its last layer give 3 channels",
+        ),
+        (
+            "A <4x8x8> -> mul(id, fc(10))",
+            "fc(10)",
+            "`mul1`: the branches of mul differ: 10 here, 4x8x8 in the other: both need to be maps, or both flat, of sizes that are equal or 1",
+        ),
     ]);
 }

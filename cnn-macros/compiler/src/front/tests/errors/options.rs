@@ -268,5 +268,10 @@ fn each_mistake_is_marked_and_explained() {
             "dim",
             "`softmax1`: no option is called `dim`: write `softmax`, it takes no arguments",
         ),
+        (
+            "A <1x28x28> -> lrn(2147483648)",
+            "2147483648",
+            "`lrn1`: size 2147483648 has no middle channel: use 2147483647",
+        ),
     ]);
 }

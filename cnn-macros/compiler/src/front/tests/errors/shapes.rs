@@ -208,5 +208,20 @@ fn other_shapes_have_as_many_elements_or_grow_from_one() {
             "permute(hwc)",
             "`permute1`: permute works on maps, and its input is flat, 256 features: move it before `flatten1` (layer 1), which flattened the map",
         ),
+        (
+            "A <7x3x2> -> expand(64)",
+            "64",
+            "`expand1`: 7x3x2 cannot be repeated to 64: only an axis of size 1 grows: leave the layer out",
+        ),
+        (
+            "A <7x3x2> -> expand(42)",
+            "42",
+            "`expand1`: 7x3x2 cannot be repeated to 42: only an axis of size 1 grows: write `flatten` before it",
+        ),
+        (
+            "A <2x2x2> -> flatten -> expand(4x2x2)",
+            "4x2x2",
+            "`expand1`: 8 cannot be repeated to 4x2x2: only an axis of size 1 grows: write `reshape(4x2x1)` before it",
+        ),
     ]);
 }

@@ -5,7 +5,7 @@ use proc_macro2::{Delimiter, Group, Ident};
 use super::cursor::{Cursor, Token};
 use super::{Parser, is_item_start};
 use crate::ast::{Args, Atom, Call, Chain, Expr, Step};
-use crate::diag::Site;
+use crate::diag::{SHOWN, Site};
 use crate::op::Kind;
 
 const ATTRIBUTE: &str = "attributes and doc comments stand before an item: between layers use `//`";
@@ -59,7 +59,8 @@ impl Parser<'_> {
         true
     }
 
-    /// A value or `id` after a step begins the next branch: only its comma is missing.
+    /// A value or `id` after a step begins the next branch, and so does a layer where there would be only one branch:
+    /// only the comma is missing.
     fn missing_comma_between_branches(&mut self, cursor: &Cursor<'_>) -> bool {
         if cursor.is_punct(';') {
             self.error(cursor.site(), "branches are separated by `,`, not `;`");
@@ -67,11 +68,16 @@ impl Parser<'_> {
         }
         let Some(ident) = cursor.ident().filter(|_| !cursor.is_keyword()) else { return false };
         let called = matches!(cursor.peek_at(1), Some(Token::Group(..)));
-        let begins = !called && Kind::named(&ident.to_string()).is_none();
+        let begins = !called && Kind::named(&ident.to_string()).is_none() || self.lacks_commas(cursor);
         if begins {
             self.error(cursor.site(), format!("a `,` is missing before `{ident}`"));
         }
         begins
+    }
+
+    /// Whether no comma parts the branches here; nobody reads what is said after many errors, and looking takes time.
+    fn lacks_commas(&self, cursor: &Cursor<'_>) -> bool {
+        self.diagnostics.len() < SHOWN && !cursor.is_list()
     }
 
     /// Something other than an arrow follows a step. A layer is read on as if the arrow stood there; false where layers

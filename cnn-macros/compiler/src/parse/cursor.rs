@@ -274,6 +274,11 @@ impl<'t> Cursor<'t> {
             if !joint || !matches!(self.peek_at(ahead + 1), Some(Token::Punct('>' | '=', ..))))
     }
 
+    /// Whether a comma stands anywhere beside the token here.
+    pub fn is_list(&self) -> bool {
+        self.tokens.iter().any(|token| matches!(token, Token::Punct(',', ..)))
+    }
+
     /// Whether a keyword of Rust stands here, which can name nothing.
     pub fn is_keyword(&self) -> bool {
         self.ident().is_some_and(|ident| *ident != "_" && !is_name(ident))

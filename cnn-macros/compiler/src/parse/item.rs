@@ -32,6 +32,11 @@ impl Parser<'_> {
                     self.error(cursor.site(), message);
                 }
                 self.check_block_head(&attrs, &vis, start);
+                cursor.take();
+                self.block(cursor, program, before);
+            }
+            (Some(name), _) if name != "block" && is_block_body(cursor, 1) => {
+                self.error(cursor.site(), format!("a block begins with `block`: write `block {name}(...) = ...`"));
                 self.block(cursor, program, before);
             }
             (Some(keyword), Some(Token::Ident(name)))
@@ -181,7 +186,6 @@ impl Parser<'_> {
     }
 
     fn block(&mut self, cursor: &mut Cursor<'_>, program: &mut Program, before: usize) {
-        cursor.take();
         let Some(Token::Ident(name)) = cursor.take() else { return };
         let params = match cursor.peek() {
             Some(Token::Group(group, inner)) if group.delimiter() == Delimiter::Parenthesis => {
@@ -276,9 +280,13 @@ impl Parser<'_> {
 /// Whether a block begins here: `block name`, or another word where `block` is meant.
 pub(super) fn is_block_head(cursor: &Cursor<'_>) -> bool {
     let (Some(keyword), Some(Token::Ident(_))) = (cursor.ident(), cursor.peek_at(1)) else { return false };
-    keyword == "block"
-        || (matches!(cursor.peek_at(2), Some(Token::Group(group, _)) if group.delimiter() == Delimiter::Parenthesis)
-            && matches!(cursor.peek_at(3), Some(Token::Punct('=', false, _))))
+    keyword == "block" || is_block_body(cursor, 2)
+}
+
+/// Whether parameters and `=` stand `ahead` places further.
+pub(super) fn is_block_body(cursor: &Cursor<'_>, ahead: usize) -> bool {
+    matches!(cursor.peek_at(ahead), Some(Token::Group(group, _)) if group.delimiter() == Delimiter::Parenthesis)
+        && matches!(cursor.peek_at(ahead + 1), Some(Token::Punct('=', false, _)))
 }
 
 /// Whether a shape begins here, also one with a sign before it that does not belong there.

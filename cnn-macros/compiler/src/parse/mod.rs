@@ -43,13 +43,17 @@ pub fn parse(tokens: TokenStream, folder: &Path, diagnostics: &Diagnostics) -> P
 /// The names after `block`, or after what stands in its place, with those of the parameters: the arguments of any other
 /// unknown name are not read.
 fn block_names(tokens: &[Token]) -> HashMap<String, Rc<HashSet<String>>> {
-    let heads = (0..tokens.len()).map(|start| Cursor::starting(tokens, start)).filter(item::is_block_head);
-    let names = heads.filter_map(|head| {
-        let params = match head.peek_at(2) {
+    let names = (0..tokens.len()).filter_map(|start| {
+        let head = Cursor::starting(tokens, start);
+        let name = if item::is_block_head(&head) { 1 } else { 0 };
+        if name == 0 && !item::is_block_body(&head, 1) {
+            return None;
+        }
+        let params = match head.peek_at(name + 1) {
             Some(Token::Group(_, inner)) => inner.iter().filter_map(Token::ident).map(Ident::to_string).collect(),
             _ => HashSet::new(),
         };
-        Some((head.peek_at(1)?.ident()?.to_string(), Rc::new(params)))
+        Some((head.peek_at(name)?.ident()?.to_string(), Rc::new(params)))
     });
     names.collect()
 }

@@ -193,5 +193,16 @@ fn each_mistake_is_marked_and_explained() {
         ),
         ("_ <4x8x8> -> fc(10)", "_", "expected `Name <CxHxW> -> ...` or `block name(...) = ...`, found `_`"),
         ("fn fn <4x8x8> -> fc(10)", "fn", "expected `Name <CxHxW> -> ...` or `block name(...) = ...`, found `fn`"),
+        ("A <4x8x8> -> add(conv(4, 1x1) conv(4, 1x1)) -> fc(3)", "conv", "a `,` is missing before `conv`"),
+        (
+            "A <4x8x8> -> add(conv(4, 1x1) relu, id) -> fc(3)",
+            "relu",
+            "an arrow is missing before `relu`: write `-> relu`",
+        ),
+        (
+            "unit(c) = conv(c, 3x3); A <1x8x8> -> unit(4)",
+            "unit",
+            "a block begins with `block`: write `block unit(...) = ...`",
+        ),
     ]);
 }

@@ -45,6 +45,7 @@ pub fn resolve(program: &Program, diagnostics: &Diagnostics) -> Vec<Target> {
         conditional: HashSet::new(),
         targets: vec![Target::Broken; program.calls],
         scopes: Vec::new(),
+        misnamed: HashMap::new(),
         own: None,
         open: Vec::new(),
         unsure: false,
@@ -93,6 +94,8 @@ struct Resolver<'p> {
     targets: Vec<Target>,
     /// Names that can be seen, the innermost scope last. A repeated step is a scope of its own.
     scopes: Vec<HashMap<String, Name>>,
+    /// Names of layers that were given to values and blocks all the same.
+    misnamed: HashMap<String, Target>,
     /// The item at hand.
     own: Option<Target>,
     /// The calls of the item at hand to blocks and networks.
@@ -122,7 +125,11 @@ impl<'p> Resolver<'p> {
         let networks = networks.map(|(index, network)| (&network.name, Target::Network(index)));
         for (name, target) in blocks.chain(networks) {
             let site = Site::of(name.span());
-            if self.is_reserved(name) || (matches!(target, Target::Network(_)) && self.is_emitted(name)) {
+            if self.is_reserved(name) {
+                self.misnamed.insert(name.to_string(), target);
+                continue;
+            }
+            if (matches!(target, Target::Network(_)) && self.is_emitted(name)) {
                 continue;
             }
             match self.items.get(&name.to_string()) {
@@ -260,6 +267,7 @@ impl<'p> Resolver<'p> {
     fn define(&mut self, name: &Ident) {
         let (text, site) = (name.to_string(), Site::of(name.span()));
         if self.is_reserved(name) {
+            self.misnamed.insert(text, Target::Value);
             return;
         }
         if let Some((_, first)) = self.items.get(&text) {
@@ -292,6 +300,14 @@ impl<'p> Resolver<'p> {
     fn target(&mut self, call: &Call, starts_branch: bool, repeated: bool) -> Target {
         let text = call.name.to_string();
         let bare = matches!(call.args, Args::None);
+        let misnamed = match self.misnamed.get(&text) {
+            Some(Target::Value) => bare && starts_branch,
+            Some(_) => !bare,
+            None => false,
+        };
+        if misnamed {
+            return Target::Broken;
+        }
         if let Some(kind) = Kind::named(&text) {
             return Target::Layer(kind);
         }

@@ -54,9 +54,17 @@ pub fn infer(
         total: Cost::default(),
         failed: lowered.broken || input.is_none(),
     };
-    inference.values.push(Value { shape: input.map(Shape::Map), id: 0, from: None, layer: None, number: 0, op: None });
+    inference.values.push(Value {
+        shape: input.map(Shape::Map),
+        id: 0,
+        from: None,
+        layer: None,
+        number: 0,
+        op: None,
+        guess: None,
+    });
     inference.run();
-    let output = inference.values.get(lowered.output).and_then(|value| value.shape);
+    let output = inference.values.get(lowered.output).and_then(|value| value.shape.or(value.guess));
     let graph = inference.finish(network, input);
     Inferred { graph, output }
 }
@@ -75,6 +83,8 @@ struct Value<'a> {
     number: usize,
     /// What the layer computes.
     op: Option<Op>,
+    /// Its shape if a mistake is not about that: what the code around the network expects, as far as anyone can tell.
+    guess: Option<Shape>,
 }
 
 struct Inference<'i> {
@@ -114,7 +124,7 @@ impl<'i> Inference<'i> {
         layer: Option<&'i Layer<'i>>,
         op: Option<Op>,
     ) {
-        self.values.push(Value { shape, id, from, layer, number: self.layers, op });
+        self.values.push(Value { shape, id, from, layer, number: self.layers, op, guess: None });
     }
 
     fn layer(&mut self, layer: &'i Layer<'i>) {
@@ -152,8 +162,14 @@ impl<'i> Inference<'i> {
             }
             Outcome::Failed(shape) => {
                 self.failed = true;
-                let shape = shape.filter(|shape| elements(*shape).is_some_and(|elements| elements <= MAX_ELEMENTS));
-                self.push(shape, 0, first, Some(layer), None);
+                self.push(shape.filter(is_possible), 0, first, Some(layer), None);
+            }
+            Outcome::Doubtful(shape) => {
+                self.failed = true;
+                self.push(None, 0, first, Some(layer), None);
+                if let Some(value) = self.values.last_mut() {
+                    value.guess = Some(shape).filter(is_possible);
+                }
             }
         }
     }
@@ -195,7 +211,7 @@ impl<'i> Inference<'i> {
             Outcome::Node(built) => vec![built],
             Outcome::Pair(pair) => pair.iter().map(|(built, _)| built).collect(),
             Outcome::Fold(nodes) => nodes.iter().collect(),
-            Outcome::Same | Outcome::Failed(_) => return (outcome, self.total),
+            Outcome::Same | Outcome::Failed(_) | Outcome::Doubtful(_) => return (outcome, self.total),
         };
         let mut input = layer.inputs.first().and_then(|input| self.values[*input].shape);
         let mut total = self.total;
@@ -269,6 +285,10 @@ impl<'i> Inference<'i> {
         }
         complete.then_some(Graph { input: input?, nodes: self.nodes })
     }
+}
+
+fn is_possible(shape: &Shape) -> bool {
+    elements(*shape).is_some_and(|elements| elements <= MAX_ELEMENTS)
 }
 
 /// The declared input of a network, where it is readable and within the limit.

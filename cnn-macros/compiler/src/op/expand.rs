@@ -23,7 +23,7 @@ pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
     let (from, to) = (shape_text(input), shape_text(wanted));
     let message = format!("{from} cannot be repeated to {to}: only an axis of size 1 grows: {}", fix(input, wanted));
     cx.report.shape_at(cx.args.slot("shape").map(|arg| arg.site), message);
-    Outcome::Failed(Some(wanted))
+    Outcome::Doubtful(wanted)
 }
 
 /// The nearest shape that is possible, or the layer that makes a value of the other kind.

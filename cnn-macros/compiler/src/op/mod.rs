@@ -206,6 +206,8 @@ pub(crate) enum Outcome {
     Fold(Vec<Built>),
     /// An error has been reported, or the input is unknown. The output's shape, where it is certain nevertheless.
     Failed(Option<Shape>),
+    /// An error has been reported that may be about the output's shape, which is this one if it is not.
+    Doubtful(Shape),
 }
 
 impl Outcome {

@@ -33,7 +33,7 @@ pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
     }
     let message = format!("{} cannot be read as {}: {}", product(input), product(wanted), fix(input, wanted));
     cx.report.shape_at(cx.args.slot("shape").map(|arg| arg.site), message);
-    Outcome::Failed(Some(wanted))
+    Outcome::Doubtful(wanted)
 }
 
 fn to(input: Shape, output: Shape) -> Outcome {

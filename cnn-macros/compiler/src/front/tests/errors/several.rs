@@ -25,6 +25,10 @@ fn what_follows_from_a_mistake_is_not_reported() {
         "A <1x28x28> -> x = covn(6, 5x5) -> relu -> add(id, x)",
         "A <28x28> -> conv(6, 99x99) -> fc(3)",
         "A <1x28x28> -> add(id, conv(6, 3x3)) -> conv(6, 99x99)",
+        "A <42x1x1> -> reshape(45) -> fc(42 -> 5)",
+        "A <4x1x8> -> expand(5x8x8) -> sub(id, conv(4, 1x1))",
+        "A <4x8x8> -> pool = relu -> add(id, pool)",
+        "block relu(c) = conv(c, 3x3); A <1x8x8> -> relu(4) -> relu",
     ] {
         assert_eq!(errors(source).len(), 1, "{source}: {:?}", marks(source));
     }
@@ -95,4 +99,13 @@ fn a_network_with_errors_keeps_its_type_and_its_neighbours() {
     assert_eq!(seen, [("A".to_string(), false), ("B".to_string(), true)]);
     assert_eq!(networks[0].attrs.len(), 1);
     assert_eq!(crate::op::shape_text(networks[0].output), "10");
+}
+
+#[test]
+fn a_network_that_ends_in_a_wrong_shape_has_that_shape() {
+    let source = "A <42x1x1> -> reshape(5x3x3); B <2x3x4> -> expand(7x3x4)";
+    let (networks, diagnostics) = super::analyse(source.parse().expect("test source lexes"));
+    assert_eq!(diagnostics.into_vec().len(), 2);
+    let outputs: Vec<_> = networks.iter().map(|network| crate::op::shape_text(network.output)).collect();
+    assert_eq!(outputs, ["5x3x3", "7x3x4"]);
 }

@@ -1,6 +1,6 @@
 //! Small pieces of tokens: numbers, constants' names, descriptors' common fields.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{format_ident, quote};
@@ -152,13 +152,14 @@ pub fn resample(resample: Resample) -> TokenStream {
 /// Hands out names of constants, each once.
 #[derive(Debug, Default)]
 pub struct Names {
-    taken: HashSet<String>,
+    /// Of each name how many have been made of it.
+    taken: HashMap<String, usize>,
 }
 
 impl Names {
     /// Names beside those in `reserved`.
     pub fn beside(reserved: &[&str]) -> Self {
-        Names { taken: reserved.iter().map(|&name| name.to_owned()).collect() }
+        Names { taken: reserved.iter().map(|&name| (name.to_owned(), 1)).collect() }
     }
 
     /// `basic2.conv1` as `BASIC2_CONV1`, or with a number behind it where that name is taken.
@@ -169,11 +170,12 @@ impl Names {
             name.insert(0, 'L');
         }
         let mut unique = name.clone();
-        let mut number = 2;
-        while !self.taken.insert(unique.clone()) {
-            unique = format!("{name}_{number}");
-            number += 1;
+        while self.taken.contains_key(&unique) {
+            let count = self.taken.entry(name.clone()).or_insert(1);
+            *count += 1;
+            unique = format!("{name}_{count}");
         }
+        self.taken.insert(unique.clone(), 1);
         format_ident!("{unique}", span = Span::call_site())
     }
 }
@@ -186,6 +188,15 @@ mod tests {
     fn floats_read_back() {
         let texts = [0.01, -0.5, 1e-5, 6.0, f32::INFINITY].map(|value| float(value).to_string());
         assert_eq!(texts, ["0.01", "- 0.5", "0.00001", "6.0", "f32 :: from_bits (2139095040)"]);
+    }
+
+    #[test]
+    fn many_names_that_look_alike_take_no_time() {
+        let mut names = Names::default();
+        let start = std::time::Instant::now();
+        let last = (0..30_000).map(|_| names.constant("größe")).last();
+        assert_eq!(last.expect("many").to_string(), "GR__E_30000");
+        assert!(start.elapsed().as_secs() < 10, "took {:?}", start.elapsed());
     }
 
     #[test]

@@ -24,6 +24,9 @@ pub struct Adam(Moments);
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdamW(Moments);
 
+/// What both remember.
+const BUFFERS: [&str; 2] = ["mean", "mean_square"];
+
 /// What both have.
 #[derive(Clone, Debug, PartialEq)]
 struct Moments {
@@ -85,6 +88,10 @@ macro_rules! settings {
             fn memory_mut(&mut self) -> &mut Memory {
                 &mut self.0.memory
             }
+
+            fn buffers(&self) -> Option<&'static [&'static str]> {
+                Some(&BUFFERS)
+            }
         }
     };
 }
@@ -117,7 +124,7 @@ impl Moments {
             rate: (f64::from(self.memory.lr) / rest1) as f32,
             root: rest2.sqrt() as f32,
         };
-        apply(rule, self.decay, (&mut self.memory, ["mean", "mean_square"]), (values, gradients), tensors)
+        apply(rule, self.decay, (&mut self.memory, BUFFERS), (values, gradients), tensors)
     }
 }
 

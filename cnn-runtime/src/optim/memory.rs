@@ -41,13 +41,19 @@ impl Memory {
         if !self.buffers().map(|(name, _)| name).eq(names) {
             return Err(Error::DataMismatch {
                 what: "buffers of an optimiser in use",
-                expected: names.join(", "),
-                found: self.buffers().map(|(name, _)| name).collect::<Vec<_>>().join(", "),
+                expected: listed(&names),
+                found: listed(&self.buffers().map(|(name, _)| name).collect::<Vec<_>>()),
             });
         }
         let mut buffers = self.buffers.iter_mut();
         Ok(names.map(|_| &mut buffers.next().expect("a buffer per name").1[..]))
     }
+}
+
+/// Names of buffers, for people.
+pub(crate) fn listed(names: &[impl AsRef<str>]) -> String {
+    let names: Vec<_> = names.iter().map(AsRef::as_ref).collect();
+    if names.is_empty() { "none".into() } else { names.join(", ") }
 }
 
 /// An error on numbers that should be equal.
@@ -75,5 +81,7 @@ mod tests {
         assert_eq!(message(&mut memory, 3), "buffers of an optimiser in use: expected mean, square, found velocity");
         assert_eq!(message(&mut memory, 4), "parameters of an optimiser in use: expected 3, found 4");
         assert!(memory.prepare(["velocity"], 3).is_ok());
+        let error = memory.prepare([], 3).unwrap_err().to_string();
+        assert_eq!(error, "buffers of an optimiser in use: expected none, found velocity");
     }
 }

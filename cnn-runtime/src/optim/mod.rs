@@ -16,6 +16,8 @@ use crate::workspace::TrainWorkspace;
 
 pub use adam::{Adam, AdamW};
 pub use memory::Memory;
+#[cfg(feature = "safetensors")]
+pub(crate) use memory::listed;
 pub(crate) use norm::{clip, scale};
 pub use rms_prop::RmsProp;
 pub use sgd::Sgd;
@@ -37,6 +39,12 @@ pub trait Optimizer {
 
     /// As [`memory`](Optimizer::memory), to be restored.
     fn memory_mut(&mut self) -> &mut Memory;
+
+    /// The names of the buffers that the rule remembers, in their order, by which a checkpoint of another rule is told;
+    /// `None` if they are not known before the first step.
+    fn buffers(&self) -> Option<&'static [&'static str]> {
+        None
+    }
 
     /// The learning rate.
     fn lr(&self) -> f32 {

@@ -77,10 +77,10 @@ impl Optimizer for RmsProp {
         let square = Square { lr: self.memory.lr, alpha: self.alpha, eps: self.eps };
         let (decay, floats) = (self.decay, (values, gradients));
         if self.momentum == 0.0 {
-            apply(square, decay, (&mut self.memory, ["mean_square"]), floats, tensors)
+            apply(square, decay, (&mut self.memory, BUFFERS), floats, tensors)
         } else {
             let rule = Roll { square, momentum: self.momentum };
-            apply(rule, decay, (&mut self.memory, ["mean_square", "velocity"]), floats, tensors)
+            apply(rule, decay, (&mut self.memory, BUFFERS_OF_MOMENTUM), floats, tensors)
         }
     }
 
@@ -91,7 +91,15 @@ impl Optimizer for RmsProp {
     fn memory_mut(&mut self) -> &mut Memory {
         &mut self.memory
     }
+
+    fn buffers(&self) -> Option<&'static [&'static str]> {
+        Some(if self.momentum == 0.0 { &BUFFERS } else { &BUFFERS_OF_MOMENTUM })
+    }
 }
+
+/// What the rule remembers, without momentum and with it.
+const BUFFERS: [&str; 1] = ["mean_square"];
+const BUFFERS_OF_MOMENTUM: [&str; 2] = ["mean_square", "velocity"];
 
 /// Without momentum.
 #[derive(Clone, Copy)]

@@ -86,8 +86,8 @@ impl Optimizer for Sgd {
         let floats = (values, gradients);
         match (momentum == 0.0, self.nesterov) {
             (true, _) => apply(Fall { lr }, decay, (memory, []), floats, tensors),
-            (_, false) => apply(Roll::<false> { lr, momentum }, decay, (memory, ["velocity"]), floats, tensors),
-            (_, true) => apply(Roll::<true> { lr, momentum }, decay, (memory, ["velocity"]), floats, tensors),
+            (_, false) => apply(Roll::<false> { lr, momentum }, decay, (memory, BUFFERS), floats, tensors),
+            (_, true) => apply(Roll::<true> { lr, momentum }, decay, (memory, BUFFERS), floats, tensors),
         }
     }
 
@@ -98,7 +98,14 @@ impl Optimizer for Sgd {
     fn memory_mut(&mut self) -> &mut Memory {
         &mut self.memory
     }
+
+    fn buffers(&self) -> Option<&'static [&'static str]> {
+        Some(if self.momentum == 0.0 { &[] } else { &BUFFERS })
+    }
 }
+
+/// What momentum remembers.
+const BUFFERS: [&str; 1] = ["velocity"];
 
 /// Without momentum.
 #[derive(Clone, Copy)]

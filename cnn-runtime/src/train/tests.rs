@@ -9,7 +9,7 @@ use crate::optim::Sgd;
 use crate::toy::Toy;
 
 /// Images whose brightest column is their class.
-fn columns(samples: usize) -> Arrays {
+pub(super) fn columns(samples: usize) -> Arrays {
     let labels: Vec<usize> = (0..samples).map(|n| (n * 7 + n / 3) % 3).collect();
     let noise = |n: usize, h: usize, w: usize| ((n * 31 + h * 17 + w * 5) as f32).sin() * 0.3;
     let images =

@@ -5,6 +5,7 @@
 //! stands in its metadata, as JSON under `run`. Random numbers need no state: they follow from the seed and the place in
 //! the run.
 
+use std::any::type_name;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -17,7 +18,7 @@ use crate::data::Dataset;
 use crate::error::Error;
 use crate::info::{NetInfo, TensorInfo};
 use crate::network::Network;
-use crate::optim::{Memory, Optimizer};
+use crate::optim::{Memory, Optimizer, listed};
 use crate::params;
 use crate::train::record::{EpochRecord, Exact};
 use crate::weights::{self, Tensor, Weights};
@@ -42,6 +43,8 @@ struct Record {
     step: u64,
     tally: (Exact, usize, usize, Exact),
     skipped: Vec<String>,
+    /// The rule by its type; not in files of before it was kept.
+    optimizer: Option<String>,
     lr: Exact,
     optimizer_steps: u64,
     buffers: Vec<String>,
@@ -107,6 +110,7 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
             step: self.step,
             tally: (Exact(loss), correct, images, Exact(time.as_secs_f64())),
             skipped: self.skipped.clone(),
+            optimizer: Some(rule::<O>().to_owned()),
             lr: Exact(f64::from(memory.lr)),
             optimizer_steps: memory.steps,
             buffers: memory.buffers().map(|(name, _)| name.to_owned()).collect(),
@@ -199,12 +203,26 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
         differs("samples of the data", &self.data.len(), &record.samples)?;
         differs("samples of a batch", &self.length.batch, &record.batch)?;
         differs("batches of a step", &self.length.accumulate, &record.accumulate)?;
+        if let Some(optimizer) = &record.optimizer {
+            differs("optimiser", &rule::<O>(), optimizer)?;
+        }
+        // Before its first step no rule has any.
+        let is_used = record.optimizer_steps > 0 || !record.buffers.is_empty();
+        if let Some(buffers) = self.trainer.optimizer.buffers().filter(|_| is_used) {
+            differs("buffers of the optimiser", &listed(buffers), &listed(&record.buffers))?;
+        }
         if record.step > self.length.steps {
             let steps = self.length.steps;
             return Err(file.invalid(format!("steps made: expected at most {steps}, found {}", record.step)));
         }
         Ok(())
     }
+}
+
+/// What a rule is called: its type, without the modules it stands in and what it is generic over.
+fn rule<O>() -> &'static str {
+    let path = type_name::<O>().split('<').next().unwrap_or_default();
+    path.rsplit("::").next().unwrap_or_default()
 }
 
 /// Every layer as it is declared, with its name and its output.
@@ -235,3 +253,6 @@ fn read(file: &Weights, prefix: &str, tensor: &'static TensorInfo, buffer: &mut 
     tensor.layout.pack(tensor.rows(), values, &mut buffer[params::range(tensor)]);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

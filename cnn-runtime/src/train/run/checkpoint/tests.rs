@@ -1,0 +1,84 @@
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::optim::{Adam, AdamW, Sgd};
+use crate::toy::Toy;
+use crate::train::tests::columns;
+use crate::train::{History, Trainer};
+
+fn trainer<'d, O: Optimizer>(optimizer: O) -> Trainer<'d, O> {
+    Trainer::new(optimizer).epochs(2).batch(8).seed(1)
+}
+
+/// A folder with the checkpoint of a run.
+fn written<O: Optimizer>(trainer: Trainer<'_, O>) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.safetensors");
+    trainer.checkpoint(&path).fit(&mut Toy::new(1), &columns(20), ()).unwrap();
+    (folder, path)
+}
+
+fn resumed<O: Optimizer>(trainer: Trainer<'_, O>, path: &Path) -> (Toy, History) {
+    let mut net = Toy::new(9);
+    let history = trainer.resume(path).fit(&mut net, &columns(20), ()).unwrap();
+    (net, history)
+}
+
+/// Why the run cannot be taken up. The network stays as it is.
+fn refusal<O: Optimizer>(optimizer: O, path: &Path) -> String {
+    let mut net = Toy::new(9);
+    let error = trainer(optimizer).epochs(3).resume(path).fit(&mut net, &columns(20), ()).unwrap_err().to_string();
+    assert_eq!(net, Toy::new(9), "{error}");
+    error
+}
+
+/// Writes the file anew as it was before there were these entries of its record.
+fn without(path: &Path, entries: &[&str]) {
+    let file = Weights::open(path).unwrap();
+    let mut record: serde_json::Value = serde_json::from_str(&file.metadata()[RECORD]).unwrap();
+    entries.iter().for_each(|entry| drop(record.as_object_mut().unwrap().remove(*entry)));
+    let values: Vec<_> = file.tensors().map(|entry| file.tensor(entry.name()).unwrap()).collect();
+    let tensors = file.tensors().zip(&values);
+    let tensors =
+        tensors.map(|(entry, values)| Tensor::floats(entry.name(), entry.shape(), values.as_slice().unwrap()));
+    let tensors: Vec<_> = tensors.collect();
+    weights::write_safetensors(path, &BTreeMap::from([(RECORD.to_owned(), record.to_string())]), &tensors).unwrap();
+}
+
+#[test]
+fn another_optimiser_is_refused_before_anything_changes() {
+    let (_rolling, rolling) = written(trainer(Sgd::new(0.05).momentum(0.9)));
+    let (_plain, plain) = written(trainer(Sgd::new(0.05)));
+    let (_adam, adam) = written(trainer(Adam::new(1e-3)));
+    for path in [&rolling, &plain] {
+        let error = refusal(Adam::new(1e-3), path);
+        assert!(error.ends_with("run.safetensors: optimiser: expected Adam, as this run has it, found Sgd"), "{error}");
+    }
+    assert!(refusal(AdamW::new(1e-3), &adam).contains("optimiser: expected AdamW"));
+    let buffers = |expected, found| {
+        format!("run.safetensors: buffers of the optimiser: expected {expected}, as this run has it, found {found}")
+    };
+    let error = refusal(Sgd::new(0.05), &rolling);
+    assert!(error.ends_with(&buffers("none", "velocity")), "{error}");
+    let error = refusal(Sgd::new(0.05).momentum(0.9), &plain);
+    assert!(error.ends_with(&buffers("velocity", "none")), "{error}");
+    // How much of its memory a rule keeps may change.
+    resumed(trainer(Sgd::new(0.05).momentum(0.5)).epochs(3), &rolling);
+}
+
+#[test]
+fn a_file_that_does_not_name_its_optimiser_is_judged_by_its_buffers() {
+    let sgd = || Sgd::new(0.05).momentum(0.9);
+    let (_folder, path) = written(trainer(sgd()));
+    let expected = resumed(trainer(sgd()).epochs(3), &path);
+    without(&path, &["optimizer", "monitor"]);
+    assert!(refusal(Adam::new(1e-3), &path).contains("expected mean, mean_square, as this run has it, found velocity"));
+    let found = resumed(trainer(sgd()).epochs(3), &path);
+    assert_eq!((found.0, found.1.epochs.len()), (expected.0, 3));
+
+    let (_folder, path) = written(trainer(Sgd::new(0.05)));
+    without(&path, &["optimizer", "monitor"]);
+    assert!(refusal(Adam::new(1e-3), &path).contains("expected mean, mean_square, as this run has it, found none"));
+}

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use crate::data::{Dataset, ReadAhead, check_input};
 use crate::error::Error;
 use crate::network::Network;
-use crate::optim::Optimizer;
+use crate::optim::{Memory, Optimizer};
 
 pub use callback::{ByRef, Callback, Epoch, Step};
 pub use monitor::Monitor;
@@ -33,7 +33,8 @@ pub use schedule::{Constant, Cosine, OneCycle, Plateau, Position, Schedule, Step
 /// Trains networks that classify, with softmax cross-entropy.
 ///
 /// The seed decides the order of the samples, their augmentation and what dropout drops; the same seed gives the same
-/// run, bit for bit, on any number of threads.
+/// run, bit for bit, on any number of threads. Each run begins with the optimiser and the schedule as they were handed
+/// over: what they remember of an earlier one is forgotten.
 ///
 /// ```no_run
 /// use cnn_runtime::prelude::*;
@@ -54,11 +55,19 @@ pub use schedule::{Constant, Cosine, OneCycle, Plateau, Position, Schedule, Step
 pub struct Trainer<'d, O> {
     optimizer: O,
     schedule: Option<Box<dyn Schedule + Send + 'd>>,
+    start: Start,
     validation: Option<&'d dyn Dataset>,
     ahead: ReadAhead,
     settings: Settings,
     #[cfg(feature = "safetensors")]
     checkpoints: Checkpoints,
+}
+
+/// What optimiser and schedule remembered when they were handed over.
+#[derive(Clone, Debug, PartialEq)]
+struct Start {
+    memory: Memory,
+    schedule: Vec<f64>,
 }
 
 /// Files that a run is written to and taken up from.
@@ -120,6 +129,7 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
             frozen: Vec::new(),
         };
         Trainer {
+            start: Start { memory: optimizer.memory().clone(), schedule: Vec::new() },
             optimizer,
             schedule: None,
             validation: None,
@@ -170,6 +180,7 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
     /// Sets the learning rate before each step. Without a schedule it stays as the optimiser has it.
     #[must_use]
     pub fn schedule(mut self, schedule: impl Schedule + Send + 'd) -> Self {
+        self.start.schedule = schedule.memory();
         self.schedule = Some(Box::new(schedule));
         self
     }
@@ -305,7 +316,14 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
         if let Some(validation) = self.validation {
             check_input(validation, N::INFO)?;
         }
+        self.begin()?;
         Run::new(self, network, data)?.fit(callback)
+    }
+
+    /// Forgets earlier runs.
+    fn begin(&mut self) -> Result<(), Error> {
+        *self.optimizer.memory_mut() = self.start.memory.clone();
+        self.schedule.as_mut().map_or(Ok(()), |schedule| schedule.restore(&self.start.schedule))
     }
 
     /// Refuses settings that have no meaning.

@@ -230,6 +230,20 @@ fn the_run_ends_when_patience_does_and_the_best_epoch_is_kept() {
 }
 
 #[test]
+fn a_trainer_begins_each_run_anew() {
+    let (data, tests) = (columns(40), columns(30));
+    let mut trainer = trainer().schedule(Plateau::new(0.1).patience(0)).validate(&tests);
+    let mut run = || {
+        let mut net = Toy::new(1);
+        let history = trainer.fit(&mut net, &data, ()).unwrap();
+        (net, history.epochs.iter().map(|epoch| epoch.lr).collect::<Vec<_>>())
+    };
+    let first = run();
+    assert!(first.1[4] < first.1[0], "{:?}", first.1);
+    assert_eq!(run(), first);
+}
+
+#[test]
 fn frozen_layers_stay_as_they_are() {
     let data = columns(16);
     let frozen = |layer: &str| fitted(trainer().freeze(layer), &data).0;

@@ -46,6 +46,8 @@ struct Record {
     /// The rule by its type; not in files of before it was kept.
     optimizer: Option<String>,
     lr: Exact,
+    /// The rate that the optimiser was handed over with, if no schedule sets it.
+    given_lr: Option<Exact>,
     optimizer_steps: u64,
     buffers: Vec<String>,
     schedule: Vec<Exact>,
@@ -112,6 +114,7 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
             skipped: self.skipped.clone(),
             optimizer: Some(rule::<O>().to_owned()),
             lr: Exact(f64::from(memory.lr)),
+            given_lr: self.trainer.schedule.is_none().then_some(Exact(f64::from(self.trainer.start.memory.lr))),
             optimizer_steps: memory.steps,
             buffers: memory.buffers().map(|(name, _)| name.to_owned()).collect(),
             schedule: self.trainer.schedule.iter().flat_map(|schedule| schedule.memory()).map(Exact).collect(),
@@ -172,7 +175,11 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
             (None, _) => None,
         };
         self.best = Best { score: record.best.map(|score| score.0), waited: record.waited, kept };
-        *self.trainer.optimizer.memory_mut() = Memory::restored(record.lr.0 as f32, record.optimizer_steps, buffers);
+        // Another rate than before is asked for. The same one may have been changed since, by the rule itself.
+        let given = self.trainer.start.memory.lr;
+        let goes_on = record.given_lr.is_some_and(|before| before.0 as f32 == given);
+        let lr = if goes_on { record.lr.0 as f32 } else { given };
+        *self.trainer.optimizer.memory_mut() = Memory::restored(lr, record.optimizer_steps, buffers);
         self.step = record.step;
         let (loss, correct, images, seconds) = record.tally;
         self.tally = Tally { loss: loss.0, correct, images, time: seconds.time() };

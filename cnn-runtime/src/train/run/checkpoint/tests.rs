@@ -6,7 +6,7 @@ use super::*;
 use crate::optim::{Adam, AdamW, Sgd};
 use crate::toy::Toy;
 use crate::train::tests::columns;
-use crate::train::{History, Trainer};
+use crate::train::{Cosine, History, Plateau, Trainer};
 
 fn trainer<'d, O: Optimizer>(optimizer: O) -> Trainer<'d, O> {
     Trainer::new(optimizer).epochs(2).batch(8).seed(1)
@@ -18,6 +18,12 @@ fn written<O: Optimizer>(trainer: Trainer<'_, O>) -> (TempDir, PathBuf) {
     let path = folder.path().join("run.safetensors");
     trainer.checkpoint(&path).fit(&mut Toy::new(1), &columns(20), ()).unwrap();
     (folder, path)
+}
+
+fn whole<O: Optimizer>(mut trainer: Trainer<'_, O>) -> (Toy, History) {
+    let mut net = Toy::new(1);
+    let history = trainer.fit(&mut net, &columns(20), ()).unwrap();
+    (net, history)
 }
 
 fn resumed<O: Optimizer>(trainer: Trainer<'_, O>, path: &Path) -> (Toy, History) {
@@ -73,12 +79,59 @@ fn a_file_that_does_not_name_its_optimiser_is_judged_by_its_buffers() {
     let sgd = || Sgd::new(0.05).momentum(0.9);
     let (_folder, path) = written(trainer(sgd()));
     let expected = resumed(trainer(sgd()).epochs(3), &path);
-    without(&path, &["optimizer", "monitor"]);
+    without(&path, &["optimizer", "given_lr", "monitor"]);
     assert!(refusal(Adam::new(1e-3), &path).contains("expected mean, mean_square, as this run has it, found velocity"));
     let found = resumed(trainer(sgd()).epochs(3), &path);
     assert_eq!((found.0, found.1.epochs.len()), (expected.0, 3));
 
     let (_folder, path) = written(trainer(Sgd::new(0.05)));
-    without(&path, &["optimizer", "monitor"]);
+    without(&path, &["optimizer", "given_lr", "monitor"]);
     assert!(refusal(Adam::new(1e-3), &path).contains("expected mean, mean_square, as this run has it, found none"));
+}
+
+#[test]
+fn the_learning_rate_of_a_run_taken_up_is_the_one_given() {
+    let (_folder, path) = written(trainer(Sgd::new(0.05).momentum(0.9)));
+    let (_, history) = resumed(trainer(Sgd::new(0.001).momentum(0.9)).epochs(4), &path);
+    assert_eq!(history.epochs.iter().map(|epoch| epoch.lr).collect::<Vec<_>>(), [0.05, 0.05, 0.001, 0.001]);
+
+    // A schedule that remembers its rate goes on with it.
+    let tests = columns(9);
+    let plateau = || trainer(Sgd::new(0.5)).schedule(Plateau::new(0.1).patience(0).factor(0.5)).validate(&tests);
+    let (_folder, path) = written(plateau().epochs(4));
+    let (_, expected) = whole(plateau().epochs(6));
+    let (_, parts) = resumed(plateau().epochs(6), &path);
+    let rates = |history: &History| history.epochs.iter().map(|epoch| epoch.lr).collect::<Vec<_>>();
+    assert_eq!(rates(&parts), rates(&expected));
+    // Without the schedule, the rate is the optimiser's.
+    let (_folder, path) = written(trainer(Sgd::new(0.5)).schedule(Cosine::new(0.1)));
+    assert_eq!(resumed(trainer(Sgd::new(0.5)).epochs(3), &path).1.epochs[2].lr, 0.5);
+}
+
+/// A rule that halves its rate with each step.
+struct Halving(Sgd);
+
+impl Optimizer for Halving {
+    fn update(&mut self, values: &mut [f32], gradients: &[f32], tensors: &[TensorInfo]) -> Result<(), Error> {
+        self.0.update(values, gradients, tensors)?;
+        self.set_lr(0.5 * self.lr());
+        Ok(())
+    }
+
+    fn memory(&self) -> &Memory {
+        self.0.memory()
+    }
+
+    fn memory_mut(&mut self) -> &mut Memory {
+        self.0.memory_mut()
+    }
+}
+
+#[test]
+fn a_rate_that_the_rule_itself_has_changed_is_kept() {
+    let halving = || trainer(Halving(Sgd::new(1.0)));
+    let (_folder, path) = written(halving());
+    let (net, history) = resumed(halving().epochs(3), &path);
+    assert_eq!(history.epochs[2].lr, 0.5f32.powi(9));
+    assert_eq!(net, whole(halving().epochs(3)).0);
 }

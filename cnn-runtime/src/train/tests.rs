@@ -17,6 +17,13 @@ pub(super) fn columns(samples: usize) -> Arrays {
     Arrays::new(images, labels, 3).unwrap()
 }
 
+/// Such images with wrong labels: what is learned of the right ones makes their loss worse with each epoch.
+pub(super) fn contrary() -> Arrays {
+    let images = columns(30);
+    let labels = images.labels().iter().map(|label| (label + 1) % 3).collect();
+    Arrays::new(images.images().clone(), labels, 3).unwrap()
+}
+
 fn trainer() -> Trainer<'static, Sgd> {
     Trainer::new(Sgd::new(0.1).momentum(0.9)).epochs(5).batch(8).seed(1)
 }
@@ -214,10 +221,7 @@ fn what_is_validated_is_what_the_run_ends_with() {
 
 #[test]
 fn the_run_ends_when_patience_does_and_the_best_epoch_is_kept() {
-    let (data, tests) = (columns(40), columns(30));
-    // What is learned is wrong of these: each epoch makes their loss worse.
-    let labels = tests.labels().iter().map(|label| (label + 1) % 3).collect();
-    let tests = Arrays::new(tests.images().clone(), labels, 3).unwrap();
+    let (data, tests) = (columns(40), contrary());
     let loss = |net: &Toy| metrics::evaluate(net, &mut net.workspace(8), &tests).unwrap().loss;
     let trainer = || trainer().epochs(9).monitor(Monitor::Loss).validate(&tests).stop_early(3);
 

@@ -52,6 +52,8 @@ struct Record {
     buffers: Vec<String>,
     schedule: Vec<Exact>,
     averaged_steps: Option<u64>,
+    /// What `best` is a score of; not in files of before it was kept.
+    monitor: Option<String>,
     best: Option<Exact>,
     waited: usize,
     best_is_kept: bool,
@@ -119,6 +121,7 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
             buffers: memory.buffers().map(|(name, _)| name.to_owned()).collect(),
             schedule: self.trainer.schedule.iter().flat_map(|schedule| schedule.memory()).map(Exact).collect(),
             averaged_steps: self.average.as_ref().map(|average| average.steps),
+            monitor: Some(format!("{:?}", self.trainer.settings.monitor)),
             best: self.best.score.map(Exact),
             waited: self.best.waited,
             best_is_kept: self.best.kept.is_some(),
@@ -174,7 +177,7 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
             (Some(decay), None) => Some(Average::new(self.network, decay)),
             (None, _) => None,
         };
-        self.best = Best { score: record.best.map(|score| score.0), waited: record.waited, kept };
+        self.best = self.comparable(record.monitor, record.best.map(|score| score.0), record.waited, kept);
         // Another rate than before is asked for. The same one may have been changed since, by the rule itself.
         let given = self.trainer.start.memory.lr;
         let goes_on = record.given_lr.is_some_and(|before| before.0 as f32 == given);
@@ -186,6 +189,18 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
         self.skipped = record.skipped;
         self.history.epochs = history;
         Ok(())
+    }
+
+    /// The best epoch so far as far as others can be held against it: if its score is of the same monitor and, where
+    /// the best epoch is to be kept, its weights are there.
+    fn comparable(&self, monitor: Option<String>, score: Option<f64>, waited: usize, kept: Option<Pair>) -> Best {
+        let settings = &self.trainer.settings;
+        let is_another = monitor.is_some_and(|monitor| monitor != format!("{:?}", settings.monitor));
+        let is_lost = settings.keep_best && score.is_some() && kept.is_none();
+        if is_another || is_lost {
+            return Best::default();
+        }
+        Best { score, waited, kept: kept.filter(|_| settings.keep_best) }
     }
 
     /// Refuses the record of another run.

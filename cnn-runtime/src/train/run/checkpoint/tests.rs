@@ -3,10 +3,12 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use super::*;
+use crate::data::Arrays;
+use crate::metrics;
 use crate::optim::{Adam, AdamW, Sgd};
 use crate::toy::Toy;
-use crate::train::tests::columns;
-use crate::train::{Cosine, History, Plateau, Trainer};
+use crate::train::tests::{columns, contrary};
+use crate::train::{Cosine, History, Monitor, Plateau, Trainer};
 
 fn trainer<'d, O: Optimizer>(optimizer: O) -> Trainer<'d, O> {
     Trainer::new(optimizer).epochs(2).batch(8).seed(1)
@@ -134,4 +136,39 @@ fn a_rate_that_the_rule_itself_has_changed_is_kept() {
     let (net, history) = resumed(halving().epochs(3), &path);
     assert_eq!(history.epochs[2].lr, 0.5f32.powi(9));
     assert_eq!(net, whole(halving().epochs(3)).0);
+}
+
+/// The loss after each epoch, and that of the network.
+fn losses((net, history): &(Toy, History), tests: &Arrays) -> (Vec<f32>, f32) {
+    let losses = history.epochs.iter().map(|epoch| epoch.validation.as_ref().unwrap().loss).collect();
+    (losses, metrics::evaluate(net, &mut net.workspace(8), tests).unwrap().loss)
+}
+
+#[test]
+fn the_best_epoch_counts_from_where_its_weights_are_kept() {
+    // Each epoch makes this loss worse.
+    let tests = contrary();
+    let trainer = || trainer(Sgd::new(0.1)).monitor(Monitor::Loss).validate(&tests);
+    let (_folder, path) = written(trainer());
+    let (each, own) = losses(&resumed(trainer().epochs(5).keep_best(), &path), &tests);
+    assert!(each.is_sorted(), "{each:?}");
+    assert_eq!(own, each[2], "of {each:?}");
+
+    let (_folder, path) = written(trainer().keep_best());
+    let (each, own) = losses(&resumed(trainer().epochs(5).keep_best(), &path), &tests);
+    assert_eq!(own, each[0], "of {each:?}");
+    let (each, own) = losses(&resumed(trainer().epochs(5), &path), &tests);
+    assert_eq!(own, each[4], "of {each:?}");
+}
+
+#[test]
+fn a_score_is_not_held_against_one_of_another_monitor() {
+    let tests = contrary();
+    let trainer = || trainer(Sgd::new(0.1)).validate(&tests);
+    let (_folder, path) = written(trainer().keep_best());
+    // Accuracies are below these losses.
+    let (net, history) = resumed(trainer().epochs(6).monitor(Monitor::Loss).stop_early(1).keep_best(), &path);
+    assert_eq!(history.epochs.len(), 4);
+    let (each, own) = losses(&(net, history), &tests);
+    assert_eq!(own, each[2], "of {each:?}");
 }

@@ -170,7 +170,7 @@ pub enum Error {
 }
 
 fn at(step: Option<u64>) -> String {
-    step.map_or(String::new(), |step| format!(" (step {step}; the weights of the step before it are kept)"))
+    step.map_or(String::new(), |step| format!(" (step {step}; its update was not applied)"))
 }
 
 fn source_name(path: &Option<PathBuf>) -> String {
@@ -188,10 +188,7 @@ mod tests {
         let label = Error::LabelOutOfRange { index: 3, label: -1, classes: 10 };
         assert_eq!(label.to_string(), "label -1 of sample 3 is out of range: expected 0 to 9");
         let loss = Error::LossNotFinite { loss: f32::NAN, step: Some(7) };
-        assert_eq!(
-            loss.to_string(),
-            "the loss is NaN, expected a finite number (step 7; the weights of the step before it are kept)"
-        );
+        assert_eq!(loss.to_string(), "the loss is NaN, expected a finite number (step 7; its update was not applied)");
         let file = Error::Format { path: Some("a/b.idx".into()), reason: "expected magic 2051, found 0".into() };
         assert_eq!(file.to_string(), "a/b.idx: expected magic 2051, found 0");
     }

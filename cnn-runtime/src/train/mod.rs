@@ -240,7 +240,8 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
         self
     }
 
-    /// Leaves the network as it was after its best epoch by validation, instead of after the last.
+    /// Leaves the network as it was after its best epoch by validation, instead of after the last: also if the run
+    /// fails after that.
     #[must_use]
     pub fn keep_best(mut self) -> Self {
         self.settings.keep_best = true;
@@ -298,15 +299,15 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
         &self.optimizer
     }
 
-    /// Trains `network` on `data`. The network keeps what it learned also if this fails.
+    /// Trains `network` on `data`. The network keeps what it learned also if this fails: as it was before the step that
+    /// failed or, with [`keep_best`](Trainer::keep_best), after the best epoch so far.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] for a setting outside its range; [`Error::UnknownLayer`] for a layer to freeze that
     /// there is not; [`Error::DataMismatch`] if the data are not of the network's input shape or there are none, or if
     /// what was asked for needs data to validate on; [`Error::LossNotFinite`] naming the step at which the loss became
-    /// NaN or infinite, with the network as it was before that step; [`Error::Io`] and [`Error::Format`] for a
-    /// checkpoint that cannot be written or is not this run's, naming the first layer that differs; what the data, the optimiser or the callback find
-    /// wrong.
+    /// NaN or infinite; [`Error::Io`] and [`Error::Format`] for a checkpoint that cannot be written or is not this
+    /// run's, naming the first layer that differs; what the data, the optimiser or the callback find wrong.
     pub fn fit<N: Network>(
         &mut self,
         network: &mut N,

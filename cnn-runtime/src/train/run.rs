@@ -102,22 +102,28 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
         if let Some(path) = self.trainer.checkpoints.resume.clone() {
             self.restore(&path)?;
         }
+        let outcome = self.epochs(&mut callback);
+        if let Some((values, state)) = &self.best.kept {
+            self.network.params_mut().values_mut().copy_from_slice(values);
+            self.network.params_mut().state_mut().copy_from_slice(state);
+        } else if outcome.is_ok() {
+            self.swap_average();
+        }
+        outcome.map(|()| self.history)
+    }
+
+    /// The epochs that are left.
+    fn epochs(&mut self, callback: &mut impl Callback<N>) -> Result<(), Error> {
         while self.step < self.length.steps && !self.is_patience_over() {
-            self.epoch(&mut callback)?;
-            let flow = self.close_epoch(&mut callback)?;
+            self.epoch(callback)?;
+            let flow = self.close_epoch(callback)?;
             #[cfg(feature = "safetensors")]
             self.write_checkpoint()?;
             if flow.is_break() {
                 break;
             }
         }
-        if let Some((values, state)) = &self.best.kept {
-            self.network.params_mut().values_mut().copy_from_slice(values);
-            self.network.params_mut().state_mut().copy_from_slice(state);
-        } else {
-            self.swap_average();
-        }
-        Ok(self.history)
+        Ok(())
     }
 
     /// The steps of the current epoch that are left.

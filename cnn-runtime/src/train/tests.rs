@@ -247,6 +247,33 @@ fn a_trainer_begins_each_run_anew() {
     assert_eq!(run(), first);
 }
 
+struct FailAfter(usize);
+
+impl Callback<Toy> for FailAfter {
+    fn epoch(&mut self, _: &Toy, epoch: &Epoch) -> Result<ControlFlow<()>, Error> {
+        if epoch.epoch + 1 == self.0 {
+            Err(Error::EmptyBatch { network: "Toy" })
+        } else {
+            Ok(ControlFlow::Continue(()))
+        }
+    }
+}
+
+#[test]
+fn the_best_epoch_is_kept_also_if_the_run_fails() {
+    let (data, tests) = (columns(40), contrary());
+    let loss = |net: &Toy| metrics::evaluate(net, &mut net.workspace(8), &tests).unwrap().loss;
+    let trainer = || trainer().monitor(Monitor::Loss).validate(&tests);
+    let failed = |mut trainer: Trainer<'_, Sgd>| {
+        let mut net = Toy::new(1);
+        trainer.fit(&mut net, &data, FailAfter(3)).unwrap_err();
+        loss(&net)
+    };
+    let after = |epochs| loss(&fitted(trainer().epochs(epochs), &data).0);
+    assert_eq!(failed(trainer().keep_best()), after(1));
+    assert_eq!(failed(trainer()), after(3));
+}
+
 #[test]
 fn frozen_layers_stay_as_they_are() {
     let data = columns(16);

@@ -21,8 +21,8 @@ pub struct Progress {
     out: Box<dyn Write + Send>,
     target: fn() -> ProgressDrawTarget,
     bar: Option<ProgressBar>,
-    /// When the first step was over.
-    start: Option<Instant>,
+    /// When the first step was over, and how many epochs were made before it: not 0 if the run was taken up.
+    start: Option<(Instant, f64)>,
     epochs: Option<usize>,
 }
 
@@ -60,7 +60,8 @@ impl<N> Callback<N> for Progress {
     fn step(&mut self, step: &Step) {
         if self.bar.is_none() {
             self.bar = Some(self.begin(step));
-            self.start.get_or_insert_with(Instant::now);
+            let made = step.epoch as f64 + step.step as f64 / step.steps as f64;
+            self.start.get_or_insert_with(|| (Instant::now(), made));
         }
         if let Some(bar) = self.bar.as_ref().filter(|bar| !bar.is_hidden()) {
             bar.set_message(format!("loss {:.4}  accuracy {:.2} %", step.mean_loss, 100.0 * step.accuracy));
@@ -73,8 +74,11 @@ impl<N> Callback<N> for Progress {
             bar.finish_and_clear();
         }
         self.epochs = Some(epoch.epochs);
-        let spent = self.start.map_or(epoch.time, |start| start.elapsed());
-        writeln!(self.out, "{}", line(epoch, spent))
+        let (spent, made) = match self.start {
+            Some((start, before)) => (start.elapsed(), (epoch.epoch + 1) as f64 - before),
+            None => (epoch.time, 1.0),
+        };
+        writeln!(self.out, "{}", line(epoch, spent, made))
             .and_then(|()| self.out.flush())
             .map_err(|error| Error::Io { path: None, error })?;
         Ok(ControlFlow::Continue(()))
@@ -92,8 +96,8 @@ fn bar(label: String, len: usize, target: ProgressDrawTarget) -> ProgressBar {
     ProgressBar::with_draw_target(Some(len as u64), target).with_style(style).with_prefix(label)
 }
 
-/// What an epoch reached, for people; `spent` is the time of the run so far.
-fn line(epoch: &Epoch, spent: Duration) -> String {
+/// What an epoch reached, for people; `spent` is the time that the epochs `made` by this run took.
+fn line(epoch: &Epoch, spent: Duration, made: f64) -> String {
     let Epoch { epoch: index, epochs, loss, accuracy, .. } = epoch;
     let mut line = format!("epoch {:>2}/{epochs}  loss {loss:.4}  train {:.2} %", index + 1, 100.0 * accuracy);
     if let Some(validation) = &epoch.validation {
@@ -104,11 +108,15 @@ fn line(epoch: &Epoch, spent: Duration) -> String {
         line += &format!("  {} left out", epoch.skipped.len());
     }
     let ahead = epochs.saturating_sub(index + 1);
-    if ahead > 0 {
-        let left = spent.div_f64((index + 1) as f64).mul_f64(ahead as f64);
+    if let Some(left) = left(spent, made, ahead).filter(|_| ahead > 0) {
         line += &format!("  {} left", HumanDuration(left));
     }
     line
+}
+
+/// The time that the epochs ahead take if they are as those that were made.
+fn left(spent: Duration, made: f64, ahead: usize) -> Option<Duration> {
+    Duration::try_from_secs_f64(spent.as_secs_f64() / made * ahead as f64).ok()
 }
 
 #[cfg(test)]
@@ -190,8 +198,19 @@ mod tests {
 
     #[test]
     fn the_time_left_is_that_of_the_epochs_ahead() {
-        let line = line(&epoch(1, 5), Duration::from_secs(80));
+        let line = line(&epoch(1, 5), Duration::from_secs(80), 2.0);
         assert!(line.ends_with("  400 images/s  2 minutes left"), "{line}");
+    }
+
+    #[test]
+    fn the_time_left_of_a_run_taken_up_goes_by_what_was_made_since() {
+        let step = Step { epoch: 7, step: 1, steps: 2, ..step(600) };
+        let mut progress = Progress::to(io::sink());
+        Callback::<Toy>::step(&mut progress, &step);
+        // The first half of the eighth epoch was made by another run.
+        assert_eq!(progress.start.unwrap().1, 7.5);
+        let line = line(&epoch(9, 12), Duration::from_secs(100), 2.5);
+        assert!(line.ends_with("  80 seconds left"), "{line}");
     }
 
     #[test]
@@ -199,6 +218,6 @@ mod tests {
         let mut nothing = epoch(0, 0);
         nothing.skipped = vec!["a.jpg: torn".into()];
         (nothing.images, nothing.time, nothing.loss) = (0, Duration::ZERO, f32::NAN);
-        assert_eq!(line(&nothing, Duration::ZERO), "epoch  1/0  loss NaN  train 75.00 %  0 images/s  1 left out");
+        assert_eq!(line(&nothing, Duration::ZERO, 1.0), "epoch  1/0  loss NaN  train 75.00 %  0 images/s  1 left out");
     }
 }

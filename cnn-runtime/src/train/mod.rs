@@ -140,7 +140,7 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
         }
     }
 
-    /// How often the network sees every sample.
+    /// How often the network sees every sample: `usize::MAX` times, say, if an early end is to be the only one.
     #[must_use]
     pub fn epochs(mut self, epochs: usize) -> Self {
         self.settings.length = Length::Epochs(epochs);

@@ -275,6 +275,13 @@ fn the_best_epoch_is_kept_also_if_the_run_fails() {
 }
 
 #[test]
+fn a_run_may_be_as_long_as_patience_lasts() {
+    let tests = contrary();
+    let endless = trainer().epochs(usize::MAX).monitor(Monitor::Loss).validate(&tests).stop_early(3);
+    assert_eq!(fitted(endless, &columns(40)).1.epochs.len(), 4);
+}
+
+#[test]
 fn frozen_layers_stay_as_they_are() {
     let data = columns(16);
     let frozen = |layer: &str| fitted(trainer().freeze(layer), &data).0;

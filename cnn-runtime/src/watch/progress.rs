@@ -10,6 +10,9 @@ use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::error::Error;
 use crate::train::{Callback, Epoch, Step};
 
+/// A time left that is none, but that of a run which ends by itself: a hundred years.
+const ENDLESS: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 const TEMPLATE: &str = "{prefix} {wide_bar} {pos}/{len}  {msg}  {per_sec} images/s  {eta} left";
 
 /// Shows a training run: while an epoch goes on, a bar with the loss, the accuracy, images per second and the time
@@ -114,9 +117,9 @@ fn line(epoch: &Epoch, spent: Duration, made: f64) -> String {
     line
 }
 
-/// The time that the epochs ahead take if they are as those that were made.
+/// The time that the epochs ahead take if they are as those that were made; `None` if it cannot be told.
 fn left(spent: Duration, made: f64, ahead: usize) -> Option<Duration> {
-    Duration::try_from_secs_f64(spent.as_secs_f64() / made * ahead as f64).ok()
+    Duration::try_from_secs_f64(spent.as_secs_f64() / made * ahead as f64).ok().filter(|left| *left < ENDLESS)
 }
 
 #[cfg(test)]
@@ -211,6 +214,12 @@ mod tests {
         assert_eq!(progress.start.unwrap().1, 7.5);
         let line = line(&epoch(9, 12), Duration::from_secs(100), 2.5);
         assert!(line.ends_with("  80 seconds left"), "{line}");
+    }
+
+    #[test]
+    fn no_time_is_left_of_a_run_that_ends_by_itself() {
+        let line = line(&epoch(1, usize::MAX), Duration::from_secs(80), 2.0);
+        assert!(line.ends_with("  400 images/s"), "{line}");
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl Measures {
         let batches = samples.div_ceil(batch);
         let per_epoch = batches.div_ceil(accumulate);
         let (epochs, steps) = match length {
-            Length::Epochs(epochs) => (epochs, epochs as u64 * per_epoch as u64),
+            Length::Epochs(epochs) => (epochs, (epochs as u64).saturating_mul(per_epoch as u64)),
             Length::Steps(steps) => (steps.div_ceil(per_epoch as u64) as usize, steps),
         };
         Measures { batch, accumulate, batches, per_epoch, epochs, steps }
@@ -88,5 +88,6 @@ mod tests {
         let cut = measures(Length::Steps(30), 1);
         assert_eq!((cut.epochs, cut.steps, cut.position(29).epoch, cut.in_epoch(cut.position(29))), (3, 30, 2, 3));
         assert_eq!(Measures::new(3, 8, 1, Length::Epochs(0)).steps, 0);
+        assert_eq!(measures(Length::Epochs(usize::MAX), 1).steps, u64::MAX);
     }
 }

@@ -134,7 +134,7 @@ fn the_trainer_names_the_step_and_keeps_what_was_learned() {
     assert!(trainer.fit(&mut net, &clean, ()).unwrap().epochs[0].loss.is_finite());
     let few = Arrays::new(images(6), vec![0, 1, 2, 3, 4, 5], 6).unwrap();
     let error = trainer.fit(&mut net, &few, ()).unwrap_err();
-    assert!(matches!(error, Error::LabelOutOfRange { label: 4 | 5, classes: 4, .. }), "{error}");
+    assert_eq!(error.to_string(), "classes of the data: expected at most 4, the outputs of Net, found 6");
     let narrow = Arrays::new(Array4::zeros((2, 2, 5, 5)), vec![0, 1], 4).unwrap();
     let error = trainer.fit(&mut net, &narrow, ()).unwrap_err();
     assert_eq!(error.to_string(), "shape of the data's samples: expected [2, 6, 5], the input of Net, found [2, 5, 5]");

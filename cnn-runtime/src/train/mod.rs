@@ -8,6 +8,7 @@
 
 mod average;
 mod callback;
+mod labelled;
 mod monitor;
 #[cfg(feature = "safetensors")]
 mod record;
@@ -20,12 +21,13 @@ mod tests;
 #[cfg(feature = "safetensors")]
 use std::path::PathBuf;
 
-use crate::data::{Dataset, ReadAhead, check_input};
+use crate::data::{Dataset, ReadAhead};
 use crate::error::Error;
 use crate::network::Network;
 use crate::optim::{Memory, Optimizer};
 
 pub use callback::{ByRef, Callback, Epoch, Step};
+use labelled::check_data;
 pub use monitor::Monitor;
 use run::Run;
 pub use schedule::{Constant, Cosine, OneCycle, Plateau, Position, Schedule, StepDecay, WarmUp, warm_up};
@@ -304,10 +306,12 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
     ///
     /// # Errors
     /// [`Error::InvalidOption`] for a setting outside its range; [`Error::UnknownLayer`] for a layer to freeze that
-    /// there is not; [`Error::DataMismatch`] if the data are not of the network's input shape or there are none, or if
-    /// what was asked for needs data to validate on; [`Error::LossNotFinite`] naming the step at which the loss became
-    /// NaN or infinite; [`Error::Io`] and [`Error::Format`] for a checkpoint that cannot be written or is not this
-    /// run's, naming the first layer that differs; what the data, the optimiser or the callback find wrong.
+    /// there is not; [`Error::DataMismatch`] if the data are not of the network's input shape, have more classes than it
+    /// has outputs, or there are none, or if what was asked for needs data to validate on; [`Error::LabelOutOfRange`]
+    /// naming a sample, by its index in the data, whose label is no class; [`Error::LossNotFinite`] naming the step at
+    /// which the loss became NaN or infinite; [`Error::Io`] and [`Error::Format`] for a checkpoint that cannot be
+    /// written or is not this run's, naming the first layer that differs; what the data, the optimiser or the callback
+    /// find wrong.
     pub fn fit<N: Network>(
         &mut self,
         network: &mut N,
@@ -315,9 +319,9 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
         callback: impl Callback<N>,
     ) -> Result<History, Error> {
         self.check()?;
-        check_input(data, N::INFO)?;
+        check_data("classes of the data", data, N::INFO)?;
         if let Some(validation) = self.validation {
-            check_input(validation, N::INFO)?;
+            check_data("classes of the data to validate on", validation, N::INFO)?;
         }
         self.begin()?;
         Run::new(self, network, data)?.fit(callback)

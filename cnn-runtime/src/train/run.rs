@@ -12,6 +12,7 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 
 use super::average::Average;
+use super::labelled::Labelled;
 use super::targets::{Targets, kept_part, mix};
 use super::{Callback, Epoch, History, Position, Step, Trainer};
 use crate::buffer::Buffer;
@@ -139,7 +140,8 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
             epoch: position.epoch as u64,
             seed: self.trainer.settings.seed,
         };
-        let outcome = ahead.run(self.data, plan, |batches| {
+        let data = Labelled { data: self.data, classes: N::INFO.train.output.len };
+        let outcome = ahead.run(&data, plan, |batches| {
             let end = self.length.steps.min((position.epoch as u64 + 1) * self.length.per_epoch as u64);
             (self.step..end).try_for_each(|_| self.step(batches, callback))
         });
@@ -260,7 +262,9 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
 
     fn report_epoch(&mut self, callback: &mut impl Callback<N>) -> Result<ControlFlow<()>, Error> {
         let validation = match (self.trainer.validation, &mut self.evaluation) {
-            (Some(data), Some(workspace)) => Some(metrics::evaluate(self.network, workspace, data)?),
+            (Some(data), Some(workspace)) => {
+                Some(metrics::evaluate(self.network, workspace, data).map_err(validating)?)
+            }
             _ => None,
         };
         let tally = mem::take(&mut self.tally);
@@ -315,6 +319,18 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
         self.order.iter_mut().enumerate().for_each(|(at, index)| *index = at);
         self.order.shuffle(&mut random::stream(self.trainer.settings.seed, "shuffle", epoch as u64, 0));
         &self.order
+    }
+}
+
+/// Tells whose label is out of range, where that could be one of the data that are learned from.
+fn validating(error: Error) -> Error {
+    match error {
+        Error::LabelOutOfRange { index, label, classes } => Error::DataMismatch {
+            what: "labels of the data to validate on",
+            expected: format!("0 to {}", classes.saturating_sub(1)),
+            found: format!("{label} of sample {index}"),
+        },
+        other => other,
     }
 }
 

@@ -1,3 +1,5 @@
+mod data;
+
 use std::ops::ControlFlow;
 
 use ndarray::Array4;
@@ -148,7 +150,7 @@ fn wrong_settings_and_data_are_named() {
     );
     assert_eq!(message(trainer(), &columns(0)), "samples in the data: expected at least one, found 0");
     let labelled = Arrays::new(Array4::zeros((1, 1, 2, 3)), vec![3], 4).unwrap();
-    assert_eq!(message(trainer(), &labelled), "label 3 of sample 0 is out of range: expected 0 to 2");
+    assert_eq!(message(trainer(), &labelled), "classes of the data: expected at most 3, the outputs of Toy, found 4");
 }
 
 fn fitted(mut trainer: Trainer<'_, Sgd>, data: &Arrays) -> (Toy, History) {

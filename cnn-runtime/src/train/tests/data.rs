@@ -1,0 +1,48 @@
+//! Data and networks that do not go together, and samples that are wrong.
+
+use super::*;
+
+/// Pictures of which one has a label of its own.
+struct Mislabelled(Arrays, usize, usize);
+
+impl Dataset for Mislabelled {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        self.0.shape()
+    }
+
+    fn classes(&self) -> usize {
+        self.0.classes()
+    }
+
+    fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
+        let label = self.0.read(draw, image)?;
+        Ok(if draw.index == self.1 { self.2 } else { label })
+    }
+}
+
+#[test]
+fn a_wrong_label_is_named_by_its_place_in_the_data() {
+    let wrong = Mislabelled(columns(20), 15, 7);
+    for trainer in [trainer(), trainer().label_smoothing(0.1)] {
+        let error = { trainer }.fit(&mut Toy::new(1), &wrong, ()).unwrap_err().to_string();
+        assert_eq!(error, "label 7 of sample 15 is out of range: expected 0 to 2");
+    }
+    let error = trainer().validate(&wrong).fit(&mut Toy::new(1), &columns(20), ()).unwrap_err().to_string();
+    assert_eq!(error, "labels of the data to validate on: expected 0 to 2, found 7 of sample 15");
+}
+
+#[test]
+fn classes_without_an_output_are_refused_before_the_first_step() {
+    let of = |classes| Arrays::new(Array4::zeros((4, 1, 2, 3)), vec![0; 4], classes).unwrap();
+    let (four, two, mut net) = (of(4), of(2), Toy::new(1));
+    let error = trainer().fit(&mut net, &four, ()).unwrap_err().to_string();
+    assert_eq!(error, "classes of the data: expected at most 3, the outputs of Toy, found 4");
+    let error = trainer().validate(&four).fit(&mut net, &two, ()).unwrap_err().to_string();
+    assert_eq!(error, "classes of the data to validate on: expected at most 3, the outputs of Toy, found 4");
+    assert_eq!(net, Toy::new(1));
+    trainer().validate(&two).fit(&mut net, &two, ()).unwrap();
+}

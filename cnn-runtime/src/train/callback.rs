@@ -42,7 +42,8 @@ pub struct Epoch {
     pub accuracy: f64,
     /// Images of the epoch.
     pub images: usize,
-    /// What was wrong with each sample that was left out; names its file.
+    /// What was wrong with each sample that was left out; names its file. Behind those to learn from stand those to
+    /// validate on, which are told as such.
     pub skipped: Vec<String>,
     /// Time the epoch took, the evaluation after it not counted.
     pub time: Duration,

@@ -17,6 +17,7 @@ mod schedule;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod validation;
 
 #[cfg(feature = "safetensors")]
 use std::path::PathBuf;
@@ -194,8 +195,8 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
         self
     }
 
-    /// How batches are read: by how many threads, how far ahead, and what becomes of samples that cannot be read. Those
-    /// left out stand in [`Epoch::skipped`].
+    /// How batches are read, to learn from and to validate on: by how many threads, how far ahead, and what becomes of
+    /// samples that cannot be read. Those left out stand in [`Epoch::skipped`].
     #[must_use]
     pub fn read_ahead(mut self, ahead: ReadAhead) -> Self {
         self.ahead = ahead;

@@ -46,3 +46,19 @@ fn classes_without_an_output_are_refused_before_the_first_step() {
     assert_eq!(net, Toy::new(1));
     trainer().validate(&two).fit(&mut net, &two, ()).unwrap();
 }
+
+#[test]
+fn samples_to_validate_on_that_cannot_be_read_are_left_out_and_told() {
+    let (data, torn) = (columns(20), Torn(columns(20)));
+    let error = trainer().validate(&torn).fit(&mut Toy::new(1), &data, ()).unwrap_err().to_string();
+    assert!(error.contains("sample 0 is torn"), "{error}");
+    for workers in [0, 2] {
+        let ahead = ReadAhead::new().workers(workers).on_bad_sample(OnBadSample::Skip);
+        let history = trainer().read_ahead(ahead).validate(&torn).fit(&mut Toy::new(1), &data, ()).unwrap();
+        for epoch in &history.epochs {
+            assert_eq!((epoch.images, epoch.skipped.len()), (20, 12));
+            assert_eq!(epoch.skipped[3], "data to validate on: in-memory data: sample 5 is torn");
+            assert_eq!(epoch.validation.as_ref().unwrap().samples(), 8);
+        }
+    }
+}

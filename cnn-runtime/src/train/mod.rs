@@ -26,6 +26,8 @@ use crate::data::{Dataset, ReadAhead};
 use crate::error::Error;
 use crate::network::Network;
 use crate::optim::{Memory, Optimizer};
+#[cfg(feature = "safetensors")]
+use crate::weights::atomic;
 
 pub use callback::{ByRef, Callback, Epoch, Step};
 use labelled::check_data;
@@ -269,7 +271,7 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
 
     /// Writes a checkpoint after each epoch: everything that [`resume`](Trainer::resume) needs, in one safetensors file,
     /// in which the weights have their own names. The file at `path` is replaced whole: a run that is killed at any moment
-    /// leaves the last checkpoint behind.
+    /// leaves the last checkpoint behind. Whether a file can be made there is found out before the first step.
     #[cfg(feature = "safetensors")]
     #[must_use]
     pub fn checkpoint(mut self, path: impl Into<PathBuf>) -> Self {
@@ -324,6 +326,8 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
         if let Some(validation) = self.validation {
             check_data("classes of the data to validate on", validation, N::INFO)?;
         }
+        #[cfg(feature = "safetensors")]
+        self.checkpoints.write.as_deref().map_or(Ok(()), atomic::check)?;
         self.begin()?;
         Run::new(self, network, data)?.fit(callback)
     }

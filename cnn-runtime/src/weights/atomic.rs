@@ -20,24 +20,38 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> i
     attempt(path, write).map_err(|error| Error::Io { path: Some(path.to_owned()), error })
 }
 
-fn attempt(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
-    let name = path.file_name().ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "expected a file's name"))?;
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
+/// Fails as [`replace`] would if no file can be made at `path` or in its folder. Changes nothing.
+pub(crate) fn check(path: &Path) -> Result<(), Error> {
+    let attempt = || {
+        create_beside(path)?;
+        if path.is_dir() { Err(ErrorKind::IsADirectory.into()) } else { Ok(()) }
     };
-    let (file, temporary) = create_beside(folder, &name.to_string_lossy())?;
+    attempt().map_err(|error| Error::Io { path: Some(path.to_owned()), error })
+}
+
+fn attempt(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
+    let (file, temporary) = create_beside(path)?;
     let mut writer = BufWriter::with_capacity(BUFFER, file);
     write(&mut writer)?;
     writer.into_inner()?.sync_all()?;
     fs::rename(&temporary.0, path)?;
     // The renaming itself is an entry of the folder. Only some systems let folders be synced.
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+    if cfg!(unix) { File::open(folder(path))?.sync_all() } else { Ok(()) }
 }
 
-/// A file of its own name in `folder`, told by this process and a number.
-fn create_beside(folder: &Path, name: &str) -> io::Result<(File, Temporary)> {
+/// The folder of the file at `path`.
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// A file in the folder of `path`, whose name is told from others by this process and a number.
+fn create_beside(path: &Path) -> io::Result<(File, Temporary)> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let name = path.file_name().ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "expected a file's name"))?;
+    let (folder, name) = (folder(path), name.to_string_lossy());
     loop {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!(".{name}.{}-{number}.tmp", process::id()));
@@ -94,5 +108,18 @@ mod tests {
         let error = replace("/no/such/folder/file".as_ref(), |_| Ok(())).unwrap_err();
         assert!(error.to_string().starts_with("/no/such/folder/file: "), "{error}");
         assert!(replace("/".as_ref(), |_| Ok(())).is_err());
+    }
+
+    #[test]
+    fn a_check_fails_as_replacing_would_and_changes_nothing() {
+        for path in ["/no/such/folder/file", "/"].map(Path::new) {
+            assert_eq!(check(path).unwrap_err().to_string(), replace(path, |_| Ok(())).unwrap_err().to_string());
+        }
+        let folder = tempfile::tempdir().unwrap();
+        assert!(check(folder.path()).is_err(), "a folder in the file's place");
+        fs::write(folder.path().join("file"), "old").unwrap();
+        check(&folder.path().join("file")).unwrap();
+        assert_eq!(fs::read(folder.path().join("file")).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

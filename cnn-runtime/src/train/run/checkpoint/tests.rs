@@ -8,7 +8,7 @@ use crate::metrics;
 use crate::optim::{Adam, AdamW, Sgd};
 use crate::toy::Toy;
 use crate::train::tests::{columns, contrary};
-use crate::train::{Cosine, History, Monitor, Plateau, Trainer};
+use crate::train::{Cosine, History, Monitor, Plateau, Step, Trainer};
 
 fn trainer<'d, O: Optimizer>(optimizer: O) -> Trainer<'d, O> {
     Trainer::new(optimizer).epochs(2).batch(8).seed(1)
@@ -171,4 +171,17 @@ fn a_score_is_not_held_against_one_of_another_monitor() {
     assert_eq!(history.epochs.len(), 4);
     let (each, own) = losses(&(net, history), &tests);
     assert_eq!(own, each[2], "of {each:?}");
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_is_told_before_the_first_step() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in [folder.path().join("none/run.safetensors"), folder.path().to_owned()] {
+        let mut steps = 0;
+        let mut trainer = trainer(Sgd::new(0.1)).checkpoint(&path);
+        let error = trainer.fit(&mut Toy::new(1), &columns(20), |_: &Step| steps += 1).unwrap_err();
+        assert!(matches!(&error, Error::Io { path: Some(named), .. } if *named == path), "{error}");
+        assert_eq!(steps, 0, "{error}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -21,8 +21,9 @@ impl Monitor {
         }
     }
 
-    /// Whether `found` is better than `best` by more than its part `threshold`. NaN is not.
-    pub(super) fn is_better(self, found: f64, best: f64, threshold: f64) -> bool {
+    /// Whether `found` is better than `best`, if there is one, by more than its part `threshold`. NaN never is.
+    pub(super) fn is_better(self, found: f64, best: Option<f64>, threshold: f64) -> bool {
+        let Some(best) = best else { return !found.is_nan() };
         match self {
             Monitor::Accuracy => found > best * (1.0 + threshold),
             Monitor::Loss => found < best * (1.0 - threshold),

@@ -297,12 +297,12 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
     fn keep_if_best(&mut self, validation: &Evaluation) {
         let settings = &self.trainer.settings;
         let score = settings.monitor.of(validation);
-        if self.best.score.is_some_and(|best| !settings.monitor.is_better(score, best, 0.0)) {
-            self.best.waited += 1;
-        } else {
+        if settings.monitor.is_better(score, self.best.score, 0.0) {
             let params = self.network.params();
             let copy = || (Buffer::from_slice(params.values()), Buffer::from_slice(params.state()));
             self.best = Best { score: Some(score), waited: 0, kept: settings.keep_best.then(copy) };
+        } else {
+            self.best.waited += 1;
         }
     }
 

@@ -245,7 +245,7 @@ impl Schedule for Plateau {
         let Some(validation) = &epoch.validation else { return };
         let found = self.monitor.of(validation);
         // PyTorch's threshold: an improvement by less than a part in 10,000 does not count.
-        if self.best.is_none_or(|best| self.monitor.is_better(found, best, 1e-4)) {
+        if self.monitor.is_better(found, self.best, 1e-4) {
             (self.best, self.waited) = (Some(found), 0);
         } else {
             self.waited += 1;
@@ -335,6 +335,19 @@ mod tests {
             rates.push(plateau.lr(at(0, 1)));
         }
         assert_eq!(rates, [1.0, 1.0, 1.0, 0.1, 0.1, 0.1, 0.1, 0.1 * 0.1]);
+    }
+
+    #[test]
+    fn a_plateau_holds_nothing_against_nan() {
+        let mut plateau = Plateau::new(1.0).patience(1).monitor(Monitor::Loss);
+        let mut told = |loss| {
+            let mut epoch = epoch(50);
+            epoch.validation.as_mut().unwrap().loss = loss;
+            plateau.epoch(&epoch);
+            plateau.lr(at(0, 1))
+        };
+        assert_eq!([f32::NAN, 3.0, 2.0, f32::NAN, 1.0].map(&mut told), [1.0; 5]);
+        assert_eq!([f32::NAN; 2].map(told), [1.0, 0.1]);
     }
 
     #[test]

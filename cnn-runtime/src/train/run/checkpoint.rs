@@ -177,7 +177,12 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
             (Some(decay), None) => Some(Average::new(self.network, decay)),
             (None, _) => None,
         };
-        self.best = self.comparable(record.monitor, record.best.map(|score| score.0), record.waited, kept);
+        self.best = self.comparable(
+            record.monitor,
+            record.best.map(|score| score.0).filter(|score| !score.is_nan()),
+            record.waited,
+            kept,
+        );
         // Another rate than before is asked for. The same one may have been changed since, by the rule itself.
         let given = self.trainer.start.memory.lr;
         let goes_on = record.given_lr.is_some_and(|before| before.0 as f32 == given);

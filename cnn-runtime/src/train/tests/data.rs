@@ -1,5 +1,7 @@
 //! Data and networks that do not go together, and samples that are wrong.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
 
 /// Pictures of which one has a label of its own.
@@ -61,4 +63,47 @@ fn samples_to_validate_on_that_cannot_be_read_are_left_out_and_told() {
             assert_eq!(epoch.validation.as_ref().unwrap().samples(), 8);
         }
     }
+}
+
+/// Pictures that are NaN until some were read.
+struct Dawning(Arrays, AtomicUsize);
+
+impl Dataset for Dawning {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        self.0.shape()
+    }
+
+    fn classes(&self) -> usize {
+        self.0.classes()
+    }
+
+    fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
+        let label = self.0.read(draw, image)?;
+        if self.1.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+            image.fill(f32::NAN);
+        }
+        Ok(label)
+    }
+}
+
+#[test]
+fn a_loss_of_nan_is_no_best_one() {
+    let (data, tests) = (columns(40), columns(30));
+    let nights = |nights: usize| {
+        let tests = Dawning(tests.clone(), AtomicUsize::new(nights * 30));
+        let mut trainer = trainer().monitor(Monitor::Loss).validate(&tests).stop_early(2).keep_best();
+        let mut net = Toy::new(1);
+        let history = trainer.fit(&mut net, &data, ()).unwrap();
+        (metrics::evaluate(&net, &mut net.workspace(8), &columns(30)).unwrap().loss, history)
+    };
+    let (loss, history) = nights(1);
+    let loss_of = |epoch: &Epoch| epoch.validation.as_ref().unwrap().loss;
+    assert_eq!(history.epochs.len(), 5);
+    assert!(loss_of(&history.epochs[0]).is_nan());
+    assert_eq!(loss, history.epochs[1..].iter().map(loss_of).fold(f32::INFINITY, f32::min));
+    assert_eq!(nights(9).1.epochs.len(), 2, "an end is no better than NaN");
 }

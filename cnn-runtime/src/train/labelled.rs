@@ -1,4 +1,4 @@
-//! Data as a network can learn from them.
+//! Data as a network can learn from them, and networks that can.
 
 use crate::data::{Dataset, Draw, check_input};
 use crate::error::Error;
@@ -29,6 +29,20 @@ impl<D: Dataset + ?Sized> Dataset for Labelled<'_, D> {
     fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
         class(self.data.read(draw, image)? as i128, draw.index, self.classes)
     }
+}
+
+/// Refuses a network that ends in more than one place with scores: such are trained by a loop of one's own.
+pub(super) fn check_output(network: &NetInfo) -> Result<(), Error> {
+    if let &[c, h, w] = network.output
+        && h * w > 1
+    {
+        return Err(Error::DataMismatch {
+            what: "output of the network",
+            expected: "a score for each class".into(),
+            found: format!("the {c}x{h}x{w} of {}", network.name),
+        });
+    }
+    Ok(())
 }
 
 /// Holds data against the input and the outputs of the network they are for. `what` is what their classes are called.

@@ -30,12 +30,12 @@ use crate::optim::{Memory, Optimizer};
 use crate::weights::atomic;
 
 pub use callback::{ByRef, Callback, Epoch, Step};
-use labelled::check_data;
+use labelled::{check_data, check_output};
 pub use monitor::Monitor;
 use run::Run;
 pub use schedule::{Constant, Cosine, OneCycle, Plateau, Position, Schedule, StepDecay, WarmUp, warm_up};
 
-/// Trains networks that classify, with softmax cross-entropy.
+/// Trains networks that classify, with softmax cross-entropy: their output is a score for each class.
 ///
 /// The seed decides the order of the samples, their augmentation and what dropout drops; the same seed gives the same
 /// run, bit for bit, on any number of threads. Each run begins with the optimiser and the schedule as they were handed
@@ -309,12 +309,12 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
     ///
     /// # Errors
     /// [`Error::InvalidOption`] for a setting outside its range; [`Error::UnknownLayer`] for a layer to freeze that
-    /// there is not; [`Error::DataMismatch`] if the data are not of the network's input shape, have more classes than it
-    /// has outputs, or there are none, or if what was asked for needs data to validate on; [`Error::LabelOutOfRange`]
-    /// naming a sample, by its index in the data, whose label is no class; [`Error::LossNotFinite`] naming the step at
-    /// which the loss became NaN or infinite; [`Error::Io`] and [`Error::Format`] for a checkpoint that cannot be
-    /// written or is not this run's, naming the first layer that differs; what the data, the optimiser or the callback
-    /// find wrong.
+    /// there is not; [`Error::DataMismatch`] if the network ends in a map larger than 1x1, if the data are not of its
+    /// input shape, have more classes than it has outputs, or there are none, or if what was asked for needs data to
+    /// validate on; [`Error::LabelOutOfRange`] naming a sample, by its index in the data, whose label is no class;
+    /// [`Error::LossNotFinite`] naming the step at which the loss became NaN or infinite; [`Error::Io`] and
+    /// [`Error::Format`] for a checkpoint that cannot be written or is not this run's, naming the first layer that
+    /// differs; what the data, the optimiser or the callback find wrong.
     pub fn fit<N: Network>(
         &mut self,
         network: &mut N,
@@ -322,6 +322,7 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
         callback: impl Callback<N>,
     ) -> Result<History, Error> {
         self.check()?;
+        check_output(N::INFO)?;
         check_data("classes of the data", data, N::INFO)?;
         if let Some(validation) = self.validation {
             check_data("classes of the data to validate on", validation, N::INFO)?;

@@ -49,6 +49,19 @@ fn classes_without_an_output_are_refused_before_the_first_step() {
     trainer().validate(&two).fit(&mut net, &two, ()).unwrap();
 }
 
+crate::cnn! {
+    Map <1x2x3> -> conv(2, 1x1);
+
+    Dot <1x2x3> -> conv(3, 2x3);
+}
+
+#[test]
+fn a_network_that_ends_in_a_map_is_refused() {
+    let error = trainer().fit(&mut Map::new(1), &columns(20), ()).unwrap_err().to_string();
+    assert_eq!(error, "output of the network: expected a score for each class, found the 2x2x3 of Map");
+    trainer().fit(&mut Dot::new(1), &columns(20), ()).unwrap();
+}
+
 #[test]
 fn samples_to_validate_on_that_cannot_be_read_are_left_out_and_told() {
     let (data, torn) = (columns(20), Torn(columns(20)));

@@ -33,7 +33,7 @@ impl Normalize {
     /// of them. A channel that never changes is only centred.
     ///
     /// # Errors
-    /// [`Error::DataMismatch`] if there is no sample, or what the data set's `read` finds wrong.
+    /// [`Error::DataMismatch`] if there is no sample or a value that is not finite, or what the data set's `read` finds wrong.
     pub fn of(data: &impl Dataset) -> Result<Self, Error> {
         Self::over(data, OnBadSample::Fail).map(|(normalize, _)| normalize)
     }
@@ -41,7 +41,7 @@ impl Normalize {
     /// As [`of`](Normalize::of), over all samples that can be read; says which cannot, and why.
     ///
     /// # Errors
-    /// [`Error::DataMismatch`] if there is none, or what is wrong with the data as a whole.
+    /// [`Error::DataMismatch`] if there is none or a value that is not finite, or what is wrong with the data as a whole.
     pub fn of_good(data: &impl Dataset) -> Result<(Self, Vec<Skipped>), Error> {
         Self::over(data, OnBadSample::Skip)
     }
@@ -61,6 +61,14 @@ impl Normalize {
             mean: moments.means().iter().map(|&mean| mean as f32).collect(),
             std: moments.covariances().zip(moments.means()).map(deviation).collect(),
         };
+        let is_bad = |(mean, std): (&f32, &f32)| !(mean.is_finite() && std.is_finite());
+        if let Some(channel) = normalize.mean.iter().zip(&normalize.std).position(is_bad) {
+            return Err(Error::DataMismatch {
+                what: "mean and deviation of a channel",
+                expected: "finite numbers".into(),
+                found: format!("{} and {} in channel {channel}", normalize.mean[channel], normalize.std[channel]),
+            });
+        }
         Ok((normalize, skipped))
     }
 
@@ -189,5 +197,12 @@ mod tests {
         let error = arrays().normalized(Normalize::new(&[0.0], &[1.0]).unwrap()).unwrap_err();
         assert_eq!(error.to_string(), "channels of the normalisation: expected 2, found 1");
         assert!(Normalize::of(&arrays().take(0)).is_err());
+        for bad in [f32::NAN, f32::INFINITY] {
+            let mut images = arrays().images().clone();
+            images[[2, 1, 0, 3]] = bad;
+            let error = Normalize::of(&Arrays::new(images, vec![0; 4], 1).unwrap()).unwrap_err().to_string();
+            assert!(error.starts_with("mean and deviation of a channel: expected finite numbers, found "), "{error}");
+            assert!(error.ends_with(" in channel 1"), "{error}");
+        }
     }
 }

@@ -111,7 +111,8 @@ pub trait Network: Sized + Send + Sync + 'static {
 
     /// Loads all tensors from a safetensors file or, with the feature `npz`, from NumPy's: under the network's own names,
     /// or under those that PyTorch has for the same layers. With the feature `onnx`, also from the ONNX model that the
-    /// network was made of, or was exported to. If anything is wrong, the network stays as it is.
+    /// network was made of, or was exported to. Of a run's checkpoint it takes the weights alone. If anything is wrong,
+    /// the network stays as it is.
     /// [`Loader`] has rules for files that do not fit exactly.
     ///
     /// # Errors

@@ -269,9 +269,25 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
         self
     }
 
-    /// Writes a checkpoint after each epoch: everything that [`resume`](Trainer::resume) needs, in one safetensors file,
-    /// in which the weights have their own names. The file at `path` is replaced whole: a run that is killed at any moment
-    /// leaves the last checkpoint behind. Whether a file can be made there is found out before the first step.
+    /// Writes a checkpoint after each epoch: everything that [`resume`](Trainer::resume) needs, in one safetensors file.
+    /// The file at `path` is replaced whole: a run that is killed at any moment leaves the last checkpoint behind.
+    /// Whether a file can be made there is found out before the first step.
+    ///
+    /// [`Network::load`] takes the weights out of it that the last step had left. Averaged ones and those of the best
+    /// epoch stand beside them, as `average/NAME` and `best/NAME`:
+    ///
+    /// ```no_run
+    /// use cnn_runtime::prelude::*;
+    /// use cnn_runtime::weights::Loader;
+    ///
+    /// cnn! { Net <1x28x28> -> conv(8, 5x5) -> relu -> pool(2) -> fc(10) }
+    ///
+    /// let mut net = Net::new(1);
+    /// net.load("run.safetensors")?;
+    /// let best = |name: &str| name.strip_prefix("best/").map_or(format!("last/{name}"), str::to_owned);
+    /// Loader::new().map(best).load(&mut net, "run.safetensors")?;
+    /// # Ok::<(), Error>(())
+    /// ```
     #[cfg(feature = "safetensors")]
     #[must_use]
     pub fn checkpoint(mut self, path: impl Into<PathBuf>) -> Self {

@@ -21,6 +21,9 @@ use crate::buffer::Mapped;
 use crate::error::Error;
 use crate::info::Embedded;
 
+/// The place of a run's record in the metadata of its checkpoint.
+pub(crate) const RUN: &str = "run";
+
 /// The bytes of a file: mapped, in memory, or in the binary.
 #[derive(Clone)]
 pub(super) enum Bytes {
@@ -236,6 +239,11 @@ impl Weights {
             }
             _ => Err(self.invalid(format!("{} has numbers of type {}, expected U64", Shown(name), entry.dtype))),
         }
+    }
+
+    /// Whether this is the checkpoint of a run.
+    pub(super) fn is_checkpoint(&self) -> bool {
+        self.contents.metadata.contains_key(RUN)
     }
 
     /// The error for contents that are not what they should be.

@@ -20,6 +20,8 @@ use crate::network::Network;
 /// one stands for everything. Those of [`keep`](Loader::keep) and [`allow_missing`](Loader::allow_missing) may be in the
 /// network's names or in the file's.
 ///
+/// Of a run's checkpoint, what else it holds under names with a slash, such as `velocity/fc1.bias`, is passed over.
+///
 /// ```no_run
 /// use cnn_runtime::cnn;
 /// use cnn_runtime::weights::Loader;
@@ -134,7 +136,7 @@ impl Loader {
     pub fn apply<N: Network>(&self, network: &mut N, weights: &Weights) -> Result<Loaded, Error> {
         let entries = self.renamed(weights)?;
         let (naming, names) = self.names(N::INFO, &entries)?;
-        let plan = self.plan(naming, N::INFO, &names, &entries);
+        let plan = self.plan(naming, N::INFO, &names, &entries, weights.is_checkpoint());
         if !plan.mismatch.is_empty() {
             let (path, mismatch) = (weights.path().map(Into::into), Box::new(plan.mismatch));
             return Err(Error::WeightsMismatch { path, network: N::INFO.name, mismatch });
@@ -177,6 +179,7 @@ impl Loader {
         info: &'static NetInfo,
         names: &[String],
         entries: &HashMap<String, &'w Entry>,
+        is_checkpoint: bool,
     ) -> Plan<'w> {
         let mut plan = Plan { pairs: vec![], kept: vec![], surplus: vec![], mismatch: Mismatch::new(naming) };
         let mut rest = entries.clone();
@@ -201,7 +204,8 @@ impl Loader {
         let mut rest: Vec<_> = rest.into_iter().filter(|(_, entry)| is_surplus(entry)).collect();
         rest.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         for (name, entry) in rest {
-            if self.allow_surplus.iter().any(|prefix| starts(&name, prefix)) {
+            let is_of_a_run = is_checkpoint && name.contains('/');
+            if is_of_a_run || self.allow_surplus.iter().any(|prefix| starts(&name, prefix)) {
                 plan.surplus.push(entry.name().to_owned());
             } else {
                 plan.mismatch.surplus.push(Surplus { name, shape: entry.shape().to_vec() });

@@ -35,6 +35,7 @@ mod values;
 pub use cnn_model::Dtype;
 #[doc(inline)]
 pub use cnn_model::naming::{Naming, Unnamed};
+pub(crate) use file::RUN;
 pub use file::{Entry, Weights};
 pub use loader::{Loaded, Loader};
 pub use report::{Mismatch, Misshapen, Missing, Surplus};

@@ -21,10 +21,8 @@ use crate::network::Network;
 use crate::optim::{Memory, Optimizer, listed};
 use crate::params;
 use crate::train::record::{EpochRecord, Exact};
-use crate::weights::{self, Tensor, Weights};
+use crate::weights::{self, RUN, Tensor, Weights};
 
-/// The place of the record in the file's metadata.
-const RECORD: &str = "run";
 /// What the record looks like; another number cannot be read.
 const VERSION: u32 = 1;
 
@@ -96,7 +94,7 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
             tensors.extend(stored::<N>("best/", values, state));
         }
         let record = serde_json::to_string(&self.record()).expect("texts and numbers are JSON");
-        weights::write_safetensors(path, &BTreeMap::from([(RECORD.to_owned(), record)]), &tensors)
+        weights::write_safetensors(path, &BTreeMap::from([(RUN.to_owned(), record)]), &tensors)
     }
 
     fn record(&self) -> Record {
@@ -133,7 +131,7 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
     pub(super) fn restore(&mut self, path: &Path) -> Result<(), Error> {
         let file = Weights::open(path)?;
         let text =
-            file.metadata().get(RECORD).ok_or_else(|| file.invalid("expected a checkpoint, found weights".into()))?;
+            file.metadata().get(RUN).ok_or_else(|| file.invalid("expected a checkpoint, found weights".into()))?;
         let record: Record = serde_json::from_str(text)
             .map_err(|error| file.invalid(format!("expected the record of a run: {error}")))?;
         self.compare(&record, &file)?;

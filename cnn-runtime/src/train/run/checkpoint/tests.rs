@@ -9,6 +9,7 @@ use crate::optim::{Adam, AdamW, Sgd};
 use crate::toy::Toy;
 use crate::train::tests::{columns, contrary};
 use crate::train::{Cosine, History, Monitor, Plateau, Step, Trainer};
+use crate::weights::Loader;
 
 fn trainer<'d, O: Optimizer>(optimizer: O) -> Trainer<'d, O> {
     Trainer::new(optimizer).epochs(2).batch(8).seed(1)
@@ -45,14 +46,14 @@ fn refusal<O: Optimizer>(optimizer: O, path: &Path) -> String {
 /// Writes the file anew as it was before there were these entries of its record.
 fn without(path: &Path, entries: &[&str]) {
     let file = Weights::open(path).unwrap();
-    let mut record: serde_json::Value = serde_json::from_str(&file.metadata()[RECORD]).unwrap();
+    let mut record: serde_json::Value = serde_json::from_str(&file.metadata()[RUN]).unwrap();
     entries.iter().for_each(|entry| drop(record.as_object_mut().unwrap().remove(*entry)));
     let values: Vec<_> = file.tensors().map(|entry| file.tensor(entry.name()).unwrap()).collect();
     let tensors = file.tensors().zip(&values);
     let tensors =
         tensors.map(|(entry, values)| Tensor::floats(entry.name(), entry.shape(), values.as_slice().unwrap()));
     let tensors: Vec<_> = tensors.collect();
-    weights::write_safetensors(path, &BTreeMap::from([(RECORD.to_owned(), record.to_string())]), &tensors).unwrap();
+    weights::write_safetensors(path, &BTreeMap::from([(RUN.to_owned(), record.to_string())]), &tensors).unwrap();
 }
 
 #[test]
@@ -184,4 +185,36 @@ fn a_checkpoint_that_cannot_be_written_is_told_before_the_first_step() {
         assert_eq!(steps, 0, "{error}");
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+crate::cnn! {
+    #[derive(Clone, Debug, PartialEq)]
+    Net <1x2x3> -> conv(4, 1x1) -> bn -> relu -> fc(3);
+}
+
+#[test]
+fn weights_come_out_of_a_checkpoint() {
+    let (folder, tests) = (tempfile::tempdir().unwrap(), contrary());
+    let path = folder.path().join("run.safetensors");
+    let trainer = || trainer(Sgd::new(0.1).momentum(0.9)).epochs(3).monitor(Monitor::Loss).validate(&tests);
+    let [mut last, mut best, mut net] = [1, 1, 9].map(Net::new);
+    trainer().fit(&mut last, &columns(20), ()).unwrap();
+    trainer().keep_best().checkpoint(&path).fit(&mut best, &columns(20), ()).unwrap();
+    assert_ne!(last, best);
+    net.load(&path).unwrap();
+    assert_eq!(net, last);
+    let of_best = |name: &str| name.strip_prefix("best/").map_or(format!("last/{name}"), str::to_owned);
+    let loaded = Loader::new().map(of_best).load(&mut net, &path).unwrap();
+    assert_eq!(net, best);
+    assert!(loaded.surplus.contains(&"velocity/fc1.bias".to_owned()), "{loaded:?}");
+
+    // In other files, and without a slash, what is surplus is an error.
+    let other = folder.path().join("other.safetensors");
+    let surplus = |name: &str, metadata: &[(String, String)]| {
+        let tensors = [Tensor::floats(name, [1], &[0.0])];
+        weights::write(&other, &metadata.iter().cloned().collect(), &tensors).unwrap();
+        Loader::new().allow_missing("").load(&mut Net::new(1), &other).unwrap_err().to_string()
+    };
+    assert!(surplus("best/fc1.bias", &[]).contains("1 surplus"));
+    assert!(surplus("fc2.bias", &[(RUN.into(), "{}".into())]).contains("1 surplus"));
 }

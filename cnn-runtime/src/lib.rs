@@ -51,6 +51,8 @@ pub use buffer::Buffer;
 pub use cnn_macros::cnn;
 pub use ensemble::Ensemble;
 pub use error::Error;
+/// The crate whose arrays batches, results and tensors are, in the version that this one takes.
+pub use ndarray;
 pub use network::Network;
 pub use params::Params;
 pub use pool::warm_up;

@@ -1,6 +1,66 @@
 //! Optimisers: rules that turn gradients into better parameters.
 //!
 //! [`Sgd`], [`Adam`], [`AdamW`] and [`RmsProp`] follow PyTorch's rules, which a golden test holds them to.
+//!
+//! What a [`Trainer`](crate::train::Trainer) does to gradients, an [`Optimizer`] of one's own does in another loop: it
+//! has them before the rule that it passes them on to. This one accumulates those of two batches, freezes a layer and
+//! clips what is left:
+//!
+//! ```
+//! use cnn_runtime::ndarray::Array4;
+//! use cnn_runtime::optim::Memory;
+//! use cnn_runtime::prelude::*;
+//!
+//! struct Careful {
+//!     rule: Sgd,
+//!     sum: Vec<f32>,
+//!     batches: usize,
+//! }
+//!
+//! impl Optimizer for Careful {
+//!     fn update(&mut self, values: &mut [f32], gradients: &[f32], tensors: &[TensorInfo]) -> Result<(), Error> {
+//!         self.sum.resize(gradients.len(), 0.0);
+//!         self.sum.iter_mut().zip(gradients).for_each(|(sum, d)| *sum += d / 2.0);
+//!         self.batches += 1;
+//!         if self.batches % 2 == 1 {
+//!             return Ok(());
+//!         }
+//!         let is_trained = |tensor: &&TensorInfo| !tensor.role.is_state() && !tensor.name.starts_with("conv1.");
+//!         let trained: Vec<TensorInfo> = tensors.iter().filter(is_trained).copied().collect();
+//!         let parts = trained.iter().flat_map(|tensor| &self.sum[tensor.offset..][..tensor.len()]);
+//!         let norm = parts.map(|d| d * d).sum::<f32>().sqrt();
+//!         self.sum.iter_mut().for_each(|d| *d *= (0.1 / norm).min(1.0));
+//!         self.rule.update(values, &self.sum, &trained)?;
+//!         self.sum.fill(0.0);
+//!         Ok(())
+//!     }
+//!
+//!     fn memory(&self) -> &Memory {
+//!         self.rule.memory()
+//!     }
+//!
+//!     fn memory_mut(&mut self) -> &mut Memory {
+//!         self.rule.memory_mut()
+//!     }
+//! }
+//!
+//! cnn! { Net <1x4x4> -> conv(2, 3x3) -> relu -> fc(2) }
+//!
+//! let (mut net, start) = (Net::new(1), Net::new(1));
+//! let mut careful = Careful { rule: Sgd::new(1.0), sum: Vec::new(), batches: 0 };
+//! let mut workspace = net.train_workspace(6);
+//! let batch = Array4::from_shape_fn((6, 1, 4, 4), |(n, _, h, w)| ((n % 2) * (h + w)) as f32);
+//! for step in 0..2 {
+//!     net.forward_train(&mut workspace, batch.view(), step)?;
+//!     workspace.loss(&SoftmaxCrossEntropy, &[0, 1, 0, 1, 0, 1])?;
+//!     net.backward(&mut workspace)?;
+//!     careful.step(&mut net, &workspace)?;
+//! }
+//! assert_eq!(net.tensor("conv1.weight")?, start.tensor("conv1.weight")?);
+//! let moved = net.params().values().iter().zip(start.params().values()).map(|(a, b)| (a - b).powi(2));
+//! assert!((moved.sum::<f32>().sqrt() - 0.1).abs() < 1e-4);
+//! # Ok::<(), Error>(())
+//! ```
 
 mod adam;
 mod memory;

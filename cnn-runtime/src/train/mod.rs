@@ -4,7 +4,8 @@
 //! it beyond that is a call each: a [`Schedule`], clipped, accumulated or averaged gradients, softened labels, frozen
 //! layers, an early end, a [`Callback`] that looks on. Whoever needs another loop writes it with the same calls:
 //! [`Network::forward_train`], [`TrainWorkspace::loss`](crate::workspace::TrainWorkspace::loss),
-//! [`Network::backward`] and [`Optimizer::step`].
+//! [`Network::backward`] and [`Optimizer::step`], of an optimiser that does to gradients what is asked of them: see
+//! [`optim`](crate::optim).
 
 mod average;
 mod callback;

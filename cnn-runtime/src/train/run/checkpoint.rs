@@ -163,7 +163,7 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
         let history = history.ok_or_else(|| file.invalid(format!("expected validations of {classes} classes")))?;
         let schedule: Vec<f64> = record.schedule.iter().map(|number| number.0).collect();
         match &mut self.trainer.schedule {
-            Some(kept) => kept.restore(&schedule)?,
+            Some(kept) => kept.restore(&schedule).map_err(|error| file.invalid(error.to_string()))?,
             None if schedule.is_empty() => {}
             None => return Err(file.invalid("expected no schedule, as this run has none".into())),
         }
@@ -181,7 +181,7 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
             record.waited,
             kept,
         );
-        // Another rate than before is asked for. The same one may have been changed since, by the rule itself.
+        // A new rate is asked for; the old one may have been changed since by the rule itself.
         let given = self.trainer.start.memory.lr;
         let goes_on = record.given_lr.is_some_and(|before| before.0 as f32 == given);
         let lr = if goes_on { record.lr.0 as f32 } else { given };

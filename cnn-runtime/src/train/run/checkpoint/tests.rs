@@ -93,6 +93,17 @@ fn a_file_that_does_not_name_its_optimiser_is_judged_by_its_buffers() {
 }
 
 #[test]
+fn another_schedule_is_refused_by_the_name_of_the_file() {
+    let tests = columns(9);
+    let (_folder, path) = written(trainer(Sgd::new(0.1)).schedule(Plateau::new(0.1)).validate(&tests));
+    let mut net = Toy::new(9);
+    let mut trainer = trainer(Sgd::new(0.1)).schedule(Cosine::new(0.1)).resume(&path);
+    let error = trainer.fit(&mut net, &columns(20), ()).unwrap_err().to_string();
+    assert!(error.ends_with("run.safetensors: numbers that a schedule remembers: expected 0, found 3"), "{error}");
+    assert_eq!(net, Toy::new(9));
+}
+
+#[test]
 fn the_learning_rate_of_a_run_taken_up_is_the_one_given() {
     let (_folder, path) = written(trainer(Sgd::new(0.05).momentum(0.9)));
     let (_, history) = resumed(trainer(Sgd::new(0.001).momentum(0.9)).epochs(4), &path);

@@ -307,10 +307,10 @@ fn settings_without_a_meaning_are_refused() {
     }
 }
 
-/// Pictures of which some cannot be read.
-struct Torn(Arrays);
+/// Pictures as something else is made of each, with its label, when it is read.
+struct Changed<F>(Arrays, F);
 
-impl Dataset for Torn {
+impl<F: Fn(Draw, &mut [f32], usize) -> Result<usize, Error> + Sync> Dataset for Changed<F> {
     fn len(&self) -> usize {
         self.0.len()
     }
@@ -324,16 +324,22 @@ impl Dataset for Torn {
     }
 
     fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
-        if draw.index % 5 < 3 {
-            return Err(Error::Format { path: None, reason: format!("sample {} is torn", draw.index) });
-        }
-        self.0.read(draw, image)
+        let label = self.0.read(draw, image)?;
+        (self.1)(draw, image, label)
     }
+}
+
+/// Pictures of which some cannot be read.
+fn torn(data: Arrays) -> impl Dataset {
+    Changed(data, |Draw { index, .. }, _: &mut [f32], label| match index % 5 {
+        ..3 => Err(Error::Format { path: None, reason: format!("sample {index} is torn") }),
+        _ => Ok(label),
+    })
 }
 
 #[test]
 fn samples_that_cannot_be_read_end_the_run_or_are_left_out_and_told() {
-    let torn = Torn(columns(20));
+    let torn = torn(columns(20));
     let error = trainer().fit(&mut Toy::new(1), &torn, ()).unwrap_err().to_string();
     assert!(error.contains("is torn"), "{error}");
     let skipping = || trainer().batch(1).read_ahead(ReadAhead::new().on_bad_sample(OnBadSample::Skip));

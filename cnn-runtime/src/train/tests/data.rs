@@ -4,31 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 
-/// Pictures of which one has a label of its own.
-struct Mislabelled(Arrays, usize, usize);
-
-impl Dataset for Mislabelled {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn shape(&self) -> [usize; 3] {
-        self.0.shape()
-    }
-
-    fn classes(&self) -> usize {
-        self.0.classes()
-    }
-
-    fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
-        let label = self.0.read(draw, image)?;
-        Ok(if draw.index == self.1 { self.2 } else { label })
-    }
-}
-
 #[test]
 fn a_wrong_label_is_named_by_its_place_in_the_data() {
-    let wrong = Mislabelled(columns(20), 15, 7);
+    let wrong = Changed(columns(20), |draw: Draw, _: &mut [f32], label| Ok(if draw.index == 15 { 7 } else { label }));
     for trainer in [trainer(), trainer().label_smoothing(0.1)] {
         let error = { trainer }.fit(&mut Toy::new(1), &wrong, ()).unwrap_err().to_string();
         assert_eq!(error, "label 7 of sample 15 is out of range: expected 0 to 2");
@@ -64,7 +42,7 @@ fn a_network_that_ends_in_a_map_is_refused() {
 
 #[test]
 fn samples_to_validate_on_that_cannot_be_read_are_left_out_and_told() {
-    let (data, torn) = (columns(20), Torn(columns(20)));
+    let (data, torn) = (columns(20), torn(columns(20)));
     let error = trainer().validate(&torn).fit(&mut Toy::new(1), &data, ()).unwrap_err().to_string();
     assert!(error.contains("sample 0 is torn"), "{error}");
     for workers in [0, 2] {
@@ -78,36 +56,18 @@ fn samples_to_validate_on_that_cannot_be_read_are_left_out_and_told() {
     }
 }
 
-/// Pictures that are NaN until some were read.
-struct Dawning(Arrays, AtomicUsize);
-
-impl Dataset for Dawning {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn shape(&self) -> [usize; 3] {
-        self.0.shape()
-    }
-
-    fn classes(&self) -> usize {
-        self.0.classes()
-    }
-
-    fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
-        let label = self.0.read(draw, image)?;
-        if self.1.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
-            image.fill(f32::NAN);
-        }
-        Ok(label)
-    }
-}
-
 #[test]
 fn a_loss_of_nan_is_no_best_one() {
     let (data, tests) = (columns(40), columns(30));
     let nights = |nights: usize| {
-        let tests = Dawning(tests.clone(), AtomicUsize::new(nights * 30));
+        // As many pictures are NaN as are read first.
+        let dark = AtomicUsize::new(nights * 30);
+        let tests = Changed(tests.clone(), |_, image: &mut [f32], label| {
+            if dark.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+                image.fill(f32::NAN);
+            }
+            Ok(label)
+        });
         let mut trainer = trainer().monitor(Monitor::Loss).validate(&tests).stop_early(2).keep_best();
         let mut net = Toy::new(1);
         let history = trainer.fit(&mut net, &data, ()).unwrap();

@@ -190,13 +190,12 @@ mod tests {
         assert_eq!(texts, ["0.01", "- 0.5", "0.00001", "6.0", "f32 :: from_bits (2139095040)"]);
     }
 
+    /// Were each number tried, this would take minutes.
     #[test]
-    fn many_names_that_look_alike_take_no_time() {
+    fn many_names_that_look_alike_are_counted() {
         let mut names = Names::default();
-        let start = std::time::Instant::now();
         let last = (0..30_000).map(|_| names.constant("größe")).last();
         assert_eq!(last.expect("many").to_string(), "GR__E_30000");
-        assert!(start.elapsed().as_secs() < 10, "took {:?}", start.elapsed());
     }
 
     #[test]

@@ -42,6 +42,7 @@ mod file;
 #[cfg(feature = "idx")]
 pub mod idx;
 mod images;
+mod labelled;
 mod normalize;
 #[cfg(feature = "images")]
 pub mod pictures;
@@ -59,6 +60,7 @@ pub use augment::{
 };
 pub(crate) use batch::fill_batch;
 pub use images::Images;
+pub(crate) use labelled::Labelled;
 pub use normalize::{Normalize, Normalized};
 #[cfg(feature = "csv")]
 pub use pictures::Header;

@@ -4,7 +4,7 @@ mod confusion;
 
 use ndarray::{ArrayView1, ArrayView2};
 
-use crate::data::{Dataset, Draw, check_input, fill_batch};
+use crate::data::{Dataset, Draw, Labelled, check_input, fill_batch};
 use crate::error::Error;
 use crate::loss::{Labels, class, cross_entropy};
 use crate::network::Network;
@@ -91,15 +91,13 @@ pub fn evaluate<N: Network>(
     data: &(impl Dataset + ?Sized),
 ) -> Result<Evaluation, Error> {
     check_input(data, N::INFO)?;
-    let mut tally = Tally::new(N::INFO.infer.output.len);
+    let classes = N::INFO.infer.output.len;
+    let (data, mut tally) = (&Labelled { data, classes }, Tally::new(classes));
     let mut labels = vec![0; workspace.capacity().min(data.len())];
     for first in (0..data.len()).step_by(workspace.capacity()) {
         let n = workspace.capacity().min(data.len() - first);
         fill_batch(data, |at| Draw::of(first + at), workspace.samples_mut(n), &mut labels[..n])?;
-        run_infer(network, workspace, n);
-        for (at, scores) in workspace.rows(n).outer_iter().enumerate() {
-            tally.add(scores, class(labels[at] as i128, first + at, scores.len())?);
-        }
+        tally.run(network, workspace, &labels[..n]);
     }
     Ok(tally.finish())
 }
@@ -115,6 +113,12 @@ impl Tally {
     /// Nothing yet, of so many classes.
     pub(crate) fn new(classes: usize) -> Self {
         Tally { loss: 0.0, in_top5: 0, confusion: Confusion::new(classes) }
+    }
+
+    /// Runs the samples that stand in the workspace, and counts them; these are their classes.
+    pub(crate) fn run<N: Network>(&mut self, network: &N, workspace: &mut Workspace<N>, labels: &[usize]) {
+        run_infer(network, workspace, labels.len());
+        workspace.rows(labels.len()).outer_iter().zip(labels).for_each(|(scores, &label)| self.add(scores, label));
     }
 
     /// Counts a sample of class `label`.

@@ -9,7 +9,7 @@
 
 mod average;
 mod callback;
-mod labelled;
+mod checks;
 mod monitor;
 #[cfg(feature = "safetensors")]
 mod record;
@@ -31,7 +31,7 @@ use crate::optim::{Memory, Optimizer};
 use crate::weights::atomic;
 
 pub use callback::{ByRef, Callback, Epoch, Step};
-use labelled::{check_data, check_output};
+use checks::{check_data, check_output};
 pub use monitor::Monitor;
 use run::Run;
 pub use schedule::{Constant, Cosine, OneCycle, Plateau, Position, Schedule, StepDecay, WarmUp, warm_up};

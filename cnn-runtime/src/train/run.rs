@@ -12,12 +12,11 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 
 use super::average::Average;
-use super::labelled::Labelled;
 use super::targets::{Targets, kept_part, mix};
 use super::validation::validate;
 use super::{Callback, Epoch, History, Position, Step, Trainer};
 use crate::buffer::Buffer;
-use crate::data::{Batch, Batches, Dataset, Plan};
+use crate::data::{Batch, Batches, Dataset, Labelled, Plan};
 use crate::error::Error;
 use crate::info::{TensorInfo, unknown_layer};
 use crate::kernel::pieces::{CHUNK, each, part};

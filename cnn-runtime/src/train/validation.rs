@@ -1,11 +1,10 @@
 //! How a network does in the midst of a run.
 
-use super::labelled::Labelled;
-use crate::data::{Dataset, Plan, ReadAhead, Skipped};
+use crate::data::{Dataset, Labelled, Plan, ReadAhead, Skipped};
 use crate::error::Error;
 use crate::metrics::{Evaluation, Tally};
 use crate::network::Network;
-use crate::workspace::{Workspace, run_infer};
+use crate::workspace::Workspace;
 
 /// What [`evaluate`](crate::metrics::evaluate) finds, over batches that `ahead` reads; tells which samples it left out.
 pub(super) fn validate<N: Network>(
@@ -20,10 +19,8 @@ pub(super) fn validate<N: Network>(
     let outcome = ahead.run(&Labelled { data, classes }, plan, |batches| {
         let mut tally = Tally::new(classes);
         while let Some(batch) = batches.next()? {
-            let n = batch.len();
-            workspace.samples_mut(n).copy_from_slice(batch.images());
-            run_infer(network, workspace, n);
-            workspace.rows(n).outer_iter().zip(batch.labels()).for_each(|(scores, &label)| tally.add(scores, label));
+            workspace.samples_mut(batch.len()).copy_from_slice(batch.images());
+            tally.run(network, workspace, batch.labels());
         }
         Ok((tally.finish(), batches.take_skipped()))
     });

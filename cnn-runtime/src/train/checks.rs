@@ -1,35 +1,8 @@
-//! Data as a network can learn from them, and networks that can.
+//! What is asked of data and networks before the first step.
 
-use crate::data::{Dataset, Draw, check_input};
+use crate::data::{Dataset, check_input};
 use crate::error::Error;
 use crate::info::NetInfo;
-use crate::loss::class;
-
-/// Data whose labels are held against a network's outputs where they are read: there their places in the data are known.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Labelled<'d, D: ?Sized> {
-    pub data: &'d D,
-    /// The network's outputs.
-    pub classes: usize,
-}
-
-impl<D: Dataset + ?Sized> Dataset for Labelled<'_, D> {
-    fn len(&self) -> usize {
-        self.data.len()
-    }
-
-    fn shape(&self) -> [usize; 3] {
-        self.data.shape()
-    }
-
-    fn classes(&self) -> usize {
-        self.classes
-    }
-
-    fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
-        class(self.data.read(draw, image)? as i128, draw.index, self.classes)
-    }
-}
 
 /// Refuses a network that ends in more than one place with scores: such are trained by a loop of one's own.
 pub(super) fn check_output(network: &NetInfo) -> Result<(), Error> {

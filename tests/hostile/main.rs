@@ -1,10 +1,11 @@
-//! No file of weights makes a loader panic, allocate what the file only claims, or leave a network half loaded.
+//! No file makes a loader panic, allocate what the file only claims, or leave a network half loaded.
 //!
-//! 60,000 files: `CNN_FUZZ=1000000 cargo test --release --test hostile` tries more of them. They are random bytes, and valid
+//! 60,000 files of weights: `CNN_FUZZ=1000000 cargo test --release --test hostile` tries more of them. They are random bytes, and valid
 //! files changed in one to four places: bits, bytes, numbers, lengths, things cut out or standing twice.
 
 mod allocator;
 mod checkpoints;
+mod data;
 mod mutation;
 
 use std::io::{Cursor, Read, Write};

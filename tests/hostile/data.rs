@@ -1,13 +1,9 @@
 //! No file of data makes a loader panic, or allocate what the file only claims.
 //!
-//! 50,000 files: `CNN_FUZZ=1000000 cargo test --release --test hostile_data` tries more of them. They are random bytes,
+//! 50,000 files: `CNN_FUZZ=1000000 cargo test --release --test hostile data` tries more of them. They are random bytes,
 //! headers that claim any size, and valid files changed in one to four places.
 
-#[path = "../hostile/allocator.rs"]
-mod allocator;
 mod formats;
-#[path = "../hostile/mutation.rs"]
-mod mutation;
 
 use std::fs;
 use std::io::Write;
@@ -16,9 +12,10 @@ use std::path::Path;
 use cnn_runtime::data::idx::Idx;
 use flate2::{Compression, write::GzEncoder};
 
-use allocator::peak;
+use crate::ALONE;
+use crate::allocator::peak;
+use crate::mutation::{Random, mutate};
 use formats::{Format, formats};
-use mutation::{Random, mutate};
 
 /// Files that are tried unless `CNN_FUZZ` says how many.
 const FILES: u64 = 50_000;
@@ -54,7 +51,9 @@ fn try_one(format: &Format, file: &[u8], folder: &Path) -> bool {
     result.is_ok()
 }
 
-fn any_file_is_read_or_refused() {
+#[test]
+fn no_file_harms() {
+    let _alone = ALONE.lock();
     let count = std::env::var("CNN_FUZZ").map_or(FILES, |count| count.parse().expect("CNN_FUZZ is a number"));
     let folder = tempfile::tempdir().unwrap();
     let formats = formats(folder.path());
@@ -84,7 +83,9 @@ fn any_file_is_read_or_refused() {
 }
 
 /// A file that unpacks to a thousand times of itself is read as far as its header says.
+#[test]
 fn a_bomb_does_not_go_off() {
+    let _alone = ALONE.lock();
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(&[0, 0, 8, 1, 0, 0, 0, 100]).unwrap();
     for _ in 0..64 {
@@ -94,11 +95,4 @@ fn a_bomb_does_not_go_off() {
     let (bytes, result) = peak(|| Idx::from_reader(&bomb[..]));
     assert_eq!(result.unwrap_err().to_string(), "in-memory data: expected 100 bytes of elements, found more");
     assert!(bytes < 256 << 10, "{bytes} bytes");
-}
-
-/// One test: the allocator counts for all threads.
-#[test]
-fn no_file_harms() {
-    a_bomb_does_not_go_off();
-    any_file_is_read_or_refused();
 }

@@ -7,13 +7,15 @@
 mod nets;
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::HashSet;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use cnn_runtime::data::idx::Idx;
 use cnn_runtime::data::{
-    Batches, ColourJitter, Dataset, HorizontalFlip, Images, Plan, ReadAhead, ResizedCrop, Rotation,
+    Batches, ColourJitter, Dataset, Draw, HorizontalFlip, Images, Plan, ReadAhead, ResizedCrop, Rotation,
 };
 use cnn_runtime::prelude::*;
 use cnn_runtime::testing::uniform;
@@ -135,6 +137,28 @@ fn a_hostile_file_allocates_next_to_nothing() {
     assert!(bytes < 10_000, "{bytes} bytes");
 }
 
+/// Data that know which threads have read them.
+struct Watched<D>(D, Mutex<HashSet<ThreadId>>);
+
+impl<D: Dataset> Dataset for Watched<D> {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        self.0.shape()
+    }
+
+    fn classes(&self) -> usize {
+        self.0.classes()
+    }
+
+    fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
+        self.1.lock().unwrap().insert(thread::current().id());
+        self.0.read(draw, image)
+    }
+}
+
 /// Data in memory, read and augmented on threads of their own.
 fn reading_ahead_allocates_nothing_per_batch() {
     let images = Images::new([3, 32, 32], vec![7; 2000 * 3072], vec![1; 2000], 10).unwrap();
@@ -143,12 +167,20 @@ fn reading_ahead_allocates_nothing_per_batch() {
     let data = data.augmented(ColourJitter::new().brightness(0.4).contrast(0.4).saturation(0.4).hue(0.1));
     let order: Vec<usize> = (0..2000).rev().collect();
     let plan = Plan { order: &order, batch: 20, first: 0, epoch: 0, seed: 0 };
+    let mut data = Watched(data, Mutex::default());
     for workers in [0, 1, 3] {
+        data.1.get_mut().unwrap().clear();
         let read = |batches: &mut Batches<'_>| {
-            batches.next()?;
-            thread::sleep(Duration::from_millis(20)); // The threads, too, have started.
+            // A thread allocates as it starts: all have to have read something.
+            let mut first = 0;
+            while data.1.lock().unwrap().len() < workers.max(1) {
+                assert!(batches.next()?.is_some(), "{workers} readers, some of which read nothing");
+                first += 1;
+                thread::sleep(Duration::from_millis(1));
+            }
             let (found, rest) = allocations(|| std::iter::from_fn(|| batches.next().unwrap().map(|_| ())).count());
-            assert_eq!((found, rest), ((0, 0), 99), "allocations of {workers} readers");
+            assert_eq!((found, first + rest), ((0, 0), 100), "allocations of {workers} readers");
+            assert!(rest > 20, "{rest} batches that were watched");
             Ok(())
         };
         ReadAhead::new().workers(workers).run(&data, plan, read).unwrap();

@@ -7,7 +7,7 @@ use std::path::Path;
 use cnn_model::onnx::Model;
 use cnn_runtime::prelude::*;
 use cnn_runtime::weights::Weights;
-use ndarray::{Array4, Axis, Ix2, Ix4};
+use ndarray::{Array4, Ix2, Ix4};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/onnx");
 
@@ -110,7 +110,6 @@ fn an_imported_network_can_be_trained() {
         optimizer.step(&mut net, &workspace).unwrap();
     }
     assert!(losses[11] < 0.5 * losses[0], "{losses:?}");
-    assert_eq!(images.len_of(Axis(0)), 2);
 }
 
 #[test]

@@ -97,16 +97,14 @@ fn the_same_run_is_the_same_page() {
     assert_eq!(full().to_html(), full().to_html());
 }
 
-/// Opens the page in a browser, where one is installed: `CHROME` in the environment, or one of the usual names.
+/// Opens the page in a browser: `CHROME` in the environment, or one of the usual names.
 #[test]
+#[ignore = "needs Chromium"]
 fn a_browser_renders_the_page() {
     let named = env::var("CHROME").ok().into_iter();
     let usual = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"].map(String::from);
     let works = |name: &String| Command::new(name).arg("--version").output().is_ok_and(|out| out.status.success());
-    let Some(browser) = named.chain(usual).find(works) else {
-        eprintln!("skipped: no Chromium found; CHROME names one");
-        return;
-    };
+    let browser = named.chain(usual).find(works).expect("Chromium; CHROME names one");
     let folder = tempfile::tempdir().unwrap();
     let (file, shot) = (folder.path().join("run.html"), folder.path().join("shot.png"));
     full().save(&file).unwrap();

@@ -66,15 +66,11 @@ fn two_files_never_share_a_name_and_a_folder_has_to_be_one() {
     assert!(matches!(TensorBoard::create(&a), Err(Error::Io { .. })));
 }
 
-/// Reads a file with the program that it is for, where that is installed (`pip install tensorboard`).
+/// Reads a file with the program that it is for (`pip install tensorboard`), by `PYTHON` or else `python3`.
 #[test]
+#[ignore = "needs Python's package tensorboard"]
 fn tensorboard_reads_what_was_written() {
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
-    let there = Command::new(&python).args(["-c", "import tensorboard"]).output();
-    if !there.is_ok_and(|out| out.status.success()) {
-        eprintln!("skipped: {python} has no package tensorboard; PYTHON names another");
-        return;
-    }
     let folder = tempfile::tempdir().unwrap();
     run(folder.path());
     let script = "

@@ -461,6 +461,10 @@ def smooth():
     return record | {"inputs": inputs, "targets": targets}, distance
 
 
+# Weights and biases of what optimisers are tried on.
+PARTS = [64, 33]
+
+
 def optimiser_paths():
     """Where 20 steps of each optimiser take the same parameters by the same gradients."""
     torch.manual_seed(8)
@@ -472,17 +476,21 @@ def optimiser_paths():
         "adam": lambda w: torch.optim.Adam(w, 0.01, weight_decay=0.02),
         "adam_betas": lambda w: torch.optim.Adam(w, 0.01, betas=(0.8, 0.95), eps=1e-4),
         "adamw": lambda w: torch.optim.AdamW(w, 0.01, weight_decay=0.1),
+        "adamw_weights_only": lambda w: torch.optim.AdamW(
+            [{"params": w[:1]}, {"params": w[1:], "weight_decay": 0.0}], 0.01, weight_decay=0.1
+        ),
         "rmsprop": lambda w: torch.optim.RMSprop(w, 0.01, alpha=0.9, weight_decay=0.02),
         "rmsprop_momentum": lambda w: torch.optim.RMSprop(w, 0.01, momentum=0.8),
     }
     record = {"initial": initial, "gradients": gradients}
     for case, build in cases.items():
-        w = initial.clone().requires_grad_()
-        optimiser, path = build([w]), []
+        w = [part.clone().requires_grad_() for part in initial.split(PARTS)]
+        optimiser, path = build(w), []
         for gradient in gradients:
-            w.grad = gradient.clone()
+            for part, part_gradient in zip(w, gradient.split(PARTS)):
+                part.grad = part_gradient.clone()
             optimiser.step()
-            path.append(w.detach().clone())
+            path.append(torch.cat(w).detach())
         record[f"path/{case}"] = torch.stack(path)
     return record
 
@@ -504,6 +512,12 @@ def schedule_rates():
     return {
         "lr/step": rates(0.4, lambda o: schedules.StepLR(o, 3, 0.5)),
         "lr/cosine": rates(0.4, lambda o: schedules.CosineAnnealingLR(o, steps, 0.01)),
+        "lr/warm_up": rates(
+            0.4,
+            lambda o: schedules.SequentialLR(
+                o, [schedules.LinearLR(o, 1 / 5, total_iters=4), schedules.CosineAnnealingLR(o, steps - 4)], [4]
+            ),
+        ),
         "lr/one_cycle": rates(0.4, lambda o: schedules.OneCycleLR(o, 0.4, steps, cycle_momentum=False)),
         "lr/plateau": rates(0.4, lambda o: schedules.ReduceLROnPlateau(o, "max", 0.1, 2), accuracies),
         "accuracies": torch.tensor(accuracies),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cnn_runtime::info::TensorInfo;
+use cnn_runtime::info::{Role, TensorInfo};
 use cnn_runtime::prelude::*;
 use ndarray::{Array2, ArrayD, Ix2};
 
@@ -16,7 +16,8 @@ fn record() -> Record {
 fn follow(case: &str, mut optimizer: impl Optimizer) {
     let record = record();
     let mut values = record.get("initial").iter().copied().collect::<Vec<_>>();
-    let tensors = [TensorInfo::alone("w", &[97])];
+    let tensors =
+        [TensorInfo::alone("w", &[64]), TensorInfo { role: Role::Bias, offset: 64, ..TensorInfo::alone("b", &[33]) }];
     let steps = record.get("gradients").outer_iter().zip(record.get(&format!("path/{case}")).outer_iter());
     assert_eq!(steps.len(), 20);
     for (step, (gradients, expected)) in steps.enumerate() {
@@ -39,6 +40,7 @@ fn adam() {
     follow("adam", Adam::new(0.01).weight_decay(0.02));
     follow("adam_betas", Adam::new(0.01).betas(0.8, 0.95).eps(1e-4));
     follow("adamw", AdamW::new(0.01).weight_decay(0.1));
+    follow("adamw_weights_only", AdamW::new(0.01).weight_decay(0.1).decay_weights_only());
 }
 
 #[test]
@@ -59,6 +61,8 @@ fn schedules() {
     let cosine = Cosine::new(0.4).floor(0.01);
     assert_close("cosine", rates(cosine, 8).view(), record.get("lr/cosine"), 1e-6);
     assert_close("one cycle", rates(OneCycle::new(0.4), 8).view(), record.get("lr/one_cycle"), 1e-6);
+    let warm_up = warm_up(4, Cosine::new(0.4));
+    assert_close("warm-up", rates(warm_up, 8).view(), record.get("lr/warm_up"), 1e-6);
     // PyTorch's is asked once an epoch.
     let steps = StepDecay { lr: 0.4, every: 3, factor: 0.5 };
     assert_close("steps", rates(steps, 1).view(), record.get("lr/step"), 1e-6);

@@ -1,11 +1,11 @@
 //! AlexNet (Krizhevsky et al. 2012) as one tower: a photo through it, and a training run on small colour drawings.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Parser;
-use cnn_examples::{Failure, Outcome, picture, shipped};
-use cnn_runtime::data::{HorizontalFlip, ImageFiles, Images};
+use cnn_examples::{Outcome, data, picture, shipped};
+use cnn_runtime::data::HorizontalFlip;
 use cnn_runtime::prelude::*;
 use cnn_runtime::watch::Progress;
 
@@ -70,7 +70,7 @@ fn main() -> Outcome {
 /// Trains on the drawings and prints how far the loss fell.
 fn train(args: &Args) -> Outcome {
     let folder = args.data.clone().unwrap_or_else(|| shipped("emoji"));
-    let drawings = drawings(&folder)?;
+    let drawings = data::of_classes(&folder, AlexNetForDrawings::INPUT, AlexNetForDrawings::OUTPUT[0])?.load()?;
     let normalize = Normalize::of(&drawings)?;
     let (epochs, count) = if args.quick { (2, 16) } else { (args.epochs, drawings.len()) };
     let data = drawings.spread(count).augmented(HorizontalFlip).normalized(normalize)?;
@@ -91,14 +91,4 @@ fn train(args: &Args) -> Outcome {
         );
     }
     Ok(())
-}
-
-/// All pictures below the class folders of `folder`, as large as AlexNet takes them.
-fn drawings(folder: &Path) -> Result<Images, Failure> {
-    let files = ImageFiles::from_folder(folder, AlexNetForDrawings::INPUT)?;
-    let (found, most) = (files.classes(), AlexNetForDrawings::OUTPUT[0]);
-    if found > most {
-        return Err(format!("{}: expected up to {most} classes, found {found}", folder.display()).into());
-    }
-    Ok(files.load()?)
 }

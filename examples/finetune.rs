@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use clap::Parser;
 use cnn_examples::model::Manner;
-use cnn_examples::{Outcome, picture, shipped};
-use cnn_runtime::data::{HorizontalFlip, Images, RandomCrop, idx, pictures::ImageFiles};
+use cnn_examples::{Outcome, data, picture, shipped};
+use cnn_runtime::data::{HorizontalFlip, Images, RandomCrop, idx};
 use cnn_runtime::prelude::*;
 use cnn_runtime::watch::Progress;
 use cnn_runtime::weights::{Loader, Naming, Saver};
@@ -33,7 +33,7 @@ cnn! {
 
     /// ResNet-18's body, with a head for eight classes of pictures.
     #[derive(Clone)]
-    pub ResNet18 <3x224x224> -> resnet() -> fc(8);
+    pub EightKinds <3x224x224> -> resnet() -> fc(8);
 }
 
 /// Classes of Fashion-MNIST: T-shirts, pullovers, coats, shirts, sandals and sneakers.
@@ -60,7 +60,7 @@ struct Args {
     #[arg(long, requires = "weights")]
     data: Option<PathBuf>,
     /// Pictures of each kind that the small body's new head learns from
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, conflicts_with = "weights")]
     each: usize,
     /// Times the head sees every picture [default: 60 for the small body, 4 for ResNet-18]
     #[arg(long)]
@@ -90,14 +90,9 @@ fn main() -> Outcome {
 /// Puts a head for the shipped drawings, or other pictures, on the body of ResNet-18.
 fn tune_resnet(path: &Path, args: &Args) -> Outcome {
     let folder = args.data.clone().unwrap_or_else(|| shipped("emoji"));
-    let files = ImageFiles::from_folder(&folder, ResNet18::INPUT)?;
-    let (found, most) = (files.classes(), ResNet18::OUTPUT[0]);
-    if found > most {
-        return Err(format!("{}: expected up to {most} classes, found {found}", folder.display()).into());
-    }
-    let pictures = files.load()?;
+    let pictures = data::of_classes(&folder, EightKinds::INPUT, EightKinds::OUTPUT[0])?.load()?;
     let (train, test) = (&pictures).hold_out(4)?;
-    tune::<ResNet18>(path, train, test, picture::imagenet(), args.epochs.unwrap_or(4), args)
+    tune::<EightKinds>(path, train, test, picture::imagenet(), args.epochs.unwrap_or(4), args)
 }
 
 /// Trains the small body on six kinds of clothes, then puts a head for four others on it.

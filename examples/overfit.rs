@@ -69,12 +69,11 @@ fn main() -> Outcome {
         row::<Many>("many, varied digits", &varied, &plain, &tests, &args)?,
         row::<ManyWithDropout>("many, both", &varied, &plain, &tests, &args)?,
     ];
-    println!(
-        "\n{} digits to learn from, one in {} with a wrong label; {} to be tested on",
-        digits.len(),
-        args.wrong,
-        tests.len()
-    );
+    let wrong = match args.wrong {
+        0 => "none".to_owned(),
+        wrong => format!("one in {wrong}"),
+    };
+    println!("\n{} digits to learn from, {wrong} with a wrong label; {} to be tested on", digits.len(), tests.len());
     println!("                     parameters   learned: found, loss     new: found, loss");
     rows.iter().for_each(|row| println!("{row}"));
     Ok(())

@@ -26,6 +26,26 @@ cnn! {
         -> conv(16, 5x5, s1) -> relu -> pool(2, s2)
         -> fc(120) -> relu -> fc(84) -> relu -> fc(10);
 
+    /// What it saves with `--classic`.
+    pub LeNet5Of1998 <1x28x28>
+        -> conv(6, 5x5, s1, p2) -> tanh -> avgpool(2, s2)
+        -> conv(16, 5x5, s1) -> tanh -> avgpool(2, s2)
+        -> conv(120, 5x5, s1) -> tanh -> fc(84) -> tanh -> fc(10);
+
+    block basic(c, s = 1) =
+        add(conv(c, 3x3, s, p1) -> bn -> relu -> conv(c, 3x3, p1) -> bn, shortcut(c, s)) -> relu;
+
+    block small() =
+        conv(16, 3x3, p1) -> bn -> relu
+        -> basic(16) * 3 -> basic(32, s2) -> basic(32) * 2 -> basic(64, s2) -> basic(64) * 2
+        -> avgpool(global) -> fc(10);
+
+    /// What the example `resnet` saves of grey pictures.
+    pub ResNet20 <1x28x28> -> small();
+
+    /// What it saves of colour pictures.
+    pub ResNet20Colour <3x32x32> -> small();
+
     /// AlexNet as torchvision has it.
     pub AlexNet <3x224x224>
         -> conv(64, 11x11, s4, p2) -> relu -> pool(3, s2)
@@ -42,9 +62,6 @@ cnn! {
         -> fc(4096) -> relu -> dropout -> fc(4096) -> relu -> dropout -> fc(1000);
 
     block stem() = conv(64, 7x7, s2, p3) -> bn -> relu -> pool(3, s2, p1);
-
-    block basic(c, s = 1) =
-        add(conv(c, 3x3, s, p1) -> bn -> relu -> conv(c, 3x3, p1) -> bn, shortcut(c, s)) -> relu;
 
     block bottleneck(c, s = 1) =
         add(conv(c, 1x1) -> bn -> relu -> conv(c, 3x3, s, p1) -> bn -> relu -> conv(4 * c, 1x1) -> bn,
@@ -69,6 +86,12 @@ enum Choice {
     Drawings,
     #[value(name = "lenet5")]
     LeNet5,
+    #[value(name = "lenet5of1998")]
+    LeNet5Of1998,
+    #[value(name = "resnet20")]
+    ResNet20,
+    #[value(name = "resnet20colour")]
+    ResNet20Colour,
     #[value(name = "alexnet")]
     AlexNet,
     Vgg16,
@@ -92,7 +115,7 @@ struct Args {
     #[arg(long)]
     weights: Option<PathBuf>,
     /// The network that the weights are of [default: the one that the file names]
-    #[arg(long)]
+    #[arg(long, requires = "weights")]
     net: Option<Choice>,
     /// A text file with a class's name per line [default: what the weights file says]
     #[arg(long)]
@@ -115,6 +138,9 @@ fn main() -> Outcome {
     match args.net.map_or_else(|| named_by(&file), Ok)? {
         Choice::Drawings => load::<Drawings>(&file, &args),
         Choice::LeNet5 => load::<LeNet5>(&file, &args),
+        Choice::LeNet5Of1998 => load::<LeNet5Of1998>(&file, &args),
+        Choice::ResNet20 => load::<ResNet20>(&file, &args),
+        Choice::ResNet20Colour => load::<ResNet20Colour>(&file, &args),
         Choice::AlexNet => load::<AlexNet>(&file, &args),
         Choice::Vgg16 => load::<Vgg16>(&file, &args),
         Choice::ResNet18 => load::<ResNet18>(&file, &args),
@@ -124,8 +150,14 @@ fn main() -> Outcome {
 
 /// The network whose name the file bears.
 fn named_by(file: &Weights) -> Result<Choice, Failure> {
-    let name = file.metadata().get("network").map_or("", String::as_str);
-    Choice::from_str(name, true).map_err(|_| "the file does not say which network it is of: --net does".into())
+    let Some(name) = file.metadata().get("network") else {
+        return Err("the file does not say which network it is of: --net does".into());
+    };
+    Choice::from_str(name, true).map_err(|_| {
+        let known: Vec<_> = Choice::value_variants().iter().filter_map(ValueEnum::to_possible_value).collect();
+        let known: Vec<_> = known.iter().map(|value| value.get_name()).collect();
+        format!("the file is of `{name}`, which this example does not know; it knows {}", known.join(", ")).into()
+    })
 }
 
 /// Predicts with weights from a file.

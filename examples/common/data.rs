@@ -3,15 +3,13 @@
 use std::path::Path;
 
 use cnn_runtime::Error;
-use cnn_runtime::data::cifar100::{self, Labels};
 use cnn_runtime::data::{Dataset, Header, ImageFiles, Images, Split, cifar, idx};
 
 use crate::Failure;
 
-/// Training and test pictures out of a folder in one of five layouts, told by what the folder holds:
+/// Training and test pictures out of a folder in one of four layouts, told by what the folder holds:
 ///
 /// - `train-images-idx3-ubyte` and so on: idx files as of Fashion-MNIST;
-/// - `train.bin`, `test.bin` and `fine_label_names.txt`: CIFAR-100's binary layout;
 /// - `data_batch_1.bin` and so on, or `train.bin`: CIFAR-10's binary layout;
 /// - `train` and `test` with a folder of pictures per class in each: pictures read in colour at CIFAR-10's size;
 /// - `train.csv` and `test.csv`, each a row of names and then a row `path,class` per picture, read the same way.
@@ -25,9 +23,6 @@ pub fn open(folder: &Path) -> Result<(Images, Images), Failure> {
     let holds = |name: &str| folder.join(name).exists() || folder.join(format!("{name}.gz")).exists();
     if holds("train-images-idx3-ubyte") {
         Ok((idx::mnist(folder, Split::Train)?, idx::mnist(folder, Split::Test)?))
-    } else if holds("train.bin") && holds("fine_label_names.txt") {
-        let [train, test] = [Split::Train, Split::Test].map(|part| cifar100::folder(folder, part, Labels::Fine));
-        Ok((train?, test?))
     } else if holds("data_batch_1.bin") || holds("train.bin") {
         Ok((cifar::folder(folder, Split::Train)?, cifar::folder(folder, Split::Test)?))
     } else if folder.join("train").is_dir() {
@@ -39,6 +34,21 @@ pub fn open(folder: &Path) -> Result<(Images, Images), Failure> {
         let layouts = "train-images-idx3-ubyte (idx), data_batch_1.bin or train.bin (CIFAR), \
                        a folder train with a folder of pictures per class, or a table train.csv";
         Err(format!("{}: expected {layouts}; found none of these", folder.display()).into())
+    }
+}
+
+/// The pictures in a folder of folders, one per class, cut and scaled to `shape`, for a network of `most` classes.
+///
+/// # Errors
+///
+/// When there are no pictures or more classes, or a picture cannot be read.
+pub fn of_classes(folder: &Path, shape: [usize; 3], most: usize) -> Result<ImageFiles, Failure> {
+    let files = ImageFiles::from_folder(folder, shape)?;
+    match files.classes() {
+        found if found > most => {
+            Err(format!("{}: expected up to {most} classes, found {found}", folder.display()).into())
+        }
+        _ => Ok(files),
     }
 }
 
@@ -71,13 +81,6 @@ mod tests {
         fs::write(root.path().join("test.bin"), [7; 3073]).unwrap();
         let (train, test) = open(root.path()).unwrap();
         assert_eq!((train.labels(), test.labels(), train.shape()), (&[3, 9][..], &[7][..], [3, 32, 32]));
-
-        for part in ["train.bin", "test.bin"] {
-            fs::write(root.path().join(part), [99; 3074]).unwrap();
-        }
-        fs::write(root.path().join("fine_label_names.txt"), "class\n".repeat(100)).unwrap();
-        let (train, test) = open(root.path()).unwrap();
-        assert_eq!((train.labels(), train.classes(), test.labels()), (&[99][..], 100, &[99][..]));
     }
 
     #[test]
@@ -107,6 +110,14 @@ mod tests {
             fs::write(root.path().join(table), rows).unwrap();
         }
         assert_eq!(open(root.path()).unwrap(), (train, test));
+    }
+
+    #[test]
+    fn no_more_classes_are_taken_than_a_network_has() {
+        let folder = crate::shipped("emoji");
+        assert_eq!(of_classes(&folder, [3, 8, 8], 8).unwrap().classes(), 8);
+        let error = of_classes(&folder, [3, 8, 8], 7).unwrap_err().0.to_string();
+        assert!(error.ends_with("emoji: expected up to 7 classes, found 8"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,21 @@
 //! Kernels, buffers and training for convolutional networks declared with [`cnn!`].
 //!
 //! New to such networks? The [`guide`] goes from a sum of nine products to ResNet, with code that runs and pictures.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `idx`, `safetensors` | `data::idx` and CIFAR's files; `weights` and checkpoints. These two are the default |
+//! | `images`, `csv` | JPEG, PNG and WebP, alone or in a folder per class; pictures that a table lists |
+//! | `npz`, `onnx` | weights as NumPy's archives; models as ONNX files, both ways |
+//! | `progress`, `log`, `tensorboard` | a training run as a bar, as CSV or JSON Lines, in TensorBoard: [`watch`] |
+//! | `viz`, `png` | a run, a network and what it learned as SVG and HTML: `viz`; drawings as PNG |
+//!
+//! # Threads
+//!
+//! A pass takes as many threads as there are processors, or as `RAYON_NUM_THREADS` says; within a rayon pool, that
+//! pool's. Results are the same, bit for bit, on any number of them.
 
 // Emitted code names this crate from outside; so that it also works inside, in unit tests.
 #[allow(unused_extern_crates)]

@@ -46,6 +46,8 @@ pub fn nearest<'c>(wrong: &str, candidates: impl IntoIterator<Item = &'c str>) -
     };
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
+        #[cfg(test)]
+        crate::testing::compare(1);
         if foreign == Some(candidate) {
             return Some(candidate);
         }

@@ -1,8 +1,24 @@
-//! Graphs for the unit tests of the back end, built by hand.
+//! What the unit tests need: graphs for the back end, built by hand, and a count of work that must not grow.
+
+use std::cell::Cell;
 
 use proc_macro2::Span;
 
 use crate::ir::{Act, Graph, Map, Node, Op, Shape, ValueId, Window};
+
+thread_local! {
+    static COMPARED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Counts names that are compared with a wrong one, to find the one that was meant.
+pub fn compare(names: usize) {
+    COMPARED.set(COMPARED.get() + names);
+}
+
+/// How many were in this thread.
+pub fn compared() -> usize {
+    COMPARED.get()
+}
 
 /// Builds graphs layer by layer; each method returns the new value.
 pub struct Builder {

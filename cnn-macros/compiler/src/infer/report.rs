@@ -94,10 +94,12 @@ impl<'c> Report<'c> {
 
     /// The shapes from the network's input to a value.
     pub(crate) fn trail(&self, value: usize) -> String {
-        if self.mute || self.diagnostics.len() >= SHOWN {
-            return String::new();
-        }
-        trail(self.values, value)
+        if self.is_unread() { String::new() } else { trail(self.values, value) }
+    }
+
+    /// Whether nobody reads what an error here says: it need not be found out.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.mute || self.diagnostics.len() >= SHOWN
     }
 
     /// The layer that made the input flat.

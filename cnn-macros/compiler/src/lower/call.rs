@@ -7,7 +7,6 @@ use super::{Argument, Frame, Instr, Unfolding};
 use crate::ast::{Arg, Args, BlockDef, Call, Chain, Expr, ExprKind};
 use crate::diag::Site;
 use crate::op::Kind;
-use crate::suggest;
 
 impl<'a> Unfolding<'_, 'a> {
     pub(super) fn block(&mut self, call: &'a Call, index: usize, prefixed: bool, frame: usize, input: usize) -> usize {
@@ -137,11 +136,11 @@ impl<'a> Unfolding<'_, 'a> {
                 Some(key) => match self.shared.params[index].get(&key.to_string()) {
                     Some(slot) => Some(*slot),
                     None => {
-                        let names: Vec<String> = block.params.iter().map(|param| param.name.to_string()).collect();
-                        let hint = suggest::did_you_mean(&key.to_string(), names.iter().map(String::as_str));
+                        let site = Site::of(key.span());
+                        let hint = self.param_hint(site, key, block.params.iter().map(|param| &param.name));
                         let hint = if hint.is_empty() { ":".into() } else { hint };
                         let message = format!("no parameter is called `{key}`{hint} {}", describe(block));
-                        self.error(Site::of(key.span()), frame, message);
+                        self.error(site, frame, message);
                         None
                     }
                 },

@@ -77,6 +77,15 @@ impl<'a> Unfolding<'_, 'a> {
         params.is_some_and(|params| params.contains_key(&ident.to_string()))
     }
 
+    /// The parameter that may be meant by `wrong`; nothing where nobody reads it, because all of them are looked at.
+    pub(super) fn param_hint<'p>(&self, site: Site, wrong: &Ident, params: impl Iterator<Item = &'p Ident>) -> String {
+        if self.is_unread(site) {
+            return String::new();
+        }
+        let params: Vec<String> = params.map(Ident::to_string).collect();
+        suggest::did_you_mean(&wrong.to_string(), params.iter().map(String::as_str))
+    }
+
     fn lookup(&mut self, ident: &Ident, frame: usize) -> Option<Value<'a>> {
         let env = &self.frames[frame].env;
         let slot = *self.shared.params.get(env.block?)?.get(&ident.to_string())?;
@@ -140,10 +149,12 @@ impl<'a> Unfolding<'_, 'a> {
                 format!("the option `{letter}` cannot be calculated with: pass a plain number")
             }
             Value::Word(word) => {
-                let params: Vec<String> = self.frames[frame].params.iter().map(|param| param.to_string()).collect();
-                let hint = suggest::did_you_mean(&word.to_string(), params.iter().map(String::as_str));
-                let hint =
-                    if params.is_empty() { ": only a block with parameters has names for numbers" } else { &hint };
+                let params = &self.frames[frame].params;
+                let hint = if params.is_empty() {
+                    ": only a block with parameters has names for numbers".to_string()
+                } else {
+                    self.param_hint(expr.site, word, params.iter().copied())
+                };
                 format!("no parameter is called `{word}`{hint}")
             }
         };

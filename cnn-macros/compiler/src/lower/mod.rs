@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 use proc_macro2::Ident;
 
 use crate::ast::{Args, Atom, Call, Chain, Dims, NetworkDef, Program, Step};
-use crate::diag::{Diagnostics, Site};
+use crate::diag::{Diagnostics, SHOWN, Site};
 use crate::names::Target;
 use crate::op::Kind;
 use crate::parse::cursor::DEPTH;
@@ -222,6 +222,11 @@ impl<'a> Unfolding<'_, 'a> {
             return;
         }
         self.shared.diagnostics.push(crate::diag::Diagnostic { site, message, notes: call_notes(&self.frames, frame) });
+    }
+
+    /// Whether nobody reads what an error here says: it need not be found out.
+    fn is_unread(&self, site: Site) -> bool {
+        self.shared.diagnostics.len() >= SHOWN || self.shared.reported.contains(&site.key())
     }
 
     fn broken(&mut self) -> usize {

@@ -241,6 +241,10 @@ impl<'c> Bound<'c> {
     }
 
     fn unknown_word(&self, text: &str, site: Site) {
+        if self.report.is_unread() {
+            // A hint is looked for among all parameters.
+            return self.fail(site, format!("no option is called `{text}`"));
+        }
         let params = self.report.params();
         let known = self.signature.words.iter().copied().chain(params.iter().map(String::as_str));
         let digits = text.trim_start_matches(|ch: char| !ch.is_ascii_digit());

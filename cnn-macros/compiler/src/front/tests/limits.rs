@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use super::analyse;
+use crate::testing::compared;
 
 /// Analyses a source in bounded time, on a small stack, and returns the first error's message.
 fn first_error(source: String) -> Option<String> {
@@ -17,6 +18,7 @@ fn first_error(source: String) -> Option<String> {
         let errors = diagnostics.into_vec();
         assert!(errors.iter().all(|error| error.text().len() < 4096), "a message floods the screen");
         assert!(start.elapsed() < BOUND, "took {:?}", start.elapsed());
+        assert!(compared() <= 1 << 20, "{} names compared", compared());
         errors.into_iter().next().map(|error| error.message)
     };
     let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(work).expect("a thread starts");
@@ -161,6 +163,20 @@ fn floods_of_mistakes_are_cut() {
     contains("-> ".repeat(20_000), "expected `Name");
     contains(format!("A <1x8x8> {}", "-> ".repeat(20_000)), "a layer is missing");
     contains(format!("A <1x8x8> -> conv({})", ",".repeat(20_000)), "nothing stands before");
+}
+
+#[test]
+fn names_are_suggested_for_what_is_shown_alone() {
+    let list = |item: fn(usize) -> String| (0..10_000).map(item).collect::<Vec<_>>().join(", ");
+    let (params, words) = (list(|index| format!("_p{index} = 1")), list(|index| format!("q_{index}")));
+    contains(format!("block b({params}) = conv({words}); A <1x8x8> -> b"), "no option is called `q_0`");
+    let sums = list(|index| format!("q_{index} + 1"));
+    contains(format!("block b({params}) = conv({sums}); A <1x8x8> -> b"), "no parameter is called `q_0`");
+    let keys = list(|index| format!("q_{index} = 1"));
+    contains(format!("block b({params}) = relu; A <1x8x8> -> b({keys})"), "no parameter is called `q_0`");
+    // What was reported in one round of a repeat is not looked for in the next ones.
+    contains(format!("block b({params}) = conv(q); A <1x8x8> -> b * 100"), "no option is called `q`");
+    contains(format!("block b({params}) = conv(q + 1); A <1x8x8> -> b * 100"), "no parameter is called `q`");
 }
 
 #[test]

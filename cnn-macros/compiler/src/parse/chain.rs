@@ -54,8 +54,14 @@ impl Parser<'_> {
         found.is_some()
     }
 
-    fn missing_semicolon(&mut self, cursor: &Cursor<'_>) -> bool {
-        self.error(cursor.site(), format!("a `;` is missing before {}, which begins the next item", cursor.describe()));
+    pub(super) fn missing_semicolon(&mut self, cursor: &Cursor<'_>) -> bool {
+        let (site, first) = match cursor.peek_at(1) {
+            Some(group) if cursor.is_attribute() => {
+                (cursor.site().to(group.site()), "this attribute or doc comment".into())
+            }
+            _ => (cursor.site(), cursor.describe()),
+        };
+        self.error(site, format!("a `;` is missing before {first}, which begins the next item"));
         true
     }
 

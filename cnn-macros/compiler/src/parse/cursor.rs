@@ -274,6 +274,12 @@ impl<'t> Cursor<'t> {
             if !joint || !matches!(self.peek_at(ahead + 1), Some(Token::Punct('>' | '=', ..))))
     }
 
+    /// Whether an attribute or a doc comment stands here.
+    pub fn is_attribute(&self) -> bool {
+        self.is_punct('#')
+            && matches!(self.peek_at(1), Some(Token::Group(group, _)) if group.delimiter() == Delimiter::Bracket)
+    }
+
     /// Whether a comma stands anywhere beside the token here.
     pub fn is_list(&self) -> bool {
         self.tokens.iter().any(|token| matches!(token, Token::Punct(',', ..)))

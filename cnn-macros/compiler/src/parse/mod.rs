@@ -58,17 +58,26 @@ fn block_names(tokens: &[Token]) -> HashMap<String, Rc<HashSet<String>>> {
     names.collect()
 }
 
-/// Whether an item certainly begins here: `pub`, `block name`, or `Name <`sizes`>` before an arrow, `direct` or
-/// `weights =`.
+/// Whether an item certainly begins here, behind attributes or without: `pub`, `block name`, `Name = onnx`, or
+/// `Name <`sizes`>` before an arrow, `direct` or `weights =`.
 fn is_item_start(cursor: &Cursor<'_>) -> bool {
-    let Some(ident) = cursor.ident() else { return false };
+    let mut item = *cursor;
+    while item.is_attribute() {
+        item.take();
+        item.take();
+    }
+    let Some(ident) = item.ident() else { return false };
     ident == "pub"
-        || (ident == "block" && matches!(cursor.peek_at(1), Some(Token::Ident(_))))
-        || (crate::op::Kind::named(&ident.to_string()).is_none() && is_head(cursor))
+        || (ident == "block" && matches!(item.peek_at(1), Some(Token::Ident(_))))
+        || (crate::op::Kind::named(&ident.to_string()).is_none() && is_head(&item))
 }
 
-/// Whether a shape stands behind the name here, and what follows the shape of a network behind it.
+/// Whether a model stands behind the name here, or a shape and what follows the shape of a network.
 fn is_head(cursor: &Cursor<'_>) -> bool {
+    if cursor.is_assignment(1) {
+        return matches!((cursor.peek_at(2), cursor.peek_at(3)),
+            (Some(Token::Ident(word)), Some(Token::Literal(..))) if word == "onnx");
+    }
     let shape = matches!(
         (cursor.peek_at(1), cursor.peek_at(2), cursor.peek_at(3)),
         (Some(Token::Punct('<', ..)), Some(Token::Literal(..)), Some(Token::Punct('>', ..)))

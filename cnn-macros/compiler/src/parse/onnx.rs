@@ -2,8 +2,8 @@
 
 use proc_macro2::{Group, Ident, Span, TokenStream};
 
-use super::Parser;
 use super::cursor::{Cursor, Token};
+use super::{Parser, is_item_start};
 use crate::ast::{Chain, Model, NetworkDef, Program, Weights};
 use crate::diag::Site;
 
@@ -81,7 +81,8 @@ impl Parser<'_> {
         cursor.take();
         let embed = self.embed(cursor);
         let direct = self.direct(cursor);
-        if !cursor.at_end() && !cursor.is_punct(';') {
+        let ends = cursor.at_end() || cursor.is_punct(';');
+        if !ends && !(is_item_start(cursor) && self.missing_semicolon(cursor)) {
             let found = cursor.describe();
             let message =
                 format!("a model is the whole network: expected `;`, `embed` or `direct` behind it, found {found}");

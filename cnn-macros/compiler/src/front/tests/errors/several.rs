@@ -102,6 +102,26 @@ fn a_network_with_errors_keeps_its_type_and_its_neighbours() {
 }
 
 #[test]
+fn a_forgotten_semicolon_costs_no_network() {
+    // There is no such model, which is a mistake of its own.
+    let model = "\"none.onnx\"";
+    for (source, places, names) in [
+        ("A <1x8x8> -> relu /// Second.\n pub B <1x8x8> -> fc(3)", &["/// Second."][..], &["A", "B"][..]),
+        ("A <1x8x8> -> relu #[derive(Clone)] /** 2 */ B <1x8x8> -> fc(3)", &["#[derive(Clone)]"], &["A", "B"]),
+        ("<1x8x8> relu /// Second.\n block _b = relu", &["/// Second."], &["Net"]),
+        ("A <1x8x8> -> relu B = onnx \"none.onnx\"", &["B", model], &["A", "B"]),
+        ("B = onnx \"none.onnx\" embed A <1x8x8> -> relu", &[model, "A"], &["B", "A"]),
+    ] {
+        let (networks, diagnostics) = super::analyse(source.parse().expect("test source lexes"));
+        let found: Vec<String> = networks.iter().map(|network| network.name.to_string()).collect();
+        assert_eq!(found, names, "{source}");
+        let errors = diagnostics.into_vec();
+        assert_eq!(errors.iter().map(|error| marked(source, error)).collect::<Vec<_>>(), places, "{source}");
+        assert!(errors.iter().any(|error| error.message.starts_with("a `;` is missing before ")), "{source}");
+    }
+}
+
+#[test]
 fn a_network_that_ends_in_a_wrong_shape_has_that_shape() {
     let source = "A <42x1x1> -> reshape(5x3x3); B <2x3x4> -> expand(7x3x4)";
     let (networks, diagnostics) = super::analyse(source.parse().expect("test source lexes"));

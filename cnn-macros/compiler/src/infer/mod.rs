@@ -11,7 +11,7 @@ mod tests;
 
 use std::collections::HashSet;
 
-use crate::ast::{Dims, NetworkDef};
+use crate::ast::{Call, Dims, NetworkDef};
 use crate::diag::{Diagnostic, Diagnostics, Site};
 use crate::ir::{Graph, Map, Node, Op, Shape, ValueId};
 use crate::lower::{Instr, Layer, Lowered, call_notes};
@@ -32,6 +32,7 @@ pub struct Inferred {
 #[derive(Debug, Default)]
 pub struct Seen {
     calls: HashSet<usize>,
+    unused: HashSet<usize>,
     sites: HashSet<*const Dims>,
 }
 
@@ -49,6 +50,7 @@ pub fn infer(
         seen,
         values: Vec::with_capacity(lowered.instrs.len() + 1),
         nodes: Vec::new(),
+        layers_of: Vec::new(),
         normalised: lowered.normalised(),
         layers: 0,
         total: Cost::default(),
@@ -93,6 +95,8 @@ struct Inference<'i> {
     seen: &'i mut Seen,
     values: Vec<Value<'i>>,
     nodes: Vec<Node>,
+    /// The layer that each node belongs to.
+    layers_of: Vec<&'i Layer<'i>>,
     /// Of each value, whether batch normalisation alone reads it.
     normalised: Vec<bool>,
     layers: usize,
@@ -110,7 +114,7 @@ impl<'i> Inference<'i> {
                     self.failed = true;
                     self.push(None, 0, None, None, None);
                 }
-                Instr::Expect { value, network, site, frame } => self.expect(*value, network, *site, *frame),
+                Instr::Expect { value, network, call, frame } => self.expect(*value, network, call, *frame),
                 Instr::Annotate { value, dims, frame } => self.annotate(*value, dims, *frame),
             }
         }
@@ -198,10 +202,11 @@ impl<'i> Inference<'i> {
         self.push(shape, id, layer.inputs.first().copied(), Some(layer), op);
     }
 
-    fn add_node(&mut self, built: Built, layer: &Layer<'_>, part: Option<&str>, inputs: Vec<ValueId>) -> ValueId {
+    fn add_node(&mut self, built: Built, layer: &'i Layer<'i>, part: Option<&str>, inputs: Vec<ValueId>) -> ValueId {
         let name = part.map_or_else(|| layer.name.clone(), |part| format!("{}.{part}", layer.name));
         let Built { op, output, text } = built;
         self.nodes.push(Node { op, inputs, output, name, text, span: layer.call.name.span() });
+        self.layers_of.push(layer);
         self.nodes.len()
     }
 
@@ -228,25 +233,18 @@ impl<'i> Inference<'i> {
         (outcome, total)
     }
 
-    fn expect(&mut self, value: usize, network: &NetworkDef, site: Site, frame: usize) {
+    fn expect(&mut self, value: usize, network: &NetworkDef, call: &Call, frame: usize) {
         let declared = declared_input(network);
         let (shape, id) = (self.values[value].shape, self.values[value].id);
         match (shape, declared) {
             (Some(found), Some(wanted)) if found != Shape::Map(wanted) => {
                 self.failed = true;
-                let name = &network.name;
-                let place = Site::of(name.span()).line_col();
-                let fix = match found {
-                    Shape::Map(_) => {
-                        format!("change the layers before it, or declare `{name} <{}>` at {place}", shape_text(found))
-                    }
-                    Shape::Flat(_) => format!("a network begins with a map, as declared at {place}"),
-                };
-                let (found, wanted) = (shape_text(found), shape_text(Shape::Map(wanted)));
-                let message = format!("`{name}` takes {wanted} and gets {found}: {fix}");
-                let mut notes = vec![format!("shapes: {}", report::trail(&self.values, value))];
-                notes.extend(call_notes(&self.lowered.frames, frame));
-                self.diagnostics.push(Diagnostic { site, message, notes });
+                if self.seen.calls.insert(call.id) {
+                    let message = unexpected(network, found, wanted);
+                    let mut notes = vec![format!("shapes: {}", report::trail(&self.values, value))];
+                    notes.extend(call_notes(&self.lowered.frames, frame));
+                    self.diagnostics.push(Diagnostic { site: call.site, message, notes });
+                }
             }
             (None, _) | (_, None) => self.failed = true,
             _ => {}
@@ -274,17 +272,33 @@ impl<'i> Inference<'i> {
         let mut complete = true;
         for (index, node) in self.nodes.iter().enumerate().filter(|(index, _)| !used[index + 1]) {
             complete = false;
+            let layer = self.layers_of[index];
             // A layer that feeds another unused one is not reported: the last one is the mistake.
-            if !self.nodes[index..].iter().any(|later| later.inputs.contains(&(index + 1))) {
+            let last = !self.nodes[index..].iter().any(|later| later.inputs.contains(&(index + 1)));
+            if last && self.seen.unused.insert(layer.call.id) {
                 let message = format!(
                     "`{}`: its output is never used, because every branch after it begins with another value: remove it, or add a branch that begins with `id`",
                     node.name
                 );
-                self.diagnostics.error(Site::of(node.span), message);
+                let notes = call_notes(&self.lowered.frames, layer.frame);
+                self.diagnostics.push(Diagnostic { site: Site::of(node.span), message, notes });
             }
         }
         complete.then_some(Graph { input: input?, nodes: self.nodes })
     }
+}
+
+/// Says that a network used as a step has another input.
+fn unexpected(network: &NetworkDef, found: Shape, wanted: Map) -> String {
+    let name = &network.name;
+    let place = Site::of(name.span()).line_col();
+    let fix = match found {
+        Shape::Map(_) => {
+            format!("change the layers before it, or declare `{name} <{}>` at {place}", shape_text(found))
+        }
+        Shape::Flat(_) => format!("a network begins with a map, as declared at {place}"),
+    };
+    format!("`{name}` takes {} and gets {}: {fix}", shape_text(Shape::Map(wanted)), shape_text(found))
 }
 
 fn is_possible(shape: &Shape) -> bool {

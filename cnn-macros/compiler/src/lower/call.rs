@@ -29,7 +29,7 @@ impl<'a> Unfolding<'_, 'a> {
         input: usize,
     ) -> usize {
         let network = &self.shared.program.networks[index];
-        self.instrs.push(Instr::Expect { value: input, network, site: call.site, frame });
+        self.instrs.push(Instr::Expect { value: input, network, call, frame });
         self.values += 1;
         self.is_broken |= network.broken;
         let (name, params, env) = (&network.name, Vec::new(), Env::default());

@@ -1,8 +1,8 @@
 //! What a program may ask for at most, so that no input takes the compiler, or rustc after it, more than seconds.
 
-use super::Unfolding;
+use super::{Unfolding, call_notes};
 use crate::ast::Call;
-use crate::diag::Site;
+use crate::diag::{Diagnostic, Site};
 
 /// The most layers a network may have.
 pub(super) const LAYERS: usize = 4096;
@@ -22,13 +22,18 @@ impl Unfolding<'_, '_> {
     pub(super) fn work(&mut self, site: Site, units: usize) -> bool {
         self.shared.work = self.shared.work.saturating_add(units);
         if self.shared.work > WORK && !self.full {
-            self.full = true;
-            self.shared.diagnostics.error(
-                site,
-                format!("this invocation unfolds to more than {} steps with their arguments", WORK / STEP),
-            );
+            let message = format!("this invocation unfolds to more than {} steps with their arguments", WORK / STEP);
+            self.exhaust(site, message, Vec::new());
         }
         !self.full
+    }
+
+    /// Stops at a limit that all networks share. It is one mistake, however many networks come after it.
+    fn exhaust(&mut self, site: Site, message: String, notes: Vec<String>) {
+        self.full = true;
+        if !std::mem::replace(&mut self.shared.exhausted, true) {
+            self.shared.diagnostics.push(Diagnostic { site, message, notes });
+        }
     }
 
     /// Reports a join of more branches than anyone can read; they are not unfolded.
@@ -47,7 +52,11 @@ impl Unfolding<'_, '_> {
         let message = if self.layers > LAYERS {
             format!("a network has at most {LAYERS} layers, and this would be one more: split it into several networks")
         } else if self.shared.all_layers > ALL_LAYERS {
-            format!("the networks of one invocation have at most {ALL_LAYERS} layers together: use several invocations")
+            let message = format!(
+                "the networks of one invocation have at most {ALL_LAYERS} layers together: use several invocations"
+            );
+            self.exhaust(call.site, message, call_notes(&self.frames, frame));
+            return true;
         } else if self.reads > READS {
             format!("the layers up to here read more than {READS} values together: join fewer branches")
         } else {

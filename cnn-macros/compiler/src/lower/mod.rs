@@ -73,7 +73,7 @@ pub enum Instr<'a> {
         /// The network.
         network: &'a NetworkDef,
         /// The call.
-        site: Site,
+        call: &'a Call,
         /// The frame of the call.
         frame: usize,
     },
@@ -150,6 +150,8 @@ pub struct Lowerer<'a> {
     reported: HashSet<(usize, usize, usize, usize)>,
     work: usize,
     all_layers: usize,
+    /// What the networks share is used up, which has been reported.
+    exhausted: bool,
 }
 
 impl<'a> Lowerer<'a> {
@@ -168,6 +170,7 @@ impl<'a> Lowerer<'a> {
             reported: HashSet::new(),
             work: 0,
             all_layers: 0,
+            exhausted: false,
         }
     }
 

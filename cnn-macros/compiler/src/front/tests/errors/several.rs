@@ -91,6 +91,23 @@ fn a_mistake_in_a_block_counts_once() {
 }
 
 #[test]
+fn a_mistake_in_what_is_repeated_counts_once() {
+    let source = "block b = x = relu -> conv(3, 3x3) -> add(x, x); A <4x8x8> -> b * 9; C <4x8x8> -> b";
+    assert_eq!(marks(source), ["conv"]);
+    assert_eq!(errors(source)[0].notes, ["in block `b`, called at 1:63"]);
+    assert_eq!(marks("B <4x8x8> -> relu; block u = B -> pad(1); A <4x9x9> -> u * 3; C <4x9x9> -> u"), ["B"]);
+}
+
+#[test]
+fn a_limit_that_all_networks_share_is_passed_once() {
+    let networks = |count: usize| (0..count).map(|index| format!("A{index} <1x8x8> -> b;")).collect::<String>();
+    assert_eq!(marks(&format!("block b = relu * 4096; {}", networks(9))).len(), 1);
+    let row = |step: &str| vec![step; 64].join(" -> ");
+    let steps = format!("block d = {}; block c = {}; block b = relu -> {};", row("id"), row("d"), row("c"));
+    assert_eq!(marks(&(steps + &networks(9))).len(), 1);
+}
+
+#[test]
 fn a_network_with_errors_keeps_its_type_and_its_neighbours() {
     let source = "#[derive(Clone)] pub A <1x28x28> -> covn(3) -> fc(10); B <1x8x8> -> fc(3); A <1x8x8> -> relu";
     let (networks, diagnostics) = super::analyse(source.parse().expect("test source lexes"));

@@ -164,15 +164,11 @@ impl Parser<'_> {
     }
 
     fn expression(&mut self, cursor: &mut Cursor<'_>, program: &mut Program, before: usize) {
-        let site = cursor.site();
         let input = self.dims(cursor, &[3]);
         let weights = self.weights(cursor);
         let direct = self.direct(cursor);
         cursor.eat_arrow();
         let chain = self.chain(cursor, ';');
-        if !program.networks.is_empty() {
-            self.error(site, "a network without a name is an expression and stands alone: give this one a name");
-        }
         let broken = self.diagnostics.len() > before;
         let name = Ident::new("Net", Span::call_site());
         let (attrs, vis, expression) = (Vec::new(), syn::Visibility::Inherited, true);

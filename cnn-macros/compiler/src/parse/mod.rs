@@ -112,6 +112,8 @@ impl Parser<'_> {
         if cursor.at_end() {
             self.error(cursor.site(), "no network here: write `Name <1x28x28> -> conv(6, 5x5) -> relu -> fc(10)`");
         }
+        // Where the networks without a name begin.
+        let mut nameless = Vec::new();
         while !cursor.at_end() {
             if let Some(semicolon) = cursor.eat(';') {
                 self.error(semicolon, "no item stands before this `;`: remove it");
@@ -119,14 +121,22 @@ impl Parser<'_> {
             }
             if program.networks.len() == NETWORKS {
                 let message = format!("an invocation has at most {NETWORKS} networks: use several invocations");
-                return self.error(cursor.site(), message);
+                self.error(cursor.site(), message);
+                break;
             }
+            let (start, before) = (cursor.site(), program.networks.len());
             self.item(&mut cursor, program);
+            nameless.extend(program.networks[before..].iter().filter(|network| network.expression).map(|_| start));
             if cursor.eat(';').is_none() && !cursor.at_end() && !is_item_start(&cursor) {
                 // The chain has reported what it could not read.
                 cursor.skip_until(|cursor| cursor.is_punct(';'));
                 cursor.eat(';');
             }
+        }
+        // One may stand alone; where no network has a name, that is the first.
+        let alone = usize::from(nameless.len() == program.networks.len());
+        for site in nameless.into_iter().skip(alone) {
+            self.error(site, "a network without a name is an expression and stands alone: give this one a name");
         }
     }
 }

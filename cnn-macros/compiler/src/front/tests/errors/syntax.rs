@@ -1,6 +1,6 @@
 //! Text that is not a network.
 
-use super::check;
+use super::{check, errors};
 
 #[test]
 fn each_mistake_is_marked_and_explained() {
@@ -123,6 +123,16 @@ fn each_mistake_is_marked_and_explained() {
             "<",
             "a network without a name is an expression and stands alone: give this one a name",
         ),
+        (
+            "<1x8x8> A; A <1x8x8> -> relu",
+            "<",
+            "a network without a name is an expression and stands alone: give this one a name",
+        ),
+        (
+            "<1x8x8> fc(10); Net <1x8x8> -> relu; B <1x8x8> -> relu",
+            "<",
+            "a network without a name is an expression and stands alone: give this one a name",
+        ),
         ("pub <1x28x28> fc(10)", "pub", "this network lacks its name: write `pub Name <1x28x28> -> ...`"),
         ("A <1x28x28> -> relu;;", ";", "no item stands before this `;`: remove it"),
         ("fn main() {}", "fn", "expected `Name <CxHxW> -> ...` or `block name(...) = ...`, found `fn`"),
@@ -205,4 +215,12 @@ fn each_mistake_is_marked_and_explained() {
             "a block begins with `block`: write `block unit(...) = ...`",
         ),
     ]);
+}
+
+#[test]
+fn of_several_networks_without_a_name_one_may_stand_alone() {
+    let begins = |source| errors(source).iter().map(|error| error.site.start.start().column).collect::<Vec<_>>();
+    assert_eq!(begins("<1x8x8> relu; <1x8x8> relu; <1x8x8> relu"), [14, 28]);
+    assert_eq!(begins("<1x8x8> relu; A <1x8x8> -> relu; <1x8x8> relu"), [0, 33]);
+    assert!(begins("block b = relu; <1x8x8> b").is_empty());
 }

@@ -110,6 +110,13 @@ impl<'c> Bound<'c> {
                 self.lettered = self.lettered.or(arg.param.filter(|param| is_letter(param, letter)));
                 self.letter(letter, sizes, arg.site);
             }
+            Value::Word(word) if arg.target.is_some() => {
+                let usage = self.usage();
+                self.fail(
+                    arg.site,
+                    format!("an arrow stands behind the number of inputs, not behind `{word}`: {usage}"),
+                );
+            }
             Value::Word(word) => self.word(word, arg.site),
             Value::Float(value) if let Some(letter) = self.letter_of_param(arg) => {
                 let name = letter_name(letter);

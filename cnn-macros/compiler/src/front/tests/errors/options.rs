@@ -126,6 +126,11 @@ fn each_mistake_is_marked_and_explained() {
             "`relu1`: an arrow cannot be an argument here: write `relu`, it takes no arguments",
         ),
         (
+            "A <1x8x8> -> fc(120, nobias -> 10)",
+            "nobias -> 10",
+            "`fc1`: an arrow stands behind the number of inputs, not behind `nobias`: write for example `fc(120)`",
+        ),
+        (
             "A <1x28x28> -> pool(global, s2)",
             "s2",
             "`pool1`: `global` takes the whole map as its window: write `pool(global)`",

@@ -152,6 +152,11 @@ impl Kind {
         self.signature().slots.contains(&name)
     }
 
+    /// Whether the layer has an option of this name, like `same`.
+    pub fn has_word(self, name: &str) -> bool {
+        self.signature().words.contains(&name)
+    }
+
     fn signature(self) -> Signature {
         match self {
             Kind::Conv => conv::CONV,

@@ -2,16 +2,7 @@
 
 use std::fmt;
 
-/// Options without a size, and layers' own words.
-#[rustfmt::skip] // a family a line
-const WORDS: &[&str] = &[
-    "same", "valid", "bias", "nobias", "direct", "global", "nearest", "bilinear",
-    "chw", "cwh", "hcw", "hwc", "wch", "whc",
-    "ceil", "excludepad", "shared",
-    "half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel",
-    "round_prefer_floor", "round_prefer_ceil", "floor",
-    "reflect", "edge",
-];
+use super::LAYERS;
 
 /// The sizes of an option: one for all, two for rows and columns, or four for top, left, bottom and right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,9 +69,10 @@ pub(crate) fn split_option(text: &str) -> Option<(char, Sizes)> {
     Some((letter, Sizes::new(&sizes)?))
 }
 
-/// Whether a name would be read as an option.
+/// Whether a name would be read as an option of some layer.
 pub(crate) fn is_option_word(text: &str) -> bool {
-    WORDS.contains(&text) || split_option(text).is_some_and(|(letter, ..)| "spdgmo".contains(letter))
+    let letter = split_option(text).map(|(letter, _)| letter);
+    LAYERS.iter().any(|(_, kind)| kind.has_word(text) || letter.is_some_and(|letter| kind.takes(letter)))
 }
 
 /// What is wrong with `s1x2x3`, which no option is: that of `letter`, whose meaning is `name`.
@@ -137,6 +129,7 @@ mod tests {
 
     #[test]
     fn options_are_no_names() {
-        assert!(is_option_word("same") && is_option_word("g4") && !is_option_word("c1") && !is_option_word("k"));
+        assert!(["same", "tanh", "whc", "g4", "o1x2"].into_iter().all(is_option_word));
+        assert!(!["c1", "k", "relu", "s"].into_iter().any(is_option_word));
     }
 }

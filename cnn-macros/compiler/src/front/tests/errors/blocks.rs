@@ -158,5 +158,10 @@ fn each_mistake_is_marked_and_explained() {
             "c",
             "the parameter `c` is never used: remove it, or call it `_c`",
         ),
+        (
+            "block b(c) = conv(4, 3x3) -> gelu(tanh); A <4x8x8> -> b(3)",
+            "c",
+            "the parameter `c` is never used: remove it, or call it `_c`",
+        ),
     ]);
 }

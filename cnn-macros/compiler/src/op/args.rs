@@ -7,7 +7,7 @@ use std::cell::Cell;
 use proc_macro2::Ident;
 
 use super::Kind;
-use super::sizes::{Sizes, wrong_count};
+use super::sizes::{Sizes, letter_name, wrong_count};
 use super::text::{either, fraction};
 use crate::diag::Site;
 use crate::infer::report::Report;
@@ -286,18 +286,6 @@ fn title(name: &str) -> &str {
     match name {
         "out" => "output channels",
         name => name,
-    }
-}
-
-/// The word for an option's letter.
-fn letter_name(letter: char) -> &'static str {
-    match letter {
-        's' => "stride",
-        'p' => "padding",
-        'd' => "dilation",
-        'g' => "groups",
-        'o' => "output padding",
-        _ => "the multiplier",
     }
 }
 

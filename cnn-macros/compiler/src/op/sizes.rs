@@ -75,6 +75,23 @@ pub(crate) fn is_option_word(text: &str) -> bool {
     LAYERS.iter().any(|(_, kind)| kind.has_word(text) || letter.is_some_and(|letter| kind.takes(letter)))
 }
 
+/// Whether an option has one size: the others have those of rows and columns.
+pub(crate) fn takes_one(letter: char) -> bool {
+    matches!(letter, 'g' | 'm')
+}
+
+/// The word for an option's letter.
+pub(crate) fn letter_name(letter: char) -> &'static str {
+    match letter {
+        's' => "stride",
+        'p' => "padding",
+        'd' => "dilation",
+        'g' => "groups",
+        'o' => "output padding",
+        _ => "the multiplier",
+    }
+}
+
 /// What is wrong with `s1x2x3`, which no option is: that of `letter`, whose meaning is `name`.
 pub(crate) fn wrong_count(text: &str, letter: char, name: &str) -> Option<String> {
     let (_, sizes) = split(text).filter(|(own, sizes)| *own == letter && Sizes::new(sizes).is_none())?;
@@ -87,7 +104,8 @@ pub(crate) fn wrong_count(text: &str, letter: char, name: &str) -> Option<String
         ('p', _) => format!(", or `p{}` for top, left, bottom and right", list(4, None)),
         _ => String::new(),
     };
-    Some(format!("{name} of {} sizes: write `{letter}{}`{sides}", sizes.len(), list(2, None)))
+    let most = if takes_one(letter) { 1 } else { 2 };
+    Some(format!("{name} of {} sizes: write `{letter}{}`{sides}", sizes.len(), list(most, None)))
 }
 
 #[cfg(test)]
@@ -124,6 +142,7 @@ mod tests {
             Some("padding of 3 sizes: write `p1x2`, or `p1x2x3x2` for top, left, bottom and right")
         );
         assert_eq!(wrong_count("s1x2x3", 's', "stride").as_deref(), Some("stride of 3 sizes: write `s1x2`"));
+        assert_eq!(wrong_count("g1x2x3", 'g', "groups").as_deref(), Some("groups of 3 sizes: write `g1`"));
         assert_eq!(wrong_count("p1x2", 'p', "padding"), None);
     }
 

@@ -1,6 +1,7 @@
 //! What the layers read of their arguments.
 
 use super::{Argument, Bound, LARGEST, Map, Shape, Site, Sizes, Value, letter_name, show, title};
+use crate::op::sizes::takes_one;
 use crate::op::text::{as_whole, decimal, fraction};
 
 impl<'c> Bound<'c> {
@@ -72,22 +73,18 @@ impl<'c> Bound<'c> {
     }
 
     fn in_range(&self, value: i128, name: &str, least: usize, site: Site) -> Result<usize, ()> {
-        match usize::try_from(value) {
-            Ok(size) if size > LARGEST => {
-                self.fail(site, format!("{} = {value} is too large: at most {LARGEST} is possible", title(name)));
-                Err(())
-            }
-            Ok(size) if size >= least => Ok(size),
-            _ => {
-                let why = match name {
-                    "stride" => " (a window that does not move has no end)",
-                    "dilation" => " (all taps would read one pixel)",
-                    _ => "",
-                };
-                self.fail(site, format!("{} = {value}{why}: at least {least} is needed", title(name)));
-                Err(())
-            }
+        if value > LARGEST as i128 {
+            self.fail(site, format!("{} = {value} is too large: at most {LARGEST} is possible", title(name)));
+            return Err(());
         }
+        usize::try_from(value).ok().filter(|&size| size >= least).ok_or_else(|| {
+            let why = match name {
+                "stride" => " (a window that does not move has no end)",
+                "dilation" => " (all taps would read one pixel)",
+                _ => "",
+            };
+            self.fail(site, format!("{} = {value}{why}: at least {least} is needed", title(name)));
+        })
     }
 
     /// The sizes of an option such as `s2` for rows and columns, with its site.
@@ -96,7 +93,7 @@ impl<'c> Bound<'c> {
             return Ok(None);
         };
         let (name, [rows, columns]) = (letter_name(letter), sizes.pair());
-        if sizes.written() > 1 && matches!(letter, 'g' | 'm') {
+        if sizes.written() > 1 && takes_one(letter) {
             self.fail(site, format!("{name} is one number: write `{letter}{rows}`"));
             return Err(());
         }

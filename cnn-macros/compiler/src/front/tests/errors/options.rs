@@ -72,6 +72,11 @@ fn each_mistake_is_marked_and_explained() {
             "`conv1`: kernel has two sizes, not `5x5x5`: write for example `conv(6, 5x5, s1, p2)`",
         ),
         ("A <1x28x28> -> conv(0, 5x5)", "0", "`conv1`: output channels = 0: at least 1 is needed"),
+        (
+            "A <1x28x28> -> conv(6, 5x5, s99999999999999999999)",
+            "s99999999999999999999",
+            "`conv1`: stride = 99999999999999999999 is too large: at most 2147483648 is possible",
+        ),
         ("A <1x28x28> -> conv(6, 0x5)", "0x5", "`conv1`: kernel = 0: at least 1 is needed"),
         (
             "A <1x28x28> -> conv(6, 5x5, s0)",

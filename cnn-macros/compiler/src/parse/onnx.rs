@@ -3,9 +3,12 @@
 use proc_macro2::{Group, Ident, Span, TokenStream};
 
 use super::cursor::{Cursor, Token};
+use super::direct::DIRECT;
+use super::weights::{EMBED, eat_embed};
 use super::{Parser, is_item_start};
 use crate::ast::{Chain, Model, NetworkDef, Program, Weights};
 use crate::diag::Site;
+use crate::suggest::did_you_mean;
 
 /// The file of a model, as it is written.
 struct File {
@@ -79,13 +82,17 @@ impl Parser<'_> {
         };
         let span = cursor.site().start;
         cursor.take();
-        let embed = self.embed(cursor);
-        let direct = self.direct(cursor);
+        let embed = eat_embed(cursor);
+        // Another word is no slip of this one before an arrow: none follows.
+        let direct = cursor.ident().is_some_and(|word| word == DIRECT) && self.direct(cursor);
         let ends = cursor.at_end() || cursor.is_punct(';');
         if !ends && !(is_item_start(cursor) && self.missing_semicolon(cursor)) {
             let found = cursor.describe();
-            let message =
-                format!("a model is the whole network: expected `;`, `embed` or `direct` behind it, found {found}");
+            let word = cursor.ident().filter(|word| *word != EMBED);
+            let hint = word.map(|word| did_you_mean(&word.to_string(), [EMBED, DIRECT])).unwrap_or_default();
+            let message = format!(
+                "a model is the whole network: expected `;`, `{EMBED}` or `{DIRECT}` behind it, found {found}{hint}"
+            );
             self.error(cursor.site(), message);
             cursor.skip_until(|cursor| cursor.is_punct(';'));
         }

@@ -8,7 +8,7 @@ use crate::op::Kind;
 use crate::suggest::did_you_mean;
 
 /// The word for weights that become a part of the binary.
-const EMBED: &str = "embed";
+pub(super) const EMBED: &str = "embed";
 
 impl Parser<'_> {
     /// Reads `weights = "path" embed`, if that stands here. A step may be called `weights` too: then a layer follows.
@@ -31,26 +31,34 @@ impl Parser<'_> {
             return None;
         };
         cursor.take();
-        let embed = self.embed(cursor);
+        let embed = eat_embed(cursor);
+        if !embed {
+            self.no_embed(cursor);
+        }
         Some(Weights { path, site, embed, model: None })
     }
 
-    /// Reads the word behind the path. Another one is reported, unless it is a step whose arrow is missing.
-    pub(super) fn embed(&mut self, cursor: &mut Cursor<'_>) -> bool {
-        let Some(word) = cursor.ident().map(ToString::to_string) else { return false };
+    /// Reports another word behind the path, unless it is a step whose arrow is missing.
+    fn no_embed(&mut self, cursor: &mut Cursor<'_>) {
+        let Some(word) = cursor.ident().map(ToString::to_string) else { return };
         let mut behind = *cursor;
         behind.take();
-        let embed = word == EMBED;
-        let own = embed || word == DIRECT;
-        let other = !own && behind.is_arrow() && Kind::named(&word).is_none() && !self.blocks.contains_key(&word);
-        if other {
-            let hint = did_you_mean(&word, [EMBED]);
+        let step = Kind::named(&word).is_some() || self.blocks.contains_key(&word);
+        if word != DIRECT && behind.is_arrow() && !step {
+            let hint = did_you_mean(&word, [EMBED, DIRECT]);
             let word = shorten(&word);
-            self.error(cursor.site(), format!("behind the file stands `{EMBED}` or an arrow, found `{word}`{hint}"));
-        }
-        if embed || other {
+            let message = format!("behind the file stands `{EMBED}`, `{DIRECT}` or an arrow, found `{word}`{hint}");
+            self.error(cursor.site(), message);
             *cursor = behind;
         }
-        embed
     }
+}
+
+/// Takes the word behind a path, if it stands here.
+pub(super) fn eat_embed(cursor: &mut Cursor<'_>) -> bool {
+    let embed = cursor.ident().is_some_and(|word| word == EMBED);
+    if embed {
+        cursor.take();
+    }
+    embed
 }

@@ -15,7 +15,12 @@ fn the_file_stands_in_quotes_and_embed_behind_it() {
         (
             "A <1x8x8> weights = \"a\" embedded -> relu",
             "embedded",
-            "behind the file stands `embed` or an arrow, found `embedded`; did you mean `embed`?",
+            "behind the file stands `embed`, `direct` or an arrow, found `embedded`; did you mean `embed`?",
+        ),
+        (
+            "A <1x8x8> weights = \"a\" dirct -> relu",
+            "dirct",
+            "behind the file stands `embed`, `direct` or an arrow, found `dirct`; did you mean `direct`?",
         ),
         ("A <1x8x8> weights = \"a\" relu", "relu", arrow),
         ("A <1x8x8> weights = \"a\" embed relu", "relu", arrow),
@@ -45,5 +50,17 @@ fn both_forms_take_a_file() {
         assert!(diagnostics.into_vec().is_empty(), "{source}");
         let weights = networks[0].weights.as_ref().expect("a file");
         assert_eq!((weights.path.as_str(), weights.embed), (path, embed), "{source}");
+    }
+}
+
+#[test]
+fn no_arrow_stands_behind_a_model() {
+    for (word, hint) in [("embd", "; did you mean `embed`?"), ("dirct", "; did you mean `direct`?"), ("big", "")] {
+        let source = format!("A = onnx \"none.onnx\" {word} -> relu");
+        let expected =
+            format!("a model is the whole network: expected `;`, `embed` or `direct` behind it, found `{word}`{hint}");
+        // The other error says that there is no such file.
+        let errors = errors(&source);
+        assert_eq!((errors.len(), &errors[1].message), (2, &expected));
     }
 }

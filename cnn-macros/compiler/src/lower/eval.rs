@@ -5,8 +5,8 @@ use proc_macro2::Ident;
 use super::Unfolding;
 use crate::ast::{Expr, ExprKind};
 use crate::diag::Site;
-use crate::op::sizes::{Sizes, split_option};
-use crate::op::{Kind, as_whole, fraction};
+use crate::op::sizes::{Sizes, is_option_letter, letter_name, split_option, wrong_count};
+use crate::op::{Kind, as_whole, fraction, joined};
 use crate::suggest;
 
 /// What an expression is worth.
@@ -100,16 +100,13 @@ impl<'a> Unfolding<'_, 'a> {
     }
 
     fn computed(&mut self, ident: &Ident, size: &'a Expr, site: Site, frame: usize) -> Value<'a> {
-        let text = ident.to_string();
-        let mut letters = text.chars();
+        let letter = ident.to_string().parse::<char>().ok();
         let value = self.eval(size, frame);
-        match (letters.next(), letters.next(), sizes_of(value)) {
+        match (letter, sizes_of(value)) {
+            (Some(letter), Some(sizes)) => Value::Letter { letter, sizes },
             _ if matches!(value, Value::Unknown) => Value::Unknown,
-            (Some(letter), None, Some(sizes)) => Value::Letter { letter, sizes },
             _ => {
-                let message =
-                    format!("`{ident}(...)` is no argument: an option with a computed size is written `p(k / 2)`");
-                self.error(site, frame, message);
+                self.error(site, frame, no_option(ident, letter.filter(|letter| is_option_letter(*letter)), value));
                 Value::Unknown
             }
         }
@@ -186,6 +183,22 @@ fn sizes_of(value: Value<'_>) -> Option<Sizes> {
         Value::Int(size) => Sizes::new(&[size]),
         Value::Dims(sizes) => Sizes::of_dims(sizes),
         _ => None,
+    }
+}
+
+/// What is wrong with `p(1.5)`, whose value is not the sizes of an option, or with `pad(1)`, which is none.
+fn no_option(ident: &Ident, letter: Option<char>, value: Value<'_>) -> String {
+    match (letter, value) {
+        (Some(letter), Value::Float(size)) => {
+            let fix = as_whole(size, 0).map_or_else(String::new, |whole| format!(": write `{letter}({whole})`"));
+            format!("{} must be a whole number, not {}{fix}", letter_name(letter), fraction(size))
+        }
+        (Some(letter), Value::Dims(sizes))
+            if let Some(message) = wrong_count(&format!("{letter}{}", joined(sizes)), letter, letter_name(letter)) =>
+        {
+            message
+        }
+        _ => format!("`{ident}(...)` is no argument: an option with a computed size is written `p(k / 2)`"),
     }
 }
 

@@ -8,7 +8,7 @@ use proc_macro2::Ident;
 
 use super::Kind;
 use super::sizes::{Sizes, letter_name, wrong_count};
-use super::text::{either, fraction};
+use super::text::{either, fraction, joined};
 use crate::diag::Site;
 use crate::infer::report::Report;
 use crate::ir::{Map, Shape};
@@ -294,7 +294,7 @@ fn show(value: Value<'_>) -> String {
     match value {
         Value::Int(value) => value.to_string(),
         Value::Float(value) => fraction(value),
-        Value::Dims(sizes) => sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("x"),
+        Value::Dims(sizes) => joined(sizes),
         Value::Letter { letter, sizes } => format!("{letter}{sizes}"),
         Value::Word(word) => word.to_string(),
         Value::Unknown => "?".into(),

@@ -1,7 +1,7 @@
 //! Convolution and depthwise convolution.
 
 use super::args::Signature;
-use super::text::{either, full, window_options};
+use super::text::{either, full, joined, window_options};
 use super::{Cx, Outcome, window};
 use crate::ir::{Map, Op, Shape};
 
@@ -84,7 +84,7 @@ pub(super) fn out_and_kernel(cx: &Cx<'_>) -> (Result<usize, ()>, Result<[usize; 
     if let (Some(first), None) = (cx.args.slot("out"), cx.args.slot("kernel"))
         && let Value::Dims(sizes) = first.value
     {
-        let shown = sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+        let shown = joined(sizes);
         if !cx.args.is_bad() {
             let label = cx.kind.label();
             let message = format!(

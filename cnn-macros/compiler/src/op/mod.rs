@@ -25,7 +25,7 @@ mod trained;
 mod upsample;
 mod window;
 
-pub(crate) use text::{as_whole, count, fraction, shape_text};
+pub(crate) use text::{as_whole, count, fraction, joined, shape_text};
 pub(crate) use window::padding_for;
 
 use crate::infer::report::Report;

@@ -71,8 +71,13 @@ pub(crate) fn split_option(text: &str) -> Option<(char, Sizes)> {
 
 /// Whether a name would be read as an option of some layer.
 pub(crate) fn is_option_word(text: &str) -> bool {
-    let letter = split_option(text).map(|(letter, _)| letter);
-    LAYERS.iter().any(|(_, kind)| kind.has_word(text) || letter.is_some_and(|letter| kind.takes(letter)))
+    LAYERS.iter().any(|(_, kind)| kind.has_word(text))
+        || split_option(text).is_some_and(|(letter, _)| is_option_letter(letter))
+}
+
+/// Whether a letter is that of some layer's option.
+pub(crate) fn is_option_letter(letter: char) -> bool {
+    LAYERS.iter().any(|(_, kind)| kind.takes(letter))
 }
 
 /// Whether an option has one size: the others have those of rows and columns.

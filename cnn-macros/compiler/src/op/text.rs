@@ -20,6 +20,11 @@ pub(crate) fn short(pair: [usize; 2]) -> String {
     if pair[0] == pair[1] { pair[0].to_string() } else { full(pair) }
 }
 
+/// `5x5`, of any number of sizes.
+pub(crate) fn joined(sizes: &[usize]) -> String {
+    sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
+}
+
 /// Sizes of top, left, bottom and right: all four only where opposite sides differ.
 pub(crate) fn sides(sides: [usize; 4]) -> String {
     match sides {

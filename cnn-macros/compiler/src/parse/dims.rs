@@ -5,6 +5,7 @@ use super::cursor::{Cursor, Token};
 use super::literal;
 use crate::ast::Dims;
 use crate::diag::Site;
+use crate::op::joined;
 
 impl Parser<'_> {
     /// Reads `<1x28x28>`; the number of sizes must be one of `ranks`. Another number is reported and returned, so that
@@ -68,7 +69,6 @@ fn wrong_rank(sizes: &[usize], ranks: &[usize]) -> String {
         1 => "1 size".to_string(),
         count => format!("{count} sizes"),
     };
-    let joined = |sizes: &[usize]| sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
     let (input, fix) = (ranks == [3], joined(sizes));
     match *sizes {
         [_] => format!("{is}, but a shape has channels, rows and columns: write `<1x1x{fix}>` for a row of {fix}"),

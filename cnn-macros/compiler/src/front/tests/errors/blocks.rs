@@ -93,6 +93,18 @@ fn each_mistake_is_marked_and_explained() {
             "pad(k / 2)",
             "`pad(...)` is no argument: an option with a computed size is written `p(k / 2)`",
         ),
+        ("A <4x8x8> -> conv(4, 3x3, p(1.5))", "p(1.5)", "padding must be a whole number, not 1.5"),
+        (
+            "block b(k) = conv(4, 3x3, p(k / 2)); A <4x8x8> -> b(3.0)",
+            "p(k / 2)",
+            "padding must be a whole number, not 1.5",
+        ),
+        ("A <4x8x8> -> conv(4, 3x3, s(4 / 2.0))", "s(4 / 2.0)", "stride must be a whole number, not 2.0: write `s(2)`"),
+        (
+            "A <4x8x8> -> conv(4, 3x3, p(1x2x3))",
+            "p(1x2x3)",
+            "padding of 3 sizes: write `p1x2`, or `p1x2x3x2` for top, left, bottom and right",
+        ),
         (
             "block b(c) = fc(c * 2); A <4x8x8> -> b(s2)",
             "c",

@@ -69,7 +69,9 @@ fn bytes(count: usize) -> String {
 
 /// The graph in Graphviz's language.
 pub fn dot(name: &str, graph: &Graph) -> String {
-    let mut text = format!("digraph {name} {{\n    node [shape=box];\n    v0 [label=\"input\\n{}\"];\n", graph.input);
+    // In quotes, because a name may be a word of the language, or a raw one of Rust's.
+    let mut text =
+        format!("digraph \"{name}\" {{\n    node [shape=box];\n    v0 [label=\"input\\n{}\"];\n", graph.input);
     for (index, node) in graph.nodes.iter().enumerate() {
         let (value, label) = (index + 1, label(&node.name, &node.text));
         let _ = writeln!(text, "    v{value} [label=\"{label}\\n{}\"];", node.output);
@@ -229,7 +231,7 @@ parameters 1.8 KiB; activations 0.5 KiB per image at inference, 1.4 KiB in train
     fn drawings_have_a_line_per_layer_and_edge() {
         let graph = small();
         let dot = dot("Small", &graph);
-        assert!(dot.starts_with("digraph Small {\n    node [shape=box];\n    v0 [label=\"input\\n3x4x4\"];\n"));
+        assert!(dot.starts_with("digraph \"Small\" {\n    node [shape=box];\n    v0 [label=\"input\\n3x4x4\"];\n"));
         assert!(dot.contains("    v3 [label=\"add1\\nadd\\n4x4x4\"];\n    v1 -> v3;\n    v2 -> v3;\n"));
         let mermaid = mermaid(&graph);
         assert!(mermaid.contains("    v3[\"add1<br/>add<br/>4x4x4\"]\n    v1 --> v3\n    v2 --> v3\n"));

@@ -237,7 +237,7 @@ fn texts_parse_back_to_the_same_nodes() {
     assert_eq!((graph.nodes.len(), again.nodes.len()), (TEXTS.len(), TEXTS.len()));
 }
 
-const TEXTS: [&str; 29] = [
+const TEXTS: [&str; 35] = [
     "permute(whc)",
     "reshape(1x6x8)",
     "expand(4x6x8)",
@@ -264,6 +264,12 @@ const TEXTS: [&str; 29] = [
     "scale(1x1x8)",
     "shift",
     "shift(1x6x8)",
+    "bn(eps = 1e-20, momentum = 1e-9)",
+    "lrn(3, alpha = 1e30, beta = 1e-20, k = 123456789012345)",
+    "pad(1, value = 1e30)",
+    "pad(1, value = -1e-30)",
+    "dropout(1e-20)",
+    "resize(6x8, bilinear, scale_h = 1e30, scale_w = 1e-20)",
     "reshape(192)",
     "shift(1)",
     "scale",

@@ -1,6 +1,7 @@
 //! Dropout (Srivastava et al., 2014).
 
 use super::args::Signature;
+use super::text::number;
 use super::{Cx, Outcome};
 use crate::ir::Op;
 
@@ -14,7 +15,7 @@ pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
     let rate = cx.args.number("rate", 0.5, range, |rate| (0.0..1.0).contains(&rate));
     match (rate, cx.input) {
         (Ok(rate), Some(shape)) if !cx.args.is_bad() => {
-            Outcome::node(Op::Dropout { rate }, shape, format!("dropout({rate})"))
+            Outcome::node(Op::Dropout { rate }, shape, format!("dropout({})", number(rate)))
         }
         (_, input) => Outcome::Failed(input),
     }

@@ -1,6 +1,7 @@
 //! Batch normalisation (Ioffe and Szegedy, 2015) and local response normalisation (Krizhevsky et al., 2012).
 
 use super::args::{LARGEST, Signature};
+use super::text::number;
 use super::{Cx, Outcome};
 use crate::ir::{Op, Shape};
 
@@ -34,10 +35,10 @@ pub(super) fn bn(cx: &Cx<'_>) -> Outcome {
     }
     let mut parts = Vec::new();
     if eps != 1e-5 {
-        parts.push(format!("eps={eps}"));
+        parts.push(format!("eps={}", number(eps)));
     }
     if momentum != 0.1 {
-        parts.push(format!("momentum={momentum}"));
+        parts.push(format!("momentum={}", number(momentum)));
     }
     let text = if parts.is_empty() { "bn".into() } else { format!("bn({})", parts.join(", ")) };
     Outcome::node(Op::BatchNorm { eps, momentum }, shape, text)
@@ -59,6 +60,7 @@ pub(super) fn lrn(cx: &Cx<'_>) -> Outcome {
         return Outcome::Failed(cx.input);
     }
     let Some(map) = map.filter(|_| !cx.args.is_bad()) else { return Outcome::Failed(None) };
-    let text = format!("lrn(size={size}, alpha={alpha}, beta={beta}, k={k})");
+    let [alpha_text, beta_text, k_text] = [alpha, beta, k].map(number);
+    let text = format!("lrn(size={size}, alpha={alpha_text}, beta={beta_text}, k={k_text})");
     Outcome::node(Op::Lrn { size, alpha, beta, k }, Shape::Map(map), text)
 }

@@ -1,7 +1,7 @@
 //! Padding.
 
 use super::args::Signature;
-use super::text::{full, short, sides};
+use super::text::{full, number, short, sides};
 use super::{Cx, Outcome};
 use crate::ir::{Fill, Map, Op, Shape};
 
@@ -56,7 +56,7 @@ fn fill(cx: &Cx<'_>) -> Result<(Fill, String), ()> {
         [("edge", _)] => Ok((Fill::Edge, ", edge".into())),
         _ => match cx.args.number("value", 0.0, "a finite number", f64::is_finite)? {
             0.0 => Ok((Fill::Constant(0.0), String::new())),
-            value => Ok((Fill::Constant(value), format!(", value={value}"))),
+            value => Ok((Fill::Constant(value), format!(", value={}", number(value)))),
         },
     }
 }

@@ -1,7 +1,7 @@
 //! Maps of any other size.
 
 use super::args::Signature;
-use super::text::full;
+use super::text::{full, number};
 use super::{Cx, Outcome};
 use crate::ir::{Coordinates, Map, Op, Rounding, Sampling, Shape};
 
@@ -49,7 +49,7 @@ pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
         text += &format!(", {}", rounding.word());
     }
     for (name, scale) in [("scale_h", scale_h), ("scale_w", scale_w)] {
-        text += &scale.map_or_else(String::new, |scale| format!(", {name}={scale}"));
+        text += &scale.map_or_else(String::new, |scale| format!(", {name}={}", number(scale)));
     }
     Outcome::node(Op::Resize { sampling, coordinates, scale: [scale_h, scale_w] }, output, text + ")")
 }

@@ -80,7 +80,7 @@ fn global(cx: &Cx<'_>, site: crate::diag::Site) -> Outcome {
     }
     let kernel = [map.h, map.w];
     let window = Window { kernel, stride: [1, 1], dilation: [1, 1], pad: [0; 4] };
-    if cx.kind == Kind::Pool && map.h.saturating_mul(map.w) > LARGEST_WINDOW {
+    if is_too_large(cx.kind, kernel) {
         cx.report.option(site, large_window(kernel));
         return Outcome::Failed(Some(output));
     }
@@ -91,11 +91,23 @@ fn finish(cx: &Cx<'_>, window: Window, counted: [usize; 4], output: Shape, text:
     if cx.kind == Kind::AvgPool {
         return Outcome::node(Op::AvgPool { window, counted }, output, text);
     }
-    if window.kernel[0].saturating_mul(window.kernel[1]) > LARGEST_WINDOW {
+    if is_too_large(cx.kind, window.kernel) {
         cx.report.shape_at(cx.args.slot("kernel").map(|arg| arg.site), large_window(window.kernel));
         return Outcome::Failed(Some(output));
     }
     Outcome::node(Op::MaxPool { window }, output, text)
+}
+
+/// Why a pool does not take a window that fits.
+pub(super) fn refusal(kind: Kind, options: &Options, window: &Window, map: Map) -> Option<String> {
+    too_much_padding(options)
+        .or_else(|| reads_only_padding(window, map))
+        .or_else(|| is_too_large(kind, window.kernel).then(|| large_window(window.kernel)))
+}
+
+/// Whether a window has more pixels than can be numbered.
+pub(super) fn is_too_large(kind: Kind, [rows, columns]: [usize; 2]) -> bool {
+    kind == Kind::Pool && rows.saturating_mul(columns) > LARGEST_WINDOW
 }
 
 fn large_window(kernel: [usize; 2]) -> String {

@@ -1,7 +1,7 @@
 //! Sliding windows: kernel, stride, padding, dilation, and the arithmetic they share.
 
 use super::text::{either, full, short};
-use super::{Cx, Kind};
+use super::{Cx, Kind, pool};
 use crate::diag::Site;
 use crate::ir::{Map, Op, Window};
 
@@ -90,12 +90,16 @@ fn axis(input: usize, options: &Options, axis: usize) -> Option<(usize, usize, u
 
 /// The window on an input and the size of its output; reports a kernel that does not fit.
 pub(super) fn resolve(cx: &Cx<'_>, options: &Options, input: Map) -> Option<(Window, [usize; 2])> {
-    let rows = axis(input.h, options, 0);
-    let columns = axis(input.w, options, 1);
-    let (Some((top, bottom, h)), Some((left, right, w))) = (rows, columns) else {
+    let placed = place(options, input);
+    if placed.is_none() {
         cx.report.shape_at(cx.args.slot("kernel").map(|arg| arg.site), misfit(cx, options, input));
-        return None;
-    };
+    }
+    placed
+}
+
+fn place(options: &Options, input: Map) -> Option<(Window, [usize; 2])> {
+    let (top, bottom, h) = axis(input.h, options, 0)?;
+    let (left, right, w) = axis(input.w, options, 1)?;
     let pad = [top, left, bottom, right];
     Some((Window { kernel: options.kernel, stride: options.stride, dilation: options.dilation, pad }, [h, w]))
 }
@@ -117,7 +121,8 @@ fn misfit(cx: &Cx<'_>, options: &Options, input: Map) -> String {
     if pad != [0; 4] {
         text += &format!(" padded to {}", full(padded));
     }
-    let uses = either(&ways_out(cx, options, size, padded));
+    let ways = ways_out(cx.kind, options, input, padded);
+    let uses = if ways.is_empty() { "a smaller window".into() } else { either(&ways) };
     let drop = cx.report.droppable_pool(spans, pad).map_or_else(String::new, |pool| format!(", or drop {pool}"));
     let fewer = match cx.report.rounds() {
         0 => String::new(),
@@ -134,26 +139,33 @@ fn misfit(cx: &Cx<'_>, options: &Options, input: Map) -> String {
     format!("{text}: use {uses}{drop}{fewer}{last}")
 }
 
-/// Kernels, dilations and paddings with which the window fits.
-fn ways_out(cx: &Cx<'_>, options: &Options, size: [usize; 2], padded: [usize; 2]) -> Vec<String> {
+/// The kernel, dilation or padding with which the window fits in the place of the one written, and what else a pool has.
+fn ways_out(kind: Kind, options: &Options, input: Map, padded: [usize; 2]) -> Vec<String> {
     let Options { kernel, dilation, .. } = *options;
-    let pool = matches!(cx.kind, Kind::Pool | Kind::AvgPool);
-    let spans = [0, 1].map(|axis| span(kernel[axis], dilation[axis]));
+    let size = [input.h, input.w];
+    let pool = matches!(kind, Kind::Pool | Kind::AvgPool);
     let fitting = [0, 1].map(|axis| largest(padded[axis], kernel[axis], dilation[axis], !pool));
-    let mut ways = vec![if pool { short(fitting) } else { full(fitting) }];
-    let gap = [0, 1].map(|axis| (padded[axis] - 1) / kernel[axis].saturating_sub(1).max(1)).map(|gap| gap.max(1));
-    let gap = [0, 1].map(|axis| gap[axis].min(dilation[axis]));
-    if dilation != [1, 1] && (0..2).all(|axis| span(kernel[axis], gap[axis]) <= padded[axis]) {
-        ways.push(format!("`d{}`", short(gap)));
-    }
-    if !pool || (0..2).all(|axis| dilation[axis] <= size[axis]) {
-        ways.push("`same`".into());
-    }
-    let needed = [0, 1].map(|axis| spans[axis].saturating_sub(size[axis]).div_ceil(2));
-    if (0..2).all(|axis| needed[axis] <= if pool { spans[axis] / 2 } else { size[axis].max(kernel[axis]) }) {
-        ways.push(format!("`p{}`", short(needed)));
-    }
-    if pool {
+    let gap = [0, 1].map(|axis| {
+        let fits = (padded[axis] - 1) / kernel[axis].saturating_sub(1).max(1);
+        // All taps of a pool may not fall beside its input.
+        fits.min(if pool { size[axis] } else { fits }).clamp(1, dilation[axis])
+    });
+    let needed = [0, 1].map(|axis| span(kernel[axis], dilation[axis]).saturating_sub(size[axis]).div_ceil(2));
+    // More padding than a map or a kernel has pixels is hardly what was meant.
+    let little = (0..2).all(|axis| needed[axis] <= size[axis].max(kernel[axis]));
+    let explicit = Padding::Explicit([needed[0], needed[1], needed[0], needed[1]]);
+    let ways = [
+        Some((if pool { short(fitting) } else { full(fitting) }, Options { kernel: fitting, ..*options })),
+        Some((format!("`d{}`", short(gap)), Options { dilation: gap, ..*options })),
+        Some(("`same`".into(), Options { padding: Padding::Same, ..*options })),
+        (pool || little).then(|| (format!("`p{}`", short(needed)), Options { padding: explicit, ..*options })),
+    ];
+    let works = |options: &Options| {
+        place(options, input).is_some_and(|(window, _)| !pool || pool::refusal(kind, options, &window, input).is_none())
+    };
+    let mut ways: Vec<String> =
+        ways.into_iter().flatten().filter(|(_, options)| works(options)).map(|(text, _)| text).collect();
+    if pool && !pool::is_too_large(kind, size) {
         ways.push("`global`".into());
     }
     ways

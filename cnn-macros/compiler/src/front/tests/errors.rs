@@ -4,6 +4,7 @@
 mod annotations;
 mod blocks;
 mod direct;
+mod fixes;
 mod joins;
 mod names;
 mod options;

@@ -49,7 +49,7 @@ fn message(values: &[Value<'_>], value: usize, found: Shape, wanted: Shape) -> S
         (Shape::Map(a), Shape::Map(b)) => {
             if let (Some((window, conv)), Some(Shape::Map(before))) = (window(values[value].op.as_ref()), input) {
                 why = arithmetic(&window, before, a, b);
-                let padding = values[value].op.and_then(|op| padding_for(&op, [before.h, before.w], [b.h, b.w]));
+                let padding = values[value].op.and_then(|op| padding_for(layer, &op, [before.h, before.w], [b.h, b.w]));
                 let rows = ((a.h, a.w) != (b.h, b.w)).then(|| padding.map(|padding| format!("use `{padding}`")));
                 let channels = (a.c != b.c).then(|| conv.then(|| format!("ask for {} output channels", b.c)));
                 // Where both differ neither is enough alone.

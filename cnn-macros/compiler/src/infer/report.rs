@@ -128,8 +128,9 @@ impl<'c> Report<'c> {
             match this.op {
                 Some(op @ (Op::Conv { .. } | Op::MaxPool { .. } | Op::AvgPool { .. })) => {
                     let Some(Shape::Map(map)) = self.values[value].shape else { return None };
-                    let padding = padding_for(&op, [map.h, map.w], [wanted.h, wanted.w])?;
-                    return this.layer.map(|layer| format!("give `{}` the padding `{padding}`", layer.name));
+                    let layer = this.layer?;
+                    let padding = padding_for(layer, &op, [map.h, map.w], [wanted.h, wanted.w])?;
+                    return Some(format!("give `{}` the padding `{padding}`", layer.name));
                 }
                 Some(Op::Act(_) | Op::Trained { .. } | Op::BatchNorm { .. } | Op::Lrn { .. } | Op::Dropout { .. }) => {}
                 _ => return None,

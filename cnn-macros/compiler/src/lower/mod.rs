@@ -109,6 +109,13 @@ pub struct Layer<'a> {
     pub rounds: usize,
 }
 
+impl Layer<'_> {
+    /// Whether an option without a size stands among its arguments.
+    pub fn says(&self, word: &str) -> bool {
+        self.args.iter().any(|arg| matches!(arg.value, Value::Word(said) if said == word))
+    }
+}
+
 /// An evaluated argument.
 #[derive(Clone, Copy, Debug)]
 pub struct Argument<'a> {

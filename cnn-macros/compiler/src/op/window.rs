@@ -4,6 +4,7 @@ use super::text::{either, full, short};
 use super::{Cx, Kind, pool};
 use crate::diag::Site;
 use crate::ir::{Map, Op, Window};
+use crate::lower::Layer;
 
 /// How a window is padded.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -177,21 +178,36 @@ fn largest(room: usize, kernel: usize, dilation: usize, odd: bool) -> usize {
     if !odd || fits == kernel || !fits.is_multiple_of(2) { fits } else { fits - 1 }
 }
 
-/// The symmetric padding with which a window turns `input` into `output`, if there is one that the layer allows: less
-/// than a window, or half of one for a pool.
-pub(crate) fn padding_for(op: &Op, input: [usize; 2], output: [usize; 2]) -> Option<String> {
+/// The symmetric padding with which a layer turns `input` into `output`, if there is one that it allows: less than a
+/// window, or half of one for a pool.
+pub(crate) fn padding_for(layer: &Layer<'_>, op: &Op, input: [usize; 2], output: [usize; 2]) -> Option<String> {
+    if layer.says("global") { None } else { least_padding(op, layer.says("ceil"), input, output) }
+}
+
+/// With `ceil`, a last window may end behind the padding.
+fn least_padding(op: &Op, ceil: bool, input: [usize; 2], output: [usize; 2]) -> Option<String> {
     let (window, pool) = match op {
         Op::Conv { window, .. } => (window, false),
         Op::MaxPool { window } | Op::AvgPool { window, .. } => (window, true),
         _ => return None,
     };
+    let Window { kernel, stride, dilation, .. } = *window;
     let mut pads = [0; 2];
-    for axis in 0..2 {
-        let span = span(window.kernel[axis], window.dilation[axis]);
-        let least = (output[axis] - 1).checked_mul(window.stride[axis])?.checked_add(span)?.checked_sub(input[axis])?;
-        pads[axis] = least.div_ceil(2);
+    for at in 0..2 {
+        let span = span(kernel[at], dilation[at]);
+        let last = (output[at] - 1).checked_mul(stride[at])?;
+        let least = |pixels: usize| pixels.saturating_sub(input[at]);
+        pads[at] = if ceil {
+            // The windows before the last one leave a pixel, and the last one begins on the input.
+            let before = last.checked_add(span)?.checked_add(1)?.saturating_sub(stride[at]);
+            least(before).div_ceil(2).max(least(last + 1))
+        } else {
+            least(last.checked_add(span)?).div_ceil(2)
+        };
+        let padding = Padding::Explicit([pads[at]; 4]);
+        let options = Options { kernel, stride, dilation, padding, padding_site: None, ceil };
         let most = if pool { span / 2 } else { span - 1 };
-        if pads[axis] > most || 2 * pads[axis] >= least.checked_add(window.stride[axis])? {
+        if pads[at] > most || axis(input[at], &options, at)?.2 != output[at] {
             return None;
         }
     }
@@ -271,12 +287,35 @@ mod tests {
     fn the_padding_for_an_annotation_gives_it() {
         let window = Window { kernel: [5, 5], stride: [1, 1], dilation: [1, 1], pad: [0; 4] };
         let conv = |window| Op::Conv { window, groups: 1, bias: true, direct: false };
-        assert_eq!(padding_for(&conv(window), [28, 28], [28, 28]), Some("p2".into()));
-        assert_eq!(padding_for(&conv(window), [28, 28], [27, 27]), None);
-        assert_eq!(padding_for(&conv(window), [28, 28], [32, 30]), Some("p4x3".into()));
-        assert_eq!(padding_for(&Op::MaxPool { window }, [28, 28], [32, 30]), None);
+        assert_eq!(least_padding(&conv(window), false, [28, 28], [28, 28]), Some("p2".into()));
+        assert_eq!(least_padding(&conv(window), false, [28, 28], [27, 27]), None);
+        assert_eq!(least_padding(&conv(window), false, [28, 28], [32, 30]), Some("p4x3".into()));
+        assert_eq!(least_padding(&Op::MaxPool { window }, false, [28, 28], [32, 30]), None);
         let window = Window { stride: [2, 2], ..window };
-        assert_eq!(padding_for(&conv(window), [28, 28], [14, 14]), Some("p2".into()));
-        assert_eq!(padding_for(&conv(window), [28, 28], [10, 10]), None);
+        assert_eq!(least_padding(&conv(window), false, [28, 28], [14, 14]), Some("p2".into()));
+        assert_eq!(least_padding(&conv(window), false, [28, 28], [10, 10]), None);
+    }
+
+    #[test]
+    fn the_least_padding_is_found_if_there_is_one() {
+        let sizes = |most: usize| 1..=most;
+        for (input, kernel, stride, dilation) in sizes(8)
+            .flat_map(|input| sizes(5).map(move |kernel| (input, kernel)))
+            .flat_map(|(input, kernel)| sizes(3).map(move |stride| (input, kernel, stride)))
+            .flat_map(|(input, kernel, stride)| sizes(2).map(move |dilation| (input, kernel, stride, dilation)))
+        {
+            let window = Window { kernel: [kernel; 2], stride: [stride; 2], dilation: [dilation; 2], pad: [0; 4] };
+            for (ceil, output) in [false, true].into_iter().flat_map(|ceil| sizes(12).map(move |output| (ceil, output)))
+            {
+                let gives = |pad: &usize| {
+                    let options =
+                        Options { ceil, ..options_of(kernel, stride, dilation, Padding::Explicit([*pad; 4])) };
+                    axis(input, &options, 0).is_some_and(|(_, _, size)| size == output)
+                };
+                let least = (0..=span(kernel, dilation) / 2).find(gives).map(|pad| format!("p{pad}"));
+                let found = least_padding(&Op::MaxPool { window }, ceil, [input; 2], [output; 2]);
+                assert_eq!(found, least, "{input} {kernel} {stride} {dilation} {ceil} {output}");
+            }
+        }
     }
 }

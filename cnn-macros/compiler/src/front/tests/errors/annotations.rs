@@ -1,6 +1,6 @@
 //! Shapes behind a step.
 
-use super::check;
+use super::{check, errors};
 
 #[test]
 fn each_mistake_is_marked_and_explained() {
@@ -79,4 +79,20 @@ fn each_mistake_is_marked_and_explained() {
             "`pool1` gives 3x14x14, not 8x28x28 (rows and columns (28 + 0 + 0 - 2) / 2 + 1 = 14): write `<3x14x14>`",
         ),
     ]);
+}
+
+#[test]
+fn the_padding_that_is_proposed_gives_the_shape() {
+    let wrong = |layer: &str| errors(&format!("A <1x8x8> -> {layer} <1x4x4>")).remove(0).message;
+    for (layer, fixes) in [
+        ("pool(5, s2)", "write `<1x2x2>`, or use `p2`"),
+        // With `ceil` there would be 5x5.
+        ("pool(5, s2, ceil)", "write `<1x3x3>`, or use `p1`"),
+        ("pool(global)", "write `<1x1x1>`"),
+    ] {
+        assert!(wrong(layer).ends_with(fixes), "{}", wrong(layer));
+    }
+    for layer in ["pool(5, s2, p2)", "pool(5, s2, ceil, p1)"] {
+        assert!(errors(&format!("A <1x8x8> -> {layer} <1x4x4>")).is_empty(), "{layer}");
+    }
 }

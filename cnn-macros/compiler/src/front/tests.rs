@@ -153,7 +153,7 @@ fn layers_of_repeated_blocks_are_numbered_through() {
 #[test]
 fn a_convolution_that_only_bn_reads_has_no_bias_unless_asked() {
     let texts = |chain: &str| {
-        let graph = graph(&format!("A <4x8x8> -> {chain}"));
+        let graph = graph(&format!("I <4x8x8> -> bn -> relu; A <4x8x8> -> {chain}"));
         let convs = graph.nodes.iter().filter(|node| matches!(node.op, Op::Conv { .. }));
         convs.map(|node| (node.text.clone(), matches!(node.op, Op::Conv { bias: true, .. }))).collect::<Vec<_>>()
     };
@@ -166,6 +166,13 @@ fn a_convolution_that_only_bn_reads_has_no_bias_unless_asked() {
     assert_eq!(texts("conv(5, 1x1) -> relu -> bn"), [("conv(5, 1x1, s1)".into(), true)]);
     assert_eq!(texts("conv(5, 1x1) -> add(id, bn)"), [("conv(5, 1x1, s1)".into(), true)]);
     assert_eq!(texts("conv(4, 1x1) -> add(bn, bn)"), [("conv(4, 1x1, s1)".into(), true)]);
+    // Nor do layers count that turn out to do nothing.
+    assert_eq!(texts("conv(4, 1x1) -> I -> tanh"), [("conv(4, 1x1, s1)".into(), false)]);
+    assert_eq!(texts("conv(5, 1x1) -> shortcut(5) -> bn"), [("conv(5, 1x1, s1)".into(), false)]);
+    assert_eq!(texts("conv(5, 1x1) -> reshape(5x8x8) -> bn"), [("conv(5, 1x1, s1)".into(), false)]);
+    assert_eq!(texts("conv(5, 1x1, bias) -> id -> permute(chw) -> bn"), [("conv(5, 1x1, s1, bias)".into(), true)]);
+    assert_eq!(texts("conv(5, 1x1) -> shortcut(6) -> bn")[0], ("conv(5, 1x1, s1)".into(), true));
+    assert_eq!(texts("conv(5, 1x1) -> add(shortcut(5) -> bn, id)"), [("conv(5, 1x1, s1)".into(), true)]);
     assert_eq!(texts("x = conv(5, 1x1) -> bn -> concat(id, x)"), [("conv(5, 1x1, s1)".into(), true)]);
 }
 

@@ -51,7 +51,6 @@ pub fn infer(
         values: Vec::with_capacity(lowered.instrs.len() + 1),
         nodes: Vec::new(),
         layers_of: Vec::new(),
-        normalised: lowered.normalised(),
         layers: 0,
         total: Cost::default(),
         failed: lowered.broken || input.is_none(),
@@ -97,8 +96,6 @@ struct Inference<'i> {
     nodes: Vec<Node>,
     /// The layer that each node belongs to.
     layers_of: Vec<&'i Layer<'i>>,
-    /// Of each value, whether batch normalisation alone reads it.
-    normalised: Vec<bool>,
     layers: usize,
     total: Cost,
     failed: bool,
@@ -140,8 +137,7 @@ impl<'i> Inference<'i> {
             let shapes: Vec<_> = layer.inputs.iter().map(|input| self.values[*input].shape).collect();
             op::infer_join(layer, &shapes, &report)
         } else {
-            let normalised = self.normalised[self.values.len()];
-            op::infer(layer, first.and_then(|input| self.values[input].shape), normalised, &report)
+            op::infer(layer, first.and_then(|input| self.values[input].shape), &report)
         };
         let (outcome, total) = self.within_limits(outcome, layer, &report);
         let any = report.any();
@@ -252,7 +248,7 @@ impl<'i> Inference<'i> {
         self.push(declared.map(Shape::Map), id, Some(value), None, None);
     }
 
-    fn finish(self, network: &NetworkDef, input: Option<Map>) -> Option<Graph> {
+    fn finish(mut self, network: &NetworkDef, input: Option<Map>) -> Option<Graph> {
         if self.failed {
             return None;
         }
@@ -284,7 +280,22 @@ impl<'i> Inference<'i> {
                 self.diagnostics.push(Diagnostic { site: Site::of(node.span), message, notes });
             }
         }
+        self.settle_biases();
         complete.then_some(Graph { input: input?, nodes: self.nodes })
+    }
+
+    /// Only now is it known who reads a convolution: layers in between may have turned out to do nothing.
+    fn settle_biases(&mut self) {
+        let mut readers = vec![(0, false); self.nodes.len() + 1];
+        for node in &self.nodes {
+            let is_bn = matches!(node.op, Op::BatchNorm { .. });
+            for &input in &node.inputs {
+                readers[input] = (readers[input].0 + 1, is_bn);
+            }
+        }
+        for ((node, layer), readers) in self.nodes.iter_mut().zip(&self.layers_of).zip(&readers[1..]) {
+            op::settle_bias(node, layer, *readers == (1, true));
+        }
     }
 }
 

@@ -35,30 +35,6 @@ pub struct Lowered<'a> {
     pub broken: bool,
 }
 
-impl Lowered<'_> {
-    /// Of each value, whether a `bn` layer reads it and nothing else does.
-    pub fn normalised(&self) -> Vec<bool> {
-        let values = 1 + self.instrs.iter().filter(|instr| !matches!(instr, Instr::Annotate { .. })).count();
-        let (mut readers, mut normalised) = (vec![0_usize; values], vec![false; values]);
-        for instr in &self.instrs {
-            match instr {
-                Instr::Layer(layer) => {
-                    for &input in &layer.inputs {
-                        readers[input] += 1;
-                        normalised[input] = layer.kind == Kind::Bn && readers[input] == 1;
-                    }
-                }
-                Instr::Expect { value, .. } => {
-                    readers[*value] += 1;
-                    normalised[*value] = false;
-                }
-                Instr::Broken | Instr::Annotate { .. } => {}
-            }
-        }
-        normalised
-    }
-}
-
 /// One entry of the flat list.
 #[derive(Debug)]
 pub enum Instr<'a> {

@@ -3,7 +3,8 @@
 use super::args::Signature;
 use super::text::{either, full, joined, window_options};
 use super::{Cx, Outcome, window};
-use crate::ir::{Map, Op, Shape};
+use crate::ir::{Map, Node, Op, Shape};
+use crate::lower::Layer;
 
 /// `conv(out, KxK, options)`.
 pub(super) const CONV: Signature = Signature {
@@ -32,7 +33,7 @@ pub(super) fn conv(cx: &Cx<'_>) -> Outcome {
     let groups = cx.args.option('g', 1);
     let bias = bias(cx);
     let map = cx.map();
-    let (Ok(out), Ok(options), Ok(groups), Ok((bias, bias_text))) = (out, options, groups, bias) else {
+    let (Ok(out), Ok(options), Ok(groups), Ok(bias)) = (out, options, groups, bias) else {
         return Outcome::Failed(None);
     };
     let Some(map) = map.filter(|_| !cx.args.is_bad()) else { return Outcome::Failed(None) };
@@ -48,13 +49,11 @@ pub(super) fn conv(cx: &Cx<'_>) -> Outcome {
         text += &format!(", g{count}");
     }
     let (direct, direct_text) = direct(cx);
-    text = text + direct_text + bias_text;
-    Outcome::node(Op::Conv { window, groups: count, bias, direct }, output, text)
+    Outcome::node(Op::Conv { window, groups: count, bias, direct }, output, text + direct_text + ")")
 }
 
-/// Whether there is a bias, and how the layer's text ends. Batch normalisation subtracts the mean of each channel, and
-/// any bias with it (Ioffe and Szegedy, 2015, section 3.2), so there is none before `bn` unless asked for.
-pub(super) fn bias(cx: &Cx<'_>) -> Result<(bool, &'static str), ()> {
+/// Whether there is a bias, as far as the layer says.
+pub(super) fn bias(cx: &Cx<'_>) -> Result<bool, ()> {
     let (with, without) = (cx.args.has("bias"), cx.args.has("nobias"));
     if let (Some(with), Some(without)) = (with, without) {
         let (first, second) = if with.key() < without.key() { (with, without) } else { (without, with) };
@@ -62,14 +61,20 @@ pub(super) fn bias(cx: &Cx<'_>) -> Result<(bool, &'static str), ()> {
         cx.report.option(second, format!("`bias` and `nobias` exclude each other, first at {place}: keep one of them"));
         return Err(());
     }
-    let default = !cx.normalised;
-    let bias = if default { without.is_none() } else { with.is_some() };
-    let text = match (bias, default) {
-        (true, false) => ", bias)",
-        (false, true) => ", nobias)",
-        _ => ")",
+    Ok(without.is_none())
+}
+
+/// Decides whether a convolution has a bias, and ends its text. Batch normalisation subtracts the mean of each channel, and
+/// any bias with it (Ioffe and Szegedy, 2015, section 3.2), so there is none where `bn` alone reads it unless asked for.
+pub(crate) fn settle_bias(node: &mut Node, layer: &Layer<'_>, normalised: bool) {
+    let (Op::Conv { bias, .. } | Op::ConvTranspose { bias, .. }) = &mut node.op else { return };
+    *bias = if normalised { layer.says("bias") } else { *bias };
+    let word = match (*bias, normalised) {
+        (true, true) => ", bias",
+        (false, false) => ", nobias",
+        _ => "",
     };
-    Ok((bias, text))
+    node.text.insert_str(node.text.len() - 1, word);
 }
 
 /// Whether every product is to be computed, as the layer or its network says, and how the layer's text shows it.
@@ -110,7 +115,7 @@ pub(super) fn dwconv(cx: &Cx<'_>) -> Outcome {
     let multiplier = cx.args.option('m', 1);
     let bias = bias(cx);
     let map = cx.map();
-    let (Ok(options), Ok(multiplier), Ok((bias, bias_text))) = (options, multiplier, bias) else {
+    let (Ok(options), Ok(multiplier), Ok(bias)) = (options, multiplier, bias) else {
         return Outcome::Failed(None);
     };
     let Some(map) = map.filter(|_| !cx.args.is_bad()) else { return Outcome::Failed(None) };
@@ -124,8 +129,8 @@ pub(super) fn dwconv(cx: &Cx<'_>) -> Outcome {
     if times != 1 {
         text += &format!(", m{times}");
     }
-    text += bias_text;
-    Outcome::node(Op::Conv { window, groups: map.c, bias, direct: false }, Shape::Map(Map { c: out, h, w }), text)
+    let output = Shape::Map(Map { c: out, h, w });
+    Outcome::node(Op::Conv { window, groups: map.c, bias, direct: false }, output, text + ")")
 }
 
 /// Says what is wrong where groups do not divide both channel counts, with the nearest ones that do.

@@ -26,8 +26,7 @@ pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
     let extra = cx.args.option('o', 0);
     let bias = bias(cx);
     let map = cx.map();
-    let (Ok(out), Ok(options), Ok(groups), Ok(extra), Ok((bias, bias_text))) = (out, options, groups, extra, bias)
-    else {
+    let (Ok(out), Ok(options), Ok(groups), Ok(extra), Ok(bias)) = (out, options, groups, extra, bias) else {
         return Outcome::Failed(None);
     };
     let Some(map) = map.filter(|_| !cx.args.is_bad()) else { return Outcome::Failed(None) };
@@ -53,7 +52,7 @@ pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
         text += &format!(", g{count}");
     }
     let (direct, direct_text) = direct(cx);
-    Outcome::node(Op::ConvTranspose { window, groups: count, bias, direct }, output, text + direct_text + bias_text)
+    Outcome::node(Op::ConvTranspose { window, groups: count, bias, direct }, output, text + direct_text + ")")
 }
 
 /// Rows or columns before padding is taken away.

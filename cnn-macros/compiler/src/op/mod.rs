@@ -25,6 +25,7 @@ mod trained;
 mod upsample;
 mod window;
 
+pub(crate) use conv::settle_bias;
 pub(crate) use text::{as_whole, count, fraction, joined, shape_text};
 pub(crate) use window::padding_for;
 
@@ -229,8 +230,6 @@ pub(crate) struct Cx<'c> {
     pub(crate) args: Bound<'c>,
     /// The shape it reads, where that is certain.
     pub(crate) input: Option<Shape>,
-    /// Whether batch normalisation alone reads what it makes.
-    pub(crate) normalised: bool,
     /// Whether its network says `direct`.
     pub(crate) direct: bool,
     /// Where errors go.
@@ -256,9 +255,9 @@ impl Cx<'_> {
 }
 
 /// Applies the rule of a layer with one input.
-pub(crate) fn infer(layer: &Layer<'_>, input: Option<Shape>, normalised: bool, report: &Report<'_>) -> Outcome {
+pub(crate) fn infer(layer: &Layer<'_>, input: Option<Shape>, report: &Report<'_>) -> Outcome {
     let args = Bound::new(layer, layer.kind.signature(), report);
-    let cx = Cx { kind: layer.kind, args, input, normalised, direct: report.direct(), report };
+    let cx = Cx { kind: layer.kind, args, input, direct: report.direct(), report };
     match layer.kind {
         Kind::Conv => conv::conv(&cx),
         Kind::DwConv => conv::dwconv(&cx),

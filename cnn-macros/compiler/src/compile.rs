@@ -1,7 +1,6 @@
 //! The phases between a checked graph and its tokens, in one place.
 
 use crate::backward::{Tape, differentiate};
-use crate::count::{Costs, Overflow, count};
 use crate::ir::Graph;
 use crate::layout::Layout;
 use crate::plan::order::{Order, orders};
@@ -10,8 +9,6 @@ use crate::plan::{self, Plan};
 /// Everything that the later phases find out about a graph.
 #[derive(Clone, Debug)]
 pub struct Compiled {
-    /// Parameters and multiply-accumulates.
-    pub costs: Costs,
     /// Where the parameter tensors stand.
     pub layout: Layout,
     /// The backward pass.
@@ -26,20 +23,15 @@ pub struct Compiled {
     pub train: Plan,
 }
 
-/// Counts, differentiates and plans a graph.
-///
-/// # Errors
-/// If the network has more parameters or multiply-accumulates than can be counted.
-pub fn compile(graph: &Graph) -> Result<Compiled, Overflow> {
-    let costs = count(graph)?;
+/// Differentiates and plans a graph.
+pub fn compile(graph: &Graph) -> Compiled {
     let tape = differentiate(graph);
-    Ok(Compiled {
+    Compiled {
         layout: Layout::of(graph),
         orders: orders(graph),
-        part: plan::part::part(costs.total),
+        part: plan::part::part(graph.cost()),
         infer: plan::inference(graph, &tape),
         train: plan::training(graph, &tape),
         tape,
-        costs,
-    })
+    }
 }

@@ -2,23 +2,21 @@
 
 use std::fmt::Write as _;
 
-use crate::count::Costs;
-use crate::ir::{Apply, Arith, Fill, Graph, Op, Window};
+use crate::ir::{Apply, Arith, Cost, Fill, Graph, Op, Window};
 use crate::layout::Layout;
 use crate::plan::Plan;
 
 /// A table of layers, output shapes, parameters and multiply-accumulates, and the memory that the network needs.
-pub fn summary(name: &str, graph: &Graph, costs: &Costs, layout: &Layout, infer: &Plan, train: &Plan) -> String {
+pub fn summary(name: &str, graph: &Graph, layout: &Layout, infer: &Plan, train: &Plan) -> String {
     let mut rows = vec![["layer", "operation", "output", "params", "macs"].map(String::from)];
     rows.push(["input".into(), String::new(), graph.input.to_string(), String::new(), String::new()]);
     let count = |count: u64| if count == 0 { String::new() } else { thousands(count) };
-    for (node, cost) in graph.nodes.iter().zip(&costs.layers) {
-        let output = node.output.to_string();
-        rows.push([node.name.clone(), node.text.clone(), output, count(cost.params), count(cost.macs)]);
+    for node in &graph.nodes {
+        let (output, Cost { params, macs }) = (node.output.to_string(), node.cost);
+        rows.push([node.name.clone(), node.text.clone(), output, count(params), count(macs)]);
     }
-    let total = [thousands(costs.total.params), thousands(costs.total.macs)];
-    let [params, macs] = total;
-    rows.push(["total".into(), String::new(), String::new(), params, macs]);
+    let Cost { params, macs } = graph.cost();
+    rows.push(["total".into(), String::new(), String::new(), thousands(params), thousands(macs)]);
 
     let mut text = format!("{name}: {} -> {}\n\n", graph.input, graph.output());
     table(&mut text, &rows);
@@ -191,7 +189,6 @@ fn activation(act: crate::ir::Act) -> String {
 mod tests {
     use super::*;
     use crate::backward::differentiate;
-    use crate::count::count;
     use crate::ir::Act;
     use crate::plan;
     use crate::testing::{Builder, lenet5};
@@ -210,8 +207,7 @@ mod tests {
         let graph = small();
         let tape = differentiate(&graph);
         let (infer, train) = (plan::inference(&graph, &tape), plan::training(&graph, &tape));
-        let costs = count(&graph).expect("small");
-        let text = summary("Small", &graph, &costs, &Layout::of(&graph), &infer, &train);
+        let text = summary("Small", &graph, &Layout::of(&graph), &infer, &train);
         let expected = "\
 Small: 3x4x4 -> 5
 

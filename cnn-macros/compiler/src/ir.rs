@@ -386,6 +386,16 @@ pub enum Op {
     },
 }
 
+/// What a layer costs, or a network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Trained numbers: weights, biases, scales and shifts.
+    pub params: u64,
+    /// Multiply-accumulates per sample of a convolution or matrix product; biases and cheaper layers count nothing,
+    /// as is common practice.
+    pub macs: u64,
+}
+
 /// One layer of the flat network.
 #[derive(Clone, Debug)]
 pub struct Node {
@@ -402,6 +412,8 @@ pub struct Node {
     pub text: String,
     /// Where it was written.
     pub span: Span,
+    /// What it costs; the sum over the network is within bounds.
+    pub cost: Cost,
 }
 
 /// A network whose every shape is known and consistent.
@@ -425,6 +437,14 @@ impl Graph {
     /// The shape of the network's output.
     pub fn output(&self) -> Shape {
         self.shape(self.nodes.len())
+    }
+
+    /// What all layers cost together.
+    pub fn cost(&self) -> Cost {
+        self.nodes.iter().fold(Cost::default(), |Cost { params, macs }, node| Cost {
+            params: params + node.cost.params,
+            macs: macs + node.cost.macs,
+        })
     }
 
     /// For every node the one that alone reads its output, once.

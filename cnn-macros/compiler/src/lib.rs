@@ -1,13 +1,12 @@
 //! The compiler behind `cnn!`, as an ordinary library: parse, lower, infer, differentiate, plan, emit.
 //!
-//! [`front`] turns tokens into checked [`ir`] graphs; [`compile`](mod@compile) counts, differentiates and plans them;
+//! [`front`] turns tokens into checked [`ir`] graphs; [`compile`](mod@compile) differentiates and plans them;
 //! [`weights`] holds files of weights against them; [`emit`] writes the Rust. [`expand`] is all of it.
 
 pub mod ast;
 pub mod attrs;
 pub mod backward;
 pub mod compile;
-pub mod count;
 pub mod diag;
 pub mod dump;
 pub mod emit;
@@ -32,7 +31,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use compile::Compiled;
-use diag::{Diagnostics, Site};
+use diag::Diagnostics;
 use front::Network;
 
 /// Expands the input of one `cnn!` invocation. Errors come back as `compile_error!` tokens beside stubs of the types
@@ -66,7 +65,7 @@ pub fn expand_in(folder: &Path, input: TokenStream) -> TokenStream {
 fn checked(folder: &Path, input: TokenStream) -> (Vec<(Network, Option<Compiled>)>, Diagnostics) {
     let (networks, diagnostics) = front::analyse_in(folder, input);
     let check = |mut network: Network| {
-        let compiled = compiled(&network, &diagnostics);
+        let compiled = network.graph.as_ref().map(compile::compile);
         let layout = compiled.as_ref().map(|compiled| &compiled.layout);
         if !weights::check(&network, layout, folder, &diagnostics) {
             // rustc would report a file that it cannot read a second time.
@@ -75,21 +74,4 @@ fn checked(folder: &Path, input: TokenStream) -> (Vec<(Network, Option<Compiled>
         (network, compiled)
     };
     (networks.into_iter().map(check).collect(), diagnostics)
-}
-
-/// The later phases' results, unless the network is wrong or too large to count.
-fn compiled(network: &Network, diagnostics: &Diagnostics) -> Option<Compiled> {
-    let graph = network.graph.as_ref()?;
-    match compile::compile(graph) {
-        Ok(compiled) => Some(compiled),
-        Err(overflow) => {
-            let node = &graph.nodes[overflow.node];
-            let message = format!(
-                "{}: with `{}` the network has too many {} to count; make it or a layer before it smaller",
-                node.name, node.text, overflow.what
-            );
-            diagnostics.error(Site::of(node.span), message);
-            None
-        }
-    }
 }

@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use proc_macro2::Span;
 
+use crate::infer::cost::cost;
 use crate::ir::{Act, Graph, Map, Node, Op, Shape, ValueId, Window};
 
 thread_local! {
@@ -38,7 +39,9 @@ impl Builder {
         let kind = kind(op);
         let number = 1 + self.graph.nodes.iter().filter(|node| self::kind(node.op) == kind).count();
         let name = format!("{kind}{number}");
-        let node = Node { op, inputs: inputs.to_vec(), output, text: kind.into(), name, span: Span::call_site() };
+        let cost = cost(&op, self.graph.shape(inputs[0]), output).expect("small");
+        let (inputs, text, span) = (inputs.to_vec(), kind.into(), Span::call_site());
+        let node = Node { op, inputs, output, text, name, span, cost };
         self.graph.nodes.push(node);
         self.graph.nodes.len()
     }

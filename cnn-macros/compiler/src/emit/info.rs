@@ -7,10 +7,9 @@ use super::literal::{int, ints};
 use super::op::op;
 use super::{Context, weights};
 use crate::compile::Compiled;
-use crate::count::Cost;
 use crate::dump;
 use crate::front::Network;
-use crate::ir::{Graph, Map, Op, ValueId};
+use crate::ir::{Cost, Graph, Map, Op, ValueId};
 use crate::layout::{Role, Tensor};
 
 /// The summary table as a doc comment, to follow the user's own.
@@ -27,8 +26,8 @@ pub fn docs(net: &Network, graph: &Graph, compiled: &Compiled) -> TokenStream {
 }
 
 fn summary(net: &Network, graph: &Graph, compiled: &Compiled) -> String {
-    let Compiled { costs, layout, infer, train, .. } = compiled;
-    dump::summary(&net.name.to_string(), graph, costs, layout, infer, train)
+    let Compiled { layout, infer, train, .. } = compiled;
+    dump::summary(&net.name.to_string(), graph, layout, infer, train)
 }
 
 /// The consts of the type and the static `INFO`.
@@ -72,9 +71,9 @@ fn consts(net: &Network, context: &Context<'_>) -> TokenStream {
     let Map { c, h, w } = graph.input;
     let (input, output) = (ints(&[c, h, w]), ints(&graph.output().dims()));
     let rank = int(output.len());
-    let params = Literal::u64_unsuffixed(compiled.costs.total.params);
-    let macs = Literal::u64_unsuffixed(compiled.costs.total.macs);
-    let layers = compiled.costs.layers.iter().enumerate().map(|(node, cost)| layer(context, node, *cost));
+    let Cost { params, macs } = graph.cost();
+    let (params, macs) = (Literal::u64_unsuffixed(params), Literal::u64_unsuffixed(macs));
+    let layers = (0..graph.nodes.len()).map(|node| layer(context, node));
     let summary = summary(net, graph, compiled);
     let (dot, mermaid) = (dump::dot(&name.to_string(), graph), dump::mermaid(graph));
     let hash = Literal::u64_unsuffixed(dump::hash(graph));
@@ -112,7 +111,7 @@ fn consts(net: &Network, context: &Context<'_>) -> TokenStream {
     }
 }
 
-fn layer(context: &Context<'_>, node: usize, cost: Cost) -> TokenStream {
+fn layer(context: &Context<'_>, node: usize) -> TokenStream {
     let op = op(context, node);
     let node = &context.graph.nodes[node];
     let (name, text) = (&node.name, &node.text);
@@ -125,7 +124,7 @@ fn layer(context: &Context<'_>, node: usize, cost: Cost) -> TokenStream {
     };
     let inputs = node.inputs.iter().map(read);
     let output = ints(&node.output.dims());
-    let (params, macs) = (Literal::u64_unsuffixed(cost.params), Literal::u64_unsuffixed(cost.macs));
+    let (params, macs) = (Literal::u64_unsuffixed(node.cost.params), Literal::u64_unsuffixed(node.cost.macs));
     quote! {
         rt::LayerInfo {
             name: #name,

@@ -20,7 +20,7 @@ fn net(graph: Option<Graph>) -> Network {
 
 /// The expansion, formatted.
 fn text(net: &Network) -> String {
-    let compiled = net.graph.as_ref().map(|graph| compile(graph).expect("small"));
+    let compiled = net.graph.as_ref().map(compile);
     let file = syn::parse2(network(net, compiled.as_ref())).expect("the expansion is Rust");
     prettyplease::unparse(&file)
 }

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::infer::cost;
 use crate::ir::{Graph, Op};
 
 fn networks(source: &str) -> Vec<Network> {
@@ -17,10 +16,8 @@ fn graph(source: &str) -> Graph {
     networks(source).pop().and_then(|network| network.graph).expect("a graph without errors")
 }
 
-fn params(graph: &Graph) -> u128 {
-    let shape = |value: usize| if value == 0 { Shape::Map(graph.input) } else { graph.nodes[value - 1].output };
-    let costs = graph.nodes.iter().map(|node| cost::cost(&node.op, shape(node.inputs[0]), node.output));
-    costs.map(|cost| cost.expect("small").params).sum()
+fn params(graph: &Graph) -> u64 {
+    graph.cost().params
 }
 
 fn dump(graph: &Graph) -> String {

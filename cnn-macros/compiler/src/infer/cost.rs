@@ -1,20 +1,11 @@
 //! What a layer costs, and the limits on it.
 
-use crate::ir::{Map, Op, Shape};
+use crate::ir::{Cost, Map, Op, Shape};
 
 /// The most elements of one value, for one sample.
 pub const MAX_ELEMENTS: u128 = 1 << 31;
 /// The most parameters of one network.
-pub const MAX_PARAMS: u128 = 1 << 33;
-
-/// Parameters and multiply-accumulates of one sample's forward pass.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cost {
-    /// Trained numbers: weights, biases, scales and shifts.
-    pub params: u128,
-    /// Multiply-accumulates of convolutions and fully connected layers.
-    pub macs: u64,
-}
+pub const MAX_PARAMS: u64 = 1 << 33;
 
 /// The number of elements of a shape; `None` above 2^128.
 pub fn elements(shape: Shape) -> Option<u128> {
@@ -24,7 +15,7 @@ pub fn elements(shape: Shape) -> Option<u128> {
     }
 }
 
-/// The cost of a layer; `None` where the multiply-accumulates do not fit in 64 bits.
+/// The cost of a layer; `None` where it does not fit in 64 bits.
 pub fn cost(op: &Op, input: Shape, output: Shape) -> Option<Cost> {
     let channels = |shape| match shape {
         Shape::Map(map) => map.c as u128,
@@ -42,23 +33,41 @@ pub fn cost(op: &Op, input: Shape, output: Shape) -> Option<Cost> {
             let products = (channels(output) / *groups as u128).checked_mul(kh)?.checked_mul(kw)?;
             let params =
                 products.checked_mul(channels(input))?.checked_add(if *bias { channels(output) } else { 0 })?;
-            return Some(Cost { params, macs: u64::try_from(products.checked_mul(elements(input)?)?).ok()? });
+            return in_64_bits(params, products.checked_mul(elements(input)?)?);
         }
         Op::Fc { bias } => (elements(input)?, *bias),
-        Op::BatchNorm { .. } => return Some(Cost { params: 2 * channels(output), macs: 0 }),
-        Op::Trained { tensor, .. } => return Some(Cost { params: elements(*tensor)?, macs: 0 }),
+        Op::BatchNorm { .. } => return in_64_bits(2 * channels(output), 0),
+        Op::Trained { tensor, .. } => return in_64_bits(elements(*tensor)?, 0),
         _ => return Some(Cost::default()),
     };
     let weights = taps.checked_mul(channels(output))?;
     let params = weights.checked_add(if bias { channels(output) } else { 0 })?;
-    let macs = u64::try_from(taps.checked_mul(elements(output)?)?).ok()?;
-    Some(Cost { params, macs })
+    in_64_bits(params, taps.checked_mul(elements(output)?)?)
+}
+
+fn in_64_bits(params: u128, macs: u128) -> Option<Cost> {
+    Some(Cost { params: u64::try_from(params).ok()?, macs: u64::try_from(macs).ok()? })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ir::Window;
+    use crate::testing::{Builder, lenet5};
+
+    #[test]
+    fn lenet5_has_the_published_counts() {
+        let graph = lenet5();
+        assert_eq!(graph.nodes[0].cost, Cost { params: 156, macs: 28 * 28 * 6 * 25 });
+        assert_eq!(graph.cost(), Cost { params: 61_706, macs: 416_520 });
+    }
+
+    #[test]
+    fn groups_divide_the_weights() {
+        let mut net = Builder::new(6, 5, 7);
+        net.conv(0, 9, 3, 1, 1, 3);
+        assert_eq!(net.graph().cost(), Cost { params: 9 * 2 * 9 + 9, macs: 9 * 2 * 9 * 35 });
+    }
 
     #[test]
     fn convolution_counts_weights_and_products() {

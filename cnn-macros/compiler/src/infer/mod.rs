@@ -13,10 +13,10 @@ use std::collections::HashSet;
 
 use crate::ast::{Call, Dims, NetworkDef};
 use crate::diag::{Diagnostic, Diagnostics, Site};
-use crate::ir::{Graph, Map, Node, Op, Shape, ValueId};
+use crate::ir::{Cost, Graph, Map, Node, Op, Shape, ValueId};
 use crate::lower::{Instr, Layer, Lowered, call_notes};
 use crate::op::{self, Built, Outcome, count, shape_text};
-use cost::{Cost, MAX_ELEMENTS, MAX_PARAMS, elements};
+use cost::{MAX_ELEMENTS, MAX_PARAMS, elements};
 use report::Report;
 
 /// What was found about a network.
@@ -201,7 +201,8 @@ impl<'i> Inference<'i> {
     fn add_node(&mut self, built: Built, layer: &'i Layer<'i>, part: Option<&str>, inputs: Vec<ValueId>) -> ValueId {
         let name = part.map_or_else(|| layer.name.clone(), |part| format!("{}.{part}", layer.name));
         let Built { op, output, text } = built;
-        self.nodes.push(Node { op, inputs, output, name, text, span: layer.call.name.span() });
+        let (span, cost) = (layer.call.name.span(), Cost::default());
+        self.nodes.push(Node { op, inputs, output, name, text, span, cost });
         self.layers_of.push(layer);
         self.nodes.len()
     }
@@ -248,7 +249,7 @@ impl<'i> Inference<'i> {
         self.push(declared.map(Shape::Map), id, Some(value), None, None);
     }
 
-    fn finish(mut self, network: &NetworkDef, input: Option<Map>) -> Option<Graph> {
+    fn finish(self, network: &NetworkDef, input: Option<Map>) -> Option<Graph> {
         if self.failed {
             return None;
         }
@@ -280,22 +281,21 @@ impl<'i> Inference<'i> {
                 self.diagnostics.push(Diagnostic { site: Site::of(node.span), message, notes });
             }
         }
-        self.settle_biases();
-        complete.then_some(Graph { input: input?, nodes: self.nodes })
+        let mut graph = complete.then_some(Graph { input: input?, nodes: self.nodes })?;
+        settle(&mut graph, &self.layers_of);
+        Some(graph)
     }
+}
 
-    /// Only now is it known who reads a convolution: layers in between may have turned out to do nothing.
-    fn settle_biases(&mut self) {
-        let mut readers = vec![(0, false); self.nodes.len() + 1];
-        for node in &self.nodes {
-            let is_bn = matches!(node.op, Op::BatchNorm { .. });
-            for &input in &node.inputs {
-                readers[input] = (readers[input].0 + 1, is_bn);
-            }
-        }
-        for ((node, layer), readers) in self.nodes.iter_mut().zip(&self.layers_of).zip(&readers[1..]) {
-            op::settle_bias(node, layer, *readers == (1, true));
-        }
+/// Decides what depends on who reads a layer, as only now is known: those in between may have turned out to do nothing.
+fn settle(graph: &mut Graph, layers: &[&Layer<'_>]) {
+    for (index, follower) in graph.followers().into_iter().enumerate() {
+        let normalised = follower.is_some_and(|node| matches!(graph.nodes[node].op, Op::BatchNorm { .. }));
+        let input = graph.shape(graph.nodes[index].inputs[0]);
+        let node = &mut graph.nodes[index];
+        op::settle_bias(node, layers[index], normalised);
+        // Within bounds, as was seen when the layer was added.
+        node.cost = cost::cost(&node.op, input, node.output).unwrap_or_default();
     }
 }
 

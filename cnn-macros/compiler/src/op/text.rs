@@ -34,8 +34,8 @@ pub(crate) fn sides(sides: [usize; 4]) -> String {
 }
 
 /// `1_000_000` with a comma after every three digits: `1,000,000`.
-pub(crate) fn count(number: u128) -> String {
-    let digits = number.to_string();
+pub(crate) fn count(number: impl Into<u128>) -> String {
+    let digits = number.into().to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
@@ -99,8 +99,8 @@ mod tests {
 
     #[test]
     fn counts_and_lists_read_well() {
-        assert_eq!(count(7), "7");
-        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(count(7_u64), "7");
+        assert_eq!(count(1_234_567_u64), "1,234,567");
         assert_eq!(either(&["a".into(), "b".into(), "c".into()]), "a, b or c");
         assert_eq!(short([2, 2]), "2");
         assert_eq!(short([2, 1]), "2x1");

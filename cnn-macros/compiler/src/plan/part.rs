@@ -1,6 +1,6 @@
 //! How many samples pass through all layers together at inference.
 
-use crate::count::Cost;
+use crate::ir::Cost;
 
 /// Samples of a part: whole groups of [`Order::Chwn16`](super::order::Order::Chwn16).
 const PART: usize = 16;
@@ -19,19 +19,18 @@ pub fn part(network: Cost) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::part;
-    use crate::count::count;
     use crate::testing::{Builder, lenet5};
 
     #[test]
     fn small_networks_pass_in_parts() {
-        assert_eq!(part(count(&lenet5()).unwrap().total), Some(16));
+        assert_eq!(part(lenet5().cost()), Some(16));
         // Few multiply-accumulates, and all of them with weights of their own.
         let mut net = Builder::new(1, 28, 28);
         let x = net.fc(0, 30);
         net.fc(x, 10);
-        assert_eq!(part(count(net.graph()).unwrap().total), None);
+        assert_eq!(part(net.graph().cost()), None);
         let mut net = Builder::new(3, 64, 64);
         net.conv(0, 64, 3, 1, 1, 1);
-        assert_eq!(part(count(net.graph()).unwrap().total), None);
+        assert_eq!(part(net.graph().cost()), None);
     }
 }

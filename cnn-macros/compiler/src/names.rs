@@ -2,8 +2,6 @@
 //! without looking at names again.
 
 mod cycles;
-#[cfg(test)]
-mod tests;
 mod unused;
 
 use std::collections::{HashMap, HashSet};

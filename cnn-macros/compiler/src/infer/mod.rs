@@ -6,8 +6,6 @@
 mod annotation;
 pub mod cost;
 pub(crate) mod report;
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashSet;
 

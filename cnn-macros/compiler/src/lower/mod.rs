@@ -5,8 +5,6 @@ mod call;
 pub mod eval;
 mod limits;
 mod naming;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{HashMap, HashSet};
 

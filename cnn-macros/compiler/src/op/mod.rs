@@ -18,8 +18,6 @@ mod resize;
 mod shortcut;
 pub(crate) mod sizes;
 mod softmax;
-#[cfg(test)]
-mod tests;
 mod text;
 mod trained;
 mod upsample;

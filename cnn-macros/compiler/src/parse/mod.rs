@@ -8,8 +8,6 @@ mod expr;
 mod item;
 mod literal;
 mod onnx;
-#[cfg(test)]
-mod tests;
 mod weights;
 
 use std::collections::{HashMap, HashSet};

@@ -1,8 +1,8 @@
 //! Tokens: a struct and its implementation of the runtime's `Network`, in straight lines that call one kernel a layer.
 //!
 //! Everything but the struct stands in a `const _` block, so that no name leaks into the user's module. Slots of the
-//! arenas are constants in the modules `infer`, `train`, `grad`, `saved` and `scratch`, named after the layer that
-//! first writes them.
+//! arenas are constants in the modules `infer`, `infer_scratch`, `train`, `grad`, `saved` and `scratch`, named after the
+//! layer that first writes them.
 
 mod backward;
 mod descriptor;

@@ -8,7 +8,7 @@ use super::literal::int;
 use crate::plan::storage::BufferId;
 use crate::plan::{Buffer, Plan, Purpose};
 
-/// What the slots of a plan's values are called: the module they stand in.
+/// One of the two arenas, each with a plan of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arena {
     /// Inference.
@@ -33,6 +33,7 @@ impl Context<'_> {
         quote!(#module::#name)
     }
 
+    /// What a slot is called: the module that it stands in, and its name there.
     fn place(&self, arena: Arena, purpose: Purpose) -> (&'static str, Ident) {
         let value = |value: usize| match value {
             0 => format_ident!("INPUT"),

@@ -128,7 +128,7 @@ pub struct Tape {
 
 /// Differentiates a graph.
 pub fn differentiate(graph: &Graph) -> Tape {
-    let roots = roots(graph);
+    let roots = graph.roots(|op| op == Op::Reshape);
     let output = roots[graph.nodes.len()];
     let mut builder = Builder {
         graph,
@@ -149,15 +149,6 @@ pub fn differentiate(graph: &Graph) -> Tape {
     // unwritten one.
     let d_input = builder.gradient[0].unwrap_or_else(|| builder.fresh(0));
     Tape { saved: builder.saved, gradients: builder.gradients, steps: builder.steps, d_output, d_input }
-}
-
-/// For every value the one whose elements it shares: a reshaped value is what it was made from.
-pub fn roots(graph: &Graph) -> Vec<ValueId> {
-    let mut roots: Vec<ValueId> = vec![0];
-    for (index, node) in graph.nodes.iter().enumerate() {
-        roots.push(if node.op == Op::Reshape { roots[node.inputs[0]] } else { index + 1 });
-    }
-    roots
 }
 
 /// Whether an activation's derivative follows from its output alone. The runtime's `saves_output` is the same rule.

@@ -25,13 +25,13 @@ pub struct Compiled {
 
 /// Differentiates and plans a graph.
 pub fn compile(graph: &Graph) -> Compiled {
-    let tape = differentiate(graph);
+    let (tape, orders) = (differentiate(graph), orders(graph));
     Compiled {
         layout: Layout::of(graph),
-        orders: orders(graph),
         part: plan::part::part(graph.cost()),
-        infer: plan::inference(graph, &tape),
-        train: plan::training(graph, &tape),
+        infer: plan::inference(graph, &orders, &tape),
+        train: plan::training(graph, &orders, &tape),
         tape,
+        orders,
     }
 }

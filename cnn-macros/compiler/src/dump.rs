@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::ir::{Apply, Arith, Cost, Fill, Graph, Op, Window};
 use crate::layout::Layout;
+use crate::op::thousands;
 use crate::plan::Plan;
 
 /// A table of layers, output shapes, parameters and multiply-accumulates, and the memory that the network needs.
@@ -42,19 +43,6 @@ fn table(text: &mut String, rows: &[[String; 5]]) {
         text.push_str(line.trim_end());
         text.push('\n');
     }
-}
-
-/// `61706` as `61,706`.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 fn bytes(count: usize) -> String {
@@ -188,9 +176,8 @@ fn activation(act: crate::ir::Act) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backward::differentiate;
+    use crate::compile::{Compiled, compile};
     use crate::ir::Act;
-    use crate::plan;
     use crate::testing::{Builder, lenet5};
 
     fn small() -> Graph {
@@ -205,9 +192,8 @@ mod tests {
     #[test]
     fn the_summary_is_a_table_with_totals() {
         let graph = small();
-        let tape = differentiate(&graph);
-        let (infer, train) = (plan::inference(&graph, &tape), plan::training(&graph, &tape));
-        let text = summary("Small", &graph, &Layout::of(&graph), &infer, &train);
+        let Compiled { layout, infer, train, .. } = compile(&graph);
+        let text = summary("Small", &graph, &layout, &infer, &train);
         let expected = "\
 Small: 3x4x4 -> 5
 
@@ -243,10 +229,5 @@ parameters 1.8 KiB; activations 0.5 KiB per image at inference, 1.4 KiB in train
         assert_ne!(hash(&changed), hash(&lenet5()));
         // FNV-1a of the text `1x2x3`.
         assert_eq!(hash(Builder::new(1, 2, 3).graph()), 0xc1ad_7b1f_5fd5_658f);
-    }
-
-    #[test]
-    fn numbers_are_grouped_by_three() {
-        assert_eq!([0, 999, 1000, 60_192_808].map(thousands), ["0", "999", "1,000", "60,192,808"]);
     }
 }

@@ -12,7 +12,7 @@ use crate::infer::cost::{MAX_ELEMENTS, elements};
 use crate::infer::{self, Inferred, Seen};
 use crate::ir::{self, Map, Shape};
 use crate::lower::Lowerer;
-use crate::op::count;
+use crate::op::thousands;
 use crate::{names, parse};
 
 #[cfg(test)]
@@ -96,8 +96,9 @@ fn checked_input(network: &NetworkDef, diagnostics: &Diagnostics) -> Option<Map>
     if let (None, Some(dims)) = (input, &network.input)
         && let &[c, h, w] = dims.sizes.as_slice()
     {
-        let elements = elements(Shape::Map(Map { c, h, w })).map_or_else(|| "too many".into(), count);
-        let message = format!("an input of {elements} elements: at most {} (2^31) are possible", count(MAX_ELEMENTS));
+        let elements = elements(Shape::Map(Map { c, h, w })).map_or_else(|| "too many".into(), thousands);
+        let message =
+            format!("an input of {elements} elements: at most {} (2^31) are possible", thousands(MAX_ELEMENTS));
         diagnostics.error(dims.site, message);
     }
     input

@@ -447,6 +447,15 @@ impl Graph {
         })
     }
 
+    /// For every value the one whose elements it shares, where the output of an alias is its input.
+    pub fn roots(&self, is_alias: impl Fn(Op) -> bool) -> Vec<ValueId> {
+        let mut roots: Vec<ValueId> = vec![0];
+        for (index, node) in self.nodes.iter().enumerate() {
+            roots.push(if is_alias(node.op) { roots[node.inputs[0]] } else { index + 1 });
+        }
+        roots
+    }
+
     /// For every node the one that alone reads its output, once.
     pub fn followers(&self) -> Vec<Option<usize>> {
         let mut readers = vec![(0_usize, 0); self.nodes.len() + 1];

@@ -6,7 +6,7 @@ use crate::ast::Dims;
 use crate::diag::Diagnostic;
 use crate::ir::{Map, Op, Shape, Window};
 use crate::lower::call_notes;
-use crate::op::{padding_for, shape_text};
+use crate::op::{padding_for, span};
 
 impl Inference<'_> {
     /// Holds an annotation against what was inferred. Where nothing is known, the annotation is believed.
@@ -38,11 +38,10 @@ impl Inference<'_> {
 }
 
 fn message(values: &[Value<'_>], value: usize, found: Shape, wanted: Shape) -> String {
-    let (is, says) = (shape_text(found), shape_text(wanted));
     let Some(layer) = values[value].layer else {
-        return format!("the shape here is {is}, not {says}: write `<{is}>`");
+        return format!("the shape here is {found}, not {wanted}: write `<{found}>`");
     };
-    let mut fixes = vec![format!("write `<{is}>`")];
+    let mut fixes = vec![format!("write `<{found}>`")];
     let mut why = String::new();
     let input = values[value].from.and_then(|from| values[from].shape);
     match (found, wanted) {
@@ -65,7 +64,7 @@ fn message(values: &[Value<'_>], value: usize, found: Shape, wanted: Shape) -> S
         }
         _ => {}
     }
-    format!("`{}` gives {is}, not {says}{why}: {}", layer.name, fixes.join(", or "))
+    format!("`{}` gives {found}, not {wanted}{why}: {}", layer.name, fixes.join(", or "))
 }
 
 /// The window of a layer, and whether it is a convolution.
@@ -81,7 +80,7 @@ fn window(op: Option<&Op>) -> Option<(Window, bool)> {
 fn arithmetic(window: &Window, before: Map, found: Map, wanted: Map) -> String {
     let [top, left, bottom, right] = window.pad;
     let line = |axis: usize, size: usize, pads: [usize; 2], out: usize| {
-        let span = (window.kernel[axis] - 1).saturating_mul(window.dilation[axis]).saturating_add(1);
+        let span = span(window.kernel[axis], window.dilation[axis]);
         format!("({size} + {} + {} - {span}) / {} + 1 = {out}", pads[0], pads[1], window.stride[axis])
     };
     let mut lines = Vec::new();

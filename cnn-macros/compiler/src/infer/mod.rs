@@ -13,7 +13,7 @@ use crate::ast::{Call, Dims, NetworkDef};
 use crate::diag::{Diagnostic, Diagnostics, Site};
 use crate::ir::{Cost, Graph, Map, Node, Op, Shape, ValueId};
 use crate::lower::{Instr, Layer, Lowered, call_notes};
-use crate::op::{self, Built, Outcome, count, shape_text};
+use crate::op::{self, Built, Outcome, thousands};
 use cost::{MAX_ELEMENTS, MAX_PARAMS, elements};
 use report::Report;
 
@@ -303,11 +303,11 @@ fn unexpected(network: &NetworkDef, found: Shape, wanted: Map) -> String {
     let place = Site::of(name.span()).line_col();
     let fix = match found {
         Shape::Map(_) => {
-            format!("change the layers before it, or declare `{name} <{}>` at {place}", shape_text(found))
+            format!("change the layers before it, or declare `{name} <{found}>` at {place}")
         }
         Shape::Flat(_) => format!("a network begins with a map, as declared at {place}"),
     };
-    format!("`{name}` takes {} and gets {}: {fix}", shape_text(Shape::Map(wanted)), shape_text(found))
+    format!("`{name}` takes {wanted} and gets {found}: {fix}")
 }
 
 fn is_possible(shape: &Shape) -> bool {
@@ -322,11 +322,11 @@ pub fn declared_input(network: &NetworkDef) -> Option<Map> {
 }
 
 fn add_cost(total: Cost, built: &Built, input: Option<Shape>) -> Result<Cost, String> {
-    let shape = shape_text(built.output);
+    let shape = built.output;
     match elements(built.output) {
         Some(elements) if elements <= MAX_ELEMENTS => {}
         Some(elements) => {
-            let (elements, most) = (count(elements), count(MAX_ELEMENTS));
+            let (elements, most) = (thousands(elements), thousands(MAX_ELEMENTS));
             return Err(format!("the output {shape} has {elements} elements: at most {most} (2^31) are possible"));
         }
         None => return Err(format!("the output {shape} has more elements than can be counted")),
@@ -336,7 +336,7 @@ fn add_cost(total: Cost, built: &Built, input: Option<Shape>) -> Result<Cost, St
         layer.ok_or_else(|| format!("the work of this layer, with output {shape}, cannot be counted in 64 bits"))?;
     let params = total.params.saturating_add(layer.params);
     if params > MAX_PARAMS {
-        let (own, all, most) = (count(layer.params), count(params), count(MAX_PARAMS));
+        let (own, all, most) = (thousands(layer.params), thousands(params), thousands(MAX_PARAMS));
         return Err(format!("{own} parameters here make {all} in all: at most {most} (2^33) are possible"));
     }
     let macs = total.macs.checked_add(layer.macs);

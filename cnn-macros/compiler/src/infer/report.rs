@@ -6,7 +6,7 @@ use super::Value;
 use crate::diag::{Diagnostic, Diagnostics, SHOWN, Site};
 use crate::ir::{Map, Op, Shape};
 use crate::lower::{Layer, Lowered, call_notes};
-use crate::op::{Kind, padding_for, shape_text};
+use crate::op::{Kind, padding_for, span};
 
 /// Where the rule of one layer sends its errors, and asks about the layers before.
 pub(crate) struct Report<'c> {
@@ -176,7 +176,7 @@ impl<'c> Report<'c> {
 fn slide(size: [usize; 2], window: &crate::ir::Window) -> Option<[usize; 2]> {
     let mut out = [0; 2];
     for axis in 0..2 {
-        let span = (window.kernel[axis] - 1).checked_mul(window.dilation[axis])?.checked_add(1)?;
+        let span = span(window.kernel[axis], window.dilation[axis]);
         let padded = size[axis].checked_add(window.pad[axis])?.checked_add(window.pad[axis + 2])?;
         out[axis] = padded.checked_sub(span)? / window.stride[axis] + 1;
     }
@@ -192,17 +192,18 @@ pub(super) fn trail(values: &[Value<'_>], value: usize) -> String {
 pub(super) fn trail_to(values: &[Value<'_>], value: usize, last: Option<Shape>) -> String {
     const ENDS: usize = 3;
     let mut parts = Vec::new();
+    let text = |shape: Option<Shape>| shape.map_or_else(|| "?".into(), |shape| shape.to_string());
     let (mut at, mut shape) = (value, last);
     loop {
         let this = &values[at];
         let Some(before) = this.from else {
-            parts.push(shape.map_or_else(|| "?".into(), shape_text));
+            parts.push(text(shape));
             break;
         };
         let earlier = values[before].shape;
         if earlier != shape || shape.is_none() {
             let name = this.layer.map_or("?", |layer| layer.name.as_str());
-            parts.push(format!("{name} {}", shape.map_or_else(|| "?".into(), shape_text)));
+            parts.push(format!("{name} {}", text(shape)));
         }
         (at, shape) = (before, earlier);
     }

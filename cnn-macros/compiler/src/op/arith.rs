@@ -1,7 +1,7 @@
 //! `mul`, `sub` and `div`: branches joined element by element, where an axis of size 1 is repeated.
 
 use super::join::{add_fix, add_padding, report_branches, too_few};
-use super::{Built, Outcome, shape_text};
+use super::{Built, Outcome};
 use crate::infer::report::Report;
 use crate::ir::{Arith, Map, Op, Shape};
 use crate::lower::Layer;
@@ -58,8 +58,7 @@ fn too_many(arith: Arith, layer: &Layer<'_>, report: &Report<'_>) -> bool {
 }
 
 fn message(layer: &Layer<'_>, report: &Report<'_>, branches: [usize; 2], [first, second]: [Shape; 2]) -> String {
-    let (here, there) = (shape_text(second), shape_text(first));
-    let differ = format!("the branches of {} differ: {here} here, {there} in the other", layer.kind.label());
+    let differ = format!("the branches of {} differ: {second} here, {first} in the other", layer.kind.label());
     let Some((axis, a, b)) = difference(first, second) else {
         return format!("{differ}: {}", of_one_kind(first, second));
     };

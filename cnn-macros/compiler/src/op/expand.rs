@@ -2,7 +2,7 @@
 
 use super::args::Signature;
 use super::arith::broadcast;
-use super::{Cx, Outcome, shape_text};
+use super::{Cx, Outcome};
 use crate::ir::{Map, Op, Shape};
 
 /// `expand(8x4x4)`.
@@ -18,10 +18,10 @@ pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
         return Outcome::Same;
     }
     if broadcast(input, wanted) == Some(wanted) {
-        return Outcome::node(Op::Expand, wanted, format!("expand({})", shape_text(wanted)));
+        return Outcome::node(Op::Expand, wanted, format!("expand({wanted})"));
     }
-    let (from, to) = (shape_text(input), shape_text(wanted));
-    let message = format!("{from} cannot be repeated to {to}: only an axis of size 1 grows: {}", fix(input, wanted));
+    let message =
+        format!("{input} cannot be repeated to {wanted}: only an axis of size 1 grows: {}", fix(input, wanted));
     cx.report.shape_at(cx.args.slot("shape").map(|arg| arg.site), message);
     Outcome::Doubtful(wanted)
 }
@@ -35,10 +35,10 @@ fn fix(input: Shape, wanted: Shape) -> String {
             if map == a {
                 return "leave the layer out".into();
             }
-            format!("write `expand({})`", shape_text(Shape::Map(map)))
+            format!("write `expand({map})`")
         }
         (Shape::Flat(features), Shape::Map(wanted)) => match axes_of(features, wanted) {
-            Some(map) => format!("write `reshape({})` before it", shape_text(Shape::Map(map))),
+            Some(map) => format!("write `reshape({map})` before it"),
             None => "leave the layer out".into(),
         },
         (Shape::Map(_), Shape::Flat(_)) if broadcast(Shape::Flat(input.len()), wanted) == Some(wanted) => {

@@ -1,7 +1,7 @@
 //! Fully connected layers.
 
 use super::args::Signature;
-use super::{Cx, Outcome, shape_text};
+use super::{Cx, Outcome};
 use crate::ir::{Map, Op, Shape};
 use crate::lower::eval::Value;
 
@@ -42,7 +42,7 @@ fn wrong_inputs(cx: &Cx<'_>, wanted: Value<'_>, out: usize) -> bool {
         Some(Shape::Flat(features)) => (features, features.to_string()),
         Some(shape @ Shape::Map(Map { c, h, w })) => {
             let features = c * h * w;
-            (features, format!("{} = {features}", shape_text(shape).replace('x', " * ")))
+            (features, format!("{} = {features}", shape.to_string().replace('x', " * ")))
         }
         None => return false,
     };

@@ -1,6 +1,6 @@
 //! `add` and `concat`: several branches become one value.
 
-use super::{Outcome, shape_text};
+use super::Outcome;
 use crate::infer::report::Report;
 use crate::ir::{Map, Op, Shape};
 use crate::lower::Layer;
@@ -13,8 +13,7 @@ pub(super) fn add(layer: &Layer<'_>, inputs: &[Option<Shape>], report: &Report<'
     let Some((first, shape)) = first_known(inputs) else { return Outcome::Failed(None) };
     for (branch, other) in inputs.iter().enumerate().skip(first + 1) {
         let Some(other) = other.filter(|other| *other != shape) else { continue };
-        let message =
-            format!("the branches of add differ: {} here, {} in the other", shape_text(other), shape_text(shape));
+        let message = format!("the branches of add differ: {other} here, {shape} in the other");
         let values = [layer.inputs[first], layer.inputs[branch]];
         let fix = add_padding(report, values, shape, other).or_else(|| add_fix(shape, other));
         let fix = fix.map_or_else(|| ": both need one shape".into(), |fix| format!(": {fix}"));
@@ -84,7 +83,7 @@ pub(super) fn report_branches(
     let [first, second] = branches.map(|branch| layer.branches[branch]);
     let notes = [(first, branches[0], shapes[0]), (second, branches[1], shapes[1])].map(|(site, branch, shape)| {
         let trail = report.trail(layer.inputs[branch]);
-        format!("branch {} at {}: {} ({trail})", branch + 1, site.line_col(), shape_text(shape))
+        format!("branch {} at {}: {shape} ({trail})", branch + 1, site.line_col())
     });
     report.branch(second, message, notes);
 }

@@ -24,8 +24,8 @@ mod upsample;
 mod window;
 
 pub(crate) use conv::settle_bias;
-pub(crate) use text::{as_whole, count, fraction, joined, shape_text};
-pub(crate) use window::padding_for;
+pub(crate) use text::{as_whole, fraction, joined, thousands};
+pub(crate) use window::{padding_for, span};
 
 use crate::infer::report::Report;
 use crate::ir::{Arith, Map, Op, Shape};

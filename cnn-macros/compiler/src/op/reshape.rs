@@ -1,7 +1,7 @@
 //! Reading a value as one of another shape, in CHW order.
 
 use super::args::Signature;
-use super::{Cx, Outcome, shape_text};
+use super::{Cx, Outcome};
 use crate::infer::cost::elements;
 use crate::ir::{Map, Op, Shape};
 
@@ -39,7 +39,7 @@ pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
 fn to(input: Shape, output: Shape) -> Outcome {
     let text = match output {
         _ if input == output => return Outcome::Same,
-        Shape::Map(_) => format!("reshape({})", shape_text(output)),
+        Shape::Map(_) => format!("reshape({output})"),
         Shape::Flat(_) => "flatten".into(),
     };
     Outcome::node(Op::Reshape, output, text)
@@ -49,7 +49,7 @@ fn to(input: Shape, output: Shape) -> Outcome {
 fn product(shape: Shape) -> String {
     let count = elements(shape).map_or_else(|| "too many".into(), |count| count.to_string());
     match shape {
-        Shape::Map(_) => format!("{} = {count} elements", shape_text(shape).replace('x', " * ")),
+        Shape::Map(_) => format!("{} = {count} elements", shape.to_string().replace('x', " * ")),
         Shape::Flat(_) => format!("{count} elements"),
     }
 }

@@ -1,14 +1,6 @@
-//! How shapes, sizes and counts are written.
+//! How sizes, numbers and counts are written.
 
-use crate::ir::{Map, Shape, Window};
-
-/// `6x28x28` or `400`.
-pub(crate) fn shape_text(shape: Shape) -> String {
-    match shape {
-        Shape::Map(Map { c, h, w }) => format!("{c}x{h}x{w}"),
-        Shape::Flat(features) => features.to_string(),
-    }
-}
+use crate::ir::Window;
 
 /// `5x5`, also for squares.
 pub(crate) fn full(pair: [usize; 2]) -> String {
@@ -33,8 +25,8 @@ pub(crate) fn sides(sides: [usize; 4]) -> String {
     }
 }
 
-/// `1_000_000` with a comma after every three digits: `1,000,000`.
-pub(crate) fn count(number: impl Into<u128>) -> String {
+/// `61706` as `61,706`.
+pub(crate) fn thousands(number: impl Into<u128>) -> String {
     let digits = number.into().to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -99,8 +91,7 @@ mod tests {
 
     #[test]
     fn counts_and_lists_read_well() {
-        assert_eq!(count(7_u64), "7");
-        assert_eq!(count(1_234_567_u64), "1,234,567");
+        assert_eq!([0, 999, 1000, 60_192_808_u64].map(thousands), ["0", "999", "1,000", "60,192,808"]);
         assert_eq!(either(&["a".into(), "b".into(), "c".into()]), "a, b or c");
         assert_eq!(short([2, 2]), "2");
         assert_eq!(short([2, 1]), "2x1");

@@ -2,7 +2,7 @@
 
 use super::args::Signature;
 use super::arith::broadcast;
-use super::{Cx, Kind, Outcome, shape_text};
+use super::{Cx, Kind, Outcome};
 use crate::ir::{Apply, Map, Op, Shape};
 
 /// `prelu`, `prelu(shared)` (He et al., 2015).
@@ -47,7 +47,7 @@ pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
     let (apply, text) = match cx.kind {
         _ if tensor == channels => (apply(cx.kind), label.into()),
         Kind::Prelu => (Apply::Slope, "prelu(shared)".into()),
-        kind => (apply(kind), format!("{label}({})", shape_text(tensor))),
+        kind => (apply(kind), format!("{label}({tensor})")),
     };
     Outcome::node(Op::Trained { apply, tensor }, input, text)
 }
@@ -62,8 +62,7 @@ fn apply(kind: Kind) -> Apply {
 
 /// A tensor that is larger than the input, or differs from it along an axis.
 fn mismatch(label: &str, input: Shape, tensor: Shape) -> String {
-    let sizes = shape_text(tensor);
-    let differ = format!("a tensor {sizes} cannot be repeated to {}", shape_text(input));
+    let differ = format!("a tensor {tensor} cannot be repeated to {input}");
     let axis = |input: usize, tensor: usize| if tensor == 1 { 1 } else { input };
     let fits = match (input, tensor) {
         (Shape::Map(a), Shape::Map(b)) => Shape::Map(Map { c: axis(a.c, b.c), h: axis(a.h, b.h), w: axis(a.w, b.w) }),
@@ -73,5 +72,5 @@ fn mismatch(label: &str, input: Shape, tensor: Shape) -> String {
         (Shape::Map(map), Shape::Flat(_)) => Shape::Map(Map { h: 1, w: 1, ..map }),
         (Shape::Flat(_), _) => input,
     };
-    format!("{differ}: along each axis it has the input's size or 1: write `{label}({})`", shape_text(fits))
+    format!("{differ}: along each axis it has the input's size or 1: write `{label}({fits})`")
 }

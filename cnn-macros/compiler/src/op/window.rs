@@ -61,7 +61,7 @@ fn padding(cx: &Cx<'_>) -> Result<(Padding, Option<Site>), ()> {
 }
 
 /// How many input pixels a dilated kernel spans.
-pub(super) fn span(kernel: usize, dilation: usize) -> usize {
+pub(crate) fn span(kernel: usize, dilation: usize) -> usize {
     kernel.saturating_sub(1).saturating_mul(dilation).saturating_add(1)
 }
 

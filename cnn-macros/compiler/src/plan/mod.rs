@@ -21,7 +21,7 @@ use crate::ir::{Graph, ValueId};
 
 use alloc::Span;
 use fuse::Fusions;
-use order::orders;
+use order::Order;
 use storage::{BufferId, Exec, Mode};
 
 /// What a buffer holds.
@@ -116,14 +116,14 @@ impl Plan {
     }
 }
 
-/// Plans inference.
-pub fn inference(graph: &Graph, tape: &Tape) -> Plan {
-    lifetime::inference(graph, storage::assign(graph, &orders(graph), Mode::Inference, &tape.saved)).placed()
+/// Plans inference, where the values stand in these orders.
+pub fn inference(graph: &Graph, orders: &[Order], tape: &Tape) -> Plan {
+    lifetime::inference(graph, storage::assign(graph, orders, Mode::Inference, &tape.saved)).placed()
 }
 
-/// Plans training.
-pub fn training(graph: &Graph, tape: &Tape) -> Plan {
-    lifetime::training(graph, storage::assign(graph, &orders(graph), Mode::Training, &tape.saved), tape).placed()
+/// Plans training, where the values stand in these orders.
+pub fn training(graph: &Graph, orders: &[Order], tape: &Tape) -> Plan {
+    lifetime::training(graph, storage::assign(graph, orders, Mode::Training, &tape.saved), tape).placed()
 }
 
 #[cfg(test)]

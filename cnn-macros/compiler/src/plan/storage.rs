@@ -48,7 +48,7 @@ pub struct Storage {
 /// only.
 pub fn assign(graph: &Graph, orders: &[Order], mode: Mode, saved: &[Saved]) -> Storage {
     let fusions = fusions(graph, orders, mode);
-    let roots = roots(graph, mode);
+    let roots = graph.roots(|op| is_alias(op, mode));
     let last_read = last_reads(graph, &roots, &fusions);
     let kept = kept(graph, mode, saved, &roots);
     let owner = fusions.owner.clone();
@@ -104,15 +104,6 @@ fn works_in_place(op: Op, mode: Mode) -> bool {
         Op::BatchNorm { .. } => mode == Mode::Inference,
         _ => false,
     }
-}
-
-/// For every value the one whose elements it shares without any code.
-fn roots(graph: &Graph, mode: Mode) -> Vec<ValueId> {
-    let mut roots: Vec<ValueId> = vec![0];
-    for (index, node) in graph.nodes.iter().enumerate() {
-        roots.push(if is_alias(node.op, mode) { roots[node.inputs[0]] } else { index + 1 });
-    }
-    roots
 }
 
 /// The last node that reads each root, where a fused node reads with the one that does its work.

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::backward::{Saved, differentiate};
+use crate::backward::Saved;
+use crate::compile::{Compiled, compile};
 use crate::ir::{Act, Op};
 use crate::testing::{Builder, lenet5, residual};
 
@@ -14,7 +15,7 @@ fn offsets(plan: &Plan, fixed: bool) -> Vec<(Purpose, std::ops::Range<usize>)> {
 #[test]
 fn lenet5_infers_in_its_two_largest_neighbours() {
     let graph = lenet5();
-    let plan = inference(&graph, &differentiate(&graph));
+    let plan = compile(&graph).infer;
     assert_eq!(
         offsets(&plan, false),
         [
@@ -36,7 +37,7 @@ fn training_keeps_values_until_their_last_backward_use() {
     let x = net.conv(0, 2, 3, 1, 1, 1);
     let x = net.relu(x);
     net.fc(x, 3);
-    let plan = training(net.graph(), &differentiate(net.graph()));
+    let plan = compile(net.graph()).train;
     // Steps: input 0, forward 1..=3, loss 4, fc params 5, fc data 6, relu 7, conv params 8, conv data 9, end 10.
     let lives: Vec<_> = plan.buffers.iter().map(|b| (b.purpose, b.first, b.last, b.offset)).collect();
     assert_eq!(
@@ -57,8 +58,7 @@ fn training_keeps_values_until_their_last_backward_use() {
 #[test]
 fn statistics_stand_behind_the_batch_and_scratch_is_shared() {
     let graph = residual();
-    let tape = differentiate(&graph);
-    let plan = training(&graph, &tape);
+    let plan = compile(&graph).train;
     let fixed = offsets(&plan, true);
     let stats: Vec<_> =
         fixed.iter().filter(|(p, _)| matches!(p, Purpose::Saved { .. })).map(|(_, r)| r.start).collect();
@@ -76,8 +76,7 @@ fn statistics_stand_behind_the_batch_and_scratch_is_shared() {
 fn an_argmax_takes_half_a_float() {
     let mut net = Builder::new(3, 5, 5);
     net.max_pool(0, 3, 1);
-    let tape = differentiate(net.graph());
-    let plan = training(net.graph(), &tape);
+    let Compiled { tape, train: plan, .. } = compile(net.graph());
     assert_eq!(tape.saved, [Saved::Argmax]);
     assert_eq!(plan.buffers[plan.saved[0][0]].len, 14);
 }
@@ -85,16 +84,15 @@ fn an_argmax_takes_half_a_float() {
 #[test]
 fn the_output_outlives_the_backward_pass() {
     let graph = lenet5();
-    let tape = differentiate(&graph);
-    let plan = training(&graph, &tape);
+    let Compiled { tape, train: plan, .. } = compile(&graph);
     assert_eq!(plan.buffers[plan.value[11]].last, 11 + 2 + tape.steps.len());
 }
 
 #[test]
 fn the_plans_stay_near_the_least_possible() {
     for graph in [lenet5(), residual()] {
-        let tape = differentiate(&graph);
-        for plan in [inference(&graph, &tape), training(&graph, &tape)] {
+        let Compiled { infer, train, .. } = compile(&graph);
+        for plan in [infer, train] {
             let batch = plan.buffers.iter().filter(|buffer| !buffer.fixed);
             let spans: Vec<_> = batch.map(|b| Span { len: b.len, first: b.first, last: b.last }).collect();
             let least = alloc::lower_bound(&spans);
@@ -135,8 +133,8 @@ proptest! {
         layers in prop::collection::vec((0_u8..11, any::<usize>(), any::<usize>()), 1..40)
     ) {
         let graph = grow(3, &layers);
-        let tape = differentiate(&graph);
-        for plan in [inference(&graph, &tape), training(&graph, &tape)] {
+        let Compiled { infer, train, .. } = compile(&graph);
+        for plan in [infer, train] {
             for (index, a) in plan.buffers.iter().enumerate() {
                 prop_assert!(a.first <= a.last, "{a:?}");
                 for b in plan.buffers[..index].iter().filter(|b| a.fixed == b.fixed) {
@@ -153,8 +151,8 @@ proptest! {
         layers in prop::collection::vec((0_u8..11, any::<usize>(), any::<usize>()), 1..40)
     ) {
         let graph = grow(32, &layers);
-        let (tape, orders) = (differentiate(&graph), order::orders(&graph));
-        for plan in [inference(&graph, &tape), training(&graph, &tape)] {
+        let Compiled { orders, infer, train, .. } = compile(&graph);
+        for plan in [infer, train] {
             for (value, &buffer) in plan.value.iter().enumerate() {
                 let Purpose::Value(first) = plan.buffers[buffer].purpose else { unreachable!("a value's buffer") };
                 prop_assert_eq!(orders[value], orders[first], "{} and {}", value, first);

@@ -115,7 +115,7 @@ fn a_network_with_errors_keeps_its_type_and_its_neighbours() {
     let seen: Vec<_> = networks.iter().map(|network| (network.name.to_string(), network.graph.is_some())).collect();
     assert_eq!(seen, [("A".to_string(), false), ("B".to_string(), true)]);
     assert_eq!(networks[0].attrs.len(), 1);
-    assert_eq!(crate::op::shape_text(networks[0].output), "10");
+    assert_eq!(networks[0].output.to_string(), "10");
 }
 
 #[test]
@@ -143,6 +143,6 @@ fn a_network_that_ends_in_a_wrong_shape_has_that_shape() {
     let source = "A <42x1x1> -> reshape(5x3x3); B <2x3x4> -> expand(7x3x4)";
     let (networks, diagnostics) = super::analyse(source.parse().expect("test source lexes"));
     assert_eq!(diagnostics.into_vec().len(), 2);
-    let outputs: Vec<_> = networks.iter().map(|network| crate::op::shape_text(network.output)).collect();
+    let outputs: Vec<_> = networks.iter().map(|network| network.output.to_string()).collect();
     assert_eq!(outputs, ["5x3x3", "7x3x4"]);
 }

@@ -85,8 +85,8 @@ impl Parser<'_> {
         let embed = eat_embed(cursor);
         // Another word is no slip of this one before an arrow: none follows.
         let direct = cursor.ident().is_some_and(|word| word == DIRECT) && self.direct(cursor);
-        let ends = cursor.at_end() || cursor.is_punct(';');
-        if !ends && !(is_item_start(cursor) && self.missing_semicolon(cursor)) {
+        let ends = cursor.at_end() || cursor.is_punct(';') || (is_item_start(cursor) && self.missing_semicolon(cursor));
+        if !ends {
             let found = cursor.describe();
             let word = cursor.ident().filter(|word| *word != EMBED);
             let hint = word.map(|word| did_you_mean(&word.to_string(), [EMBED, DIRECT])).unwrap_or_default();

@@ -30,6 +30,7 @@ pub struct Inferred {
 #[derive(Debug, Default)]
 pub struct Seen {
     calls: HashSet<usize>,
+    /// Calls of layers whose output nobody reads, which is another mistake than those of the layer itself.
     unused: HashSet<usize>,
     sites: HashSet<*const Dims>,
 }

@@ -93,8 +93,10 @@ pub(super) struct Importer<'a> {
     /// Elements that constants may still have which are computed of others.
     left: usize,
     values: HashMap<&'a str, Value>,
-    /// How often each value is read.
+    /// How often each name is read.
     readers: HashMap<&'a str, usize>,
+    /// How often each of the network's values is read, by all its names together.
+    reads: HashMap<ValueId, usize>,
 }
 
 /// Imports a model.
@@ -115,9 +117,10 @@ pub(super) fn import(model: &Model) -> Result<Imported, Error> {
         left: MOST_COMPUTED,
         values: HashMap::new(),
         readers: readers(graph),
+        reads: HashMap::new(),
     };
     let mut problems = importer.initializers(graph, name);
-    importer.values.insert(name, Value::Live(Live { value: 0, dims }));
+    importer.bind(name, Value::Live(Live { value: 0, dims }));
     for (index, node) in graph.node.iter().enumerate() {
         if let Err(problem) = importer.node(index, node) {
             problems.push(format!("{}: {problem}", describe(index, node, opset)));
@@ -273,11 +276,34 @@ impl<'a> Importer<'a> {
         let mut outputs = node.output.iter().filter(|name| !name.is_empty());
         if let Some(first) = node.output.first().filter(|name| !name.is_empty()) {
             outputs.next();
-            self.values.insert(first, value);
+            self.pass_on(node, &value);
+            self.bind(first, value);
         }
         match outputs.find(|name| self.readers.contains_key(name.as_str())) {
             Some(name) => Err(format!("its further output {} is read, which is not supported", Shown(name))),
             None => Ok(()),
+        }
+    }
+
+    /// Gives a value a name. A network's value can have several, and is read by all of them.
+    fn bind(&mut self, name: &'a str, value: Value) {
+        if let Value::Live(live) = &value {
+            *self.reads.entry(live.value).or_insert(0) += self.readers.get(name).copied().unwrap_or(0);
+        }
+        self.values.insert(name, value);
+    }
+
+    /// Notes that a node which makes `value` does not read it: those do that read the new name.
+    fn pass_on(&mut self, node: &NodeProto, value: &Value) {
+        let Value::Live(live) = value else { return };
+        let same = |name: &String| {
+            let input = self.values.get(name.as_str());
+            matches!(input, Some(Value::Live(input)) if input.value == live.value)
+        };
+        if node.input.iter().any(same)
+            && let Some(reads) = self.reads.get_mut(&live.value)
+        {
+            *reads -= 1;
         }
     }
 
@@ -376,9 +402,9 @@ impl Node<'_, '_> {
         self.constant(index)?.ok_or_else(|| format!("its input {} is missing", index + 1))
     }
 
-    /// Whether this node alone reads its input at this place.
-    pub fn alone_reads(&self, index: usize) -> bool {
-        self.proto.input.get(index).and_then(|name| self.importer.readers.get(name.as_str())) == Some(&1)
+    /// Whether this node, which reads a value, is the only one that does, by whatever name.
+    pub fn alone_reads(&self, live: &Live) -> bool {
+        self.importer.reads.get(&live.value) == Some(&1)
     }
 
     /// Whether the first axis of a value counts samples.

@@ -149,7 +149,7 @@ fn with_constant(node: &mut Node<'_, '_>, x: Live, constant: &Constant, first: b
     let joint = broadcast(&x.dims, &aligned)?;
     let [x_map, c_map, all] =
         three([&x.dims, &aligned, &joint], &joint).ok_or_else(|| too_scattered(&x.dims, &aligned))?;
-    if operator == "Add" && joint == x.dims && becomes_bias(node, &x, usize::from(first), constant, c_map)? {
+    if operator == "Add" && joint == x.dims && becomes_bias(node, &x, constant, c_map)? {
         return live(x.value, x.dims);
     }
     // Features stay features where the constant has one for each of them.
@@ -183,15 +183,9 @@ fn with_constant(node: &mut Node<'_, '_>, x: Live, constant: &Constant, first: b
 }
 
 /// Makes what is added to the channels of a convolution, or to the features of a fully connected layer, its bias, if
-/// nothing else reads what it makes and it has none. `place` is that of `x` among the node's inputs.
-fn becomes_bias(
-    node: &mut Node<'_, '_>,
-    x: &Live,
-    place: usize,
-    constant: &Constant,
-    aligned: [usize; 3],
-) -> Result<bool, String> {
-    let alone = node.alone_reads(place);
+/// nothing else reads what it makes and it has none.
+fn becomes_bias(node: &mut Node<'_, '_>, x: &Live, constant: &Constant, aligned: [usize; 3]) -> Result<bool, String> {
+    let alone = node.alone_reads(x);
     let Some(layer) = x.value.checked_sub(1).filter(|_| alone) else { return Ok(false) };
     let layer: &mut Layer = &mut node.net().layers[layer];
     let channels = layer.output.map()[0];

@@ -56,6 +56,26 @@ fn what_is_added_to_channels_becomes_a_bias_where_nobody_sees_it() {
 }
 
 #[test]
+fn what_is_read_by_another_name_gets_no_bias() {
+    let net = |op, input: &str, sum: &str| {
+        let net = Builder::new(&[0, 3, 5, 7]).weight("w", &[4, 3, 1, 1]).weight("c", &[4, 1, 1]);
+        let net = net.ints("same", &[0, 4, 5, 7]).ints("none", &[0; 8]);
+        let net = net.node("Conv", "x w", "a", []).node(op, input, "b", []);
+        net.node("Add", sum, "d", []).node("Mul", "a d", "y", [])
+    };
+    for (op, input) in [("Identity", "a"), ("Clip", "a"), ("Reshape", "a same"), ("Pad", "a none")] {
+        // Whichever of the names the sum reads.
+        for sum in ["b c", "c b", "a c"] {
+            assert_eq!(net(op, input, sum).text(), "<3x5x7> -> conv(4, 1x1, nobias) <4x5x7> -> mul(id, shift)");
+        }
+    }
+    // A name that only hands a value on reads nothing.
+    let chain = Builder::new(&[0, 3, 5, 7]).weight("w", &[4, 3, 1, 1]).weight("c", &[4, 1, 1]);
+    let chain = chain.node("Conv", "x w", "a", []).node("Identity", "a", "b", []).node("Identity", "b", "d", []);
+    assert_eq!(chain.node("Add", "d c", "e", []).node("Relu", "e", "y", []).text(), "<3x5x7> -> conv(4, 1x1) -> relu");
+}
+
+#[test]
 fn constants_of_all_shapes_stand_on_either_side() {
     let net = |op, input, dims: &[i64]| Builder::new(&[0, 3, 5, 7]).weight("c", dims).node(op, input, "y", []);
     assert_eq!(net("Sub", "x c", &[1]).text(), "<3x5x7> -> affine(add=-1)");

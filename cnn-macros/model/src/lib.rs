@@ -8,6 +8,7 @@ pub mod onnx;
 #[cfg(feature = "safetensors")]
 pub mod safetensors;
 pub mod stranger;
+pub mod text;
 
 pub use dtype::Dtype;
 pub use naming::{Declaration, Naming};

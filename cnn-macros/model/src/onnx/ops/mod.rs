@@ -14,6 +14,7 @@ mod window;
 
 use super::import::{Live, Node, Value};
 use super::net::ValueId;
+use crate::text::number;
 
 /// What a node's first output is.
 pub(super) fn apply(node: &mut Node<'_, '_>) -> Result<Value, String> {
@@ -61,11 +62,6 @@ pub(super) fn apply(node: &mut Node<'_, '_>) -> Result<Value, String> {
 /// A value with the sizes that the model gives it.
 fn live(value: ValueId, dims: Vec<usize>) -> Result<Value, String> {
     Ok(Value::Live(Live { value, dims }))
-}
-
-/// A number as the language writes it, from which the same one is read.
-fn number(value: f32) -> String {
-    format!("{value}")
 }
 
 /// `2` for two equal sizes, else `2x1`.

@@ -2,6 +2,12 @@
 
 use super::Attribute::{Float, Int, Ints, Text};
 use super::Builder;
+use crate::onnx::proto::TensorProto;
+
+/// A constant of no axes.
+fn scalar(name: &str, number: f32) -> TensorProto {
+    TensorProto { name: name.into(), data_type: 1, float_data: vec![number], ..Default::default() }
+}
 
 /// The numbers of a tensor, after its name and shape were held against these.
 fn floats(builder: &Builder, index: usize, name: &str, shape: &[usize]) -> Vec<f32> {
@@ -195,4 +201,14 @@ fn old_versions_mean_what_they_meant() {
     assert_eq!(softmax(13).text(), "<3x5x7> -> softmax");
     let clip = Builder::new(&[0, 3, 5, 7]).opset(7).node("Clip", "x", "y", [("min", Float(0.0)), ("max", Float(6.0))]);
     assert_eq!(clip.text(), "<3x5x7> -> relu6");
+}
+
+#[test]
+fn large_and_small_numbers_have_an_exponent() {
+    let net = |op| Builder::new(&[0, 3, 5, 7]).tensor(scalar("c", 1e20)).node(op, "x c", "y", []);
+    assert_eq!(net("Clip").text(), "<3x5x7> -> clip(lo=1e20)");
+    assert_eq!(net("Sub").text(), "<3x5x7> -> affine(add=-1e20)");
+    assert_eq!(net("Div").text(), "<3x5x7> -> affine(mul=1e-20)");
+    let net = Builder::new(&[0, 3, 5, 7]).tensor(scalar("c", -3.4e38)).node("Add", "x c", "y", []);
+    assert_eq!(net.text(), "<3x5x7> -> affine(add=-3.4e38)");
 }

@@ -213,7 +213,7 @@ fn input_shape(input: &ValueInfoProto) -> Result<(Batch, Vec<usize>), String> {
         _ => Batch::None,
     };
     let rest = &sizes[usize::from(batch != Batch::None)..];
-    let known = rest.iter().zip(1..).map(|(size, axis)| match size {
+    let known = rest.iter().zip(usize::from(batch != Batch::None)..).map(|(size, axis)| match size {
         Some(size) => usize::try_from(*size).map_err(|_| format!("its size {size} is impossible")),
         None => Err(format!("its axis {axis} has no fixed size: export the model with fixed sizes of its images")),
     });

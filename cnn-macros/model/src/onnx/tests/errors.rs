@@ -81,6 +81,9 @@ fn one_input_and_one_output_of_fixed_sizes_are_needed() {
     assert_eq!(net.problem(), "the model has the inputs [`x`, `z`]: a network has one");
     let net = Builder::new(&[0, 3, 0, 7]).node("Relu", "x", "y", []);
     assert!(net.problem().contains("its axis 2 has no fixed size"));
+    // Without an axis of samples.
+    let net = Builder::new(&[5, 0, 7]).node("Relu", "x", "y", []);
+    assert!(net.problem().contains("its axis 1 has no fixed size"));
 }
 
 #[test]

@@ -70,9 +70,6 @@ impl Builder<'_> {
         while at != current && !self.written.contains(&at) {
             values.push(at);
             at = self.dominators[at];
-            if let [input] = self.net.layers[values[values.len() - 1] - 1].inputs[..] {
-                at = input;
-            }
         }
         let start = (at != current).then_some(at);
         let (mut steps, mut before) = (Vec::with_capacity(values.len()), at);

@@ -11,6 +11,9 @@ use crate::stranger::Shown;
 /// A tensor of at most this many elements can be made up by a model, without bytes of its own in the file.
 pub(super) const MOST_MADE_UP: usize = 1 << 22;
 
+/// Axes of a value at most. Models of images have five; what is done for each element is done for each axis.
+const MOST_AXES: usize = 16;
+
 /// A tensor whose value is known.
 #[derive(Clone, Debug)]
 pub(super) struct Constant {
@@ -53,6 +56,7 @@ impl Constant {
 
     /// A tensor of the file.
     pub fn read(tensor: &TensorProto, folder: &Folder) -> Result<Self, String> {
+        check_axes(tensor.dims.len())?;
         let dims = tensor.dims.iter().map(|&size| usize::try_from(size)).collect::<Result<Vec<_>, _>>();
         let dims = dims.map_err(|_| format!("it has the impossible shape {}", sizes(&tensor.dims)))?;
         let len = len(&dims).ok_or_else(|| format!("its shape {} is too large", sizes(&dims)))?;
@@ -120,6 +124,15 @@ impl Int {
             Int::Known(number) => Some(number),
             Int::Batch => None,
         }
+    }
+}
+
+/// Refuses a value of too many axes.
+pub(super) fn check_axes(axes: usize) -> Result<(), String> {
+    if axes <= MOST_AXES {
+        Ok(())
+    } else {
+        Err(format!("its shape has {axes} axes: at most {MOST_AXES} can be imported"))
     }
 }
 

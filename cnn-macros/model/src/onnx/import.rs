@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::attributes::Attributes;
-use super::constant::{Constant, Int, called};
+use super::constant::{Constant, Int, called, check_axes};
 use super::error::{Error, sizes};
 use super::file::{Folder, Model};
 use super::net::{Net, Shape, ValueId, elements};
@@ -204,6 +204,7 @@ fn input_shape(input: &ValueInfoProto) -> Result<(Batch, Vec<usize>), String> {
         return Err(format!("its elements are of type {}: 32-bit floats are needed", tensor.elem_type));
     }
     let dims = &tensor.shape.as_ref().ok_or("its shape is not known")?.dim;
+    check_axes(dims.len())?;
     let sizes: Vec<Option<i64>> = dims.iter().map(|dim| dim.dim_value).collect();
     let batch = match sizes[..] {
         [] => return Err("it is a single number".into()),

@@ -1,7 +1,7 @@
 //! What is computed of constants alone, before the network runs.
 
 use super::order::permutation;
-use crate::onnx::constant::{Constant, Elements, Int, MOST_MADE_UP, len};
+use crate::onnx::constant::{Constant, Elements, Int, MOST_MADE_UP, check_axes, len};
 use crate::onnx::error::sizes;
 use crate::onnx::import::{Node, position};
 use crate::onnx::proto::data_type;
@@ -58,6 +58,7 @@ fn constant(node: &Node<'_, '_>) -> Result<Constant, String> {
 
 fn filled(node: &Node<'_, '_>) -> Result<Constant, String> {
     let dims = node.needed(0)?.to_known()?;
+    check_axes(dims.len())?;
     let sizes = dims.iter().map(|&size| usize::try_from(size)).collect::<Result<Vec<_>, _>>();
     let sizes = sizes.map_err(|_| "it has a negative size")?;
     let len = len(&sizes).filter(|&len| len <= MOST_MADE_UP);
@@ -102,6 +103,7 @@ fn reshaped(node: &Node<'_, '_>) -> Result<Constant, String> {
     let dims = match node.proto.op_type.as_str() {
         "Reshape" => {
             let target = node.needed(1)?.to_known()?;
+            check_axes(target.len())?;
             node.attributes.ignore(&["allowzero"]);
             let copied = target.iter().enumerate().map(|(axis, &size)| match size {
                 0 => constant.dims.get(axis).map(|&size| Some(size)),
@@ -128,11 +130,11 @@ fn reshaped(node: &Node<'_, '_>) -> Result<Constant, String> {
         }
         _ => {
             let axes = axes()?.ok_or("it does not say which axes come")?;
-            let places = axes.iter().map(|&axis| position(axis, rank + axes.len())).collect::<Result<Vec<_>, _>>()?;
+            let rank = rank + axes.len();
+            check_axes(rank)?;
+            let places = axes.iter().map(|&axis| position(axis, rank)).collect::<Result<Vec<_>, _>>()?;
             let mut old = constant.dims.iter().copied();
-            (0..rank + axes.len())
-                .filter_map(|axis| if places.contains(&axis) { Some(1) } else { old.next() })
-                .collect::<Vec<_>>()
+            (0..rank).filter_map(|axis| if places.contains(&axis) { Some(1) } else { old.next() }).collect::<Vec<_>>()
         }
     };
     if len(&dims) != Some(all) {
@@ -152,10 +154,11 @@ fn strides(dims: &[usize]) -> Vec<usize> {
 
 /// The places that are read to fill `dims` in order, where axis `i` steps by `steps[i]`.
 fn walk(dims: &[usize], steps: &[usize]) -> impl Iterator<Item = usize> {
-    let (outer, steps) = (strides(dims), steps.to_vec());
-    let dims = dims.to_vec();
+    // An axis of size 1 is never stepped along.
+    let axes = dims.iter().zip(strides(dims)).zip(steps).filter(|((size, _), _)| **size != 1);
+    let axes: Vec<[usize; 3]> = axes.map(|((&size, outer), &step)| [size, outer, step]).collect();
     (0..dims.iter().product())
-        .map(move |index: usize| (0..dims.len()).map(|axis| index / outer[axis] % dims[axis] * steps[axis]).sum())
+        .map(move |index: usize| axes.iter().map(|[size, outer, step]| index / outer % size * step).sum())
 }
 
 /// The constant whose elements are these of another's.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::live;
-use crate::onnx::constant::{Constant, Int};
+use crate::onnx::constant::{Constant, Int, check_axes};
 use crate::onnx::error::sizes;
 use crate::onnx::import::{Live, Node, Value, position};
 use crate::onnx::net::elements;
@@ -31,6 +31,7 @@ pub(super) fn flatten(node: &mut Node<'_, '_>) -> Result<Value, String> {
 pub(super) fn reshape(node: &mut Node<'_, '_>) -> Result<Value, String> {
     let x = node.live(0)?;
     let target = node.needed(1)?.to_ints()?.to_vec();
+    check_axes(target.len())?;
     let (old, batched) = (node.full_dims(&x), node.is_batched());
     let zero_is_zero = node.attributes.flag("allowzero", false)? && target.contains(&Int::Known(0));
     if zero_is_zero {
@@ -100,6 +101,7 @@ pub(super) fn unsqueeze(node: &mut Node<'_, '_>) -> Result<Value, String> {
     let axes = axes(node)?.ok_or("it does not say which axes come")?;
     let samples = usize::from(node.is_batched());
     let rank = node.rank(&x) + axes.len();
+    check_axes(rank)?;
     let places = axes.iter().map(|&axis| position(axis, rank)).collect::<Result<BTreeSet<_>, _>>()?;
     if places.len() != axes.len() || (samples == 1 && places.contains(&0)) {
         return Err(format!(

@@ -116,6 +116,33 @@ fn claims_of_gigabytes_are_held_against_the_file() {
 }
 
 #[test]
+fn axes_without_number_are_refused() {
+    const MANY: &[i64] = &[1; 17];
+    let refusal = "its shape has 17 axes: at most 16 can be imported";
+    let ends = |builder: Builder, end: &str| {
+        let problem = builder.problem();
+        assert!(problem.ends_with(end), "{problem}");
+    };
+    let net = || Builder::new(&[0, 3, 9, 9]).weight("c", &[1]).ints("many", MANY);
+    ends(Builder::new(MANY).node("Relu", "x", "y", []), &format!("input `x`: {refusal}"));
+    ends(net().weight("d", MANY).node("Add", "x d", "y", []), &format!("tensor `d`: {refusal}"));
+    ends(net().node("Reshape", "x many", "y", []), refusal);
+    ends(net().node("Reshape", "c many", "d", []).node("Add", "x d", "y", []), refusal);
+    ends(net().node("ConstantOfShape", "many", "d", []).node("Add", "x d", "y", []), refusal);
+    let axes = || [("axes", Ints(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]))];
+    let net = || net().opset(12);
+    ends(net().node("Unsqueeze", "x", "y", axes()), "its shape has 20 axes: at most 16 can be imported");
+    ends(net().node("Unsqueeze", "c", "d", axes()).node("Add", "x d", "y", []), refusal);
+    // As many as possible, along most of which nothing is stepped.
+    let net = Builder::new(&[0, 3, 9, 9]).weight("c", &[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 9]);
+    let net = net.weight("d", &[3, 1, 1]).ints("three", &[3, 1, 9]).node("Add", "c d", "e", []);
+    let net = net.node("Reshape", "e three", "f", []).node("Mul", "x f", "y", []);
+    let floats = net.import().unwrap().tensors[0].floats().unwrap();
+    let expected = (1..=3).flat_map(|row| (1..=9).map(move |column| (row + column) as f32));
+    assert!(floats.into_iter().eq(expected));
+}
+
+#[test]
 fn other_files_are_read_inside_the_folder_only() {
     let folder = tempfile::tempdir().unwrap();
     let inside = folder.path().join("models");

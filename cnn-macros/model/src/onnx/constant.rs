@@ -31,7 +31,7 @@ pub(super) enum Elements {
     /// Numbers.
     Floats(Arc<[f32]>),
     /// Whole numbers: shapes and axes.
-    Ints(Vec<Int>),
+    Ints(Arc<[Int]>),
 }
 
 /// A whole number of a shape.
@@ -46,7 +46,7 @@ pub(super) enum Int {
 impl Constant {
     /// Whole numbers in a row.
     pub fn ints(ints: Vec<Int>) -> Self {
-        Constant { dims: vec![ints.len()], elements: Elements::Ints(ints) }
+        Constant { dims: vec![ints.len()], elements: Elements::Ints(ints.into()) }
     }
 
     /// Numbers of a shape. Precondition: there are as many as the shape says.
@@ -81,6 +81,16 @@ impl Constant {
     /// Whether the values are numbers with fractions.
     pub fn is_float(&self) -> bool {
         !matches!(self.elements, Elements::Ints(_))
+    }
+
+    /// The same, whose values are sizes, axes or what there is of each axis: an error if they are too many to be that.
+    pub fn few(&self) -> Result<&Self, String> {
+        // Padding has two numbers for each axis.
+        const MOST: usize = 2 * MOST_AXES;
+        match self.len() {
+            0..=MOST => Ok(self),
+            found => Err(format!("{found} numbers stand where at most {MOST} can, for axes or for their sizes")),
+        }
     }
 
     /// The values as numbers.
@@ -180,7 +190,7 @@ fn floats(tensor: &TensorProto, folder: &Folder, kind: Dtype, len: usize) -> Res
     }
 }
 
-fn ints(tensor: &TensorProto, folder: &Folder, bytes: usize, len: usize) -> Result<Vec<Int>, String> {
+fn ints(tensor: &TensorProto, folder: &Folder, bytes: usize, len: usize) -> Result<Arc<[Int]>, String> {
     let ints: Vec<i64> = match stored(tensor, folder, len * bytes)? {
         Some(stored) => {
             let stored = stored.read()?;

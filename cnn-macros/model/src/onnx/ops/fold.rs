@@ -57,7 +57,7 @@ fn constant(node: &Node<'_, '_>) -> Result<Constant, String> {
 }
 
 fn filled(node: &Node<'_, '_>) -> Result<Constant, String> {
-    let dims = node.needed(0)?.to_known()?;
+    let dims = node.needed(0)?.few()?.to_known()?;
     check_axes(dims.len())?;
     let sizes = dims.iter().map(|&size| usize::try_from(size)).collect::<Result<Vec<_>, _>>();
     let sizes = sizes.map_err(|_| "it has a negative size")?;
@@ -67,7 +67,7 @@ fn filled(node: &Node<'_, '_>) -> Result<Constant, String> {
     match value {
         Some(value) if value.len() != 1 => Err("its value is more than one number".into()),
         Some(Constant { elements: Elements::Ints(ints), .. }) => {
-            Ok(Constant { dims: sizes, elements: Elements::Ints(vec![ints[0]; len]) })
+            Ok(Constant { dims: sizes, elements: Elements::Ints(vec![ints[0]; len].into()) })
         }
         Some(value) => Ok(Constant::floats(sizes, vec![value.to_floats()?[0]; len])),
         None => Ok(Constant::floats(sizes, vec![0.0; len])),
@@ -97,12 +97,12 @@ fn reshaped(node: &Node<'_, '_>) -> Result<Constant, String> {
     let axes = || -> Result<Option<Vec<i64>>, String> {
         match node.attributes.ints("axes")? {
             Some(axes) => Ok(Some(axes.to_vec())),
-            None => node.constant(1)?.map(|axes| axes.to_known()).transpose(),
+            None => node.constant(1)?.map(|axes| axes.few()?.to_known()).transpose(),
         }
     };
     let dims = match node.proto.op_type.as_str() {
         "Reshape" => {
-            let target = node.needed(1)?.to_known()?;
+            let target = node.needed(1)?.few()?.to_known()?;
             check_axes(target.len())?;
             node.attributes.ignore(&["allowzero"]);
             let copied = target.iter().enumerate().map(|(axis, &size)| match size {
@@ -220,7 +220,7 @@ fn slice(node: &Node<'_, '_>) -> Result<Constant, String> {
     let number = |input: usize, name: &str, default: i64| -> Result<i64, String> {
         let given = match node.attributes.ints(name)? {
             Some(given) => Some(given.to_vec()),
-            None => node.constant(input)?.map(|given| given.to_known()).transpose()?,
+            None => node.constant(input)?.map(|given| given.few()?.to_known()).transpose()?,
         };
         match given.as_deref() {
             None => Ok(default),

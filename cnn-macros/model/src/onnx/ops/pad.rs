@@ -12,12 +12,14 @@ pub(super) fn pad(node: &mut Node<'_, '_>) -> Result<Value, String> {
         (node.attributes.ints("pads")?.map(<[i64]>::to_vec), node.attributes.float("value", 0.0)?)
     } else {
         let value = node.constant(2)?.map(|value| value.single()).transpose()?.flatten();
-        (node.constant(1)?.map(|pads| pads.to_known()).transpose()?, value.unwrap_or(0.0))
+        (node.constant(1)?.map(|pads| pads.few()?.to_known()).transpose()?, value.unwrap_or(0.0))
     };
     let pads = pads.ok_or("its padding is missing")?;
     let rank = node.rank(&x);
     let axes = match node.constant(3)? {
-        Some(axes) => axes.to_known()?.iter().map(|&axis| position(axis, rank)).collect::<Result<Vec<_>, _>>()?,
+        Some(axes) => {
+            axes.few()?.to_known()?.iter().map(|&axis| position(axis, rank)).collect::<Result<Vec<_>, _>>()?
+        }
         None => (0..rank).collect(),
     };
     if pads.len() != 2 * axes.len() {

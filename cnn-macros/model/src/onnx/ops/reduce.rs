@@ -12,7 +12,7 @@ pub(super) fn mean(node: &mut Node<'_, '_>) -> Result<Value, String> {
     let given = if node.opset() < 18 {
         node.attributes.ints("axes")?.map(<[i64]>::to_vec)
     } else {
-        node.constant(1)?.map(|axes| axes.to_known()).transpose()?
+        node.constant(1)?.map(|axes| axes.few()?.to_known()).transpose()?
     };
     let keep = node.attributes.flag("keepdims", true)?;
     let nothing = node.attributes.flag("noop_with_empty_axes", false)?;

@@ -64,7 +64,7 @@ pub(super) fn resize(node: &mut Node<'_, '_>) -> Result<Value, String> {
         by_scales(node, &x, 2, named)?
     } else {
         let wanted = node.needed(3)?;
-        let wanted = wanted.to_ints()?;
+        let wanted = wanted.few()?.to_ints()?;
         let places = places(node, &x, named, wanted.len())?;
         let mut axes = all(&x)?;
         for (place, size) in places.into_iter().zip(wanted) {
@@ -105,7 +105,7 @@ fn places(node: &Node<'_, '_>, x: &Live, named: Option<&[i64]>, count: usize) ->
 }
 
 fn by_scales(node: &Node<'_, '_>, x: &Live, input: usize, named: Option<&[i64]>) -> Result<Vec<Axis>, String> {
-    let scales = node.needed(input)?.to_floats()?;
+    let scales = node.needed(input)?.few()?.to_floats()?;
     scaled(node, x, &scales, named)
 }
 

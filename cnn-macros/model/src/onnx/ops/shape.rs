@@ -30,7 +30,7 @@ pub(super) fn flatten(node: &mut Node<'_, '_>) -> Result<Value, String> {
 
 pub(super) fn reshape(node: &mut Node<'_, '_>) -> Result<Value, String> {
     let x = node.live(0)?;
-    let target = node.needed(1)?.to_ints()?.to_vec();
+    let target = node.needed(1)?.few()?.to_ints()?.to_vec();
     check_axes(target.len())?;
     let (old, batched) = (node.full_dims(&x), node.is_batched());
     let zero_is_zero = node.attributes.flag("allowzero", false)? && target.contains(&Int::Known(0));
@@ -80,7 +80,7 @@ fn axes(node: &Node<'_, '_>) -> Result<Option<Vec<i64>>, String> {
     if node.opset() < 13 {
         return Ok(node.attributes.ints("axes")?.map(<[i64]>::to_vec));
     }
-    node.constant(1)?.map(|axes| axes.to_known()).transpose()
+    node.constant(1)?.map(|axes| axes.few()?.to_known()).transpose()
 }
 
 pub(super) fn squeeze(node: &mut Node<'_, '_>) -> Result<Value, String> {

@@ -5,7 +5,7 @@ use std::fs;
 use super::Attribute::Ints;
 use super::Builder;
 use crate::onnx::Model;
-use crate::onnx::proto::{StringStringEntryProto, TensorProto};
+use crate::onnx::proto::{StringStringEntryProto, TensorProto, data_type};
 
 fn model() -> Builder {
     Builder::new(&[0, 3, 9, 9])
@@ -140,6 +140,41 @@ fn axes_without_number_are_refused() {
     let floats = net.import().unwrap().tensors[0].floats().unwrap();
     let expected = (1..=3).flat_map(|row| (1..=9).map(move |column| (row + column) as f32));
     assert!(floats.into_iter().eq(expected));
+}
+
+#[test]
+fn long_lists_are_not_taken_for_shapes() {
+    let flags = TensorProto {
+        name: "many".into(),
+        dims: vec![1 << 20],
+        data_type: data_type::BOOL,
+        raw_data: Some(vec![1; 1 << 20].into()),
+        ..Default::default()
+    };
+    let net = || Builder::new(&[0, 3, 9, 9]).tensor(flags.clone()).weight("c", &[1]).ints("no", &[]);
+    let refused = |net: Builder, reads: usize| {
+        let error = net.import().map(|imported| imported.text).unwrap_err();
+        assert_eq!(error.problems().len(), reads);
+        let refusal = "1048576 numbers stand where at most 32 can, for axes or for their sizes";
+        assert!(error.problems().iter().all(|problem| problem.ends_with(refusal)), "{error}");
+    };
+    // One look at them would cost little, one for each node much.
+    let many = (0..5_000).fold(net(), |net, index| net.node("Reshape", "x many", &format!("a{index}"), []));
+    refused(many.node("Relu", "x", "y", []), 5_000);
+    for (operator, input) in [
+        ("Unsqueeze", "x many"),
+        ("Squeeze", "x many"),
+        ("Pad", "x many"),
+        ("Resize", "x no no many"),
+        ("Resize", "x no many"),
+        ("ConstantOfShape", "many"),
+        ("Reshape", "c many"),
+        ("Unsqueeze", "c many"),
+        ("Slice", "c many many"),
+    ] {
+        refused(net().node(operator, input, "a", []).node("Relu", "x", "y", []), 1);
+    }
+    refused(net().opset(18).node("ReduceMean", "x many", "a", []).node("Relu", "x", "y", []), 1);
 }
 
 #[test]

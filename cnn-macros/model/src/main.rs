@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use cnn_model::onnx::{Imported, Model};
-use safetensors::tensor::{Dtype, TensorView};
+use cnn_model::{Dtype, safetensors};
 
 #[derive(Parser)]
 #[command(name = "cnn-model", version, about = "Turns model files into networks in the language of cnn!")]
@@ -62,23 +64,37 @@ fn type_name(text: &str) -> String {
     if name.starts_with(|ch: char| ch.is_ascii_alphabetic()) { name } else { format!("Net{name}") }
 }
 
+/// Writes the weights one after the other, so that no more than one of them is in memory.
+///
+/// They go to a file of another name first: the model may keep some of its tensors in the file at `path`.
 fn save(imported: &Imported, path: &Path) -> Result<(), Box<dyn Error>> {
-    let mut bytes = BTreeMap::new();
-    for tensor in &imported.tensors {
-        let floats = tensor.floats()?;
-        bytes.insert(
-            tensor.name.as_str(),
-            (tensor.shape(), floats.iter().flat_map(|float| float.to_le_bytes()).collect::<Vec<u8>>()),
-        );
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".part");
+    let written = write(imported, Path::new(&unfinished)).and_then(|()| Ok(fs::rename(&unfinished, path)?));
+    if written.is_err() {
+        // What failed before is what gets reported.
+        let _ = fs::remove_file(&unfinished);
     }
-    let views =
-        bytes.iter().map(|(name, (shape, bytes))| Ok((*name, TensorView::new(Dtype::F32, shape.to_vec(), bytes)?)));
-    let views = views.collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
-    Ok(safetensors::serialize_to_file(views, None, path)?)
+    written
+}
+
+fn write(imported: &Imported, path: &Path) -> Result<(), Box<dyn Error>> {
+    let mut file = BufWriter::new(File::create(path)?);
+    let tensors = imported.tensors.iter().map(|tensor| (tensor.name.as_str(), Dtype::F32, tensor.shape()));
+    file.write_all(&safetensors::begin(&BTreeMap::new(), tensors)?)?;
+    for tensor in &imported.tensors {
+        for float in tensor.floats()? {
+            file.write_all(&float.to_le_bytes())?;
+        }
+    }
+    Ok(file.flush()?)
 }
 
 #[cfg(test)]
 mod tests {
+    use cnn_model::onnx::proto::*;
+    use prost::Message as _;
+
     use super::*;
 
     #[test]
@@ -87,5 +103,66 @@ mod tests {
         assert_eq!(type_name("squeezenet1_0-new"), "Squeezenet10New");
         assert_eq!(type_name("18"), "Net18");
         assert_eq!(type_name("netz über"), "NetzBer");
+    }
+
+    /// A model of a line of eight numbers, times some that stand in the file `weights` beside it.
+    fn model() -> ModelProto {
+        let dim = |size| DimensionProto { dim_value: Some(size), ..Default::default() };
+        let shape = TensorShapeProto { dim: vec![dim(1), dim(2), dim(4)] };
+        let tensor_type = Some(TensorTypeProto { elem_type: data_type::FLOAT, shape: Some(shape) });
+        let value = |name: &str, r#type| ValueInfoProto { name: name.into(), r#type };
+        let node = |op: &str, inputs: [&str; 2], output: &str| NodeProto {
+            op_type: op.into(),
+            input: inputs.map(String::from).into(),
+            output: vec![output.into()],
+            ..Default::default()
+        };
+        let tensor = |name: &str, dims: &[i64]| TensorProto {
+            name: name.into(),
+            dims: dims.into(),
+            data_type: data_type::FLOAT,
+            data_location: 1,
+            external_data: vec![StringStringEntryProto { key: "location".into(), value: "weights".into() }],
+            ..Default::default()
+        };
+        let graph = GraphProto {
+            input: vec![value("x", Some(TypeProto { tensor_type }))],
+            output: vec![value("y", None)],
+            initializer: vec![tensor("b", &[2, 4]), tensor("c", &[4])],
+            node: vec![node("Mul", ["x", "b"], "z"), node("Add", ["z", "c"], "y")],
+            ..Default::default()
+        };
+        let opset_import = vec![OperatorSetIdProto { version: 17, ..Default::default() }];
+        ModelProto { graph: Some(graph), opset_import, ..Default::default() }
+    }
+
+    #[test]
+    fn weights_can_take_the_place_of_those_that_they_are_read_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let weights = folder.path().join("weights");
+        let numbers: Vec<u8> = (1..=8_u8).flat_map(|number| f32::from(number).to_le_bytes()).collect();
+        fs::write(&weights, &numbers).unwrap();
+        let imported = Model::read(model().encode_to_vec(), Some(folder.path())).unwrap().import().unwrap();
+        save(&imported, &weights).unwrap();
+        let bytes = fs::read(&weights).unwrap();
+        let tensors = safetensors::read(&bytes[..], bytes.len()).unwrap().tensors;
+        let [scale, shift] = &tensors[..] else { panic!("{tensors:?}") };
+        assert_eq!((scale.name.as_str(), &scale.shape[..], scale.dtype), ("scale1.weight", &[2, 1, 4][..], Dtype::F32));
+        assert_eq!((shift.name.as_str(), &shift.shape[..], shift.dtype), ("shift1.bias", &[1, 1, 4][..], Dtype::F32));
+        assert_eq!((&bytes[scale.range.clone()], &bytes[shift.range.clone()]), (&numbers[..], &numbers[..16]));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_failure_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let (weights, saved) = (folder.path().join("weights"), folder.path().join("saved"));
+        fs::write(&weights, [0; 32]).unwrap();
+        fs::write(&saved, "old").unwrap();
+        let imported = Model::read(model().encode_to_vec(), Some(folder.path())).unwrap().import().unwrap();
+        fs::remove_file(&weights).unwrap();
+        assert!(save(&imported, &saved).is_err());
+        assert_eq!(fs::read(&saved).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -16,7 +16,7 @@ use crate::stranger::Shown;
 /// The versions of ONNX's operators whose meaning is known here. Before version 7 sums did not broadcast as they do now.
 const OPSETS: std::ops::RangeInclusive<i64> = 7..=28;
 
-/// Elements of all constants that are computed of others, beside as many as the file has itself.
+/// Elements that are looked at to compute constants of others, beside as many as the file has itself.
 const MOST_COMPUTED: usize = 1 << 24;
 
 /// A model as a network in the language of `cnn!`, with its weights.
@@ -90,7 +90,7 @@ pub(super) struct Importer<'a> {
     pub opset: i64,
     pub batch: Batch,
     pub net: Net,
-    /// Elements that constants may still have which are computed of others.
+    /// Elements that may still be looked at to compute constants of others.
     left: usize,
     values: HashMap<&'a str, Value>,
     /// How often each name is read.
@@ -233,7 +233,7 @@ impl<'a> Importer<'a> {
             }
             let value = match Constant::read(tensor, self.folder) {
                 Ok(constant) => {
-                    self.left = self.left.saturating_add(constant.len());
+                    self.own(&constant);
                     Value::Constant(constant)
                 }
                 Err(problem) => {
@@ -248,7 +248,12 @@ impl<'a> Importer<'a> {
         problems
     }
 
-    /// Takes note of a computed constant of this many elements.
+    /// Takes note of a constant that the file has itself.
+    pub fn own(&mut self, constant: &Constant) {
+        self.left = self.left.saturating_add(constant.len());
+    }
+
+    /// Takes note of so many elements that are about to be looked at, so that a constant can be computed.
     pub fn spend(&mut self, elements: usize) -> Result<(), String> {
         let left = self.left.checked_sub(elements);
         self.left = left.ok_or("the model computes too large constants: fold them before it is exported")?;

@@ -7,7 +7,7 @@ use crate::onnx::import::{Node, position};
 use crate::onnx::proto::data_type;
 
 /// The constant that a node makes of constants.
-pub(super) fn fold(node: &Node<'_, '_>) -> Result<Constant, String> {
+pub(super) fn fold(node: &mut Node<'_, '_>) -> Result<Constant, String> {
     match node.proto.op_type.as_str() {
         "Constant" => constant(node),
         "ConstantOfShape" => filled(node),
@@ -35,9 +35,17 @@ pub(super) fn fold(node: &Node<'_, '_>) -> Result<Constant, String> {
     }
 }
 
-fn constant(node: &Node<'_, '_>) -> Result<Constant, String> {
+/// An input whose elements are looked at.
+fn read(node: &mut Node<'_, '_>, index: usize) -> Result<Constant, String> {
+    let constant = node.needed(index)?;
+    node.importer.spend(constant.len())?;
+    Ok(constant)
+}
+
+fn constant(node: &mut Node<'_, '_>) -> Result<Constant, String> {
     let attributes = &node.attributes;
     if let Some(tensor) = attributes.tensor("value", node.importer.folder)? {
+        node.importer.own(&tensor);
         return Ok(tensor);
     }
     let float = |float: f32| if float.is_nan() { Err("it is no number".to_string()) } else { Ok(float) };
@@ -56,13 +64,14 @@ fn constant(node: &Node<'_, '_>) -> Result<Constant, String> {
     Err("its value is of a kind that is not supported".into())
 }
 
-fn filled(node: &Node<'_, '_>) -> Result<Constant, String> {
+fn filled(node: &mut Node<'_, '_>) -> Result<Constant, String> {
     let dims = node.needed(0)?.few()?.to_known()?;
     check_axes(dims.len())?;
     let sizes = dims.iter().map(|&size| usize::try_from(size)).collect::<Result<Vec<_>, _>>();
     let sizes = sizes.map_err(|_| "it has a negative size")?;
     let len = len(&sizes).filter(|&len| len <= MOST_MADE_UP);
     let len = len.ok_or_else(|| format!("it makes up more than {MOST_MADE_UP} numbers"))?;
+    node.importer.spend(len)?;
     let value = node.attributes.tensor("value", node.importer.folder)?;
     match value {
         Some(value) if value.len() != 1 => Err("its value is more than one number".into()),
@@ -74,8 +83,8 @@ fn filled(node: &Node<'_, '_>) -> Result<Constant, String> {
     }
 }
 
-fn cast(node: &Node<'_, '_>) -> Result<Constant, String> {
-    let constant = node.needed(0)?;
+fn cast(node: &mut Node<'_, '_>) -> Result<Constant, String> {
+    let constant = read(node, 0)?;
     let to = node.attributes.int("to")?.and_then(|to| i32::try_from(to).ok());
     node.attributes.ignore(&["saturate", "round_mode"]);
     match (to, constant.is_float()) {
@@ -172,8 +181,8 @@ fn picked(constant: &Constant, dims: Vec<usize>, places: impl Iterator<Item = us
     })
 }
 
-fn transpose(node: &Node<'_, '_>) -> Result<Constant, String> {
-    let constant = node.needed(0)?;
+fn transpose(node: &mut Node<'_, '_>) -> Result<Constant, String> {
+    let constant = read(node, 0)?;
     let order = permutation(node, constant.dims.len())?;
     let old = strides(&constant.dims);
     let dims: Vec<usize> = order.iter().map(|&axis| constant.dims[axis]).collect();
@@ -182,8 +191,8 @@ fn transpose(node: &Node<'_, '_>) -> Result<Constant, String> {
     picked(&constant, dims.clone(), places)
 }
 
-fn concat(node: &Node<'_, '_>) -> Result<Constant, String> {
-    let parts = (0..node.proto.input.len()).map(|index| node.needed(index)).collect::<Result<Vec<_>, _>>()?;
+fn concat(node: &mut Node<'_, '_>) -> Result<Constant, String> {
+    let parts = (0..node.proto.input.len()).map(|index| read(node, index)).collect::<Result<Vec<_>, _>>()?;
     node.attributes.ignore(&["axis"]);
     if parts.iter().any(|part| part.dims.len() != 1) {
         return Err("it joins constants that are no lists".into());
@@ -202,8 +211,8 @@ fn index(index: i64, len: usize) -> Option<usize> {
     usize::try_from(index).ok().filter(|&index| index < len)
 }
 
-fn gather(node: &Node<'_, '_>) -> Result<Constant, String> {
-    let (data, indices) = (node.needed(0)?, node.needed(1)?);
+fn gather(node: &mut Node<'_, '_>) -> Result<Constant, String> {
+    let (data, indices) = (read(node, 0)?, read(node, 1)?);
     if data.dims.len() != 1 || node.attributes.int("axis")?.unwrap_or(0) > 0 {
         return Err("it picks from a constant that is no list".into());
     }
@@ -212,8 +221,8 @@ fn gather(node: &Node<'_, '_>) -> Result<Constant, String> {
     picked(&data, indices.dims, places.into_iter())
 }
 
-fn slice(node: &Node<'_, '_>) -> Result<Constant, String> {
-    let data = node.needed(0)?;
+fn slice(node: &mut Node<'_, '_>) -> Result<Constant, String> {
+    let data = read(node, 0)?;
     if data.dims.len() != 1 {
         return Err("it cuts a constant that is no list".into());
     }
@@ -256,11 +265,13 @@ fn broadcast(a: &[usize], b: &[usize]) -> Option<(Vec<usize>, [Vec<usize>; 2])> 
     Some((dims, steps))
 }
 
-fn arithmetic(node: &Node<'_, '_>) -> Result<Constant, String> {
+fn arithmetic(node: &mut Node<'_, '_>) -> Result<Constant, String> {
     let (a, b) = (node.needed(0)?, node.needed(1)?);
     let joint = broadcast(&a.dims, &b.dims).filter(|(dims, _)| len(dims).is_some_and(|len| len <= MOST_MADE_UP));
     let (dims, [a_steps, b_steps]) =
         joint.ok_or_else(|| format!("its operands have shapes {} and {}", sizes(&a.dims), sizes(&b.dims)))?;
+    // Without elements of the result those of the operands are looked at.
+    node.importer.spend(dims.iter().product::<usize>().max(a.len()).max(b.len()))?;
     let places = walk(&dims, &a_steps).zip(walk(&dims, &b_steps));
     let operator = node.proto.op_type.as_str();
     if !a.is_float() && !b.is_float() {
@@ -285,8 +296,8 @@ fn arithmetic(node: &Node<'_, '_>) -> Result<Constant, String> {
     Ok(Constant::floats(dims, floats))
 }
 
-fn each(node: &Node<'_, '_>, compute: impl Fn(f32) -> f32) -> Result<Constant, String> {
-    let constant = node.needed(0)?;
+fn each(node: &mut Node<'_, '_>, compute: impl Fn(f32) -> f32) -> Result<Constant, String> {
+    let constant = read(node, 0)?;
     let floats = constant.to_floats()?.iter().map(|&number| compute(number)).collect();
     Ok(Constant::floats(constant.dims, floats))
 }

@@ -21,9 +21,7 @@ pub(super) fn apply(node: &mut Node<'_, '_>) -> Result<Value, String> {
     let operator = node.proto.op_type.as_str();
     let is_constant = |index: usize| matches!(node.value(index), Ok(Value::Constant(_)));
     if (0..node.proto.input.len()).all(|index| !node.has(index) || is_constant(index)) {
-        let constant = fold::fold(node)?;
-        node.importer.spend(constant.len())?;
-        return Ok(Value::Constant(constant));
+        return fold::fold(node).map(Value::Constant);
     }
     match operator {
         "Conv" => window::conv(node),

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::Attribute::Ints;
+use super::Attribute::{Int, Ints};
 use super::Builder;
 use crate::onnx::Model;
 use crate::onnx::proto::{StringStringEntryProto, TensorProto, data_type};
@@ -112,7 +112,21 @@ fn claims_of_gigabytes_are_held_against_the_file() {
         net = net.node("ConstantOfShape", "shape", &format!("c{index}"), []);
     }
     let net = net.node("Relu", "x", "y", []);
-    assert!(net.problem().ends_with("the model computes too large constants: fold them before it is exported"));
+    let refusal = "the model computes too large constants: fold them before it is exported";
+    assert!(net.problem().ends_with(refusal));
+    // One that is joined of many, or that is looked at by many.
+    let net = || {
+        let net = Builder::new(&[0, 3, 9, 9]).ints("shape", &[1 << 22]).ints("first", &[0]);
+        net.node("ConstantOfShape", "shape", "c", []).node("Relu", "x", "y", [])
+    };
+    let parts = ["c"; 4096].join(" ");
+    assert!(net().node("Concat", &parts, "d", [("axis", Int(0))]).problem().ends_with(refusal));
+    let looks = (0..4096).fold(net(), |net, index| net.node("Gather", "c first", &format!("d{index}"), []));
+    let error = looks.import().map(|imported| imported.text).unwrap_err();
+    assert!(error.problems().len() > 4000 && error.problems().iter().all(|problem| problem.ends_with(refusal)));
+    // What nobody looks at costs nothing.
+    let names = (0..4096).fold(net(), |net, index| net.node("Identity", "c", &format!("d{index}"), []));
+    assert!(names.import().is_ok());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::Attribute::{Float, Int, Ints, Text};
 use super::Builder;
-use crate::onnx::proto::TensorProto;
+use crate::onnx::proto::{AttributeProto, TensorProto, data_type};
 
 /// A constant of no axes.
 fn scalar(name: &str, number: f32) -> TensorProto {
@@ -92,6 +92,17 @@ fn constants_of_all_shapes_stand_on_either_side() {
     assert_eq!(floats(&net("Sub", "x c", &[3, 1, 1]), 0, "shift1.bias", &[3]), [-1.0, -2.0, -3.0]);
     assert_eq!(floats(&net("Div", "x c", &[1, 3, 1, 1]), 0, "scale1.weight", &[3]), [1.0, 0.5, 1.0 / 3.0]);
     assert_eq!(floats(&net("Mul", "x c", &[5, 1]), 0, "scale1.weight", &[1, 5, 1]), [1.0, 2.0, 3.0, 4.0, 5.0]);
+}
+
+#[test]
+fn constants_of_nodes_are_the_files_own_however_large() {
+    let (count, mut net) = ((1 << 24) + 1, Builder::new(&[0, 1, (1 << 24) + 1]).node("Constant", "", "c", []));
+    let raw = Some(vec![0; 2 * count].into());
+    let tensor =
+        TensorProto { dims: vec![count as i64], data_type: data_type::FLOAT16, raw_data: raw, ..Default::default() };
+    let value = AttributeProto { name: "value".into(), t: Some(tensor.into()), ..Default::default() };
+    net.graph().node[0].attribute.push(value);
+    assert_eq!(net.node("Mul", "x c", "y", []).text(), "<1x1x16777217> -> scale(1x1x16777217)");
 }
 
 #[test]

@@ -267,11 +267,15 @@ fn broadcast(a: &[usize], b: &[usize]) -> Option<(Vec<usize>, [Vec<usize>; 2])> 
 
 fn arithmetic(node: &mut Node<'_, '_>) -> Result<Constant, String> {
     let (a, b) = (node.needed(0)?, node.needed(1)?);
-    let joint = broadcast(&a.dims, &b.dims).filter(|(dims, _)| len(dims).is_some_and(|len| len <= MOST_MADE_UP));
-    let (dims, [a_steps, b_steps]) =
+    let joint = broadcast(&a.dims, &b.dims).and_then(|(dims, steps)| Some((len(&dims)?, dims, steps)));
+    let (len, dims, [a_steps, b_steps]) =
         joint.ok_or_else(|| format!("its operands have shapes {} and {}", sizes(&a.dims), sizes(&b.dims)))?;
-    // Without elements of the result those of the operands are looked at.
-    node.importer.spend(dims.iter().product::<usize>().max(a.len()).max(b.len()))?;
+    // A result as large as an operand is not made up. One without elements has operands that are looked at.
+    let own = a.len().max(b.len());
+    if len > own.max(MOST_MADE_UP) {
+        return Err(format!("it makes up more than {MOST_MADE_UP} numbers"));
+    }
+    node.importer.spend(len.max(own))?;
     let places = walk(&dims, &a_steps).zip(walk(&dims, &b_steps));
     let operator = node.proto.op_type.as_str();
     if !a.is_float() && !b.is_float() {

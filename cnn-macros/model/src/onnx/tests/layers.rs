@@ -106,6 +106,16 @@ fn constants_of_nodes_are_the_files_own_however_large() {
 }
 
 #[test]
+fn large_constants_are_computed_of_large_ones() {
+    const COUNT: i64 = (1 << 22) + 1;
+    let net = Builder::new(&[0, 1, COUNT]).weight("c", &[COUNT]).weight("d", &[1]).node("Sub", "c d", "e", []);
+    let numbers = floats(&net.node("Mul", "x e", "y", []), 0, "scale1.weight", &[1, 1, COUNT as usize]);
+    assert!(numbers.into_iter().eq((0..COUNT).map(|number| number as f32)));
+    let net = Builder::new(&[0, 7]).weight("c", &[1 << 12, 1]).weight("d", &[1 << 11]).node("Add", "c d", "e", []);
+    assert!(net.node("Relu", "x", "y", []).problem().ends_with("it makes up more than 4194304 numbers"));
+}
+
+#[test]
 fn values_are_broadcast_against_each_other() {
     let net = |op| {
         Builder::new(&[0, 3, 5, 7]).node("GlobalAveragePool", "x", "a", []).node("Sigmoid", "a", "b", []).node(

@@ -44,15 +44,26 @@ struct Builder<'n> {
 
 /// Of each value, the last one before it that everything on its way passes through; 0 of the input itself.
 fn dominators(net: &Net) -> Vec<ValueId> {
-    let (mut dominators, mut depths) = (vec![0], vec![0_usize]);
+    // Each value has a dominator further up, too, as far as Myers (1983, "An Applicative Random-Access Stack") jumps: the
+    // way from a join to its dominator is long, and many joins can have it.
+    let (mut dominators, mut jumps, mut depths) = (vec![0], vec![0], vec![0_usize]);
     for layer in &net.layers {
         let common = |mut a: ValueId, mut b: ValueId| {
+            while depths[a] != depths[b] {
+                let (deeper, depth) = if depths[a] > depths[b] { (&mut a, depths[b]) } else { (&mut b, depths[a]) };
+                *deeper = if depths[jumps[*deeper]] < depth { dominators[*deeper] } else { jumps[*deeper] };
+            }
+            // How far a value jumps depends on its depth only.
             while a != b {
-                if depths[a] >= depths[b] { a = dominators[a] } else { b = dominators[b] }
+                let way = if jumps[a] == jumps[b] { &dominators } else { &jumps };
+                (a, b) = (way[a], way[b]);
             }
             a
         };
         let dominator = layer.inputs.iter().copied().reduce(common).unwrap_or(0);
+        let jump: ValueId = jumps[dominator];
+        let as_far_again = depths[dominator] - depths[jump] == depths[jump] - depths[jumps[jump]];
+        jumps.push(if as_far_again { jumps[jump] } else { dominator });
         depths.push(depths[dominator] + 1);
         dominators.push(dominator);
     }
@@ -139,6 +150,46 @@ mod tests {
     fn layers_that_lead_nowhere_are_left_out() {
         let net = net(&[&[0], &[1], &[1]]);
         assert_eq!(text(&chain(&net, 3).unwrap()), "1-3");
+    }
+
+    #[test]
+    fn dominators_are_what_every_way_passes_through() {
+        let mut state: u64 = 1;
+        let mut random = |below: usize| {
+            // Knuth's generator (The Art of Computer Programming, section 3.3.4).
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        for _ in 0..200 {
+            // Long chains with a join now and then, mostly of values that are near.
+            let inputs: Vec<Vec<ValueId>> = (0..60)
+                .map(|last| match random(3) {
+                    0 => vec![last, last - random(last.min(20) + 1), last - random(last + 1)],
+                    _ => vec![last - random(last.min(2) + 1)],
+                })
+                .collect();
+            // What is on every way to a value, itself among it.
+            let mut on_all: Vec<HashSet<ValueId>> = vec![HashSet::from([0])];
+            for inputs in &inputs {
+                let common = inputs.iter().map(|&input| on_all[input].clone()).reduce(|a, b| &a & &b);
+                let own = on_all.len();
+                on_all.push(common.into_iter().flatten().chain([own]).collect());
+            }
+            let expected = on_all.iter().enumerate().map(|(value, all)| all.iter().filter(|&&at| at < value).max());
+            let expected: Vec<ValueId> = expected.map(|last| last.copied().unwrap_or(0)).collect();
+            let inputs: Vec<&[ValueId]> = inputs.iter().map(|inputs| &inputs[..]).collect();
+            assert_eq!(dominators(&net(&inputs)), expected, "{inputs:?}");
+        }
+    }
+
+    #[test]
+    fn long_ways_to_a_dominator_are_not_walked() {
+        const LONG: usize = 200_000;
+        // A chain, whose end many joins read together with its beginning.
+        let ways = (0..LONG).map(|value| vec![value]).chain(std::iter::repeat_n(vec![LONG, 1], LONG));
+        let ways: Vec<Vec<ValueId>> = ways.collect();
+        let ways: Vec<&[ValueId]> = ways.iter().map(|inputs| &inputs[..]).collect();
+        assert!(dominators(&net(&ways))[LONG + 1..].iter().all(|&dominator| dominator == 1));
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub(super) fn resize(node: &mut Node<'_, '_>) -> Result<Value, String> {
         let wanted = node.needed(3)?;
         let wanted = wanted.few()?.to_ints()?;
         let places = places(node, &x, named, wanted.len())?;
-        let mut axes = all(&x)?;
+        let mut axes = all(&x);
         for (place, size) in places.into_iter().zip(wanted) {
             let Some(axis) = place else { continue };
             axes[axis] = Axis::by_size(x.dims[axis], size.known().unwrap_or(-1))?;
@@ -87,8 +87,9 @@ pub(super) fn upsample(node: &mut Node<'_, '_>) -> Result<Value, String> {
     apply(node, &x, &axes, linear, "asymmetric", "floor")
 }
 
-fn all(x: &Live) -> Result<Vec<Axis>, String> {
-    x.dims.iter().map(|&size| Axis::by_scale(size, 1.0)).collect()
+/// The axes as they are.
+fn all(x: &Live) -> Vec<Axis> {
+    x.dims.iter().map(|&size| Axis { input: size, output: size, scale: 1.0 }).collect()
 }
 
 /// The axes that `count` numbers are of; `None` for that of samples.
@@ -110,7 +111,7 @@ fn by_scales(node: &Node<'_, '_>, x: &Live, input: usize, named: Option<&[i64]>)
 }
 
 fn scaled(node: &Node<'_, '_>, x: &Live, scales: &[f32], named: Option<&[i64]>) -> Result<Vec<Axis>, String> {
-    let mut axes = all(x)?;
+    let mut axes = all(x);
     for (place, &scale) in places(node, x, named, scales.len())?.into_iter().zip(scales) {
         match place {
             Some(axis) => axes[axis] = Axis::by_scale(x.dims[axis], scale)?,

@@ -216,6 +216,14 @@ fn means_over_any_axes_are_pools() {
 }
 
 #[test]
+fn axes_that_are_not_resized_stay_as_long_as_they_are() {
+    // The next shorter float is 2^24.
+    let net = Builder::new(&[0, (1 << 24) + 1, 1, 2]).ints("sizes", &[4]);
+    let net = net.node("Resize", "x   sizes", "y", [("axes", Ints(&[3]))]);
+    assert_eq!(net.text(), "<16777217x1x2> -> upsample(1x2, nearest)");
+}
+
+#[test]
 fn old_versions_mean_what_they_meant() {
     let softmax = |version| Builder::new(&[0, 3, 5, 7]).opset(version).node("Softmax", "x", "y", [("axis", Int(1))]);
     assert_eq!(softmax(11).text(), "<3x5x7> -> flatten -> softmax -> reshape(3x5x7)");

@@ -5,7 +5,7 @@ use super::live;
 use crate::onnx::constant::Constant;
 use crate::onnx::error::sizes;
 use crate::onnx::import::{Live, Node, Value};
-use crate::onnx::net::{Layer, Shape, ValueId};
+use crate::onnx::net::{Layer, Shape, ValueId, elements};
 use crate::onnx::weight::Weight;
 
 pub(super) fn apply(node: &mut Node<'_, '_>) -> Result<Value, String> {
@@ -35,7 +35,7 @@ pub(super) fn align(node: &Node<'_, '_>, x: &Live, constant: &Constant) -> Resul
     Ok([vec![1; x.dims.len() - own.len()], own.to_vec()].concat())
 }
 
-/// The sizes of both operands where each axis that only one has is repeated.
+/// The sizes of both operands where each axis that only one has is repeated; no more than a value can have.
 fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> {
     let mut joint = Vec::with_capacity(a.len());
     for (&a_size, &b_size) in a.iter().zip(b) {
@@ -45,6 +45,7 @@ fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> {
             _ => return Err(format!("its operands have shapes {} and {} for one sample", sizes(a), sizes(b))),
         });
     }
+    elements(&joint)?;
     Ok(joint)
 }
 

@@ -3,7 +3,7 @@
 use super::live;
 use crate::onnx::error::sizes;
 use crate::onnx::import::{Node, Value};
-use crate::onnx::net::Shape;
+use crate::onnx::net::{Shape, elements};
 use crate::onnx::weight::Weight;
 
 pub(super) fn gemm(node: &mut Node<'_, '_>) -> Result<Value, String> {
@@ -59,11 +59,12 @@ pub(super) fn matmul(node: &mut Node<'_, '_>) -> Result<Value, String> {
     }
     // Features become the channels of a 1x1 convolution, and channels features again.
     let weight = weight.read_as(vec![out, inputs, 1, 1]);
-    let count = rows.iter().product();
+    let (count, dims) = (rows.iter().product(), [rows, &columns].concat());
+    elements(&dims)?;
     let value = node.net().view(x.value, Shape::Map([count, 1, inputs]));
     let value = node.net().permute(value, [2, 1, 0]);
     let args = vec![out.to_string(), "1x1".into()];
     let value = node.net().add_with("conv", args, vec![value], Shape::Map([out, 1, count]), vec![("weight", weight)]);
     let value = node.net().permute(value, [2, 1, 0]);
-    live(value, [rows, &columns].concat())
+    live(value, dims)
 }

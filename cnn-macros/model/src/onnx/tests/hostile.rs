@@ -241,6 +241,30 @@ fn other_files_are_read_inside_the_folder_only() {
     assert!(Builder::new(&[0, 4]).tensor(tensor).node("Mul", "x w", "y", []).import().is_err());
 }
 
+/// Weights of gigabytes, in a file that has them but takes no room on the disk.
+#[cfg(target_os = "linux")]
+#[test]
+fn sizes_of_products_do_not_overflow() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = fs::File::create(folder.path().join("weights")).unwrap();
+    file.set_len(2 << 33).unwrap();
+    for operator in ["MatMul", "Mul", "Add"] {
+        let entry = StringStringEntryProto { key: "location".into(), value: "weights".into() };
+        let tensor = TensorProto {
+            name: "w".into(),
+            dims: vec![1, 1 << 33],
+            data_type: data_type::FLOAT16,
+            data_location: 1,
+            external_data: vec![entry],
+            ..Default::default()
+        };
+        let net = Builder::new(&[0, 1 << 31, 1]).tensor(tensor).node(operator, "x w", "y", []);
+        let error = Model::read(net.bytes(), Some(folder.path())).unwrap().import().unwrap_err();
+        let refusal = "a value of shape [2147483648, 8589934592] has more than 2^31 elements";
+        assert!(error.to_string().ends_with(refusal), "{error}");
+    }
+}
+
 #[test]
 fn long_chains_and_wide_joins_take_no_stack() {
     let mut net = Builder::new(&[0, 3, 5, 7]);

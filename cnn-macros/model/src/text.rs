@@ -31,6 +31,8 @@ mod tests {
             "1e-45",
         ];
         assert_eq!(texts, expected);
+        // Whose shortest digits are another number after double precision has rounded them.
+        assert_eq!(number(f32::from_bits(0x15ae_43fd)), "7.038530691851209e-26");
         // Of all exponents and signs, with odd fractions.
         for bits in (0..u32::MAX).step_by(0x0001_2345) {
             let value = f32::from_bits(bits);

@@ -30,7 +30,7 @@ pub(super) enum Elements {
     Stored(Dtype, Stored),
     /// Numbers.
     Floats(Arc<[f32]>),
-    /// Whole numbers: shapes and axes.
+    /// Whole numbers: shapes, axes and flags.
     Ints(Arc<[Int]>),
 }
 
@@ -60,15 +60,20 @@ impl Constant {
         let dims = tensor.dims.iter().map(|&size| usize::try_from(size)).collect::<Result<Vec<_>, _>>();
         let dims = dims.map_err(|_| format!("it has the impossible shape {}", sizes(&tensor.dims)))?;
         let len = len(&dims).ok_or_else(|| format!("its shape {} is too large", sizes(&dims)))?;
-        let elements = match tensor.data_type {
-            data_type::FLOAT => floats(tensor, folder, Dtype::F32, len)?,
-            data_type::DOUBLE => floats(tensor, folder, Dtype::F64, len)?,
-            data_type::FLOAT16 => floats(tensor, folder, Dtype::F16, len)?,
-            data_type::BFLOAT16 => floats(tensor, folder, Dtype::Bf16, len)?,
-            data_type::INT64 => Elements::Ints(ints(tensor, folder, 8, len)?),
-            data_type::INT32 => Elements::Ints(ints(tensor, folder, 4, len)?),
-            data_type::BOOL => Elements::Ints(ints(tensor, folder, 1, len)?),
+        let kind = match tensor.data_type {
+            data_type::FLOAT => Dtype::F32,
+            data_type::DOUBLE => Dtype::F64,
+            data_type::FLOAT16 => Dtype::F16,
+            data_type::BFLOAT16 => Dtype::Bf16,
+            data_type::INT64 => Dtype::I64,
+            data_type::INT32 => Dtype::I32,
+            data_type::BOOL => Dtype::Bool,
             other => return Err(format!("its elements are of type {other}, which is not supported")),
+        };
+        let elements = match stored(tensor, folder, len * kind.bytes())? {
+            Some(stored) => Elements::Stored(kind, stored),
+            None if kind.is_float() => floats(tensor, kind, len)?,
+            None => ints(tensor, kind, len)?,
         };
         Ok(Constant { dims, elements })
     }
@@ -80,7 +85,11 @@ impl Constant {
 
     /// Whether the values are numbers with fractions.
     pub fn is_float(&self) -> bool {
-        !matches!(self.elements, Elements::Ints(_))
+        match &self.elements {
+            Elements::Stored(kind, _) => kind.is_float(),
+            Elements::Floats(_) => true,
+            Elements::Ints(_) => false,
+        }
     }
 
     /// The same, whose values are sizes, axes or what there is of each axis: an error if they are too many to be that.
@@ -97,18 +106,16 @@ impl Constant {
     pub fn to_floats(&self) -> Result<Arc<[f32]>, String> {
         match &self.elements {
             Elements::Floats(floats) => Ok(floats.clone()),
-            Elements::Stored(kind, stored) => Ok(kind.floats(&stored.read()?).into()),
-            Elements::Ints(ints) => {
-                let known = ints.iter().map(|int| int.known().map(|int| int as f32)).collect::<Option<Vec<_>>>();
-                known.map(Into::into).ok_or_else(|| DEPENDS_ON_BATCH.into())
-            }
+            Elements::Stored(kind, stored) if kind.is_float() => Ok(kind.floats(&stored.read()?).into()),
+            _ => Ok(self.to_known()?.into_iter().map(|int| int as f32).collect()),
         }
     }
 
     /// The values as whole numbers.
-    pub fn to_ints(&self) -> Result<&[Int], String> {
+    pub fn to_ints(&self) -> Result<Arc<[Int]>, String> {
         match &self.elements {
-            Elements::Ints(ints) => Ok(ints),
+            Elements::Ints(ints) => Ok(ints.clone()),
+            Elements::Stored(kind, stored) if !kind.is_float() => Ok(whole(*kind, &stored.read()?)),
             _ => Err("whole numbers are needed, and these have fractions".into()),
         }
     }
@@ -172,10 +179,16 @@ fn stored(tensor: &TensorProto, folder: &Folder, bytes: usize) -> Result<Option<
     }
 }
 
-fn floats(tensor: &TensorProto, folder: &Folder, kind: Dtype, len: usize) -> Result<Elements, String> {
-    if let Some(stored) = stored(tensor, folder, len * kind.bytes())? {
-        return Ok(Elements::Stored(kind, stored));
+/// Little-endian whole numbers.
+fn whole(kind: Dtype, bytes: &[u8]) -> Arc<[Int]> {
+    match kind {
+        Dtype::I64 => bytes.as_chunks().0.iter().map(|chunk| Int::Known(i64::from_le_bytes(*chunk))).collect(),
+        Dtype::I32 => bytes.as_chunks().0.iter().map(|chunk| Int::Known(i32::from_le_bytes(*chunk).into())).collect(),
+        _ => bytes.iter().map(|&byte| Int::Known(byte.into())).collect(),
     }
+}
+
+fn floats(tensor: &TensorProto, kind: Dtype, len: usize) -> Result<Elements, String> {
     let halves = || tensor.int32_data.iter().map(|&bits| (bits as u16).to_le_bytes()).collect::<Vec<_>>().concat();
     let floats = match kind {
         Dtype::F32 => tensor.float_data.clone(),
@@ -190,23 +203,12 @@ fn floats(tensor: &TensorProto, folder: &Folder, kind: Dtype, len: usize) -> Res
     }
 }
 
-fn ints(tensor: &TensorProto, folder: &Folder, bytes: usize, len: usize) -> Result<Arc<[Int]>, String> {
-    let ints: Vec<i64> = match stored(tensor, folder, len * bytes)? {
-        Some(stored) => {
-            let stored = stored.read()?;
-            match bytes {
-                8 => stored.as_chunks().0.iter().map(|chunk| i64::from_le_bytes(*chunk)).collect(),
-                4 => stored.as_chunks().0.iter().map(|chunk| i64::from(i32::from_le_bytes(*chunk))).collect(),
-                _ => stored.iter().map(|&byte| i64::from(byte)).collect(),
-            }
-        }
-        None if bytes == 8 => tensor.int64_data.clone(),
-        None => tensor.int32_data.iter().map(|&int| i64::from(int)).collect(),
+fn ints(tensor: &TensorProto, kind: Dtype, len: usize) -> Result<Elements, String> {
+    let ints: Arc<[Int]> = match kind {
+        Dtype::I64 => tensor.int64_data.iter().map(|&int| Int::Known(int)).collect(),
+        _ => tensor.int32_data.iter().map(|&int| Int::Known(int.into())).collect(),
     };
-    if ints.len() != len {
-        return Err(wrong_count(ints.len(), "numbers", tensor));
-    }
-    Ok(ints.into_iter().map(Int::Known).collect())
+    if ints.len() == len { Ok(Elements::Ints(ints)) } else { Err(wrong_count(ints.len(), "numbers", tensor)) }
 }
 
 /// How a tensor is called in a message.

@@ -1,11 +1,12 @@
 //! From a model's graph to a network: node by node, each value either known now or computed by a layer later.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 
 use super::attributes::Attributes;
-use super::constant::{Constant, Int, called, check_axes};
+use super::constant::{Constant, Elements, Int, called, check_axes};
 use super::error::{Error, sizes};
-use super::file::{Folder, Model};
+use super::file::{Folder, Model, Stored};
 use super::net::{Net, Shape, ValueId, elements};
 use super::ops;
 use super::print;
@@ -92,6 +93,8 @@ pub(super) struct Importer<'a> {
     pub net: Net,
     /// Elements that may still be looked at to compute constants of others.
     left: usize,
+    /// Up to which byte each other file is counted.
+    counted: HashMap<PathBuf, u64>,
     values: HashMap<&'a str, Value>,
     /// How often each name is read.
     readers: HashMap<&'a str, usize>,
@@ -115,6 +118,7 @@ pub(super) fn import(model: &Model) -> Result<Imported, Error> {
         batch,
         net,
         left: MOST_COMPUTED,
+        counted: HashMap::new(),
         values: HashMap::new(),
         readers: readers(graph),
         reads: HashMap::new(),
@@ -250,7 +254,18 @@ impl<'a> Importer<'a> {
 
     /// Takes note of a constant that the file has itself.
     pub fn own(&mut self, constant: &Constant) {
-        self.left = self.left.saturating_add(constant.len());
+        let elements = match &constant.elements {
+            // Any number of tensors can be the same bytes of another file.
+            Elements::Stored(kind, Stored::Beside { path, offset, length }) => {
+                let end = offset.saturating_add(*length as u64);
+                let counted = self.counted.entry(path.clone()).or_insert(0);
+                let new = end.saturating_sub(*counted);
+                *counted += new;
+                usize::try_from(new).unwrap_or(usize::MAX) / kind.bytes()
+            }
+            _ => constant.len(),
+        };
+        self.left = self.left.saturating_add(elements);
     }
 
     /// Takes note of so many elements that are about to be looked at, so that a constant can be computed.

@@ -75,10 +75,8 @@ fn filled(node: &mut Node<'_, '_>) -> Result<Constant, String> {
     let value = node.attributes.tensor("value", node.importer.folder)?;
     match value {
         Some(value) if value.len() != 1 => Err("its value is more than one number".into()),
-        Some(Constant { elements: Elements::Ints(ints), .. }) => {
-            Ok(Constant { dims: sizes, elements: Elements::Ints(vec![ints[0]; len].into()) })
-        }
-        Some(value) => Ok(Constant::floats(sizes, vec![value.to_floats()?[0]; len])),
+        Some(value) if value.is_float() => Ok(Constant::floats(sizes, vec![value.to_floats()?[0]; len])),
+        Some(value) => Ok(Constant { dims: sizes, elements: Elements::Ints(vec![value.to_ints()?[0]; len].into()) }),
         None => Ok(Constant::floats(sizes, vec![0.0; len])),
     }
 }
@@ -172,13 +170,12 @@ fn walk(dims: &[usize], steps: &[usize]) -> impl Iterator<Item = usize> {
 
 /// The constant whose elements are these of another's.
 fn picked(constant: &Constant, dims: Vec<usize>, places: impl Iterator<Item = usize>) -> Result<Constant, String> {
-    Ok(match &constant.elements {
-        Elements::Ints(ints) => Constant { dims, elements: Elements::Ints(places.map(|place| ints[place]).collect()) },
-        _ => {
-            let floats = constant.to_floats()?;
-            Constant::floats(dims, places.map(|place| floats[place]).collect())
-        }
-    })
+    if constant.is_float() {
+        let floats = constant.to_floats()?;
+        return Ok(Constant::floats(dims, places.map(|place| floats[place]).collect()));
+    }
+    let ints = constant.to_ints()?;
+    Ok(Constant { dims, elements: Elements::Ints(places.map(|place| ints[place]).collect()) })
 }
 
 fn transpose(node: &mut Node<'_, '_>) -> Result<Constant, String> {

@@ -67,7 +67,7 @@ pub(super) fn resize(node: &mut Node<'_, '_>) -> Result<Value, String> {
         let wanted = wanted.few()?.to_ints()?;
         let places = places(node, &x, named, wanted.len())?;
         let mut axes = all(&x);
-        for (place, size) in places.into_iter().zip(wanted) {
+        for (place, size) in places.into_iter().zip(wanted.iter()) {
             let Some(axis) = place else { continue };
             axes[axis] = Axis::by_size(x.dims[axis], size.known().unwrap_or(-1))?;
         }

@@ -241,6 +241,41 @@ fn other_files_are_read_inside_the_folder_only() {
     assert!(Builder::new(&[0, 4]).tensor(tensor).node("Mul", "x w", "y", []).import().is_err());
 }
 
+#[test]
+fn bytes_that_many_tensors_share_count_once() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("weights"), vec![0; 1 << 22]).unwrap();
+    let tensor = |name: &str, data_type, len| TensorProto {
+        name: name.into(),
+        dims: vec![len],
+        data_type,
+        data_location: 1,
+        external_data: vec![StringStringEntryProto { key: "location".into(), value: "weights".into() }],
+        ..Default::default()
+    };
+    let import = |net: Builder| Model::read(net.bytes(), Some(folder.path())).unwrap().import();
+    // Room for 16 times the file's numbers, and for as many as it has.
+    let net = |looks| {
+        let mut net = Builder::new(&[0, 3, 9, 9]);
+        for index in 0..100 {
+            let name = format!("w{index}");
+            net =
+                net.tensor(tensor(&name, data_type::FLOAT, 1 << 20)).node("Identity", &name, &format!("i{index}"), []);
+        }
+        let net = (0..looks).fold(net, |net, index| net.node("Transpose", "w0", &format!("t{index}"), []));
+        net.node("Relu", "x", "y", [])
+    };
+    assert!(import(net(17)).is_ok());
+    let error = import(net(18)).map(|imported| imported.text).unwrap_err();
+    assert!(error.to_string().ends_with("the model computes too large constants: fold them before it is exported"));
+    // Whole numbers are not read before they are looked at: these would be many gigabytes.
+    let flags = (0..5_000).fold(Builder::new(&[0, 3, 9, 9]), |net, index| {
+        let name = format!("f{index}");
+        net.tensor(tensor(&name, data_type::BOOL, 1 << 22)).node("Identity", &name, &format!("i{index}"), [])
+    });
+    assert!(import(flags.node("Relu", "x", "y", [])).is_ok());
+}
+
 /// Weights of gigabytes, in a file that has them but takes no room on the disk.
 #[cfg(target_os = "linux")]
 #[test]

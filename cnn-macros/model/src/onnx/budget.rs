@@ -44,40 +44,50 @@ impl Kind {
     }
 }
 
+/// Why no more is counted.
+enum Stop {
+    /// The decoder goes no further either.
+    Damage,
+    TooMany,
+    /// A field that ends at a mark instead of having a length, which ONNX has none of. The decoder passes over it.
+    Group,
+}
+
 /// Refuses a file of too many parts. Damage is left for the decoder to report.
 pub(super) fn check(file: &[u8]) -> Result<(), String> {
-    let mut left = MOST_MESSAGES;
-    match count(Kind::Model, file, &mut left) {
-        Some(()) => Ok(()),
-        None if left == 0 => Err(format!("the model has more than {MOST_MESSAGES} parts")),
-        None => Ok(()),
+    match count(Kind::Model, file, &mut { MOST_MESSAGES }) {
+        Ok(()) | Err(Stop::Damage) => Ok(()),
+        Err(Stop::TooMany) => Err(format!("the model has more than {MOST_MESSAGES} parts")),
+        Err(Stop::Group) => Err("expected an ONNX model, found a group of fields in it".into()),
     }
 }
 
-/// Counts the messages inside one; `None` at damage, or if too many were found.
-fn count(kind: Kind, mut bytes: &[u8], left: &mut usize) -> Option<()> {
+/// Counts the messages inside one.
+fn count(kind: Kind, mut bytes: &[u8], left: &mut usize) -> Result<(), Stop> {
     while !bytes.is_empty() {
-        let key = varint(&mut bytes)?;
+        let key = varint(&mut bytes).ok_or(Stop::Damage)?;
         match key & 7 {
-            0 => drop(varint(&mut bytes)?),
-            1 => bytes = bytes.get(8..)?,
-            5 => bytes = bytes.get(4..)?,
+            0 => drop(varint(&mut bytes).ok_or(Stop::Damage)?),
+            1 => bytes = bytes.get(8..).ok_or(Stop::Damage)?,
+            5 => bytes = bytes.get(4..).ok_or(Stop::Damage)?,
             2 => {
-                let length = usize::try_from(varint(&mut bytes)?).ok()?;
-                let (inside, rest) = bytes.split_at_checked(length)?;
+                let length = varint(&mut bytes).and_then(|length| usize::try_from(length).ok());
+                let parts = length.and_then(|length| bytes.split_at_checked(length));
+                let (inside, rest) = parts.ok_or(Stop::Damage)?;
                 bytes = rest;
                 if let Some(kind) = kind.field(key >> 3) {
-                    *left = left.checked_sub(1)?;
+                    *left = left.checked_sub(1).ok_or(Stop::TooMany)?;
                     // Messages nest no deeper than the kinds do.
                     if !matches!(kind, Kind::Leaf) {
                         count(kind, inside, left)?;
                     }
                 }
             }
-            _ => return None,
+            3 | 4 => return Err(Stop::Group),
+            _ => return Err(Stop::Damage),
         }
     }
-    Some(())
+    Ok(())
 }
 
 /// The number that the bytes begin with, seven bits each.
@@ -96,7 +106,10 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
+
     use super::*;
+    use crate::onnx::proto::ModelProto;
 
     /// A field of bytes.
     fn field(tag: u8, bytes: &[u8]) -> Vec<u8> {
@@ -122,6 +135,17 @@ mod tests {
     fn bytes_of_tensors_count_nothing() {
         let raw = field(9, &field(1, &[]).repeat(MOST_MESSAGES));
         assert_eq!(check(&field(7, &field(5, &raw))), Ok(()));
+    }
+
+    #[test]
+    fn groups_do_not_end_the_count() {
+        // The decoder would go on behind them.
+        let group = [15 << 3 | 3, 15 << 3 | 4];
+        assert_eq!(ModelProto::decode(&group[..]), Ok(ModelProto::default()));
+        let nodes = field(1, &[]).repeat(MOST_MESSAGES);
+        for hidden in [[&group, &field(7, &nodes)[..]].concat(), field(7, &[&group, &nodes[..]].concat())] {
+            assert_eq!(check(&hidden).unwrap_err(), "expected an ONNX model, found a group of fields in it");
+        }
     }
 
     #[test]

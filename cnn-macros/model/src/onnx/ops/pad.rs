@@ -36,6 +36,9 @@ pub(super) fn pad(node: &mut Node<'_, '_>) -> Result<Value, String> {
             continue;
         }
         let axis = axis.checked_sub(samples).ok_or("it pads the axis of samples, which a network keeps apart")?;
+        if sides_of[axis] != [0; 2] {
+            return Err("it pads an axis twice".into());
+        }
         sides_of[axis] = [before, after];
         let padded = dims[axis].checked_add(before).and_then(|size| size.checked_add(after));
         dims[axis] = padded.ok_or("it makes too large a value")?;

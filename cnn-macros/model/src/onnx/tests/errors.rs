@@ -75,6 +75,13 @@ fn shapes_that_do_not_fit_are_said_with_both() {
 }
 
 #[test]
+fn an_axis_is_padded_once() {
+    let net = Builder::new(&[0, 3, 5, 7]).ints("pads", &[1, 1, 1, 1]).ints("axes", &[2, -2]);
+    let net = net.node("Pad", "x pads  axes", "y", []);
+    assert_eq!(net.problem(), "node `Pad_y` (Pad, opset 17): it pads an axis twice");
+}
+
+#[test]
 fn one_input_and_one_output_of_fixed_sizes_are_needed() {
     let mut net = Builder::new(&[0, 3, 5, 7]).node("Add", "x z", "y", []);
     net.graph().input.push(value("z", &[0, 3, 5, 7]));

@@ -112,6 +112,14 @@ fn both_layers_at_once_agree_with_the_reference() {
     }
 }
 
+/// Lines of more positions than a task has tiles for.
+#[test]
+fn wide_maps_agree_with_the_reference() {
+    let (d, pool) = both([16, 5, 7400], 32, [3, 2, 1], [2, 2, 0]);
+    let d = in_every_order(d).pop().expect("blocks on both sides");
+    check_within(1.0, &d, &Pool { input: d.output, output: Map { order: Order::Nchw16c, ..pool.output }, ..pool }, 1);
+}
+
 #[test]
 fn a_nan_wins_its_windows() {
     for isa in Isa::available() {

@@ -133,6 +133,28 @@ fn many_lines_agree_with_the_reference() {
     }
 }
 
+/// Lines of more positions than a task has tiles for: with the ends of some among them, written one by one, and by tiles of
+/// two blocks.
+#[test]
+fn wide_maps_agree_with_the_reference() {
+    let one = [1, 1];
+    for (input, out, kernel) in [
+        ([16, 1, 4000], 16, window([1, 9], one, one, [0; 4])),
+        ([16, 2, 4001], 16, window([2, 3], one, one, [0, 1, 1, 0])),
+        ([16, 2, 4000], 32, window([3, 3], [1, 3], one, [1; 4])),
+        ([16, 1, 8003], 16, window([1, 5], [1, 2], one, [0; 4])),
+        ([16, 1, 4000], 32, window([1, 9], one, one, [0; 4])),
+        ([32, 1, 4000], 16, window([1, 9], one, one, [0; 4])),
+    ] {
+        for d in in_every_order(conv(input, out, kernel, 1).expect("the kernel fits")) {
+            check_forward(&d, 1);
+            check_backward_data(&d, 1);
+            check_backward_weights(&d, 1);
+            check_threads(&d, 3);
+        }
+    }
+}
+
 /// What a matrix unit's digits leave out matters about as little as the rounding of sums on vectors: less where all inputs are
 /// about as large, and up to twice as much where a few are much larger than the others.
 #[test]

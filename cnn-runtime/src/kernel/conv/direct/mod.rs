@@ -191,7 +191,10 @@ impl<'a> Direct<'a> {
             Way::Lines { .. } => {
                 let stage = self.input.stage(&(0..w));
                 let line = self.input.stride[0] * self.input.stride[1] * self.input.line(&stage) / self.input.block;
-                (w, (STAGED / (k / self.input.taps() * line)).min(self.output().lines(w, positions)))
+                match self.output().lines(w, positions) {
+                    0 => (self.output().part_of_line(positions), 1),
+                    lines => (w, (STAGED / (k / self.input.taps() * line)).min(lines)),
+                }
             }
             Way::Panels => (positions, (STAGED / k).min(spots::POSITIONS) / positions),
         };

@@ -33,6 +33,12 @@ impl Output {
         POSITIONS / if self.is_together() { w.div_ceil(positions) + ends } else { w }
     }
 
+    /// Positions of a task where a line has too many for one, tiles of so many.
+    pub(super) fn part_of_line(&self, positions: usize) -> usize {
+        // A line's end cuts a tile, and what a tile writes.
+        if self.is_together() { (POSITIONS / 2 - 1) * positions } else { POSITIONS }
+    }
+
     /// Most ends of lines that are written among so many positions.
     fn ends(&self, positions: usize) -> usize {
         let [lines, w] = self.columns.grid;
@@ -135,10 +141,13 @@ impl Spots {
         while line * w < positions.end {
             let (sample, y) = (line / h, line % h);
             let lines = if y + together <= h && (line + together) * w <= positions.end { together } else { 1 };
-            let parts = (lines * w).div_ceil(most);
-            for part in (0..parts).map(|index| part(lines * w, parts, 1, index)) {
-                let at = input.position(stage, sample, y, part.start);
-                self.push(output, line * w + part.start..line * w + part.end, at, lines);
+            // A task may have a part of its first line and of its last.
+            let (from, to) = (positions.start.max(line * w), positions.end.min((line + lines) * w));
+            let parts = (to - from).div_ceil(most);
+            for part in (0..parts).map(|index| part(to - from, parts, 1, index)) {
+                let (begin, end) = (from + part.start, from + part.end);
+                let at = input.position(stage, sample, y, begin - line * w);
+                self.push(output, begin..end, at, lines);
             }
             line += lines;
         }

@@ -28,7 +28,7 @@ use self::backward_data::turn_all;
 use self::direct::Direct;
 use self::im2col::Im2col;
 use self::winograd::Transformed;
-use crate::desc::{Conv, Map, Pool, Write};
+use crate::desc::{Conv, Map, Order, Pool, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::gemm::pack::Plain;
 use crate::kernel::gemm::sink::Columns;
@@ -84,7 +84,8 @@ pub fn forward_kept(
 ///
 /// # Panics
 /// If a slice has another length, the maps stand in orders that the convolution does not have, the pool reads another map than
-/// the convolution makes, or `post` adds a residual.
+/// the convolution makes, writes in an order that is neither its input's nor NCHW, or has a window in padding alone or one of
+/// 2 x 2 that the map does not hold, or `post` adds a residual.
 #[allow(clippy::too_many_arguments)] // two layers, and what they read and write
 pub fn forward_pooled(
     d: &Conv,
@@ -174,6 +175,22 @@ fn check_read(d: &Conv, n: usize, input: &[f32], weight: &[f32]) {
     assert_eq!(weight.len(), d.weight_len(), "length of the weights");
 }
 
+/// Holds a pool against the convolution before it. What computes both at once relies on windows that reach into the map.
+fn check_pool(d: &Conv, pool: &Pool) {
+    let Pool { input, output, window: Window { kernel, stride, dilation, pad }, .. } = *pool;
+    assert!(input == d.output && output.c == d.output.c, "the pool reads what the convolution makes");
+    assert!(output.order == Order::Nchw || output.order == input.order, "orders of the maps of {pool:?}");
+    let sizes = [(input.h, output.h), (input.w, output.w)];
+    let fits = |axis: usize| {
+        let (inputs, outputs) = sizes[axis];
+        let first = pad[axis] <= (kernel[axis] - 1).saturating_mul(dilation[axis]);
+        let last = (outputs - 1).saturating_mul(stride[axis]) < inputs.saturating_add(pad[axis]);
+        first && last && (!pool.window.is_two_by_two() || outputs <= inputs / 2)
+    };
+    let positive = [kernel, stride, dilation].iter().flatten().all(|&size| size > 0);
+    assert!(output.is_sound() && positive && fits(0) && fits(1), "sizes of {pool:?}");
+}
+
 fn forward_on(pass: pass::Forward<'_>, output: &mut [f32]) {
     let pass::Forward { d, n, input, weight, post, .. } = pass;
     check(d, n, input, weight, output);
@@ -205,9 +222,8 @@ fn kept_on(pass: pass::Forward<'_>, kept: Option<Transformed<'_>>, output: &mut 
 
 fn pooled_on(pass: pass::Forward<'_>, pool: &Pool, kept: Option<Transformed<'_>>, output: &mut [f32]) {
     let pass::Forward { isa, d, n, input, weight, post, .. } = pass;
-    assert!(pool.input == d.output && pool.output.c == d.output.c, "the pool reads what the convolution makes");
     check_read(d, n, input, weight);
-    assert!(pool.output.is_sound(), "sizes of {pool:?}");
+    check_pool(d, pool);
     assert_eq!(Some(output.len()), pool.output.len_of(n), "length of the pool's output of {n} samples");
     assert!(post.residual().is_none(), "nothing is added where largest outputs are taken");
     post.check(d.output.c, 0);

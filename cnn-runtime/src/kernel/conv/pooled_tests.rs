@@ -1,7 +1,9 @@
 //! Convolutions that write the largest of their outputs alone, against both layers one after the other by definition.
 
+use std::panic::catch_unwind;
+
 use super::checks::{in_every_order, packed};
-use super::{pass, pooled_on, reference};
+use super::{forward_pooled, pass, pooled_on, reference};
 use crate::desc::{Act, BatchNorm, Conv, Map, Order, Pool, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::max_pool::reference as max_pool;
@@ -145,6 +147,40 @@ fn a_nan_wins_its_windows() {
             pooled_on(pass, &pool, None, &mut got);
             let nans = |values: &[f32]| values.iter().map(|y| y.is_nan() as u8 as f32).collect::<Vec<_>>();
             assert_same_bits(&format!("{d:?}, {pool:?} on {isa:?}"), &nans(&got), &nans(&expected));
+        }
+    }
+}
+
+/// Each would have a kernel read what is not there, or write another order than is asked for.
+#[test]
+fn pools_that_no_kernel_can_rely_on_panic() {
+    let (d, pool) = both([1, 8, 16], 16, [5, 1, 2], [2, 2, 0]);
+    let with = |order| {
+        let d = Conv { output: Map { order, ..d.output }, ..d };
+        (d, Pool { input: d.output, output: Map { order, ..pool.output }, ..pool })
+    };
+    for (d, good) in [Order::Nchw, Order::Nchw16c, Order::Chwn16].map(with) {
+        let (output, window) = (good.output, good.window);
+        let other = if d.output.order == Order::Nchw16c { Order::Chwn16 } else { Order::Nchw16c };
+        let bad = [
+            Pool { output: Map { h: output.h + 1, ..output }, ..good },
+            Pool { output: Map { w: output.w + 1, ..output }, ..good },
+            Pool { output: Map { h: 9, ..output }, window: Window { stride: [1, 2], ..window }, ..good },
+            Pool { output: Map { order: other, ..output }, ..good },
+            Pool { window: Window { kernel: [0, 2], ..window }, ..good },
+            Pool { window: Window { stride: [2, 0], ..window }, ..good },
+            Pool { window: Window { pad: [2, 0, 0, 0], ..window }, ..good },
+        ];
+        for pool in bad {
+            let n = 16;
+            let (input, weight) = (vec![0.0; n * d.input.len()], vec![0.0; d.weight_len()]);
+            let pass = || {
+                let mut output = vec![0.0; n * pool.output.len()];
+                forward_pooled(&d, &pool, n, &input, &weight, None, Post::new(), &mut output);
+            };
+            let outcome = catch_unwind(pass).expect_err(&format!("{d:?}, {pool:?}"));
+            let message = outcome.downcast_ref::<String>().expect("a message of its own");
+            assert!(message.contains(" of Pool {"), "{message}");
         }
     }
 }

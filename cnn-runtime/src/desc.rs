@@ -60,16 +60,18 @@ impl Conv {
     }
 
     /// Whether the maps stand in orders that this convolution reads and writes. One without groups has channels in blocks on any
-    /// side; a depthwise one with as many outputs as inputs, on both. Samples stand in groups at stride 1 without groups of
-    /// channels, and no side is in blocks then.
+    /// side; a depthwise one with as many outputs as inputs, on both, where one position is in either order. Samples stand in
+    /// groups at stride 1 without groups of channels, and no side is in blocks then.
     pub(crate) const fn fits_orders(&self) -> bool {
         let [down, across] = self.window.stride;
         let blocked = self.input.is_blocked() || self.output.is_blocked();
+        let both = (self.input.is_blocked() || self.input.plane() == 1)
+            && (self.output.is_blocked() || self.output.plane() == 1);
         let ungrouped = self.groups == 1;
         if self.is_batched() {
             ungrouped && down == 1 && across == 1 && !blocked
         } else {
-            ungrouped || !blocked || self.is_depthwise() && self.input.c == self.output.c
+            ungrouped || !blocked || both && self.is_depthwise() && self.input.c == self.output.c
         }
     }
 

@@ -46,7 +46,7 @@ fn for_each_row(d: &Conv, mut row: impl FnMut(usize, Range<usize>, usize)) {
 /// See [`super::forward`].
 pub(super) fn forward(pass: pass::Forward<'_>, output: &mut [f32]) {
     let pass::Forward { isa, d, n, input, weight, post, write } = pass;
-    if blocked::applies(d) {
+    if !d.is_plain() {
         return blocked::forward(pass, output);
     }
     let (plane, taps, multiplier) = (d.output.plane(), d.taps(), d.output.c / d.groups);
@@ -194,7 +194,7 @@ impl Forward<'_> {
 /// See [`super::backward_data`].
 pub(super) fn backward_data(pass: pass::BackwardData<'_>, d_input: &mut [f32]) {
     let pass::BackwardData { isa, d, n, weight, d_output, write } = pass;
-    if blocked::applies(d) {
+    if !d.is_plain() {
         return blocked::backward_data(pass, d_input);
     }
     let (plane, multiplier) = (d.input.plane(), d.output.c / d.groups);
@@ -246,7 +246,7 @@ impl Kernel for BackwardData<'_> {
 /// See [`super::backward_weights`].
 pub(super) fn backward_weights(pass: pass::BackwardWeights<'_>, d_weight: &mut [f32]) {
     let pass::BackwardWeights { isa, d, n, input, d_output } = pass;
-    if blocked::applies(d) {
+    if !d.is_plain() {
         return blocked::backward_weights(pass, d_weight);
     }
     let taps = d.taps();

@@ -364,6 +364,21 @@ fn an_order_that_is_not_there_panics() {
     forward(&d, 1, &vec![0.0; d.input.len()], &vec![0.0; d.weight_len()], None, &mut vec![0.0; d.output.len()]);
 }
 
+#[test]
+fn a_depthwise_convolution_has_blocks_on_both_sides_or_none() {
+    let of =
+        |size: usize| conv([16, size, 7], 16, window([3, 7], [1, 1], [1, 1], [0; 4]), 16).expect("the kernel fits");
+    let blocked = |map: Map| Map { order: Order::Nchw16c, ..map };
+    let (several, one) = (of(5), of(3));
+    let both = Conv { input: blocked(several.input), output: blocked(several.output), ..several };
+    let lone = Conv { input: blocked(one.input), ..one };
+    assert!(both.fits_orders() && lone.fits_orders(), "one position is in either order");
+    check_forward(&lone, 2);
+    for d in [Conv { output: several.output, ..both }, Conv { input: several.input, ..both }] {
+        assert!(!d.fits_orders(), "{d:?}");
+    }
+}
+
 /// Each would have a kernel read or write what is not there.
 #[test]
 fn sizes_that_no_kernel_can_rely_on_panic() {

@@ -1,9 +1,9 @@
 //! Maps whose channels stand in blocks of sixteen, as many outputs as inputs: a channel in each lane, and all positions of
-//! a block share its weights, which are turned once to have a vector for each tap.
+//! a block share its weights, which are turned once to have a vector for each tap. One position is in either order.
 
 use std::ops::Range;
 
-use crate::desc::{Conv, Map, Order, Window, Write};
+use crate::desc::{Conv, Order, Window, Write};
 use crate::kernel::axis::Axis;
 use crate::kernel::conv::pass;
 use crate::kernel::order::{apart, together};
@@ -18,15 +18,6 @@ const TILE: usize = 4;
 
 /// Parts, at most, of all blocks of channels where these are few.
 const PARTS: usize = 32;
-
-/// Whether both maps have their channels in blocks; at one position both orders are the same.
-pub(super) fn applies(d: &Conv) -> bool {
-    let in_blocks = |map: &Map| map.is_blocked() || map.plane() == 1;
-    (d.input.is_blocked() || d.output.is_blocked())
-        && in_blocks(&d.input)
-        && in_blocks(&d.output)
-        && d.input.c == d.output.c
-}
 
 /// The places of a block of channels: in a sample, and floats.
 struct Blocks {

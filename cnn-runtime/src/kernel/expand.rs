@@ -1,12 +1,13 @@
 //! Repetition of a value along its axes of size 1.
 
 use super::broadcast::{Operand, Walk, first, map, reduce, signed};
-use crate::desc::{Expand, Write};
+use super::order::check_order;
+use crate::desc::{Expand, Order, Write};
 
 /// Repeats the input along the axes in which the output is larger.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 pub fn forward(d: &Expand, n: usize, input: &[f32], output: &mut [f32]) {
     check(d, n, input.len(), output.len());
     let walk = Walk::new(n, [d.output, d.input, d.input].map(Operand::of_samples));
@@ -16,7 +17,7 @@ pub fn forward(d: &Expand, n: usize, input: &[f32], output: &mut [f32]) {
 /// Sums the gradients of each element's copies.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 pub fn backward(d: &Expand, n: usize, d_output: &[f32], d_input: &mut [f32], write: Write) {
     check(d, n, d_input.len(), d_output.len());
     let walk = Walk::new(n, [d.input, d.output, d.output].map(Operand::of_samples));
@@ -26,7 +27,7 @@ pub fn backward(d: &Expand, n: usize, d_output: &[f32], d_input: &mut [f32], wri
 /// Checks lengths against `n` samples.
 fn check(d: &Expand, n: usize, input: usize, output: usize) {
     assert_eq!(input, n * d.input.len(), "expand: input side of {n} samples");
-    assert!(!d.input.is_blocked(), "expand: channels that stand apart");
+    [d.input, d.output].iter().for_each(|map| check_order("expand", map.order, &[Order::Nchw]));
     assert_eq!(output, n * d.output.len(), "expand: output side of {n} samples");
 }
 

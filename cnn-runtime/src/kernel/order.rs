@@ -9,6 +9,11 @@ use crate::desc::{Map, Order, Pool};
 /// Positions that are moved together: their block of channels fills the first-level cache in part only.
 const POSITIONS: usize = 64;
 
+/// Asserts that a layer knows the order in which a map of its stands.
+pub(crate) fn check_order(layer: &str, order: Order, known: &[Order]) {
+    assert!(known.contains(&order), "{layer}: a map in the order {order:?}, where it knows {known:?}");
+}
+
 /// Writes `n` samples, which stand as `map` says, in the other order: NCHW those in blocks or groups, in blocks those in NCHW.
 ///
 /// # Panics
@@ -155,8 +160,16 @@ pub(crate) fn apart(plane: usize, from: &[f32], to: &mut [f32]) {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
     use super::change;
-    use crate::desc::Map;
+    use crate::desc::{
+        Apply, Arith, BatchNorm, ConvTranspose, Coordinates, Expand, Fill, Join, Lrn, Map, Order, Pad, Permute,
+        Resample, Resize, Sampling, Softmax, Trained, Upsample, Window, Write,
+    };
+    use crate::kernel::{
+        arith, batch_norm, conv_transpose, expand, lrn, pad, permute, resize, softmax, trained, upsample,
+    };
     use crate::testing::uniform;
 
     #[test]
@@ -173,6 +186,50 @@ mod tests {
             }
             change(&blocked, n, &y, &mut back);
             assert_eq!(x, back);
+        }
+    }
+
+    /// Each would take the values for those of another position.
+    #[test]
+    fn an_order_that_a_layer_does_not_know_panics() {
+        let (n, c) = (16, 16);
+        let (map, plain) = (Map::batched(c, 2, 2), Map::new(c, 2, 2));
+        let (x, tensor) = (vec![0.5; n * map.len()], vec![0.5; c]);
+        let (mut y, mut scratch) = (x.clone(), vec![0.0; c]);
+        let window = Window { kernel: [1, 1], stride: [1, 1], dilation: [1, 1], pad: [0; 4] };
+        let of_tensor = Trained { apply: Apply::Scale, input: map, tensor: Map::new(c, 1, 1) };
+        let norm = BatchNorm { channels: c, plane: 4, order: Order::Chwn16, eps: 1e-5, momentum: 0.1 };
+        let resized = |input, output| Resize {
+            input,
+            output,
+            sampling: Sampling::Bilinear,
+            coordinates: Coordinates::HalfPixel,
+            scale: [None; 2],
+        };
+        let turned = ConvTranspose { input: plain, output: map, window, groups: c, direct: false };
+        type Layer<'a> = (&'a str, &'a mut dyn FnMut(&mut [f32]));
+        let layers: [Layer<'_>; 14] = [
+            ("pad", &mut |y| pad::forward(&Pad { input: map, pad: [0; 4], fill: Fill::Edge }, n, &x, y)),
+            ("permute", &mut |y| permute::forward(&Permute { input: map, order: [0, 2, 1] }, n, &x, y)),
+            ("expand", &mut |y| expand::forward(&Expand { input: map, output: plain }, n, &x, y)),
+            ("expand", &mut |y| expand::backward(&Expand { input: plain, output: map }, n, &x, y, Write::Set)),
+            ("trained", &mut |y| trained::forward(&of_tensor, n, &x, &tensor, y)),
+            ("softmax", &mut |y| softmax::forward(&Softmax { map, log: false }, n, &x, y)),
+            ("softmax", &mut |y| softmax::backward(&Softmax { map, log: true }, n, &x, &x, y, Write::Set)),
+            ("resize", &mut |y| resize::forward(&resized(map, plain), n, &x, y)),
+            ("resize", &mut |y| resize::forward(&resized(plain, map), n, &x, y)),
+            ("upsample", &mut |y| {
+                upsample::forward(&Upsample { input: map, scale: [1; 2], resample: Resample::Nearest }, n, &x, y);
+            }),
+            ("lrn", &mut |y| lrn::forward(&Lrn { map, size: 3, alpha: 1.0, beta: 0.75, k: 1.0 }, n, &x, y)),
+            ("join", &mut |y| arith::forward(&Join { arith: Arith::Mul, inputs: [plain, map] }, n, &x, &x, y)),
+            ("batch_norm", &mut |y| batch_norm::forward(&norm, n, &x, &tensor, &tensor, &tensor, &tensor, y)),
+            ("conv_transpose", &mut |y| conv_transpose::forward(&turned, n, &x, &tensor, None, y, &mut scratch)),
+        ];
+        for (name, layer) in layers {
+            let outcome = catch_unwind(AssertUnwindSafe(|| layer(&mut y))).expect_err(name);
+            let message = outcome.downcast_ref::<String>().expect("a message of its own");
+            assert!(message.starts_with(&format!("{name}: a map in the order Chwn16")), "{message}");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Padding around a map: a value, its nearest pixels, or its reflection.
 
+use super::order::check_order;
 use super::pieces::{each, part};
-use crate::desc::{Fill, Pad, Write};
+use crate::desc::{Fill, Order, Pad, Write};
 
 /// Rows and columns of one output plane.
 fn padded(d: &Pad) -> [usize; 2] {
@@ -13,7 +14,7 @@ fn padded(d: &Pad) -> [usize; 2] {
 fn check(d: &Pad, n: usize, input: usize, output: usize) -> [usize; 2] {
     let [h, w] = padded(d);
     assert_eq!(input, n * d.input.len(), "pad: input side of {n} samples");
-    assert!(!d.input.is_blocked(), "pad: channels that stand apart");
+    check_order("pad", d.input.order, &[Order::Nchw]);
     assert_eq!(output, n * d.input.c * h * w, "pad: output side of {n} samples");
     let [top, left, bottom, right] = d.pad;
     let few = top.max(bottom) < d.input.h && left.max(right) < d.input.w;
@@ -35,7 +36,7 @@ fn source(fill: Fill, o: usize, before: usize, size: usize) -> usize {
 /// Copies each plane into the middle of a larger one.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 pub fn forward(d: &Pad, n: usize, input: &[f32], output: &mut [f32]) {
     let [h, w] = check(d, n, input.len(), output.len());
     let [top, left, ..] = d.pad;
@@ -78,7 +79,7 @@ fn gather(d: &Pad, w: usize, d_output: &[f32], d_input: &mut [f32]) {
 /// The middle of each plane of the gradient by the output, and what its padding was made of.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 pub fn backward(d: &Pad, n: usize, d_output: &[f32], d_input: &mut [f32], write: Write) {
     let [h, w] = check(d, n, d_input.len(), d_output.len());
     let [top, left, ..] = d.pad;

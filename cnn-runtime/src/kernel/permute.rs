@@ -1,8 +1,9 @@
 //! Axes in another order: a copy.
 
+use super::order::check_order;
 use super::pieces::{each, put};
 use super::wide::wide;
-use crate::desc::{Map, Permute, Write};
+use crate::desc::{Map, Order, Permute, Write};
 
 /// Rows and columns that are moved together: what one cache line holds.
 const TILE: usize = 16;
@@ -10,7 +11,7 @@ const TILE: usize = 16;
 /// Writes the input's elements with its axes in the order `d.order`.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 pub fn forward(d: &Permute, n: usize, input: &[f32], output: &mut [f32]) {
     check(d, n, [input.len(), output.len()]);
     rearrange::<false>(d, input, output);
@@ -19,7 +20,7 @@ pub fn forward(d: &Permute, n: usize, input: &[f32], output: &mut [f32]) {
 /// Brings the gradients back to the order of the input.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 pub fn backward(d: &Permute, n: usize, d_output: &[f32], d_input: &mut [f32], write: Write) {
     check(d, n, [d_input.len(), d_output.len()]);
     let mut order = [0; 3];
@@ -36,7 +37,7 @@ pub fn backward(d: &Permute, n: usize, d_output: &[f32], d_input: &mut [f32], wr
 /// Checks the lengths of both sides.
 fn check(d: &Permute, n: usize, lens: [usize; 2]) {
     assert_eq!(lens, [n * d.input.len(); 2], "permute: both sides of {n} samples");
-    assert!(!d.input.is_blocked(), "permute: channels that stand apart");
+    check_order("permute", d.input.order, &[Order::Nchw]);
 }
 
 /// Sets or adds each element of `from` at its new place, a slice along the target's outermost axis after the other.

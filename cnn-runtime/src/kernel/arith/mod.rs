@@ -6,12 +6,13 @@ pub mod reference;
 mod tests;
 
 use super::broadcast::{Operand, Walk, first, map, map_inplace, product, quotient, reduce, signed};
-use crate::desc::{Arith, Join, Write};
+use super::order::check_order;
+use crate::desc::{Arith, Join, Order, Write};
 
 /// `output = a * b`, `a - b` or `a / b`.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 pub fn forward(d: &Join, n: usize, a: &[f32], b: &[f32], output: &mut [f32]) {
     check(d, n, [a.len(), b.len()], output.len());
     let walk = Walk::new(n, [d.output(), d.inputs[0], d.inputs[1]].map(Operand::of_samples));
@@ -25,7 +26,8 @@ pub fn forward(d: &Join, n: usize, a: &[f32], b: &[f32], output: &mut [f32]) {
 /// As [`forward`], in place of the input of index `which`, whose shape is the output's.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`, or the input is smaller than the output.
+/// If the lengths do not fit `d` and `n`, the input is smaller than the output, or a map stands in an order that the layer
+/// does not know.
 pub fn forward_inplace(d: &Join, n: usize, which: usize, io: &mut [f32], other: &[f32]) {
     let mut lens = [other.len(); 2];
     lens[which] = io.len();
@@ -44,7 +46,7 @@ pub fn forward_inplace(d: &Join, n: usize, which: usize, io: &mut [f32], other: 
 /// neither `a` nor `b`, which may be empty then.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 #[expect(clippy::too_many_arguments)]
 pub fn backward(
     d: &Join,
@@ -75,8 +77,9 @@ pub fn backward(
     }
 }
 
-/// Checks the lengths of both inputs and of the output.
+/// Checks the lengths of both inputs and of the output, and their orders.
 fn check(d: &Join, n: usize, inputs: [usize; 2], output: usize) {
     assert_eq!(inputs, d.inputs.map(|map| n * map.len()), "join: inputs of {n} samples");
+    d.inputs.iter().for_each(|map| check_order("join", map.order, &[Order::Nchw, Order::Nchw16c]));
     assert_eq!(output, n * d.output().len(), "join: output of {n} samples");
 }

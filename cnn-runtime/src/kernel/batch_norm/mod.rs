@@ -17,6 +17,7 @@ use std::ops::Range;
 
 use channels::{Channels, together};
 
+use super::order::check_order;
 use super::parallel::{self, Shared};
 use super::pieces::{each, part, put};
 use super::wide::wide;
@@ -29,7 +30,7 @@ const COST: usize = 8;
 /// Normalises with running statistics: `output = (input - mean) / sqrt(var + eps) * scale + shift`.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 #[expect(clippy::too_many_arguments)]
 pub fn forward(
     d: &BatchNorm,
@@ -52,7 +53,7 @@ pub fn forward(
 /// As [`forward`], in place.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 pub fn forward_inplace(
     d: &BatchNorm,
     n: usize,
@@ -89,7 +90,7 @@ pub fn forward_inplace(
 /// not finite are not taken over: one bad batch, whose loss is refused, would leave the network unusable.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 #[expect(clippy::too_many_arguments)]
 pub fn forward_train(
     d: &BatchNorm,
@@ -163,7 +164,7 @@ fn by_channels(d: &BatchNorm, n: usize, input: &[f32], [scale, shift]: [&[f32]; 
 /// normalised.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 #[expect(clippy::too_many_arguments)]
 pub fn backward(
     d: &BatchNorm,
@@ -202,6 +203,7 @@ pub fn backward(
 /// Checks the lengths of values of `n` samples and of values per channel.
 fn check(d: &BatchNorm, n: usize, values: [usize; 2], per_channel: [usize; 4]) {
     assert_eq!(values, [n * d.channels * d.plane; 2], "batch_norm: values of {n} samples");
+    check_order("batch_norm", d.order, &[Order::Nchw, Order::Nchw16c]);
     assert!(d.order == Order::Nchw || d.channels.is_multiple_of(Order::BLOCK), "batch_norm: whole blocks of channels");
     assert_eq!(per_channel, [d.channels; 4], "batch_norm: values per channel");
 }

@@ -7,9 +7,10 @@ pub mod reference;
 mod tests;
 
 use super::conv;
+use super::order::check_order;
 use super::pieces::each;
 use super::wide::wide;
-use crate::desc::{ConvTranspose, Write};
+use crate::desc::{ConvTranspose, Order, Write};
 
 /// Floats of scratch that [`forward`] needs: room for the weights, rearranged.
 pub const fn scratch_len(d: &ConvTranspose) -> usize {
@@ -19,7 +20,7 @@ pub const fn scratch_len(d: &ConvTranspose) -> usize {
 /// Spreads `n` samples: `output = weight^T * input + bias`. `scratch` holds [`scratch_len`] floats of no lasting value.
 ///
 /// # Panics
-/// If a slice has another length.
+/// If a slice has another length, or a map stands in an order that the layer does not know.
 pub fn forward(
     d: &ConvTranspose,
     n: usize,
@@ -29,6 +30,7 @@ pub fn forward(
     output: &mut [f32],
     scratch: &mut [f32],
 ) {
+    check(d);
     conv::backward_data(&d.conv(), n, weight, input, output, scratch, Write::Set);
     let Some(bias) = bias else { return };
     assert_eq!(bias.len(), d.output.c, "one bias per output channel");
@@ -45,15 +47,16 @@ pub fn forward(
 /// The gradient by the input of `n` samples, written or added to `d_input`.
 ///
 /// # Panics
-/// If a slice has another length.
+/// If a slice has another length, or a map stands in an order that the layer does not know.
 pub fn backward_data(d: &ConvTranspose, n: usize, weight: &[f32], d_output: &[f32], d_input: &mut [f32], write: Write) {
+    check(d);
     conv::accumulate(&d.conv(), n, d_output, weight, d_input, write);
 }
 
 /// The gradients by weights and bias, summed over `n` samples; both are overwritten.
 ///
 /// # Panics
-/// If a slice has another length.
+/// If a slice has another length, or a map stands in an order that the layer does not know.
 pub fn backward_weights(
     d: &ConvTranspose,
     n: usize,
@@ -62,9 +65,15 @@ pub fn backward_weights(
     d_weight: &mut [f32],
     d_bias: Option<&mut [f32]>,
 ) {
+    check(d);
     conv::backward_weights(&d.conv(), n, d_output, input, d_weight, None);
     if let Some(d_bias) = d_bias {
         assert_eq!(d_bias.len(), d.output.c, "one bias per output channel");
         conv::backward_bias(d.output, n, d_output, d_bias);
     }
+}
+
+/// Asserts that outputs stand in NCHW, as the bias meets them. The convolution knows the orders of inputs.
+fn check(d: &ConvTranspose) {
+    check_order("conv_transpose", d.output.order, &[Order::Nchw]);
 }

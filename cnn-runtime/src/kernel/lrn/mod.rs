@@ -10,14 +10,15 @@ mod tests;
 mod window;
 
 use self::pass::{Backward, Forward};
+use super::order::check_order;
 use super::pieces::{each, each2, part};
-use crate::desc::{Lrn, Write};
+use crate::desc::{Lrn, Order, Write};
 use crate::dispatch::Isa;
 
 /// `output = input * scale^-beta` with `scale = k + alpha / size * sum of squares`.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 pub fn forward(d: &Lrn, n: usize, input: &[f32], output: &mut [f32]) {
     forward_on(Isa::active(), d, n, input, output);
 }
@@ -25,7 +26,7 @@ pub fn forward(d: &Lrn, n: usize, input: &[f32], output: &mut [f32]) {
 /// As [`forward`], and keeps each element's scale for the backward pass.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 pub fn forward_train(d: &Lrn, n: usize, input: &[f32], output: &mut [f32], scale: &mut [f32]) {
     forward_train_on(Isa::active(), d, n, input, output, scale);
 }
@@ -35,7 +36,7 @@ pub fn forward_train(d: &Lrn, n: usize, input: &[f32], output: &mut [f32], scale
 /// `d_output[i] * input[i] * scale[i]^(-beta - 1)` are those of the channels `i` whose windows hold `j`.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 pub fn backward(d: &Lrn, n: usize, input: &[f32], scale: &[f32], d_output: &[f32], d_input: &mut [f32], write: Write) {
     backward_on(Isa::active(), d, n, [input, scale, d_output], d_input, write);
 }
@@ -65,7 +66,8 @@ fn backward_on(isa: Isa, d: &Lrn, n: usize, [input, scale, d_output]: [&[f32]; 3
     });
 }
 
-/// Checks lengths against `n` samples.
+/// Checks lengths against `n` samples, and the order.
 fn check(d: &Lrn, n: usize, lengths: [usize; 4]) {
     assert_eq!(lengths, [n * d.map.len(); 4], "lrn: values of {n} samples");
+    check_order("lrn", d.map.order, &[Order::Nchw, Order::Nchw16c]);
 }

@@ -10,9 +10,10 @@ pub mod reference;
 mod tests;
 
 use self::axis::{Axis, Tap};
+use super::order::check_order;
 use super::pieces::{each, part};
 use super::wide::wide;
-use crate::desc::{Resize, Sampling, Write};
+use crate::desc::{Order, Resize, Sampling, Write};
 
 /// Columns of output that are worked on together: their taps stand on the stack.
 const BLOCK: usize = 128;
@@ -20,7 +21,7 @@ const BLOCK: usize = 128;
 /// Resizes each plane.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 pub fn forward(d: &Resize, n: usize, input: &[f32], output: &mut [f32]) {
     check(d, n, input.len(), output.len());
     let walk = Walk::new(d);
@@ -40,7 +41,7 @@ pub fn forward(d: &Resize, n: usize, input: &[f32], output: &mut [f32]) {
 /// Scatters the gradient of each output over the inputs that it was made of.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 pub fn backward(d: &Resize, n: usize, d_output: &[f32], d_input: &mut [f32], write: Write) {
     check(d, n, d_input.len(), d_output.len());
     let walk = Walk::new(d);
@@ -62,7 +63,7 @@ pub fn backward(d: &Resize, n: usize, d_output: &[f32], d_input: &mut [f32], wri
 
 fn check(d: &Resize, n: usize, input: usize, output: usize) {
     assert_eq!(input, n * d.input.len(), "resize: input side of {n} samples");
-    assert!(!d.input.is_blocked(), "resize: channels that stand apart");
+    [d.input, d.output].iter().for_each(|map| check_order("resize", map.order, &[Order::Nchw]));
     assert_eq!(output, n * d.output.len(), "resize: output side of {n} samples");
 }
 

@@ -7,9 +7,10 @@ mod tests;
 
 use super::lanes;
 use super::math::exp;
+use super::order::check_order;
 use super::pieces::{each, part, put};
 use super::wide::wide;
-use crate::desc::{Softmax, Write};
+use crate::desc::{Order, Softmax, Write};
 
 /// Positions of a map that are worked on together; their sums stand on the stack.
 const BLOCK: usize = 64;
@@ -17,10 +18,10 @@ const BLOCK: usize = 64;
 /// `output = exp(input) / sum(exp(input))`, or its logarithm, over channels.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 pub fn forward(d: &Softmax, n: usize, input: &[f32], output: &mut [f32]) {
     let len = d.map.len();
-    assert!(!d.map.is_blocked(), "softmax: channels that stand apart");
+    check_order("softmax", d.map.order, &[Order::Nchw]);
     assert_eq!(input.len(), n * len, "softmax: input of {n} samples");
     assert_eq!(output.len(), n * len, "softmax: output of {n} samples");
     each(output, len, input.len(), |n, output| {
@@ -43,10 +44,10 @@ pub fn forward(d: &Softmax, n: usize, input: &[f32], output: &mut [f32]) {
 /// The gradient by the input from the forward pass's output.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 pub fn backward(d: &Softmax, n: usize, output: &[f32], d_output: &[f32], d_input: &mut [f32], write: Write) {
     let len = d.map.len();
-    assert!(!d.map.is_blocked(), "softmax: channels that stand apart");
+    check_order("softmax", d.map.order, &[Order::Nchw]);
     assert_eq!(output.len(), n * len, "softmax: output of {n} samples");
     assert_eq!(d_output.len(), n * len, "softmax: gradient by the output of {n} samples");
     assert_eq!(d_input.len(), n * len, "softmax: gradient by the input of {n} samples");

@@ -7,13 +7,14 @@ pub mod reference;
 mod tests;
 
 use super::broadcast::{Along, Operand, Walk, first, for_runs, map, map_inplace, product, reduce, signed};
+use super::order::check_order;
 use super::pieces::put;
-use crate::desc::{Apply, Trained, Write};
+use crate::desc::{Apply, Order, Trained, Write};
 
 /// Applies the tensor to each element.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 pub fn forward(d: &Trained, n: usize, input: &[f32], tensor: &[f32], output: &mut [f32]) {
     check(d, n, [input.len(), output.len()], tensor.len());
     let walk = walk(d, n);
@@ -27,7 +28,7 @@ pub fn forward(d: &Trained, n: usize, input: &[f32], tensor: &[f32], output: &mu
 /// As [`forward`], in place.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 pub fn forward_inplace(d: &Trained, n: usize, io: &mut [f32], tensor: &[f32]) {
     check(d, n, [io.len(); 2], tensor.len());
     let walk = walk_in_place(d, n);
@@ -41,7 +42,7 @@ pub fn forward_inplace(d: &Trained, n: usize, io: &mut [f32], tensor: &[f32]) {
 /// The gradient by the tensor, which is overwritten. A shift does not read the input, which may be empty then.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 pub fn backward_tensor(d: &Trained, n: usize, input: &[f32], d_output: &[f32], d_tensor: &mut [f32]) {
     let input = if d.apply == Apply::Shift { d_output } else { input };
     check(d, n, [input.len(), d_output.len()], d_tensor.len());
@@ -60,7 +61,7 @@ pub fn backward_tensor(d: &Trained, n: usize, input: &[f32], d_output: &[f32], d
 /// The gradient by the input, which only slopes read.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 pub fn backward(
     d: &Trained,
     n: usize,
@@ -81,7 +82,7 @@ pub fn backward(
 /// Turns the gradient by the output in `d_io` into the gradient by the input.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 pub fn backward_inplace(d: &Trained, n: usize, input: &[f32], tensor: &[f32], d_io: &mut [f32]) {
     check(d, n, [input.len(), d_io.len()], tensor.len());
     match d.apply {
@@ -160,6 +161,6 @@ fn walk_in_place(d: &Trained, n: usize) -> Walk {
 /// Checks lengths of two values of `n` samples, and of the tensor.
 fn check(d: &Trained, n: usize, values: [usize; 2], tensor: usize) {
     assert_eq!(values, [n * d.input.len(); 2], "trained: values of {n} samples");
-    assert!(!d.input.is_blocked(), "trained: channels that stand apart");
+    [d.input, d.tensor].iter().for_each(|map| check_order("trained", map.order, &[Order::Nchw]));
     assert_eq!(tensor, d.tensor.len(), "trained: numbers of the tensor");
 }

@@ -7,9 +7,10 @@ pub mod reference;
 #[cfg(test)]
 mod tests;
 
+use super::order::check_order;
 use super::pieces::{each, part};
 use super::wide::wide;
-use crate::desc::{Resample, Upsample, Write};
+use crate::desc::{Order, Resample, Upsample, Write};
 
 /// Columns of input that are blended on the stack together.
 const BLOCK: usize = 128;
@@ -17,7 +18,7 @@ const BLOCK: usize = 128;
 /// Enlarges each plane.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 pub fn forward(d: &Upsample, n: usize, input: &[f32], output: &mut [f32]) {
     let plane = check(d, n, input.len(), output.len());
     each(output, plane, n * d.input.c * plane, |i, output| {
@@ -35,7 +36,7 @@ pub fn forward(d: &Upsample, n: usize, input: &[f32], output: &mut [f32]) {
 /// Gathers at each input the gradients of the outputs it fed.
 ///
 /// # Panics
-/// If the lengths do not fit `d` and `n`.
+/// If the lengths do not fit `d` and `n`, or a map stands in an order that the layer does not know.
 pub fn backward(d: &Upsample, n: usize, d_output: &[f32], d_input: &mut [f32], write: Write) {
     let plane = check(d, n, d_input.len(), d_output.len());
     each(d_input, d.input.plane(), n * d.input.c * plane, |i, d_input| {
@@ -57,7 +58,7 @@ pub fn backward(d: &Upsample, n: usize, d_output: &[f32], d_input: &mut [f32], w
 fn check(d: &Upsample, n: usize, input: usize, output: usize) -> usize {
     let plane = d.input.plane() * d.scale[0] * d.scale[1];
     assert_eq!(input, n * d.input.len(), "upsample: input side of {n} samples");
-    assert!(!d.input.is_blocked(), "upsample: channels that stand apart");
+    check_order("upsample", d.input.order, &[Order::Nchw]);
     assert_eq!(output, n * d.input.c * plane, "upsample: output side of {n} samples");
     plane
 }

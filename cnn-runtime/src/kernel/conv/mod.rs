@@ -213,9 +213,9 @@ fn forward_on(pass: pass::Forward<'_>, output: &mut [f32]) {
 }
 
 fn kept_on(pass: pass::Forward<'_>, kept: Option<Transformed<'_>>, output: &mut [f32]) {
-    let pass::Forward { isa, d, n, input, post, .. } = pass;
+    let pass::Forward { isa, d, n, .. } = pass;
     match kept.filter(|kept| winograd::serves(isa, d, n, kept.tile)) {
-        Some(Transformed { tile, u }) => winograd::forward(d, tile, n, input, u, post, output),
+        Some(kept) => winograd::forward_kept(pass, kept, output),
         None => forward_on(pass, output),
     }
 }

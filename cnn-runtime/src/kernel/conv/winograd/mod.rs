@@ -174,8 +174,15 @@ pub fn transform(d: &Conv, tile: Tile, weight: &[f32], u: &mut [f32]) {
 /// # Panics
 /// If a slice has another length, or [`Tile::fits`] is not met.
 pub fn forward(d: &Conv, tile: Tile, n: usize, input: &[f32], u: &[f32], post: Post<'_>, output: &mut [f32]) {
+    let pass = pass::Forward { isa: Isa::active(), d, n, input, weight: &[], post, write: Write::Set };
+    forward_kept(pass, Transformed { tile, u }, output);
+}
+
+/// As [`forward`]; the weights themselves are not read.
+pub(super) fn forward_kept(pass: pass::Forward<'_>, Transformed { tile, u }: Transformed<'_>, output: &mut [f32]) {
+    let pass::Forward { isa, d, n, input, post, write, .. } = pass;
     assert_eq!(u.len(), transformed_len(d, tile), "length of the transformed weights");
-    run(Isa::active(), d, tile, n, input, Left::Transformed(u), Finish { post, write: Write::Set, pool: None }, output);
+    run(isa, d, tile, n, input, Left::Transformed(u), Finish { post, write, pool: None }, output);
 }
 
 /// As [`super::forward`], transforming the weights on the way, or nothing where that is not the faster way.

@@ -5,7 +5,7 @@ use super::layout::Layout;
 use super::output::Finish;
 use super::points::{F2, F4, Points};
 use super::weights::Weights;
-use super::{Left, Tile, applies, bands, run, transform_on, transformed_len, turned};
+use super::{Left, Tile, Transformed, applies, bands, run, transform_on, transformed_len, turned};
 use crate::desc::{Act, BatchNorm, Conv, Map, Order, Pool, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::conv::checks::packed;
@@ -252,6 +252,24 @@ fn direct_convolutions_go_the_direct_way() {
             let difference = error(saved, &widen(expected));
             assert!(difference < 1e-5, "{difference:e} on {isa:?}");
         }
+    }
+}
+
+/// Which rounds as the others do not, where it multiplies and adds in two steps.
+#[test]
+fn kept_weights_go_on_the_instruction_set_of_the_pass() {
+    let (d, tile, n) = (in_blocks(conv([32, 14, 14], 32, [1; 4])), Tile::F4, 1);
+    let (input, weight) = (uniform(1, d.input.len()), uniform(2, d.weight_len()));
+    let (mut u, packed, from) =
+        (vec![f32::NAN; transformed_len(&d, tile)], packed(&d, &weight), stored(&d.input, n, &input));
+    for isa in Isa::available() {
+        transform_on(isa, tile, Weights::forward(d.output.c, d.input.c, &packed), bands(&d), &mut u);
+        let mut got = vec![f32::NAN; d.output.len()];
+        let (post, write) = (Post::new(), Write::Set);
+        let pass = pass::Forward { isa, d: &d, n, input: &from, weight: &packed, post, write };
+        conv::kept_on(pass, Some(Transformed { tile, u: &u }), &mut got);
+        let expected = finished(isa, &d, tile, n, &input, &weight, Finish { post, write, pool: None });
+        assert_same_bits(&format!("kept on {isa:?}"), &got, &expected);
     }
 }
 

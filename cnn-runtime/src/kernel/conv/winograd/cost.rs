@@ -20,8 +20,6 @@ const L2: usize = 1 << 18;
 /// How the weights come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Coming {
-    /// Transformed beforehand, and in the cache if they fit.
-    Transformed,
     /// Transformed beforehand, and driven from the cache by the layers between.
     Kept,
     /// To be transformed, as they stand.
@@ -72,7 +70,7 @@ pub(super) fn winograd(d: &Conv, n: usize, tile: Tile, coming: Coming) -> usize 
     // A large block of transformed weights crowds the cache.
     let block = (tile.products() * Blocks::MOST * d.input.c).clamp(BLOCK, 2 * BLOCK);
     let weight = match coming {
-        Coming::Transformed | Coming::Kept => 0,
+        Coming::Kept => 0,
         Coming::Straight => costs.weight * block / BLOCK * pairs,
         Coming::Turned => (costs.weight * block / BLOCK + TURN) * pairs,
     };
@@ -84,12 +82,12 @@ pub(super) fn winograd(d: &Conv, n: usize, tile: Tile, coming: Coming) -> usize 
         let moving = if tile == Tile::F6 { 2 * moving } else { moving };
         return multiplying + transforms + moving + weight * 3 / 2;
     }
-    let made = matches!(coming, Coming::Transformed | Coming::Kept);
+    let made = coming == Coming::Kept;
     if !made && tasks <= TRANSFORMS {
         return multiplying + transforms + tasks * weight;
     }
     // Weights beyond the second-level cache come from the third one, and go there, no faster than a float per cycle.
-    let moving = if weights < L2 && coming != Coming::Kept { 0 } else { weights };
+    let moving = if weights < L2 && !made { 0 } else { weights };
     let writing = if made { 0 } else { moving };
     multiplying.max(tasks * moving / 2) + transforms + weight + writing
 }

@@ -141,11 +141,6 @@ fn best(isa: Isa, d: &Conv, n: usize, coming: Coming) -> Option<Tile> {
     cost::best(d, n, coming).filter(|_| !direct::beats_winograd(isa, d, n))
 }
 
-/// The tile whose way is faster than the direct one for `n` samples, with weights transformed beforehand, if any is.
-pub fn applies(d: &Conv, n: usize) -> Option<Tile> {
-    cost::best(d, n, Coming::Transformed)
-}
-
 /// Floats of the transformed weights.
 pub const fn transformed_len(d: &Conv, tile: Tile) -> usize {
     Place::all(tile.products(), d.input.c, bands(d))

@@ -5,7 +5,7 @@ use super::layout::Layout;
 use super::output::Finish;
 use super::points::{F2, F4, Points};
 use super::weights::Weights;
-use super::{Left, Tile, Transformed, applies, bands, run, transform_on, transformed_len, turned};
+use super::{Left, Tile, Transformed, bands, run, transform_on, transformed_len, turned};
 use crate::desc::{Act, BatchNorm, Conv, Map, Order, Pool, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::conv::checks::packed;
@@ -229,7 +229,8 @@ fn rounding_errors_stay_within_their_bounds() {
 fn direct_convolutions_go_the_direct_way() {
     let (saving, n) = (conv([64, 16, 16], 48, [1; 4]), 2);
     let direct = Conv { direct: true, ..saving };
-    assert!(applies(&saving, n).is_some() && applies(&direct, n).is_none());
+    let best = |d| cost::best(d, n, Coming::Straight);
+    assert!(best(&saving).is_some() && best(&direct).is_none());
     let (input, weight) = (uniform(1, n * saving.input.len()), packed(&saving, &uniform(2, saving.weight_len())));
     let d_output = uniform(3, n * saving.output.len());
     for isa in Isa::available() {
@@ -325,7 +326,7 @@ fn tiles_of_6_x_6_are_for_large_maps() {
         let d = in_blocks(conv([input, size, size], output, [1; 4]));
         for n in [1, 8, 64] {
             for (d, coming) in [
-                (d, Coming::Transformed),
+                (d, Coming::Kept),
                 (d, Coming::Straight),
                 (turned(&d).expect("padded by less than the kernel"), Coming::Turned),
             ] {

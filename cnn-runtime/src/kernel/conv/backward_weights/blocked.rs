@@ -70,13 +70,9 @@ impl Kernel for Checked<'_> {
         let (unit, per_sample) = if in_place { (1, h * across) } else { (w, h) };
         let (first, last) = (task.samples.start * per_sample, task.samples.end * per_sample);
         let together = (POSITIONS / unit).clamp(1, MOST_RUNS);
-        let mut buffer = {
-            let stage = source.stage(&(0..together.min(last - first) * across));
-            // Lines of two samples have padding between them.
-            let room = 2 + together / h.max(1);
-            let len = source.filled_len(&stage, task.inputs.len()) * room;
-            scratch::lend(scratch::Use::Packed, if in_place { 0 } else { len })
-        };
+        let most = together.min(last - first);
+        let staged_len = if in_place { 0 } else { staged_len(&source, most, task.inputs.len()) };
+        let mut buffer = scratch::lend(scratch::Use::Packed, staged_len);
         for begin in (first..last).step_by(together) {
             let at_hand = begin..(begin + together).min(last);
             let mut runs = Runs::NONE;
@@ -93,6 +89,14 @@ impl Kernel for Checked<'_> {
             }
         }
     }
+}
+
+/// Floats of a stage of so many lines, wherever they begin.
+fn staged_len(source: &Im2col<'_>, lines: usize, channels: usize) -> usize {
+    let [h, across] = source.grid;
+    // From the last line of a sample on they meet the most samples, and each of these has its padding.
+    let stage = source.stage(&((h - 1) * across..(h - 1 + lines) * across));
+    source.filled_len(&stage, channels)
 }
 
 /// Stretches of positions that are evenly spaced in the input and in the outputs' gradients.
@@ -400,6 +404,26 @@ impl Kernel for BlockSum<'_> {
             let sum = simd.add(simd.add(parts[0], parts[1]), simd.add(parts[2], parts[3]));
             // SAFETY: the chunk is a vector long.
             unsafe { simd.store(sums.as_mut_ptr(), sum) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::staged_len;
+    use crate::kernel::conv::checks::{conv, window};
+    use crate::kernel::conv::im2col::Im2col;
+
+    #[test]
+    fn a_stage_is_as_long_as_its_lines_need_and_no_longer() {
+        for (size, kernel) in [([1, 1], 1), ([2, 1], 3), ([5, 4], 3), ([7, 9], 5)] {
+            let window = window([kernel; 2], [1, 1], [1, 1], [kernel / 2; 4]);
+            let d = conv([16, size[0], size[1]], 16, window, 1).expect("the kernel fits");
+            let (source, [h, w]) = (Im2col::of_input(&d, 0, &[]), size);
+            for lines in 1..40 {
+                let needed = |first: usize| source.filled_len(&source.stage(&(first * w..(first + lines) * w)), 16);
+                assert_eq!(Some(staged_len(&source, lines, 16)), (0..2 * h).map(needed).max(), "{lines} of {d:?}");
+            }
         }
     }
 }

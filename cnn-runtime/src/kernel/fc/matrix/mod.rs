@@ -127,7 +127,8 @@ impl<const PANEL: usize, W: Sink + Sync> Whole<'_, PANEL, W> {
     fn run(&self, isa: Isa) {
         let macs = self.terms * self.kept.lines() * self.met.lines();
         let tiles = self.met.lines().div_ceil(ROWS);
-        let tasks = parallel::parts(TASKS, macs).min(tiles);
+        // Tiles go in pairs. A task without any would write all kept digits for nothing.
+        let tasks = parallel::parts(TASKS, macs).min(tiles.div_ceil(2));
         parallel::for_each(tasks, macs, |index| isa.run(Task { product: self, tiles: part(tiles, tasks, 2, index) }));
     }
 }

@@ -119,7 +119,7 @@ pub fn forward_train(
         by_channels(d, n, input, [scale, shift], targets);
     }
     let count = n * d.plane;
-    let unbiased = count as f32 / (count - 1).max(1) as f32;
+    let unbiased = count as f32 / count.saturating_sub(1).max(1) as f32;
     for c in 0..d.channels {
         let var = saved_inv_std[c];
         if saved_mean[c].is_finite() && (var * unbiased).is_finite() {

@@ -64,6 +64,20 @@ fn inference_agrees_with_the_definition_and_with_itself_in_place() {
 }
 
 #[test]
+fn an_empty_batch_moves_no_statistics_and_has_no_gradient() {
+    for order in [Order::Nchw, Order::Nchw16c] {
+        let d = BatchNorm { order, ..layer(32, 5) };
+        let (scale, shift) = (uniform(2, 32), uniform(3, 32));
+        let t = train(&d, 0, &[], &scale, &shift);
+        assert!(t.running_mean.iter().all(|&mean| mean == 0.5) && t.running_var.iter().all(|&var| var == 2.0));
+        let (mut d_scale, mut d_shift) = (vec![f32::NAN; 32], vec![f32::NAN; 32]);
+        let (ones, write) = (vec![1.0; 32], Write::Set);
+        backward(&d, 0, Batch, &[], &scale, &ones, &ones, &[], &mut d_scale, &mut d_shift, &mut [], write);
+        assert!(d_scale.iter().chain(&d_shift).all(|&g| g == 0.0), "{d_scale:?}, {d_shift:?}");
+    }
+}
+
+#[test]
 fn training_agrees_with_the_definition() {
     for d in layers() {
         for n in [2, 3, 7] {

@@ -1,15 +1,16 @@
-//! Fixed grids of tasks on rayon's threads.
+//! Fixed grids of tasks on the threads of a pass.
 
 #![allow(unsafe_code)] // tasks share the slice that they write parts of
 
 use std::ops::Range;
 
 use crate::pool;
+pub(crate) use crate::pool::share;
 
 /// Multiply-accumulates below which waking another thread costs more than it saves: about 40 microseconds of work.
 pub(crate) const SERIAL_MACS: usize = 2_000_000;
 
-/// By how much less is shared where the other threads are awake.
+/// By how much less work is worth sharing where the other threads are awake.
 const AWAKE: usize = 8;
 
 /// Whether `work` is shared that is worth waking other threads from `least` on.
@@ -17,7 +18,7 @@ pub(crate) fn is_shared(work: usize, least: usize) -> bool {
     pool::is_wide() && work >= if pool::is_awake() { least / AWAKE } else { least }
 }
 
-/// Calls `task` for every index below `tasks`, on one thread if the whole is fewer than [`SERIAL_MACS`].
+/// Calls `task` for every index below `tasks`, on one thread if the whole is not [shared](is_shared) from [`SERIAL_MACS`] on.
 ///
 /// Which thread runs a task is left open, so tasks must not depend on one another or on the number of threads.
 pub(crate) fn for_each(tasks: usize, macs: usize, task: impl Fn(usize) + Sync + Send) {
@@ -37,12 +38,6 @@ pub(crate) fn parts(most: usize, macs: usize) -> usize {
 /// `parts`, or so many more that all threads have equally many. Not for work whose result depends on how it is cut.
 pub(crate) fn even(parts: usize, macs: usize) -> usize {
     if is_shared(macs, SERIAL_MACS) { parts.next_multiple_of(rayon::current_num_threads()) } else { parts }
-}
-
-/// Calls `task` for every index below `tasks` on the threads of the pool. Not generic, so that rayon's machinery is
-/// compiled once and not for every kernel.
-pub(crate) fn share(tasks: usize, task: &(dyn Fn(usize) + Sync)) {
-    pool::share(tasks, task);
 }
 
 /// The `index`th of `parts` consecutive ranges that cover `0..total`, each a multiple of `unit` long but the last.

@@ -59,7 +59,8 @@ pub(crate) fn is_awake() -> bool {
     crew::is_led()
 }
 
-/// Calls `task` for every index below `tasks` on all threads there are.
+/// Calls `task` for every index below `tasks` on all threads there are. Not generic, so that it is compiled once and not for
+/// every kernel.
 pub(crate) fn share(tasks: usize, task: &(dyn Fn(usize) + Sync)) {
     if crew::is_led() {
         crew::share(tasks, task);

@@ -1,5 +1,5 @@
 //! Convolutions with one input channel per group: too little to multiply matrices for, so rows of outputs are made
-//! directly, a tap at a time.
+//! directly, a vector at a time over all taps where windows are short and near one another, else a tap at a time.
 
 mod blocked;
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub(super) struct Im2col<'a> {
     pub sample: usize,
     /// Rows and columns of a map.
     pub map: [usize; 2],
-    /// Taps in both directions, neither zero.
+    /// Taps in both directions; zero in products without depth alone, which read nothing.
     pub kernel: [usize; 2],
     /// Distance between positions.
     pub stride: [usize; 2],

@@ -1,4 +1,4 @@
-//! 2-D convolution: strided, padded, dilated, grouped; NCHW maps.
+//! 2-D convolution: strided, padded, dilated, grouped; maps in NCHW, with channels in blocks, or with samples in groups.
 //!
 //! Weights and their gradients stand in memory as [`Layout::of_conv`] says, not as OIHW: so that no pass has to pack them.
 

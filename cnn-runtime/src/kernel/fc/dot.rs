@@ -69,7 +69,7 @@ impl Task<'_> {
             while input < self.inputs.end {
                 let rows = if self.inputs.end - input >= R { R } else { 1 };
                 for sample in (0..self.n).step_by(N) {
-                    // The last samples may have been had already: nothing is added twice.
+                    // Fewer samples than a tile's go one by one.
                     let count = N.min(self.n - sample);
                     if rows == R && count == N {
                         self.tile::<S, R, N>(simd, &together, input, sample, parts);

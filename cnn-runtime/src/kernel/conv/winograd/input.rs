@@ -64,7 +64,7 @@ impl Pick {
     const NONE: Self = Pick { first: 0, own: [0; MAX_LANES], next: [0; MAX_LANES] };
 
     /// # Panics
-    /// If the places of the tiles are too far apart, which [`super::fits`] rules out.
+    /// If the places of the tiles are too far apart, which [`Tile::fits`](super::Tile::fits) rules out.
     fn new<S: Simd>(_: S, layout: &Layout, vector: usize) -> Self {
         let first_line = layout.lines().start;
         let place = |tile: usize| (tile / layout.grid[1] - first_line) * layout.pitch + tile % layout.grid[1];

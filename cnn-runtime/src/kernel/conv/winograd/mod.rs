@@ -5,8 +5,9 @@
 //! Inputs and weights are transformed to *factors*; for each factor, a matrix product over the channels; then the
 //! products of a tile are transformed to outputs. A task does all three for some tiles while they are in the cache.
 //!
-//! Maps and weights stay in their usual layout; vectors have a tile in each lane. An output is the same sum in the same
-//! order wherever its tile falls, so neither tasks nor threads change a bit of the result.
+//! Maps and weights stay in their usual layout; vectors have a tile in each lane, or a channel where channels stand in
+//! blocks. An output is the same sum in the same order wherever its tile falls, so neither tasks nor threads change a bit of
+//! the result.
 //!
 //! Greatest error relative to the greatest output, measured against double precision with 64 and with 512 input
 //! channels: 1e-6 and 2e-6 of the direct way, 3e-7 and 1e-6 of tiles of 2 x 2, 1.3e-6 and 2.8e-6 of tiles of 4 x 4, 9e-6

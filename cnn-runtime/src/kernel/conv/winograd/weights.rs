@@ -1,4 +1,4 @@
-//! The transform of the weights, once for many forward passes.
+//! The transform of the weights: once for many passes, or on the way of each.
 
 #![allow(clippy::needless_range_loop)] // factors are counted as in the formula
 

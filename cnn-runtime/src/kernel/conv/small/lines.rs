@@ -58,9 +58,9 @@ pub(super) struct Lines {
 /// Computes lines of `rows` rows.
 ///
 /// # Safety
-/// `1 <= rows <= rows(simd)`. The input holds the taps of all outputs and a line of whole vectors behind the last; there is a
-/// weight for each tap and row, and the outputs can be written and nobody else does; the residual can be read where outputs are
-/// written.
+/// `1 <= rows <= rows(simd)`. The input holds the taps of all outputs, or of two lines of inputs for each that is written if
+/// they are pooled, in lines of a pitch that fits them, and a vector behind the last line; there is a weight for each tap and
+/// row, and the outputs can be written and nobody else does; the residual can be read where outputs are written.
 pub(super) unsafe fn compute<S: Simd>(simd: S, rows: usize, lines: &Lines) {
     macro_rules! dispatch {
         ($($r:literal)+) => {

@@ -227,8 +227,9 @@ impl Task<'_> {
             grid: [self.lines.len(), self.product.grid()[1]],
             pooled: pool.is_some(),
         };
-        // SAFETY: the stage holds every tap of its lines with two vectors behind it, the block a weight for each tap and row;
-        // the outputs are those of this task's lines, which no other task writes, and a residual stands as they do.
+        // SAFETY: the stage holds every tap of its lines with two vectors behind it, and a pool's lines read two of these each;
+        // the block has a weight for each tap and row; the outputs are those of this task's lines, which no other task writes,
+        // and a residual stands as they do.
         unsafe { lines::compute(simd, count, &lines) };
     }
 }

@@ -1,5 +1,5 @@
-//! Speed of every kernel, at every size that LeNet-5, ResNet-20, AlexNet, ResNet-18 and ResNet-50 have, and of
-//! VGG-16's convolutions, beside the limit of the machine.
+//! Speed of the kernels of LeNet-5, ResNet-20, AlexNet, ResNet-18 and ResNet-50, at every size that they have there, of
+//! VGG-16's convolutions and of a depthwise one, beside the limit of the machine.
 //!
 //! `cargo bench -p cnn-runtime --bench kernels -- [FILTER] [--batch N,..] [--threads N,..] [--quick] [--json FILE]`
 //!
@@ -9,8 +9,9 @@
 //! before and after; all on as many threads. Winograd's way has fewer products than are counted, which are the direct
 //! way's, and can bring more than all of the peak; so can a matrix unit.
 //!
-//! With `--speedup`, how many times as fast each kernel is on the last of the numbers of threads as on the first, measured
-//! in turns, and behind `peak` the same of multiply-adds in registers: what the machine had free.
+//! With `--speedup`, how many times as fast each kernel is on the last of the numbers of threads as on the first, on two as
+//! on one if none are given, measured in turns, and behind `peak` the same of multiply-adds in registers: what the machine
+//! had free.
 
 mod clock;
 mod layer;
@@ -24,7 +25,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use cnn_runtime::dispatch::Isa;
 use cnn_runtime::testing::on_threads;
 
@@ -41,10 +43,10 @@ struct Args {
     #[arg(long, value_delimiter = ',', default_value = "8")]
     batch: Vec<usize>,
     /// Threads; several with commas between
-    #[arg(long, value_delimiter = ',', default_value = "1")]
+    #[arg(long, value_delimiter = ',', default_value = "1", default_value_if("speedup", "true", "1,2"))]
     threads: Vec<usize>,
     /// Compares the last of the numbers of threads with the first
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     speedup: bool,
     /// A tenth of the time for each kernel: shows that all run, says little about speed
     #[arg(long)]
@@ -68,7 +70,10 @@ fn main() -> io::Result<()> {
     };
     let budget = Duration::from_millis(if args.quick { 20 } else { 200 });
     if args.speedup {
-        let (Some(&few), Some(&many)) = (args.threads.first(), args.threads.last()) else { return Ok(()) };
+        let [few, .., many] = args.threads[..] else {
+            let text = "`--speedup` compares two numbers of threads: write `--threads 1,2`";
+            Args::command().error(ErrorKind::TooFewValues, text).exit();
+        };
         for &batch in &args.batch {
             println!("{}, {many} threads over {few}, batches of {batch}", Isa::active().name());
             let run = |threads| Run { batch, threads, peak: 0.0, budget: budget / SPEEDUP_ROUNDS };

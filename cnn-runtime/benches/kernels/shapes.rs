@@ -8,7 +8,7 @@ use crate::layer::Layer;
 /// `(networks, in_channels, size, out_channels, kernel, stride, padding, groups)`.
 type ConvRow = (&'static str, usize, usize, usize, usize, usize, usize, usize);
 
-const CONVS: [ConvRow; 53] = [
+const CONVS: [ConvRow; 54] = [
     ("lenet5", 1, 28, 6, 5, 1, 2, 1),
     ("lenet5", 6, 14, 16, 5, 1, 0, 1),
     ("resnet20", 3, 32, 16, 3, 1, 1, 1),
@@ -53,6 +53,7 @@ const CONVS: [ConvRow; 53] = [
     ("resnet50", 256, 56, 512, 1, 2, 0, 1),
     ("resnet50", 512, 28, 1024, 1, 2, 0, 1),
     ("resnet50", 1024, 14, 2048, 1, 2, 0, 1),
+    ("vgg16", 3, 224, 64, 3, 1, 1, 1),
     ("vgg16", 64, 224, 64, 3, 1, 1, 1),
     ("vgg16", 64, 112, 128, 3, 1, 1, 1),
     ("vgg16", 128, 112, 128, 3, 1, 1, 1),

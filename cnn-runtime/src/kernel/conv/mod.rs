@@ -86,7 +86,7 @@ pub fn forward_kept(
 /// If a slice has another length, the maps stand in orders that the convolution does not have, the pool reads another map than
 /// the convolution makes, writes in an order that is neither its input's nor NCHW, or has a window in padding alone or one of
 /// 2 x 2 that the map does not hold, or `post` adds a residual.
-#[allow(clippy::too_many_arguments)] // two layers, and what they read and write
+#[expect(clippy::too_many_arguments)] // two layers, and what they read and write
 pub fn forward_pooled(
     d: &Conv,
     pool: &Pool,

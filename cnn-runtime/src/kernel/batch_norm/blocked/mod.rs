@@ -141,7 +141,6 @@ impl Kernel for Gather<'_> {
 }
 
 /// The backward pass; `tensors` are scale, mean and inverse deviation, `targets` the gradients by scale, shift and input.
-#[allow(clippy::too_many_arguments)] // the layer's, and the instruction set
 pub(super) fn backward<const ADD: bool>(
     isa: Isa,
     d: &BatchNorm,

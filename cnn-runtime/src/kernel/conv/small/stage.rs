@@ -128,7 +128,7 @@ impl Taps {
     /// Copies the rows of all channels of `input` to rows of `width` floats, whose first stands at column `left` of the map;
     /// channels are a distance apart.
     #[inline(always)]
-    #[allow(clippy::too_many_arguments)] // both sides, and how they stand
+    #[expect(clippy::too_many_arguments)] // both sides, and how they stand
     fn copy<S: Simd>(
         &self,
         simd: S,

@@ -247,7 +247,7 @@ fn transform_on(isa: Isa, tile: Tile, weights: Weights<'_>, bands: Bands, u: &mu
     }
 }
 
-#[allow(clippy::too_many_arguments)] // the parts of one convolution, and the instruction set
+#[expect(clippy::too_many_arguments)] // the parts of one convolution, and the instruction set
 fn run(
     isa: Isa,
     d: &Conv,
@@ -397,7 +397,7 @@ impl<P: Points> Kernel for Task<'_, P> {
 
 /// The product of a band of rows and all panels, for one factor.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)] // both sides, the result and its place
+#[expect(clippy::too_many_arguments)] // both sides, the result and its place
 fn multiply<S: Simd>(
     simd: S,
     layout: &Layout,

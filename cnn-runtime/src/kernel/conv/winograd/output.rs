@@ -141,7 +141,7 @@ fn back<S: Simd, P: Points>(
 /// # Safety
 /// The channel of these tiles is the caller's alone.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)] // the parts of one task
+#[expect(clippy::too_many_arguments)] // the parts of one task
 unsafe fn write<S: Simd, P: Points>(
     simd: S,
     d: &Conv,

@@ -282,7 +282,7 @@ impl Task<'_> {
 
     /// Writes the digits of some places of a group, which begin at `at` in a map and are `step` floats apart.
     #[inline(always)]
-    #[allow(clippy::too_many_arguments)] // both sides, and where they stand
+    #[expect(clippy::too_many_arguments)] // both sides, and where they stand
     fn write_row(&self, sample: &[f32], group: usize, apart: usize, at: usize, step: usize, up: f32, to: &mut [f32]) {
         let places = to.as_chunks_mut::<LEFT>().0;
         let Some(last) = places.len().checked_sub(1) else { return };
@@ -329,7 +329,7 @@ impl Task<'_> {
 
     /// Multiplies all tiles with a block's weights, and writes what becomes of the sums.
     #[inline(always)]
-    #[allow(clippy::too_many_arguments)] // both sides, and where they stand
+    #[expect(clippy::too_many_arguments)] // both sides, and where they stand
     fn multiply<S: Simd>(
         &self,
         simd: S,

@@ -46,8 +46,7 @@ pub fn forward(
     if blocked::applies(d) {
         return blocked::forward(Isa::active(), d, Some(input), [scale, shift, mean, var], output);
     }
-    let inference = |c: usize| Affine { mean: mean[c], factor: scale[c] / (var[c] + d.eps).sqrt(), shift: shift[c] };
-    affine(d, input, inference, output);
+    affine(d, input, |c| Affine::running(d, [scale, shift, mean, var], c), output);
 }
 
 /// As [`forward`], in place.
@@ -74,7 +73,7 @@ pub fn forward_inplace(
             #[inline(always)]
             || {
                 for (c, plane) in (first..).zip(io.chunks_exact_mut(d.plane)) {
-                    let a = Affine { mean: mean[c], factor: scale[c] / (var[c] + d.eps).sqrt(), shift: shift[c] };
+                    let a = Affine::running(d, [scale, shift, mean, var], c);
                     plane.iter_mut().for_each(|x| *x = a.of(*x));
                 }
             },
@@ -217,6 +216,12 @@ struct Affine {
 }
 
 impl Affine {
+    /// By running statistics.
+    #[inline(always)]
+    fn running(d: &BatchNorm, [scale, shift, mean, var]: [&[f32]; 4], c: usize) -> Self {
+        Affine { mean: mean[c], factor: scale[c] / (var[c] + d.eps).sqrt(), shift: shift[c] }
+    }
+
     #[inline(always)]
     fn of(self, x: f32) -> f32 {
         (x - self.mean) * self.factor + self.shift

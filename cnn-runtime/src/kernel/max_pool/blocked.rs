@@ -4,14 +4,11 @@
 
 use std::ops::Range;
 
-use super::walk::Walk;
+use super::walk::{CODE, Walk};
 use crate::desc::Write;
 use crate::kernel::axis::Axis;
 use crate::kernel::sixteen::{Lanes, Sixteen, lanes};
 use crate::simd::{Kernel, Simd};
-
-/// What the places of winners are counted from in a float: its last bits are then the place.
-const CODE: f32 = (1_u32 << 23) as f32;
 
 /// A block of channels. With `TRACK` the winners' places are written too, else `argmax` is empty.
 pub(super) struct Block<'a, const TRACK: bool> {

@@ -5,12 +5,9 @@
 
 use std::ops::Range;
 
-use super::walk::Walk;
+use super::walk::{CODE, Walk};
 use crate::simd::shuffle::{EVEN, ODD};
 use crate::simd::{Kernel, Simd};
-
-/// What the places of winners are counted from in a float: its last bits are then the place.
-const CODE: f32 = (1_u32 << 23) as f32;
 
 /// One plane. With `TRACK` the winners' places are written too, else `argmax` is empty.
 pub(super) struct Rows<'a, const TRACK: bool> {

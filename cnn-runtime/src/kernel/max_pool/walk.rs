@@ -5,6 +5,9 @@ use std::ops::Range;
 use crate::desc::Pool;
 use crate::kernel::axis::{Axis, NARROW};
 
+/// What the places of winners are counted from in a float: its last bits are then the place.
+pub(super) const CODE: f32 = (1_u32 << 23) as f32;
+
 /// Whether a value replaces the best so far.
 #[inline(always)]
 fn wins(value: f32, best: f32) -> bool {

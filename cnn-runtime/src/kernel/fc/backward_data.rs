@@ -3,10 +3,11 @@
 use std::ops::Range;
 
 use super::panels::{Panels, WIDTH};
-use super::tile::{Ahead, Operands, Sums, accumulate, rows};
+use super::tile::{Ahead, Operands, Sums, accumulate};
 use crate::desc::{Fc, Write};
 use crate::dispatch::Isa;
 use crate::kernel::gemm::pack::transpose;
+use crate::kernel::gemm::rows;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
 use crate::simd::{Kernel, Simd};
@@ -106,7 +107,7 @@ impl Pass<'_> {
                         sums: sums[(index * rows + begin - inputs.start) * wide..].as_mut_ptr(),
                         two: samples.end - sample > S::LANES,
                     };
-                    rows!(simd, S::MR.min(inputs.end - begin), Rows(strip));
+                    rows!(simd, S::MR.min(inputs.end - begin), MR => Rows::<MR>(strip));
                 }
             }
         }

@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use super::panels::{Panels, WIDTH};
-use super::tile::{Ahead, Operands, Sums, accumulate, padded, rows};
+use super::tile::{Ahead, Operands, Sums, accumulate, padded};
 use crate::desc::Fc;
 use crate::dispatch::Isa;
+use crate::kernel::gemm::rows;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
 use crate::simd::{Kernel, Simd};
@@ -137,7 +138,7 @@ impl Task<'_> {
                 add: samples.start > 0,
                 stream: self.stream && width == WIDTH,
             };
-            rows!(simd, rows, Rows(strip));
+            rows!(simd, rows, MR => Rows::<MR>(strip));
         }
     }
 }

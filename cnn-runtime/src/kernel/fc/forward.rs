@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use super::ends::Ends;
 use super::panels::{Panels, WIDTH};
-use super::tile::{Ahead, Operands, Sums, accumulate, padded, rows};
+use super::tile::{Ahead, Operands, Sums, accumulate, padded};
 use crate::desc::Fc;
 use crate::dispatch::Isa;
 use crate::kernel::gemm::pack::transpose;
+use crate::kernel::gemm::rows;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::post::Post;
 use crate::kernel::scratch;
@@ -132,7 +133,7 @@ impl Pass<'_> {
                     ends: ends.as_ref(),
                     residual: post.residual().map(|residual| residual[first..].as_ptr()),
                 };
-                rows!(simd, of_tile.len(), Rows(strip));
+                rows!(simd, of_tile.len(), MR => Rows::<MR>(strip));
             }
         }
     }

@@ -79,20 +79,3 @@ pub(super) unsafe fn accumulate<S: Simd, const MR: usize, const NV: usize, const
     }
     sums
 }
-
-/// Calls a kernel with the number of rows as a constant: `rows!(simd, rows, |MR| Strip::<MR> { .. })`.
-macro_rules! rows {
-    ($simd:expr, $rows:expr, $strip:ident ( $value:expr )) => {
-        $crate::kernel::fc::tile::rows!(@ $simd, $rows, $strip, $value, 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
-    };
-    (@ $simd:expr, $rows:expr, $strip:ident, $value:expr, $($mr:literal)+) => {
-        match $rows {
-            $($mr => if const { $mr <= S::MR } {
-                $simd.call($strip::<$mr>($value));
-            })+
-            rows => unreachable!("a tile of {rows} rows"),
-        }
-    };
-}
-
-pub(super) use rows;

@@ -23,7 +23,7 @@ pub(crate) use self::left::Left;
 pub(crate) use self::places::Piece;
 use self::places::Places;
 use self::sink::{Columns, Run};
-pub(crate) use self::tile::{Elements, Finish, MAX_MR, Packed, Start, Strip, compute};
+pub(crate) use self::tile::{Elements, Finish, MAX_MR, Packed, Start, Strip, compute, rows};
 use crate::desc::Write;
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;

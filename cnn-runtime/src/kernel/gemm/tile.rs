@@ -11,6 +11,25 @@ pub(crate) const MAX_MR: usize = 14;
 /// Steps that the left side is asked for ahead of time: weights stream in from memory, and may start a page at each step.
 const AHEAD: usize = 24;
 
+/// Calls a kernel with the rows of a tile, at most `S::MR`, as a constant of that name:
+/// `rows!(simd, rows, MR => Strip::<MR>(strip))`.
+macro_rules! rows {
+    ($simd:expr, $rows:expr, $name:ident => $kernel:expr) => {
+        $crate::kernel::gemm::rows!(@ $simd, $rows, $name, $kernel, 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+    };
+    (@ $simd:expr, $rows:expr, $name:ident, $kernel:expr, $($count:literal)+) => {
+        match $rows {
+            $($count => if const { $count <= S::MR } {
+                const $name: usize = $count;
+                $simd.call($kernel);
+            })+
+            rows => unreachable!("a tile of {rows} rows"),
+        }
+    };
+}
+
+pub(crate) use rows;
+
 /// Where a tile reads the elements of its left side.
 pub(crate) trait Elements: Copy {
     /// The elements of `MR` rows, ready for the innermost loop: a function of the step and the row.
@@ -113,17 +132,7 @@ pub(crate) struct Strip<'a, L> {
 /// the result is written.
 #[inline(always)]
 pub(crate) unsafe fn compute<S: Simd, L: Elements>(simd: S, rows: usize, strip: Strip<'_, L>) {
-    macro_rules! dispatch {
-        ($($mr:literal)+) => {
-            match rows {
-                $($mr => if const { $mr <= S::MR } {
-                    simd.call(Sized::<L, $mr>(strip));
-                })+
-                _ => unreachable!("a strip of {rows} rows"),
-            }
-        };
-    }
-    dispatch!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+    rows!(simd, rows, MR => Sized::<L, MR>(strip));
 }
 
 /// A strip whose rows are known to the compiler. Made by [`compute`] alone, under its conditions.

@@ -2,7 +2,7 @@
 
 #![allow(clippy::needless_range_loop)] // rows and columns of the tile are counted as in the formula
 
-use crate::kernel::gemm::MAX_MR;
+use crate::kernel::gemm::{MAX_MR, rows};
 use crate::simd::{Kernel, Simd};
 
 /// Steps that both sides are asked for ahead of time: they stream in from the second-level cache.
@@ -34,17 +34,7 @@ pub(super) struct Product {
 #[inline(always)]
 pub(super) unsafe fn compute<S: Simd>(simd: S, rows: usize, product: Product) {
     const { assert!(S::MR <= MAX_MR) };
-    macro_rules! dispatch {
-        ($($mr:literal)+) => {
-            match rows {
-                $($mr => if const { $mr <= S::MR } {
-                    simd.call(Rows::<$mr>(product));
-                })+
-                _ => unreachable!("a tile of {rows} rows"),
-            }
-        };
-    }
-    dispatch!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+    rows!(simd, rows, MR => Rows::<MR>(product));
 }
 
 /// A product whose rows are known to the compiler. Made by [`compute`] alone, under its conditions.

@@ -8,36 +8,28 @@ mod tests;
 use std::ops::Range;
 
 use crate::desc::{Conv, Write};
+use crate::kernel::axis::Axis;
 use crate::kernel::conv::pass;
 use crate::kernel::parallel::{self, Shared};
 use crate::kernel::post::Post;
 use crate::simd::{Kernel, Simd};
 
-/// Columns and rows of outputs that read inside of the map at a tap.
-fn inside(d: &Conv, axis: usize, tap: usize) -> Range<usize> {
-    let (size, outputs) = ([d.input.h, d.input.w][axis], [d.output.h, d.output.w][axis]);
-    let (stride, pad, at) = (d.window.stride[axis], d.window.pad[axis], tap * d.window.dilation[axis]);
-    let begin = pad.saturating_sub(at).div_ceil(stride).min(outputs);
-    let end = (size + pad).saturating_sub(at).div_ceil(stride).clamp(begin, outputs);
-    begin..end
-}
-
 /// Calls `row(tap, output_row, input_row)` for every row of outputs and tap: the index of the tap, where the outputs that
 /// read inside of the map stand in their plane, and where the input of the first of them stands.
 #[inline(always)]
 fn for_each_row(d: &Conv, mut row: impl FnMut(usize, Range<usize>, usize)) {
-    let [kernel_h, kernel_w] = d.window.kernel;
-    for kh in 0..kernel_h {
-        for oh in inside(d, 0, kh) {
-            let ih = oh * d.window.stride[0] + kh * d.window.dilation[0] - d.window.pad[0];
-            for kw in 0..kernel_w {
-                let columns = inside(d, 1, kw);
+    let [down, across] = Axis::both(&d.window, d.input, d.output);
+    for kh in 0..down.kernel {
+        for oh in down.outputs_of(kh) {
+            let ih = down.at(oh, kh);
+            for kw in 0..across.kernel {
+                let columns = across.outputs_of(kw);
                 if columns.is_empty() {
                     continue;
                 }
-                let iw = columns.start * d.window.stride[1] + kw * d.window.dilation[1] - d.window.pad[1];
-                let outputs = oh * d.output.w + columns.start..oh * d.output.w + columns.end;
-                row(kh * kernel_w + kw, outputs, ih * d.input.w + iw);
+                let iw = across.at(columns.start, kw);
+                let outputs = oh * across.outputs + columns.start..oh * across.outputs + columns.end;
+                row(kh * across.kernel + kw, outputs, ih * across.inputs + iw);
             }
         }
     }
@@ -62,7 +54,7 @@ pub(super) fn forward(pass: pass::Forward<'_>, output: &mut [f32]) {
             channel: oc,
             first: index * plane,
             // SAFETY: one plane for each task.
-            output: unsafe { std::slice::from_raw_parts_mut(output.at(index * plane), plane) },
+            output: unsafe { output.part(index * plane..(index + 1) * plane) },
         });
     });
 }
@@ -206,7 +198,7 @@ pub(super) fn backward_data(pass: pass::BackwardData<'_>, d_input: &mut [f32]) {
             weight: &weight[index % d.input.c * weights..][..weights],
             d_output: &d_output[index * outputs..][..outputs],
             // SAFETY: one plane for each task.
-            d_input: unsafe { std::slice::from_raw_parts_mut(d_input.at(index * plane), plane) },
+            d_input: unsafe { d_input.part(index * plane..(index + 1) * plane) },
             write,
         });
     });
@@ -253,7 +245,7 @@ pub(super) fn backward_weights(pass: pass::BackwardWeights<'_>, d_weight: &mut [
     let d_weight = Shared::new(d_weight);
     parallel::for_each(d.output.c, n * d.output.len() * taps, |oc| {
         // SAFETY: one filter for each task.
-        let d_weight = unsafe { std::slice::from_raw_parts_mut(d_weight.at(oc * taps), taps) };
+        let d_weight = unsafe { d_weight.part(oc * taps..(oc + 1) * taps) };
         isa.run(BackwardWeights { d, n, oc, input, d_output, d_weight });
     });
 }

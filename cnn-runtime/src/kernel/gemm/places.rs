@@ -22,6 +22,8 @@ pub(crate) struct Piece {
 /// The places of up to [`NC`] columns.
 pub(crate) struct Places {
     pieces: [Piece; 2 * NC],
+    /// Pieces.
+    count: usize,
     /// One past the last piece of each vector.
     ends: [usize; NC],
     vectors: usize,
@@ -49,32 +51,22 @@ impl Places {
     ) -> Self {
         let nothing = Piece { from: 0, to: 0, at: 0, step: 1 };
         let vectors = lanes.div_ceil(S::LANES);
-        let mut places = Places { pieces: [nothing; 2 * NC], ends: [0; NC], vectors };
-        let mut count = 0;
-        let begin = range.start;
-        let parts = |run: Run| {
-            let range = begin + run.at..begin + run.at + run.len;
-            runs(columns.grid, range).map(move |part| (run, part))
+        let mut places = Places { pieces: [nothing; 2 * NC], count: 0, ends: [0; NC], vectors };
+        let first_column = range.start;
+        let parts = |line: Run| {
+            let range = first_column + line.at..first_column + line.at + line.len;
+            runs(columns.grid, range).map(move |run| (line, run))
         };
-        for (outer, run) in runs(grid, range).flat_map(parts) {
-            let (begin, first) = (lane(&outer) + run.at, columns.offset(&run) as isize);
+        for (line, run) in runs(grid, range).flat_map(parts) {
+            let (lane, first) = (lane(&line) + run.at, columns.offset(&run) as isize);
             let mut done = 0;
             while done < run.len {
-                let (vector, from) = ((begin + done) / S::LANES, (begin + done) % S::LANES);
+                let (vector, from) = ((lane + done) / S::LANES, (lane + done) % S::LANES);
                 let len = if columns.x <= 2 { (S::LANES - from).min(run.len - done) } else { 1 };
                 let step = if len > 1 { columns.x } else { 1 };
                 let at = first + (done * columns.x) as isize - (from * step) as isize;
+                places.push(vector, Piece { from, to: from + len, at, step });
                 done += len;
-                if from > 0 && count > 0 && places.ends[vector] == count {
-                    let before = &mut places.pieces[count - 1];
-                    if before.to == from && before.at == at && before.step == step {
-                        before.to += len;
-                        continue;
-                    }
-                }
-                places.pieces[count] = Piece { from, to: from + len, at, step };
-                count += 1;
-                places.ends[vector] = count;
             }
         }
         // A vector without a place of its own ends where the one before it does.
@@ -82,6 +74,21 @@ impl Places {
             places.ends[vector] = places.ends[vector].max(places.ends[vector - 1]);
         }
         places
+    }
+
+    /// Adds a piece of a vector, the one behind the last: as a part of that one if it goes on.
+    #[inline(always)]
+    fn push(&mut self, vector: usize, piece: Piece) {
+        if piece.from > 0 && self.count > 0 && self.ends[vector] == self.count {
+            let before = &mut self.pieces[self.count - 1];
+            if before.to == piece.from && before.at == piece.at && before.step == piece.step {
+                before.to = piece.to;
+                return;
+            }
+        }
+        self.pieces[self.count] = piece;
+        self.count += 1;
+        self.ends[vector] = self.count;
     }
 
     /// Vectors.

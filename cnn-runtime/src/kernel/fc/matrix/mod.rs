@@ -175,7 +175,7 @@ impl<const PANEL: usize, W: Sink> Kernel for Task<'_, PANEL, W> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Task { product, tiles } = self;
-        let Whole { amx, kept, met, terms, sink } = product;
+        let Whole { amx, kept, terms, sink, .. } = product;
         let steps = terms.div_ceil(STEP);
         let chunks = steps.div_ceil(STEPS);
         let deepest = steps.div_ceil(chunks);
@@ -187,9 +187,9 @@ impl<const PANEL: usize, W: Sink> Kernel for Task<'_, PANEL, W> {
         let (digits, rest) = buffer.split_at_mut(together * len);
         let (met_digits, rest) = rest.split_at_mut(len);
         let (edges, kept_downs) = rest.split_at_mut(edges);
-        let edges: &mut [Edge] = bytemuck::cast_slice_mut(edges);
         let kept_downs = kept_downs.as_chunks_mut::<ROWS>().0;
-        let mut exact = Exact::ZERO;
+        let edges = bytemuck::cast_slice_mut(edges);
+        let mut work = Work { product, len, digits, kept_downs, met_digits, edges, exact: Exact::ZERO };
         amx.with_rows(
             ROWS,
             #[inline(always)]
@@ -198,30 +198,61 @@ impl<const PANEL: usize, W: Sink> Kernel for Task<'_, PANEL, W> {
                     let group = first..kept_tiles.min(first + together);
                     for chunk in 0..chunks {
                         let steps = part(steps, chunks, 1, chunk);
-                        for ((tile, to), downs) in group.clone().zip(digits.chunks_exact_mut(len)).zip(&mut *kept_downs)
-                        {
-                            *downs = kept.write(simd, tile, &steps, edges, to);
-                        }
+                        work.keep(simd, &group, &steps);
                         let chunk = Chunk { is_first: chunk == 0, is_last: chunk + 1 == chunks };
-                        for met_tile in tiles.clone() {
-                            let downs = met.write(simd, met_tile, &steps, edges, met_digits);
-                            let met = Digits { tile: met_tile, digits: met_digits, downs: &downs };
-                            for ((tile, digits), downs) in group.clone().zip(digits.chunks_exact(len)).zip(&*kept_downs)
-                            {
-                                product.multiply(
-                                    simd,
-                                    unit,
-                                    [&Digits { tile, digits, downs }, &met],
-                                    steps.len(),
-                                    &chunk,
-                                    &mut exact,
-                                );
-                            }
+                        for tile in tiles.clone() {
+                            work.meet(simd, unit, tile, &group, &steps, &chunk);
                         }
                     }
                 }
             },
         );
         sink.end(simd);
+    }
+}
+
+/// The working memory of a task.
+struct Work<'a, const PANEL: usize, W> {
+    product: &'a Whole<'a, PANEL, W>,
+    /// Floats of a tile's digits.
+    len: usize,
+    /// The digits of kept tiles, one after the other, and what their sums are multiplied by.
+    digits: &'a mut [f32],
+    kept_downs: &'a mut [[f32; ROWS]],
+    /// Those of the tile that meets them.
+    met_digits: &'a mut [f32],
+    edges: &'a mut [Edge],
+    /// The sums of two tiles.
+    exact: Exact,
+}
+
+impl<const PANEL: usize, W: Sink> Work<'_, PANEL, W> {
+    /// Writes the digits of a group of tiles, to be kept, in some steps.
+    #[inline(always)]
+    fn keep<S: Simd>(&mut self, simd: S, group: &Range<usize>, steps: &Range<usize>) {
+        let tiles = group.clone().zip(self.digits.chunks_exact_mut(self.len));
+        for ((tile, to), downs) in tiles.zip(&mut *self.kept_downs) {
+            *downs = self.product.kept.write(simd, tile, steps, self.edges, to);
+        }
+    }
+
+    /// Writes the digits of a tile in some steps, and multiplies them with all that are kept.
+    #[inline(always)]
+    fn meet<S: Simd>(
+        &mut self,
+        simd: S,
+        unit: Tiles,
+        tile: usize,
+        group: &Range<usize>,
+        steps: &Range<usize>,
+        chunk: &Chunk,
+    ) {
+        let downs = self.product.met.write(simd, tile, steps, self.edges, self.met_digits);
+        let met = Digits { tile, digits: self.met_digits, downs: &downs };
+        let kept = group.clone().zip(self.digits.chunks_exact(self.len));
+        for ((tile, digits), downs) in kept.zip(&*self.kept_downs) {
+            let kept = Digits { tile, digits, downs };
+            self.product.multiply(simd, unit, [&kept, &met], steps.len(), chunk, &mut self.exact);
+        }
     }
 }

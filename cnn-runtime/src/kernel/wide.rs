@@ -25,8 +25,8 @@ pub(crate) fn wide(f: impl FnOnce()) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::lanes::{max, sum, sum2};
     use crate::kernel::math::{exp, exp_m1, inv_fourth_root, ln, normal, sigmoid, tanh};
+    use crate::kernel::sums::{max, sum, sum2};
     use crate::testing::{assert_same_bits, uniform};
 
     /// What each elementary function and reduction gives on one instruction set.

@@ -2,8 +2,8 @@
 
 use super::rule::ranges;
 use crate::info::TensorInfo;
-use crate::kernel::lanes::sum;
 use crate::kernel::pieces::{CHUNK, each};
+use crate::kernel::sums::sum;
 use crate::kernel::wide::wide;
 
 /// The Euclidean norm of the gradients of all trained tensors together. Its sums do not depend on the threads.

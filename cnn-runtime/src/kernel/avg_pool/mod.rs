@@ -11,10 +11,10 @@ use std::ops::Range;
 
 use self::blocked::{Block, Spread};
 use super::axis::{Axis, NARROW, block_lens, check_pool};
-use super::lanes::sum;
 use super::order::{pool_groups, pool_groups_backward, read_block, write_block};
 use super::pieces::{each, part, put};
 use super::sixteen::{vectors, vectors_mut};
+use super::sums::sum;
 use super::wide::wide;
 use crate::desc::{Pool, Write};
 use crate::dispatch::Isa;

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use crate::desc::BatchNorm;
-use crate::kernel::lanes::{LANES, add2, tree};
 use crate::kernel::pieces::CHUNK;
+use crate::kernel::sums::{LANES, add2, tree};
 
 /// Channels of one value per sample that are summed together.
 const GROUP: usize = LANES;

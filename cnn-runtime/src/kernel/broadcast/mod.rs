@@ -12,9 +12,9 @@ use std::ops::Range;
 
 pub(crate) use self::walk::{Along, Operand, Walk};
 use self::walk::{Axes, Axis, Odometer};
-use super::lanes::{LANES, add2, tree};
 use super::parallel::{self, Shared};
 use super::pieces::{CHUNK, each, put};
+use super::sums::{LANES, add2, tree};
 use super::wide::wide;
 use crate::desc::Write;
 

@@ -9,7 +9,7 @@ use crate::desc::{Conv, Order, Write};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
 use crate::kernel::conv::pass;
-use crate::kernel::gemm::sink::Columns;
+use crate::kernel::gemm::columns::Columns;
 use crate::kernel::gemm::{Gemm, Left};
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::post::Post;

@@ -4,7 +4,7 @@ use super::tile::MOST;
 use crate::desc::{Order, Write};
 use crate::kernel::blocks::Blocks;
 use crate::kernel::gemm::Piece;
-use crate::kernel::gemm::sink::Columns;
+use crate::kernel::gemm::columns::Columns;
 use crate::kernel::post::Post;
 use crate::simd::{Kernel, Simd};
 

@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use crate::desc::{Conv, Order};
 use crate::kernel::gemm::Pack;
+use crate::kernel::gemm::columns::Run;
 use crate::kernel::gemm::pack::{self, PanelRuns};
-use crate::kernel::gemm::sink::Run;
 use crate::simd::{Simd, shuffle};
 
 /// Floats behind the staged rows that vector copies may read.

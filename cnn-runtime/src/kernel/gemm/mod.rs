@@ -11,18 +11,18 @@
 
 #![allow(unsafe_code)] // tiles are read and written by pointer
 
+pub(crate) mod columns;
 pub(crate) mod left;
 pub(crate) mod pack;
 mod places;
-pub(crate) mod sink;
 mod tile;
 
 use std::ops::Range;
 
+use self::columns::{Columns, Run};
 pub(crate) use self::left::Left;
 pub(crate) use self::places::Piece;
 use self::places::Places;
-use self::sink::{Columns, Run};
 pub(crate) use self::tile::{Elements, Finish, MAX_MR, Packed, Start, Strip, compute, rows};
 use crate::desc::Write;
 use crate::dispatch::Isa;

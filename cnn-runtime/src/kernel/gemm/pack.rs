@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::sink::{Columns, Run, runs};
+use super::columns::{Columns, Run, runs};
 use super::{NC, Pack};
 use crate::simd::Simd;
 

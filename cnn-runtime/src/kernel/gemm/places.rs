@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::NC;
-use super::sink::{Columns, Run, runs};
+use super::columns::{Columns, Run, runs};
 use crate::simd::Simd;
 
 /// Lanes of a vector that stand in memory one after the other: lane `l` of `from..to` at `at + l * step`.
@@ -108,7 +108,7 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::{Piece, Places};
-    use crate::kernel::gemm::sink::Columns;
+    use crate::kernel::gemm::columns::Columns;
     use crate::simd::Portable;
 
     fn found(columns: Columns, range: std::ops::Range<usize>) -> Vec<Vec<(usize, usize, isize)>> {

@@ -5,10 +5,10 @@ pub mod reference;
 #[cfg(test)]
 mod tests;
 
-use super::lanes;
 use super::math::exp;
 use super::order::check_order;
 use super::pieces::{each, part, put};
+use super::sums;
 use super::wide::wide;
 use crate::desc::{Order, Softmax, Write};
 
@@ -68,19 +68,19 @@ pub fn backward(d: &Softmax, n: usize, output: &[f32], d_output: &[f32], d_input
 /// Softmax of one position.
 #[inline(always)]
 fn row(input: &[f32], output: &mut [f32]) {
-    let max = lanes::max(input);
+    let max = sums::max(input);
     for (y, &x) in output.iter_mut().zip(input) {
         *y = exp(x - max);
     }
-    let scale = 1.0 / lanes::sum(output, |y| y);
+    let scale = 1.0 / sums::sum(output, |y| y);
     output.iter_mut().for_each(|y| *y *= scale);
 }
 
 /// Logarithm of the softmax of one position.
 #[inline(always)]
 fn log_row(input: &[f32], output: &mut [f32]) {
-    let max = lanes::max(input);
-    let log_sum = lanes::sum(input, |x| exp(x - max)).ln();
+    let max = sums::max(input);
+    let log_sum = sums::sum(input, |x| exp(x - max)).ln();
     for (y, &x) in output.iter_mut().zip(input) {
         *y = (x - max) - log_sum;
     }
@@ -128,7 +128,7 @@ fn sample_backward<const ADD: bool, const LOG: bool>(
     let gradient = |y: f32, dy: f32, sum: f32| if LOG { dy - exp(y) * sum } else { y * (dy - sum) };
     let plane = d.map.plane();
     if plane == 1 {
-        let sum = lanes::sum2(output, d_output, term);
+        let sum = sums::sum2(output, d_output, term);
         for (dx, (&y, &dy)) in d_input.iter_mut().zip(output.iter().zip(d_output)) {
             put::<ADD>(dx, gradient(y, dy, sum));
         }

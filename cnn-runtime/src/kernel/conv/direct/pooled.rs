@@ -7,7 +7,7 @@ use super::Direct;
 use crate::desc::{Map, Order, Pool, Write};
 use crate::kernel::conv::im2col::Im2col;
 use crate::kernel::conv::pass;
-use crate::kernel::gemm::sink::Columns;
+use crate::kernel::gemm::columns::Columns;
 use crate::kernel::gemm::{Gemm, Left};
 use crate::kernel::max_pool::Band;
 use crate::kernel::parallel::{self, Shared, part};

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{Direct, Way, panel};
 use crate::kernel::conv::im2col::{Im2col, Stage};
 use crate::kernel::gemm::Piece;
-use crate::kernel::gemm::sink::{Columns, Run, runs};
+use crate::kernel::gemm::columns::{Columns, Run, runs};
 use crate::kernel::parallel::part;
 use crate::simd::Simd;
 

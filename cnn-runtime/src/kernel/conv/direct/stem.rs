@@ -13,7 +13,7 @@ use crate::desc::Order;
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
 use crate::kernel::conv::im2col::Im2col;
-use crate::kernel::gemm::sink::runs;
+use crate::kernel::gemm::columns::runs;
 use crate::kernel::gemm::{Gemm, Piece};
 use crate::kernel::parallel::{self, part};
 use crate::kernel::scratch;

@@ -3,8 +3,8 @@
 use crate::desc::{Conv, Write};
 use crate::kernel::blocks::Blocks;
 use crate::kernel::conv::pass;
+use crate::kernel::gemm::columns::Columns;
 use crate::kernel::gemm::pack::Transposed;
-use crate::kernel::gemm::sink::Columns;
 use crate::kernel::gemm::{Gemm, Left};
 use crate::kernel::parallel::Shared;
 use crate::kernel::post::Post;

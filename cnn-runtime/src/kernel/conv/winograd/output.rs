@@ -9,7 +9,7 @@ use super::layout::Layout;
 use super::points::{MAX_A, MAX_M, Points};
 use super::shuffle::zip;
 use crate::desc::{Conv, Pool, Write};
-use crate::kernel::gemm::sink::runs;
+use crate::kernel::gemm::columns::runs;
 use crate::kernel::parallel::Shared;
 use crate::kernel::post::Post;
 use crate::simd::{Kernel, Simd};

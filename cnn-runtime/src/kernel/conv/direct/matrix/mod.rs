@@ -15,7 +15,7 @@ use crate::desc::{Conv, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
 use crate::kernel::conv::im2col::Stage;
-use crate::kernel::gemm::sink::runs;
+use crate::kernel::gemm::columns::runs;
 use crate::kernel::gemm::{Gemm, Piece};
 use crate::kernel::parallel::{self, part};
 use crate::kernel::scratch;
@@ -387,7 +387,7 @@ mod tests {
     use crate::desc::{Map, Window, Write};
     use crate::kernel::conv::im2col::Im2col;
     use crate::kernel::gemm::Left;
-    use crate::kernel::gemm::sink::Columns;
+    use crate::kernel::gemm::columns::Columns;
     use crate::kernel::parallel::Shared;
     use crate::kernel::post::Post;
 

@@ -1,4 +1,4 @@
-//! Sums with a fixed tree: sixteen lanes, then pairs of lanes, whatever the processor.
+//! Sums with a fixed tree: sixteen lanes, then pairs of lanes, whatever the processor; and the greatest value likewise.
 
 /// Lanes of a sum.
 pub(crate) const LANES: usize = 16;

@@ -17,7 +17,7 @@ const EXP_MIN: f32 = -104.0;
 
 /// `x` inside `[low, high]`; NaN stays NaN.
 #[inline(always)]
-fn clamp(x: f32, low: f32, high: f32) -> f32 {
+pub(super) fn clamp(x: f32, low: f32, high: f32) -> f32 {
     let x = if x < low { low } else { x };
     if x > high { high } else { x }
 }

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::math::clamp;
 use crate::desc::{Act, BatchNorm};
 
 /// A batch normalisation by running statistics: one value per channel in each slice.
@@ -149,12 +150,9 @@ impl<'a> Post<'a> {
         }
     }
 
-    /// Written so that NaN passes through.
     #[inline(always)]
     fn clamped(&self, value: f32) -> f32 {
-        let (low, high) = self.clamp;
-        let value = if value < low { low } else { value };
-        if value > high { high } else { value }
+        clamp(value, self.clamp.0, self.clamp.1)
     }
 
     /// The least and the greatest output.

@@ -96,23 +96,13 @@ impl<S: Simd> Sixteen<S> {
         lanes
     }
 
-    /// The greater of both; `other` where one is NaN.
+    /// These within `[low, high]`; NaN where they are.
     #[inline(always)]
-    pub(crate) fn max(self, other: Self) -> Self {
+    pub(crate) fn clamp(self, low: Self, high: Self) -> Self {
         Self::of(
             self.simd,
             #[inline(always)]
-            |i| self.simd.max(self.registers[i], other.registers[i]),
-        )
-    }
-
-    /// The lesser of both; `other` where one is NaN.
-    #[inline(always)]
-    pub(crate) fn min(self, other: Self) -> Self {
-        Self::of(
-            self.simd,
-            #[inline(always)]
-            |i| self.simd.min(self.registers[i], other.registers[i]),
+            |i| self.simd.clamp(self.registers[i], low.registers[i], high.registers[i]),
         )
     }
 

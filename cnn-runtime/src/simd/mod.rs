@@ -61,6 +61,12 @@ pub(crate) trait Simd: Copy + Send + Sync {
     fn max_or_nan(self, a: Self::V, b: Self::V) -> Self::V;
     /// The lesser of both; `b` where one is NaN.
     fn min(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `v` within `[low, high]`; NaN where it is.
+    #[inline(always)]
+    fn clamp(self, v: Self::V, low: Self::V, high: Self::V) -> Self::V {
+        // In this order NaN passes through.
+        self.min(high, self.max(low, v))
+    }
     /// `a - b`.
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     /// The lanes of `a` and after them those of `b`, picked by the first `LANES` of `indices`, each below `2 * LANES`.

@@ -7,7 +7,7 @@ pub mod reference;
 #[cfg(test)]
 mod tests;
 
-use super::math::{exp, exp_m1, normal, sigmoid, tanh};
+use super::math::{clamp, exp, exp_m1, normal, sigmoid, tanh};
 use super::pieces::{CHUNK, each, part, put};
 use super::wide::wide;
 use crate::desc::{Act, Write};
@@ -80,14 +80,7 @@ pointwise!(Selu(f32, f32), |a, x| if x > 0.0 { a.1 * x } else { a.0 * a.1 * exp_
     let slope = if a.0 > 0.0 && a.1 > 0.0 { saved + depth } else { depth * exp(saved) };
     if saved > 0.0 { d * a.1 } else { d * slope }
 });
-pointwise!(
-    Clip(f32, f32),
-    |a, x| {
-        let x = if x < a.0 { a.0 } else { x };
-        if x > a.1 { a.1 } else { x }
-    },
-    |y, d| if y <= a.0 || y >= a.1 { 0.0 } else { d }
-);
+pointwise!(Clip(f32, f32), |a, x| clamp(x, a.0, a.1), |y, d| if y <= a.0 || y >= a.1 { 0.0 } else { d });
 pointwise!(HardSigmoid(f32, f32), |a, x| Clip(0.0, 1.0).value(a.0 * x + a.1), |y, d| if y <= 0.0 || y >= 1.0 {
     0.0
 } else {

@@ -202,8 +202,7 @@ impl<V: Copy> Vector<V> {
     /// Applies the activation.
     #[inline(always)]
     fn clamped<S: Simd<V = V>>(&self, simd: S, value: V) -> V {
-        // In this order NaN passes through.
-        simd.min(self.high, simd.max(self.low, value))
+        simd.clamp(value, self.low, self.high)
     }
 }
 
@@ -265,8 +264,7 @@ impl Finish {
     fn clamp<S: Simd>(&self, simd: S, channels: &mut [S::V; 16]) {
         let (low, high) = (simd.splat(self.clamp.0), simd.splat(self.clamp.1));
         for channel in channels.iter_mut().take(S::LANES) {
-            // In this order NaN passes through.
-            *channel = simd.min(high, simd.max(low, *channel));
+            *channel = simd.clamp(*channel, low, high);
         }
     }
 

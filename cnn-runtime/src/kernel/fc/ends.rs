@@ -41,7 +41,6 @@ impl Ends {
         if let Some(residual) = residual {
             value = simd.add(value, read(residual));
         }
-        // In this order NaN passes through.
-        simd.min(simd.splat(self.clamp.1), simd.max(simd.splat(self.clamp.0), value))
+        simd.clamp(value, simd.splat(self.clamp.0), simd.splat(self.clamp.1))
     }
 }

@@ -257,8 +257,7 @@ unsafe fn whole<S: Simd, L: Elements, const MR: usize, const NV: usize>(
             let (low, high) = (simd.splat(finish.clamp.0), simd.splat(finish.clamp.1));
             for r in 0..MR {
                 for v in 0..NV {
-                    // In this order NaN passes through.
-                    sums[r][v] = simd.min(high, simd.max(low, sums[r][v]));
+                    sums[r][v] = simd.clamp(sums[r][v], low, high);
                 }
             }
         }
@@ -344,7 +343,7 @@ impl Kernel for InPieces<'_> {
                                 value = simd.add(value, load(residual.wrapping_offset(at)));
                             }
                             let (low, high) = (simd.splat(finish.clamp.0), simd.splat(finish.clamp.1));
-                            value = simd.min(high, simd.max(low, value));
+                            value = simd.clamp(value, low, high);
                         }
                         if step == 1 {
                             simd.store_part(c, value, from, to);

@@ -78,7 +78,7 @@ impl<'a> Finish<'a> {
         if let Some(residual) = self.residual {
             y = y + Sixteen::load(simd, &residual[at]);
         }
-        Sixteen::splat(simd, self.clamp.1).min(Sixteen::splat(simd, self.clamp.0).max(y))
+        y.clamp(Sixteen::splat(simd, self.clamp.0), Sixteen::splat(simd, self.clamp.1))
     }
 }
 

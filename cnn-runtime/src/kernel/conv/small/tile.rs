@@ -260,8 +260,7 @@ impl Finish {
         for r in 0..R {
             for l in 0..L {
                 for v in 0..V {
-                    // In this order of arguments NaN passes through.
-                    sums[r][l][v] = simd.min(high, simd.max(low, sums[r][l][v]));
+                    sums[r][l][v] = simd.clamp(sums[r][l][v], low, high);
                 }
             }
         }

@@ -58,8 +58,7 @@ impl Channel<'_> {
             if let Some(residual) = self.residual {
                 value = simd.add(value, simd.load_part(residual.as_ptr().add(at), 0, count));
             }
-            // In this order NaN passes through.
-            value = simd.min(simd.splat(self.clamp.1), simd.max(simd.splat(self.clamp.0), value));
+            value = simd.clamp(value, simd.splat(self.clamp.0), simd.splat(self.clamp.1));
             let to = output.at(at);
             if self.add {
                 value = simd.add(value, simd.load_part(to, 0, count));

@@ -6,11 +6,12 @@
 mod formats;
 
 use std::fs;
-use std::io::Write;
+use std::io::{Cursor, Write};
 use std::path::Path;
 
-use cnn_runtime::data::idx::Idx;
+use cnn_runtime::data::{idx::Idx, pictures};
 use flate2::{Compression, write::GzEncoder};
+use image::{GrayImage, ImageFormat};
 
 use crate::ALONE;
 use crate::allocator::peak;
@@ -95,4 +96,17 @@ fn a_bomb_does_not_go_off() {
     let (bytes, result) = peak(|| Idx::from_reader(&bomb[..]));
     assert_eq!(result.unwrap_err().to_string(), "in-memory data: expected 100 bytes of elements, found more");
     assert!(bytes < 256 << 10, "{bytes} bytes");
+}
+
+/// A picture of one row or column becomes as large as is asked for, and no larger on the way.
+#[test]
+fn a_thin_picture_stays_small() {
+    let _alone = ALONE.lock();
+    for (width, height) in [(1, 65535), (65535, 1)] {
+        let mut file = Cursor::new(Vec::new());
+        GrayImage::new(width, height).write_to(&mut file, ImageFormat::Png).unwrap();
+        let (bytes, result) = peak(|| pictures::picture_from_bytes(file.get_ref(), [3, 224, 224]));
+        assert_eq!(result.unwrap().dim(), (3, 224, 224));
+        assert!(bytes < 8 << 20, "{bytes} bytes for {width} x {height}");
+    }
 }

@@ -24,6 +24,8 @@ const CREDIT: usize = 1 << 24;
 const PER_BYTE: usize = 8 * 1032;
 /// Longest side of a picture.
 const MAX_SIDE: u16 = u16::MAX;
+/// How many times what is kept of a picture the whole of it may be while it is scaled.
+const MAX_CUT: u64 = 16;
 
 /// Writes the picture in `path`, scaled and cut to `shape`, over `planes` in CHW order.
 pub(super) fn planes<T>(
@@ -45,7 +47,7 @@ pub(super) fn planes_of<T>(
 ) -> Result<(), String> {
     let [c, h, w] = shape;
     assert_eq!(planes.len(), c * h * w, "the image to write is as long as the shape says");
-    let sized = on_white(decode(bytes)?.resize_to_fill(w as u32, h as u32, FilterType::Triangle));
+    let sized = on_white(fill(&decode(bytes)?, w as u32, h as u32));
     let pixels = if c == 1 { sized.into_luma8().into_raw() } else { sized.into_rgb8().into_raw() };
     for (channel, plane) in planes.chunks_exact_mut(h * w).enumerate() {
         for (value, pixel) in plane.iter_mut().zip(pixels.chunks_exact(c)) {
@@ -108,6 +110,19 @@ fn has_end(bytes: &[u8]) -> bool {
         }
     }
     rest.windows(2).any(|pair| pair == END)
+}
+
+/// A picture scaled to cover `width` x `height` and cut at its centre. One that is far longer than that is cut first: a
+/// file of a few hundred bytes, scaled whole, would take gigabytes.
+fn fill(picture: &DynamicImage, width: u32, height: u32) -> DynamicImage {
+    let [w, h, full_w, full_h] = [width, height, picture.width(), picture.height()].map(u64::from);
+    let (across, down) = (full_w * h, full_h * w);
+    if across.max(down) <= MAX_CUT * across.min(down) {
+        return picture.resize_to_fill(width, height, FilterType::Triangle);
+    }
+    let (cut_w, cut_h) = (full_w.min(down.div_ceil(h)), full_h.min(across.div_ceil(w)));
+    let [x, y, cut_w, cut_h] = [(full_w - cut_w) / 2, (full_h - cut_h) / 2, cut_w, cut_h].map(|pixels| pixels as u32);
+    picture.crop_imm(x, y, cut_w, cut_h).resize_exact(width, height, FilterType::Triangle)
 }
 
 fn on_white(picture: DynamicImage) -> DynamicImage {

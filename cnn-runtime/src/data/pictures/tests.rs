@@ -42,6 +42,23 @@ fn loading_gives_what_reading_gives() {
 }
 
 #[test]
+fn a_very_long_picture_shows_its_centre() {
+    let png = |width, height| {
+        let middle = |x, y| Rgb([if (x, y) == (width / 2, height / 2) { 255 } else { 0 }, 0, 255]);
+        let mut bytes = Cursor::new(Vec::new());
+        RgbImage::from_fn(width, height, middle).write_to(&mut bytes, ImageFormat::Png).unwrap();
+        bytes.into_inner()
+    };
+    for (width, height) in [(1, 65535), (65535, 1)] {
+        let picture = picture_from_bytes(&png(width, height), [3, 224, 224]).unwrap();
+        let expected = Array3::from_shape_fn((3, 224, 224), |(channel, ..)| if channel == 1 { 0.0 } else { 1.0 });
+        assert_eq!(picture, expected);
+    }
+    // Here, too: scaled to cover, 17 x 3 would be 371,365 x 65,535.
+    picture_from_bytes(&png(17, 3), [1, 65535, 1]).unwrap();
+}
+
+#[test]
 fn a_picture_alone_reads_as_in_its_folder() {
     let root = folder();
     let data = ImageFiles::from_folder(root.path(), [3, 2, 2]).unwrap();

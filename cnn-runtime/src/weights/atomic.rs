@@ -35,8 +35,10 @@ fn attempt(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<(
     write(&mut writer)?;
     writer.into_inner()?.sync_all()?;
     fs::rename(&temporary.0, path)?;
-    // The renaming itself is an entry of the folder. Only some systems let folders be synced.
-    if cfg!(unix) { File::open(folder(path))?.sync_all() } else { Ok(()) }
+    // The renaming itself is an entry of the folder, which not all systems let be opened and synced. The file is in its
+    // place by now: a failure here is none of replacing it.
+    let _ = File::open(folder(path)).and_then(|folder| folder.sync_all());
+    Ok(())
 }
 
 /// The folder of the file at `path`.
@@ -100,6 +102,22 @@ mod tests {
         });
         assert!(failed.unwrap_err().to_string().ends_with("file: no more"));
         assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    /// Nothing but superusers can read it, and so sync it.
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_cannot_be_read_can_be_written_to() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let set = |mode| fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+        let path = folder.path().join("file");
+        set(0o300);
+        let outcome = replace(&path, |file| file.write_all(b"new"));
+        set(0o700);
+        outcome.unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 

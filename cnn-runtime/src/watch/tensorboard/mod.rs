@@ -73,8 +73,13 @@ impl TensorBoard {
     /// # Errors
     /// [`Error::Io`] if it cannot be written.
     pub fn scalar(&mut self, tag: &str, step: u64, value: f32) -> Result<(), Error> {
-        let written = write(&mut self.file, step, scalars(&[(tag, value)])).and_then(|()| self.file.flush());
-        written.map_err(|error| self.io(error))
+        self.write(step, &[(tag, value)]).map_err(|error| self.io(error))
+    }
+
+    /// Writes points at `step`, and hands them to the operating system: TensorBoard shows them while the run goes on.
+    fn write(&mut self, step: u64, values: &[(&str, f32)]) -> io::Result<()> {
+        write(&mut self.file, step, scalars(values))?;
+        self.file.flush()
     }
 
     fn io(&self, error: io::Error) -> Error {
@@ -92,8 +97,7 @@ impl<N> Callback<N> for TensorBoard {
     fn step(&mut self, step: &Step) {
         self.steps = step.epoch as u64 * step.steps as u64 + step.step as u64 + 1;
         if self.failure.is_none() && self.steps.checked_rem(self.every) == Some(0) {
-            let what = scalars(&[("step/loss", step.loss), ("step/learning rate", step.lr)]);
-            self.failure = write(&mut self.file, self.steps, what).err();
+            self.failure = self.write(self.steps, &[("step/loss", step.loss), ("step/learning rate", step.lr)]).err();
         }
     }
 
@@ -113,8 +117,7 @@ impl<N> Callback<N> for TensorBoard {
             values.push(("accuracy/validation", validation.accuracy() as f32));
             values.push(("top5/validation", validation.top5() as f32));
         }
-        let written = write(&mut self.file, self.steps, scalars(&values)).and_then(|()| self.file.flush());
-        written.map_err(|error| self.io(error))?;
+        self.write(self.steps, &values).map_err(|error| self.io(error))?;
         Ok(ControlFlow::Continue(()))
     }
 }

@@ -50,6 +50,14 @@ fn steps_and_epochs_are_points_of_charts() {
 }
 
 #[test]
+fn a_step_is_in_the_file_before_its_epoch_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut board = TensorBoard::create(folder.path()).unwrap().every(1);
+    Callback::<Toy>::step(&mut board, &step(0, 0));
+    assert_eq!(points(board.path()), [("step/loss".into(), 1, 1.0), ("step/learning rate".into(), 1, 0.5)]);
+}
+
+#[test]
 fn the_first_record_names_the_format() {
     let folder = tempfile::tempdir().unwrap();
     let path = run(folder.path());

@@ -21,6 +21,7 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> i
 }
 
 /// Fails as [`replace`] would if no file can be made at `path` or in its folder. Changes nothing.
+#[cfg(feature = "safetensors")]
 pub(crate) fn check(path: &Path) -> Result<(), Error> {
     let attempt = || {
         create_beside(path)?;
@@ -128,6 +129,7 @@ mod tests {
         assert!(replace("/".as_ref(), |_| Ok(())).is_err());
     }
 
+    #[cfg(feature = "safetensors")]
     #[test]
     fn a_check_fails_as_replacing_would_and_changes_nothing() {
         for path in ["/no/such/folder/file", "/"].map(Path::new) {

@@ -21,6 +21,8 @@
 #[allow(unused_extern_crates)]
 extern crate self as cnn_runtime;
 
+#[cfg(any(feature = "log", feature = "safetensors", feature = "viz"))]
+mod atomic;
 pub mod buffer;
 pub mod data;
 pub mod desc;

@@ -7,8 +7,9 @@ use cnn_model::onnx::proto::{GraphProto, ModelProto, TensorProto, data_type};
 use prost::{Message, encode_length_delimiter, length_delimiter_len};
 
 use super::attribute::whole;
+use crate::atomic;
 use crate::error::Error;
-use crate::weights::{Tensor, atomic};
+use crate::weights::Tensor;
 
 /// Keys of fields that hold messages or bytes: their number, and 2 for a length.
 const GRAPH: u8 = 7 << 3 | 2;

@@ -23,12 +23,12 @@ mod validation;
 #[cfg(feature = "safetensors")]
 use std::path::PathBuf;
 
+#[cfg(feature = "safetensors")]
+use crate::atomic;
 use crate::data::{Dataset, ReadAhead};
 use crate::error::Error;
 use crate::network::Network;
 use crate::optim::{Memory, Optimizer};
-#[cfg(feature = "safetensors")]
-use crate::weights::atomic;
 
 pub use callback::{ByRef, Callback, Epoch, Step};
 use checks::{check_data, check_output};

@@ -1,11 +1,12 @@
 //! Drawings of lines, boxes, text and pixels.
 
 use std::fmt::{self, Display, Write};
-use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 use super::ink::Ink;
 use super::picture::Picture;
+use crate::atomic;
 use crate::error::Error;
 
 /// The font of every drawing; the last name is any font without serifs.
@@ -88,8 +89,9 @@ impl Figure {
     }
 }
 
+/// Writes a file in one piece: see [`atomic::replace`].
 pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    fs::write(path, bytes).map_err(|error| Error::Io { path: Some(path.to_owned()), error })
+    atomic::replace(path, |file| file.write_all(bytes))
 }
 
 /// Where a text stands from its point.
@@ -286,6 +288,8 @@ pub(super) fn fitted(text: &str, size: f64, width: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, io};
+
     use super::*;
 
     #[test]
@@ -318,6 +322,10 @@ mod tests {
         let figure = Canvas::new("nothing", 4.0, 3.0).done();
         figure.save(folder.path().join("a.svg")).unwrap();
         assert_eq!(fs::read_to_string(folder.path().join("a.svg")).unwrap(), figure.to_svg());
+        // An old file is replaced, not written over: whoever has it open keeps it.
+        let mut old = fs::File::open(folder.path().join("a.svg")).unwrap();
+        Canvas::new("another", 4.0, 3.0).done().save(folder.path().join("a.svg")).unwrap();
+        assert_eq!(io::read_to_string(&mut old).unwrap(), figure.to_svg());
         let error = figure.save(folder.path().join("a.gif")).unwrap_err().to_string();
         assert!(error.contains("a.gif, expected a name that ends in .svg"), "{error}");
         assert!(matches!(figure.save(folder.path().join("no/a.svg")), Err(Error::Io { .. })));

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::atomic;
 use crate::error::Error;
 use crate::train::{Callback, Epoch, History};
 
@@ -66,6 +67,35 @@ enum Format {
     JsonLines,
 }
 
+impl Format {
+    /// The format that the file's name asks for.
+    fn of(path: &Path) -> Result<Self, Error> {
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("csv") => Ok(Format::Csv),
+            Some("jsonl") => Ok(Format::JsonLines),
+            _ => {
+                let (option, expected) = ("name of the log", "a name that ends in .csv or .jsonl");
+                Err(Error::InvalidOption { option, expected, found: path.display().to_string() })
+            }
+        }
+    }
+
+    /// Writes a line and, before it, if it is to have one and the format knows any, the header.
+    fn write(self, file: &mut impl Write, header: bool, row: &Row) -> io::Result<()> {
+        match self {
+            Format::Csv => {
+                let mut csv = csv::WriterBuilder::new().has_headers(header).from_writer(file);
+                csv.serialize(row).map_err(io::Error::other)?;
+                csv.flush()
+            }
+            Format::JsonLines => {
+                serde_json::to_writer(&mut *file, row)?;
+                file.write_all(b"\n")
+            }
+        }
+    }
+}
+
 /// A callback that adds a line to a file after each epoch, as a [`Row`]. Every line is handed to the operating system
 /// at once: a run that ends early keeps what it wrote.
 pub struct Log {
@@ -94,14 +124,7 @@ impl Log {
     }
 
     fn open(path: &Path, options: &OpenOptions) -> Result<Self, Error> {
-        let format = match path.extension().and_then(|ending| ending.to_str()) {
-            Some("csv") => Format::Csv,
-            Some("jsonl") => Format::JsonLines,
-            _ => {
-                let (option, expected) = ("name of the log", "a name that ends in .csv or .jsonl");
-                return Err(Error::InvalidOption { option, expected, found: path.display().to_string() });
-            }
-        };
+        let format = Format::of(path)?;
         let open = || {
             let file = options.open(path)?;
             let empty = file.metadata()?.len() == 0;
@@ -120,17 +143,7 @@ impl Log {
     }
 
     fn try_write(&mut self, row: &Row) -> io::Result<()> {
-        match self.format {
-            Format::Csv => {
-                let mut csv = csv::WriterBuilder::new().has_headers(self.header).from_writer(&mut self.file);
-                csv.serialize(row).map_err(io::Error::other)?;
-                csv.flush()?;
-            }
-            Format::JsonLines => {
-                serde_json::to_writer(&mut self.file, row)?;
-                self.file.write_all(b"\n")?;
-            }
-        }
+        self.format.write(&mut self.file, self.header, row)?;
         self.header = false;
         self.file.flush()
     }
@@ -150,13 +163,17 @@ impl<N> Callback<N> for Log {
 }
 
 impl History {
-    /// Writes all epochs as [`Log`] would have: comma-separated values to a `.csv`, JSON lines to a `.jsonl` file.
+    /// Writes all epochs as [`Log`] would have: comma-separated values to a `.csv`, JSON lines to a `.jsonl` file. An old
+    /// file is replaced whole, or left as it is if this fails.
     ///
     /// # Errors
     /// As of [`Log::create`] and [`Log::write`].
     pub fn write(&self, path: impl AsRef<Path>) -> Result<(), Error> {
-        let mut log = Log::create(path)?;
-        self.epochs.iter().try_for_each(|epoch| log.write(&epoch.into()))
+        let path = path.as_ref();
+        let format = Format::of(path)?;
+        atomic::replace(path, |file| {
+            self.epochs.iter().enumerate().try_for_each(|(at, epoch)| format.write(file, at == 0, &epoch.into()))
+        })
     }
 }
 
@@ -198,6 +215,18 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         let rows: Vec<Row> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(rows, [Row::from(&history.epochs[0]), Row::from(&history.epochs[1])]);
+    }
+
+    /// A file that is written in place would change under whoever has it open.
+    #[test]
+    fn a_history_takes_the_place_of_a_file_in_one_piece() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.csv");
+        fs::write(&path, "old").unwrap();
+        let mut old = File::open(&path).unwrap();
+        History { epochs: vec![epoch(0, 1)] }.write(&path).unwrap();
+        assert_eq!(io::read_to_string(&mut old).unwrap(), "old");
+        assert_eq!(read_csv(&path).len(), 1);
     }
 
     #[test]

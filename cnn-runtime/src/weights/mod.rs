@@ -17,7 +17,6 @@
 //! A state dict is saved from PyTorch by `safetensors.torch.save_file(model.state_dict(), path)`, and ours is loaded there
 //! by `model.load_state_dict(safetensors.torch.load_file(path))`.
 
-pub(crate) mod atomic;
 mod file;
 mod loader;
 mod naming;

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use cnn_model::safetensors as format;
 
-use super::atomic;
 use super::file::{Contents, Entry, Place};
 use super::tensor::Tensor;
+use crate::atomic;
 use crate::error::Error;
 
 /// Reads the header of a file and checks it against the file's length.

@@ -16,10 +16,10 @@ use ndarray::{ArrayView, IxDyn, ShapeBuilder};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
-use super::atomic;
 use super::file::{Contents, Entry, Place};
 use super::tensor::Tensor;
 use super::values;
+use crate::atomic;
 use crate::error::Error;
 use header::Header;
 

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView4, ArrayViewMut2, Axis};
 
-use crate::data::{Dataset, Draw, check_input, fill_batch};
+use crate::data::{Dataset, Draw, check_input, check_output, fill_batch};
 use crate::error::Error;
 use crate::loss::class;
 use crate::metrics::{Evaluation, Tally};
@@ -33,8 +33,9 @@ impl<N: Network> Ensemble<N> {
     /// An ensemble of these networks, which end in scores and not in a softmax of their own.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] if there are none.
+    /// [`Error::InvalidOption`] if there are none, [`Error::DataMismatch`] if they end in maps larger than 1x1.
     pub fn new(members: Vec<N>) -> Result<Self, Error> {
+        check_output(N::INFO)?;
         if members.is_empty() {
             let (option, expected) = ("number of members", "at least 1");
             return Err(Error::InvalidOption { option, expected, found: "0".into() });
@@ -148,8 +149,15 @@ mod tests {
         assert!(both.rows().into_iter().all(|row| (row.sum() - 1.0).abs() < 1e-6));
     }
 
+    crate::cnn! {
+        #[derive(Debug)]
+        Map <1x2x3> -> conv(2, 1x1);
+    }
+
     #[test]
-    fn an_ensemble_has_members() {
+    fn an_ensemble_has_members_that_classify() {
+        let error = Ensemble::new(vec![Map::new(0)]).unwrap_err().to_string();
+        assert_eq!(error, "output of the network: expected a score for each class, found the 2x2x3 of Map");
         let error = Ensemble::<Toy>::new(Vec::new()).unwrap_err().to_string();
         assert_eq!(error, "number of members is 0, expected at least 1");
     }

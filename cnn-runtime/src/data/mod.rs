@@ -269,6 +269,21 @@ pub(crate) fn check_input(data: &(impl Dataset + ?Sized), network: &NetInfo) -> 
     Ok(())
 }
 
+/// Refuses a network that ends in more than one place with scores: it does not say of a sample which class
+/// it is.
+pub(crate) fn check_output(network: &NetInfo) -> Result<(), Error> {
+    if let &[c, h, w] = network.output
+        && h * w > 1
+    {
+        return Err(Error::DataMismatch {
+            what: "output of the network",
+            expected: "a score for each class".into(),
+            found: format!("the {c}x{h}x{w} of {}", network.name),
+        });
+    }
+    Ok(())
+}
+
 /// The shape of a sample in floats, if that many can be addressed at all.
 fn sample_len(shape: [usize; 3]) -> Option<usize> {
     shape.iter().try_fold(1usize, |len, &side| len.checked_mul(side))

@@ -4,7 +4,7 @@ mod confusion;
 
 use ndarray::{ArrayView1, ArrayView2};
 
-use crate::data::{Dataset, Draw, Labelled, check_input, fill_batch};
+use crate::data::{Dataset, Draw, Labelled, check_input, check_output, fill_batch};
 use crate::error::Error;
 use crate::loss::{Labels, class, cross_entropy};
 use crate::network::Network;
@@ -83,13 +83,14 @@ impl Evaluation {
 /// Runs all of `data` through the network, in batches as large as the workspace takes, and counts what it takes for what.
 ///
 /// # Errors
-/// [`Error::DataMismatch`] if the data are not of the network's input shape or there are none,
-/// [`Error::LabelOutOfRange`] for a label without a score, and what the data set's `read` finds wrong.
+/// [`Error::DataMismatch`] if the network ends in a map larger than 1x1, or if the data are not of its input shape or
+/// there are none, [`Error::LabelOutOfRange`] for a label without a score, and what the data set's `read` finds wrong.
 pub fn evaluate<N: Network>(
     network: &N,
     workspace: &mut Workspace<N>,
     data: &(impl Dataset + ?Sized),
 ) -> Result<Evaluation, Error> {
+    check_output(N::INFO)?;
     check_input(data, N::INFO)?;
     let classes = N::INFO.infer.output.len;
     let (data, mut tally) = (&Labelled { data, classes }, Tally::new(classes));
@@ -175,6 +176,18 @@ mod tests {
         assert_eq!(evaluate(&net, &mut net.workspace(64), &data).unwrap(), all);
         assert_eq!((all.samples(), all.accuracy()), (10, all.correct() as f64 / 10.0));
         assert_eq!(all.top5(), 1.0, "there are three classes");
+    }
+
+    crate::cnn! {
+        Map <1x2x3> -> conv(2, 1x1);
+    }
+
+    #[test]
+    fn a_network_that_ends_in_a_map_does_not_classify() {
+        let data = Arrays::new(Array4::zeros((1, 1, 2, 3)), vec![0], 1).unwrap();
+        let net = Map::new(0);
+        let error = evaluate(&net, &mut net.workspace(1), &data).unwrap_err();
+        assert_eq!(error.to_string(), "output of the network: expected a score for each class, found the 2x2x3 of Map");
     }
 
     #[test]

@@ -4,20 +4,6 @@ use crate::data::{Dataset, check_input};
 use crate::error::Error;
 use crate::info::NetInfo;
 
-/// Refuses a network that ends in more than one place with scores: such are trained by a loop of one's own.
-pub(super) fn check_output(network: &NetInfo) -> Result<(), Error> {
-    if let &[c, h, w] = network.output
-        && h * w > 1
-    {
-        return Err(Error::DataMismatch {
-            what: "output of the network",
-            expected: "a score for each class".into(),
-            found: format!("the {c}x{h}x{w} of {}", network.name),
-        });
-    }
-    Ok(())
-}
-
 /// Holds data against the input and the outputs of the network they are for. `what` is what their classes are called.
 /// There may be fewer than outputs.
 pub(super) fn check_data(what: &'static str, data: &(impl Dataset + ?Sized), network: &NetInfo) -> Result<(), Error> {

@@ -25,13 +25,13 @@ use std::path::PathBuf;
 
 #[cfg(feature = "safetensors")]
 use crate::atomic;
-use crate::data::{Dataset, ReadAhead};
+use crate::data::{Dataset, ReadAhead, check_output};
 use crate::error::Error;
 use crate::network::Network;
 use crate::optim::{Memory, Optimizer};
 
 pub use callback::{ByRef, Callback, Epoch, Step};
-use checks::{check_data, check_output};
+use checks::check_data;
 pub use monitor::Monitor;
 use run::Run;
 pub use schedule::{Constant, Cosine, OneCycle, Plateau, Position, Schedule, StepDecay, WarmUp, warm_up};

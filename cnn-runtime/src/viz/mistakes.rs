@@ -6,7 +6,7 @@ use super::confusion::name_of;
 use super::picture::{Picture, Span};
 use super::sheet::Sheet;
 use super::svg::Figure;
-use crate::data::{Dataset, Draw};
+use crate::data::{Dataset, Draw, check_output};
 use crate::error::Error;
 use crate::metrics::argmax;
 use crate::network::Network;
@@ -32,8 +32,10 @@ pub struct Mistake {
 /// Runs `data` through the network and returns the mistakes, the surest first, at most `most`.
 ///
 /// # Errors
-/// [`Error::InputShape`] if the data are not of the network's input shape, and what the data set's `read` finds wrong.
+/// [`Error::DataMismatch`] if the network ends in a map larger than 1x1, [`Error::InputShape`] if the data are not of its
+/// input shape, and what the data set's `read` finds wrong.
 pub fn mistakes<N: Network>(network: &N, data: &(impl Dataset + ?Sized), most: usize) -> Result<Vec<Mistake>, Error> {
+    check_output(N::INFO)?;
     let [c, h, w] = data.shape();
     let mut workspace = network.workspace(BATCH);
     let mut batch = Array4::zeros((BATCH, c, h, w));
@@ -101,6 +103,17 @@ mod tests {
         let svg = mistake_sheet("Toys", &all[..4], &["zero".into()]).unwrap().to_svg();
         assert_eq!(svg.matches("<image").count(), 4);
         assert!(svg.contains(">taken for "), "{svg}");
+    }
+
+    crate::cnn! {
+        Map <1x2x3> -> conv(2, 1x1);
+    }
+
+    #[test]
+    fn a_network_that_ends_in_a_map_does_not_classify() {
+        let data = Arrays::new(Array4::zeros((1, 1, 2, 3)), vec![0], 1).unwrap();
+        let error = mistakes(&Map::new(0), &data, 1).unwrap_err().to_string();
+        assert_eq!(error, "output of the network: expected a score for each class, found the 2x2x3 of Map");
     }
 
     #[test]

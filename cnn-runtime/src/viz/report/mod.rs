@@ -19,6 +19,7 @@ use super::maps::{MANY, filters};
 use super::mistakes::{Mistake, mistake_sheet};
 use super::picture::Picture;
 use super::svg::{Figure, write_file};
+use crate::data::check_output;
 use crate::error::Error;
 use crate::info::{NetInfo, Role};
 use crate::metrics::{Evaluation, argmax};
@@ -197,8 +198,9 @@ impl Report {
     ///
     /// # Errors
     /// [`Error::InputShape`] for a sample of another shape than the network's input, [`Error::DataMismatch`] for one with
-    /// another number of channels than 1 or 3.
+    /// another number of channels than 1 or 3, or if the network ends in a map larger than 1x1.
     pub fn sample<N: Network>(self, network: &N, sample: ArrayView3<'_, f32>, names: &[String]) -> Result<Self, Error> {
+        check_output(N::INFO)?;
         let batch = sample.insert_axis(Axis(0));
         let class = argmax(network.forward_batch(&mut network.workspace(1), batch)?.row(0));
         let found = network.inspect_class(batch, class)?;

@@ -2,9 +2,8 @@
 
 use ndarray::{Array2, ArrayView4, ArrayViewMut2, Axis};
 
-use crate::data::{Dataset, Draw, check_input, check_output, fill_batch};
+use crate::data::{Dataset, Draw, Labelled, check_input, check_output, fill_batch};
 use crate::error::Error;
-use crate::loss::class;
 use crate::metrics::{Evaluation, Tally};
 use crate::network::Network;
 use crate::workspace::{Workspace, run_infer};
@@ -77,10 +76,10 @@ impl<N: Network> Ensemble<N> {
     /// As [`evaluate`](crate::metrics::evaluate).
     pub fn evaluate(&self, workspace: &mut Workspace<N>, data: &(impl Dataset + ?Sized)) -> Result<Evaluation, Error> {
         check_input(data, N::INFO)?;
-        let (classes, capacity) = (N::INFO.infer.output.len, workspace.capacity());
-        let sample = data.shape().iter().product::<usize>();
+        let classes = N::INFO.infer.output.len;
+        let (data, mut tally) = (&Labelled { data, classes }, Tally::new(classes));
+        let (capacity, sample) = (workspace.capacity().min(data.len()), N::INFO.infer.input.len);
         let (mut images, mut labels) = (vec![0.0; capacity * sample], vec![0; capacity]);
-        let mut tally = Tally::new(classes);
         for first in (0..data.len()).step_by(capacity) {
             let n = capacity.min(data.len() - first);
             let images = &mut images[..n * sample];
@@ -94,9 +93,7 @@ impl<N: Network> Ensemble<N> {
             }
             // The logarithms of probabilities are scores of the same probabilities.
             let scores = sum.mapv_into(|sum: f32| (sum / self.members.len() as f32).ln());
-            for (at, scores) in scores.outer_iter().enumerate() {
-                tally.add(scores, class(labels[at] as i128, first + at, classes)?);
-            }
+            scores.outer_iter().zip(&labels).for_each(|(scores, &label)| tally.add(scores, label));
         }
         Ok(tally.finish())
     }

@@ -1,12 +1,12 @@
 //! Samples that a network takes for something else.
 
-use ndarray::{Array3, Array4, Axis};
+use ndarray::{Array3, ArrayView4, Axis};
 
 use super::confusion::name_of;
 use super::picture::{Picture, Span};
 use super::sheet::Sheet;
 use super::svg::Figure;
-use crate::data::{Dataset, Draw, check_output};
+use crate::data::{Dataset, Draw, Labelled, check_input, check_output, fill_batch};
 use crate::error::Error;
 use crate::metrics::argmax;
 use crate::network::Network;
@@ -29,25 +29,26 @@ pub struct Mistake {
     pub confidence: f32,
 }
 
-/// Runs `data` through the network and returns the mistakes, the surest first, at most `most`.
+/// Runs `data` through the network and returns the mistakes, the surest first, at most `most`. Those whose
+/// confidence is NaN come last.
 ///
 /// # Errors
-/// [`Error::DataMismatch`] if the network ends in a map larger than 1x1, [`Error::InputShape`] if the data are not of its
-/// input shape, and what the data set's `read` finds wrong.
+/// As [`evaluate`](crate::metrics::evaluate).
 pub fn mistakes<N: Network>(network: &N, data: &(impl Dataset + ?Sized), most: usize) -> Result<Vec<Mistake>, Error> {
     check_output(N::INFO)?;
-    let [c, h, w] = data.shape();
+    check_input(data, N::INFO)?;
+    let [c, h, w] = N::INFO.input;
+    let data = &Labelled { data, classes: N::INFO.infer.output.len };
     let mut workspace = network.workspace(BATCH);
-    let mut batch = Array4::zeros((BATCH, c, h, w));
+    let (mut images, mut labels) = (vec![0.0; BATCH * c * h * w], [0; BATCH]);
     let mut found: Vec<Mistake> = Vec::new();
+    // The larger of NaN and a number is the number.
+    let sure = |mistake: &Mistake| mistake.confidence.max(0.0);
     for first in (0..data.len()).step_by(BATCH) {
         let n = BATCH.min(data.len() - first);
-        let mut labels = Vec::with_capacity(n);
-        for (at, mut image) in batch.outer_iter_mut().take(n).enumerate() {
-            let image = image.as_slice_mut().expect("a fresh array is in order");
-            labels.push(data.read(Draw::of(first + at), image)?);
-        }
-        let samples = batch.slice_axis(Axis(0), (0..n).into());
+        let images = &mut images[..n * c * h * w];
+        fill_batch(data, |at| Draw::of(first + at), images, &mut labels[..n])?;
+        let samples = ArrayView4::from_shape((n, c, h, w), images).expect("there is room for as many samples");
         let scores = network.forward_batch(&mut workspace, samples)?;
         for (at, (&label, scores)) in labels.iter().zip(scores.outer_iter()).enumerate() {
             let class = argmax(scores);
@@ -58,7 +59,7 @@ pub fn mistakes<N: Network>(network: &N, data: &(impl Dataset + ?Sized), most: u
             }
         }
         // The worst of each batch suffice, so that bad networks do not keep all of the data in memory.
-        found.sort_by(|a, b| b.confidence.total_cmp(&a.confidence).then(a.index.cmp(&b.index)));
+        found.sort_by(|a, b| sure(b).total_cmp(&sure(a)).then(a.index.cmp(&b.index)));
         found.truncate(most);
     }
     Ok(found)
@@ -84,6 +85,8 @@ pub fn mistake_sheet(title: &str, mistakes: &[Mistake], names: &[String]) -> Res
 
 #[cfg(test)]
 mod tests {
+    use ndarray::Array4;
+
     use super::*;
     use crate::data::Arrays;
     use crate::metrics::evaluate;
@@ -103,6 +106,26 @@ mod tests {
         let svg = mistake_sheet("Toys", &all[..4], &["zero".into()]).unwrap().to_svg();
         assert_eq!(svg.matches("<image").count(), 4);
         assert!(svg.contains(">taken for "), "{svg}");
+    }
+
+    #[test]
+    fn mistakes_that_are_no_numbers_come_last() {
+        let mut images = Array4::zeros((3, 1, 2, 3));
+        images[[1, 0, 0, 0]] = f32::NAN;
+        let net = Toy::new(5);
+        // Taken for the first of equals, as are scores that are NaN.
+        let data = Arrays::new(images, vec![2; 3], 3).unwrap();
+        let order: Vec<usize> = mistakes(&net, &data, 3).unwrap().iter().map(|mistake| mistake.index).collect();
+        assert_eq!(order, [0, 2, 1]);
+    }
+
+    #[test]
+    fn data_that_do_not_fit_are_refused_as_by_an_evaluation() {
+        let other = Arrays::new(Array4::zeros((1, 1, 2, 2)), vec![0], 1).unwrap();
+        assert!(matches!(mistakes(&Toy::new(5), &other, 1), Err(Error::DataMismatch { .. })));
+        let labels = Arrays::new(Array4::zeros((70, 1, 2, 3)), [vec![0; 69], vec![3]].concat(), 4).unwrap();
+        let error = mistakes(&Toy::new(5), &labels, 1).unwrap_err().to_string();
+        assert_eq!(error, "label 3 of sample 69 is out of range: expected 0 to 2");
     }
 
     crate::cnn! {

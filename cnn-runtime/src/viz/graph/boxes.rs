@@ -1,5 +1,6 @@
 //! From layers to the boxes of a drawing: a layer with what only changes its values, and one box for repeated ones.
 
+use crate::desc::LayerOp;
 use crate::info::NetInfo;
 use crate::viz::ink::Ink;
 
@@ -59,7 +60,7 @@ pub(super) fn blocks(info: &NetInfo) -> Vec<Block> {
         if let &[before] = layer.inputs
             && before < home.len()
             && readers[before] == 1
-            && only_changes_values(word)
+            && only_changes_values(layer.op)
         {
             let block: &mut Block = &mut blocks[home[before]];
             block.then += if block.then.is_empty() { "" } else { ", " };
@@ -76,7 +77,7 @@ pub(super) fn blocks(info: &NetInfo) -> Vec<Block> {
             text: layer.text.to_owned(),
             then: String::new(),
             hint,
-            ink: ink(word),
+            ink: ink(layer.op),
             inputs,
             shape,
             params: layer.params,
@@ -86,33 +87,27 @@ pub(super) fn blocks(info: &NetInfo) -> Vec<Block> {
     blocks
 }
 
-fn ink(word: &str) -> Ink {
-    match word {
-        "conv" | "dwconv" | "conv_transpose" => Ink::Conv,
-        "fc" => Ink::Fc,
-        "pool" | "avgpool" | "upsample" | "resize" => Ink::Pool,
-        "add" | "concat" => Ink::Join,
+fn ink(op: LayerOp) -> Ink {
+    match op {
+        LayerOp::Conv(_) | LayerOp::ConvTranspose(_) => Ink::Conv,
+        LayerOp::Fc(_) => Ink::Fc,
+        LayerOp::MaxPool(_) | LayerOp::AvgPool(_) | LayerOp::Upsample(_) | LayerOp::Resize(_) => Ink::Pool,
+        LayerOp::Add | LayerOp::Concat | LayerOp::Join(_) => Ink::Join,
         _ => Ink::Other,
     }
 }
 
-/// Whether layers of this name give each value another without moving it.
-fn only_changes_values(word: &str) -> bool {
-    !matches!(
-        word,
-        "conv"
-            | "dwconv"
-            | "conv_transpose"
-            | "fc"
-            | "pool"
-            | "avgpool"
-            | "upsample"
-            | "resize"
-            | "add"
-            | "concat"
-            | "pad"
-            | "flatten"
-    )
+/// Whether a layer gives each value another without moving it. All operations are named: a new one has to be thought
+/// of.
+fn only_changes_values(op: LayerOp) -> bool {
+    match op {
+        LayerOp::Act(_) | LayerOp::Trained(_) | LayerOp::Softmax(_) => true,
+        LayerOp::BatchNorm(_) | LayerOp::Lrn(_) | LayerOp::Dropout(_) => true,
+        LayerOp::Conv(_) | LayerOp::ConvTranspose(_) | LayerOp::MaxPool(_) | LayerOp::AvgPool(_) => false,
+        LayerOp::Fc(_) | LayerOp::Reshape | LayerOp::Expand(_) | LayerOp::Permute(_) => false,
+        LayerOp::Add | LayerOp::Concat | LayerOp::Join(_) => false,
+        LayerOp::Pad(_) | LayerOp::Upsample(_) | LayerOp::Resize(_) => false,
+    }
 }
 
 /// Leaves one copy of every step that is repeated often, and says which.

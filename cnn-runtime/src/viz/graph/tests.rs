@@ -27,6 +27,9 @@ crate::cnn! {
         -> basic(512, s2) -> basic(512)
         -> avgpool(global) -> fc(1000);
 
+    Shapes <3x8x8> -> conv(4, 3x3, p1) -> relu -> permute(hwc) -> relu -> reshape(4x8x8)
+        -> mul(id, avgpool(global) -> sigmoid) -> avgpool(global) -> expand(4x2x2) -> relu -> fc(2) -> softmax;
+
     Branches <3x8x8> -> first = conv(4, 3x3, p1) -> relu
         -> concat(conv(2, 1x1), conv(2, 1x1) -> relu -> conv(3, 3x3, p1), pool(3, s1, p1) -> conv(2, 1x1), id)
         -> concat(id, conv(5, 3x3, p1), first) -> fc(2);
@@ -49,8 +52,8 @@ fn drawings_are_as_they_were() {
     golden("deep.svg", &Graph::of(Deep::INFO).draw().to_svg());
 }
 
-fn nets() -> [&'static NetInfo; 5] {
-    [LeNet5::INFO, Residual::INFO, Deep::INFO, ResNet18::INFO, Branches::INFO]
+fn nets() -> [&'static NetInfo; 6] {
+    [LeNet5::INFO, Residual::INFO, Deep::INFO, ResNet18::INFO, Shapes::INFO, Branches::INFO]
 }
 
 #[test]
@@ -88,6 +91,27 @@ fn every_layer_stands_in_one_box() {
     let resnet = blocks(ResNet18::INFO);
     assert_eq!(resnet[1].then, "bn, relu");
     assert_eq!(resnet.iter().filter(|block| block.text.starts_with("add")).count(), 8);
+}
+
+#[test]
+fn a_box_has_the_shape_of_all_its_layers() {
+    let blocks = blocks(Shapes::INFO);
+    let told: Vec<_> = blocks.iter().map(|b| (b.text.as_str(), b.then.as_str(), b.shape.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            ("input 3x8x8", "", "3x8x8"),
+            ("conv(4, 3x3, s1, p1)", "relu", "4x8x8"),
+            ("permute(hwc)", "relu", "8x8x4"),
+            ("reshape(4x8x8)", "", "4x8x8"),
+            ("avgpool(global)", "sigmoid", "4x1x1"),
+            ("mul", "", "4x8x8"),
+            ("avgpool(global)", "", "4x1x1"),
+            ("expand(4x2x2)", "relu", "4x2x2"),
+            ("fc(2)", "softmax", "2"),
+        ]
+    );
+    assert_eq!(blocks[5].ink, crate::viz::ink::Ink::Join);
 }
 
 #[test]

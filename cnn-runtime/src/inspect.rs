@@ -10,7 +10,7 @@ use crate::frame::Probe;
 use crate::info::{LayerInfo, NetInfo, unknown_layer};
 use crate::kernel::order;
 use crate::network::Network;
-use crate::workspace::TrainWorkspace;
+use crate::workspace::{TrainWorkspace, check};
 
 /// The outputs of all layers for a batch, as in inference: nothing is dropped, and batch normalisation goes by its
 /// running statistics. Made by [`Network::inspect`]; [`Network::inspect_class`] adds how the score of a class changes
@@ -31,7 +31,7 @@ use crate::workspace::TrainWorkspace;
 pub struct Inspection {
     info: &'static NetInfo,
     outputs: Vec<ArrayD<f32>>,
-    /// None for layers that only pass on what stands in memory already, such as `flatten`; all none without a class.
+    /// None for layers whose gradient is that of what they read, such as `flatten`; all none without a class.
     gradients: Vec<Option<ArrayD<f32>>>,
     input_gradient: Option<ArrayD<f32>>,
 }
@@ -43,17 +43,18 @@ impl Inspection {
         batch: ArrayView4<'_, f32>,
         class: Option<usize>,
     ) -> Result<Self, Error> {
-        let mut workspace = TrainWorkspace::<N>::new(batch.dim().0);
-        let n = workspace.fill(batch)?;
+        let n = check(N::INFO, usize::MAX, &batch)?;
+        let classes = N::INFO.train.output.len;
+        if let Some(class) = class.filter(|&class| class >= classes) {
+            return Err(Error::LabelOutOfRange { index: 0, label: class as i128, classes });
+        }
+        let mut workspace = TrainWorkspace::<N>::new(n);
+        workspace.fill(batch)?;
         let seen = Seen::new(N::INFO, n);
         workspace.inspect_forward(network, n, &seen);
         let mut input_gradient = None;
         if let Some(class) = class {
             let mut d_output = workspace.output_gradient_mut()?;
-            let classes = d_output.ncols();
-            if class >= classes {
-                return Err(Error::LabelOutOfRange { index: 0, label: class as i128, classes });
-            }
             d_output.fill(0.0);
             d_output.column_mut(class).fill(1.0);
             workspace.set_input_gradient(true);
@@ -86,7 +87,7 @@ impl Inspection {
     ///
     /// # Errors
     /// [`Error::UnknownLayer`] if there is no such layer; [`Error::OutOfTurn`] if no class was asked for, or if the layer
-    /// only passes its input on, as `flatten` does: ask for the layer before it.
+    /// only passes the gradient on, as `flatten` does, and `add`: ask for the layer before it.
     pub fn gradient(&self, name: &str) -> Result<ArrayViewD<'_, f32>, Error> {
         let missing = "inspect_class, and a layer that computes something";
         match &self.gradients[self.find(name)?] {

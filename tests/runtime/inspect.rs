@@ -2,7 +2,7 @@
 
 use cnn_runtime::data::Arrays;
 use cnn_runtime::prelude::*;
-use ndarray::{Array4, Axis, s};
+use ndarray::{Array4, Axis, arr0, s};
 
 cnn! {
     block unit(c) = add(conv(c, 3x3, p1) -> bn -> silu -> dropout(0.5) -> conv(c, 3x3, p1) -> bn, id) -> silu;
@@ -136,6 +136,11 @@ fn what_there_is_not_is_named() {
     let error = net.inspect_class(batch.view(), 4).unwrap_err().to_string();
     assert!(error.contains("label 4 of sample 0 is out of range: expected 0 to 3"), "{error}");
     assert!(matches!(net.inspect(batch.slice(s![.., .., ..6, ..])), Err(Error::InputShape { .. })));
+    // Before any memory is asked for: for so many samples no machine has enough.
+    let zero = arr0(0.0);
+    let many = |height| zero.broadcast((1 << 40, 2, height, 5)).unwrap();
+    assert!(matches!(net.inspect(many(6)), Err(Error::InputShape { .. })));
+    assert!(matches!(net.inspect_class(many(7), 4), Err(Error::LabelOutOfRange { .. })));
 }
 
 #[test]

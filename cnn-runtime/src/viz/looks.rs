@@ -8,7 +8,7 @@ use super::picture::{Picture, Span};
 use super::sheet::Sheet;
 use super::svg::Figure;
 use crate::error::Error;
-use crate::info::NetInfo;
+use crate::info::LayerInfo;
 use crate::inspect::Inspection;
 
 /// Draws what each layer makes of sample `sample` of a batch, layer by layer, at most `most` maps of each. A layer that
@@ -58,10 +58,13 @@ pub fn grad_cam(found: &Inspection, layer: &str, sample: usize) -> Result<Array2
     Ok(sum.mapv_into(|value| value.max(0.0)))
 }
 
-/// The last layer that computes maps of more than one pixel: the last from which places in the picture can be told.
-pub fn last_maps(info: &NetInfo) -> Option<&'static str> {
-    let has_places = |shape: &[usize]| matches!(shape, [_, h, w] if h * w > 1);
-    info.layers.iter().rev().find(|layer| has_places(layer.output)).map(|layer| layer.name)
+/// The last layer with maps of more than one pixel, from which places in the picture can be told, and with a gradient.
+/// None unless [`inspect_class`](crate::Network::inspect_class) made `found`.
+pub fn last_maps(found: &Inspection) -> Option<&'static str> {
+    let suits = |layer: &&LayerInfo| {
+        matches!(layer.output, [_, h, w] if h * w > 1) && found.gradient(layer.name).is_ok()
+    };
+    found.layers().iter().rev().find(suits).map(|layer| layer.name)
 }
 
 /// Draws sample `sample` of a batch beside where the network finds the class that was asked for: its saliency, and
@@ -74,7 +77,7 @@ pub fn look(title: &str, image: ArrayView3<'_, f32>, found: &Inspection, sample:
     let matters = overlay(image, saliency_map(found, sample)?.view())?;
     let sheet = Sheet::new(title).band("", "the brighter, the more it speaks for the class").tile_size(224);
     let mut sheet = sheet.tile(picture, &["the picture"]).tile(matters, &["saliency: pixels that matter"]);
-    if let Some(layer) = last_maps(found.info()) {
+    if let Some(layer) = last_maps(found) {
         let speaks = overlay(image, grad_cam(found, layer, sample)?.view())?;
         sheet = sheet.tile(speaks, &[&format!("Grad-CAM of {layer}")]);
     }
@@ -170,6 +173,20 @@ mod tests {
         let without = net.inspect(batch.view()).unwrap();
         assert!(matches!(look("A look", image, &without, 0), Err(Error::OutOfTurn { .. })));
         assert!(matches!(grad_cam(&found, "conv9", 0), Err(Error::UnknownLayer { .. })));
-        assert_eq!(last_maps(Net::INFO), Some("pool1"));
+        assert_eq!((last_maps(&found), last_maps(&without)), (Some("pool1"), None));
+    }
+
+    crate::cnn! {
+        Shared <1x8x10>
+            -> conv(3, 3x3, p1) -> reshape(3x10x8) -> add(conv(2, 1x1), conv(2, 1x1)) -> reshape(2x8x10) -> fc(4)
+    }
+
+    #[test]
+    fn a_look_passes_over_layers_that_have_no_gradient_of_their_own() {
+        let (net, batch) = (Shared::new(3), batch());
+        let found = net.inspect_class(batch.view(), 0).unwrap();
+        assert!(found.gradient("add1").is_err() && found.gradient("reshape2").is_err());
+        assert_eq!(last_maps(&found), Some("conv3"));
+        look("A look", batch.index_axis(Axis(0), 0), &found, 0).unwrap();
     }
 }

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::info::{ArenaPlan, NetInfo};
 
 /// Holds a batch against the network's input and the workspace's capacity; returns its size.
-fn check(info: &'static NetInfo, capacity: usize, batch: &ArrayView4<'_, f32>) -> Result<usize, Error> {
+pub(crate) fn check(info: &'static NetInfo, capacity: usize, batch: &ArrayView4<'_, f32>) -> Result<usize, Error> {
     let (n, c, h, w) = batch.dim();
     if [c, h, w] != info.input {
         return Err(Error::InputShape { network: info.name, expected: info.input, found: [n, c, h, w] });

@@ -61,9 +61,8 @@ pub fn grad_cam(found: &Inspection, layer: &str, sample: usize) -> Result<Array2
 /// The last layer with maps of more than one pixel, from which places in the picture can be told, and with a gradient.
 /// None unless [`inspect_class`](crate::Network::inspect_class) made `found`.
 pub fn last_maps(found: &Inspection) -> Option<&'static str> {
-    let suits = |layer: &&LayerInfo| {
-        matches!(layer.output, [_, h, w] if h * w > 1) && found.gradient(layer.name).is_ok()
-    };
+    let suits =
+        |layer: &&LayerInfo| matches!(layer.output, [_, h, w] if h * w > 1) && found.gradient(layer.name).is_ok();
     found.layers().iter().rev().find(suits).map(|layer| layer.name)
 }
 

@@ -28,8 +28,8 @@ impl PcaLighting {
     /// The components of all pixels of `data`, those along which it varies most first.
     ///
     /// # Errors
-    /// [`Error::DataMismatch`] unless the images have 3 channels and there is at least one pixel, or what the data set's
-    /// `read` finds wrong.
+    /// [`Error::DataMismatch`] unless the images have 3 channels, there is at least one pixel, and all values are finite,
+    /// or what the data set's `read` finds wrong.
     pub fn of(data: &impl Dataset) -> Result<Self, Error> {
         check_colours(data.shape())?;
         let pairs = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)];
@@ -40,7 +40,16 @@ impl PcaLighting {
             covariance[column][row] = value;
         }
         let (variances, components) = eigen(covariance);
-        Ok(PcaLighting::new(components.map(|component| component.map(|v| v as f32)), variances.map(|v| v as f32)))
+        let narrow = |values: [f64; 3]| values.map(|value| value as f32);
+        let lighting = PcaLighting::new(components.map(narrow), narrow(variances));
+        if !lighting.is_finite() {
+            return Err(Error::DataMismatch {
+                what: "variances of the data's colours",
+                expected: "finite numbers".into(),
+                found: format!("{:?}", lighting.variances),
+            });
+        }
+        Ok(lighting)
     }
 
     /// Standard deviation of the random numbers, 0.1 unless set.
@@ -60,6 +69,10 @@ impl PcaLighting {
         &self.variances
     }
 
+    fn is_finite(&self) -> bool {
+        self.components.iter().flatten().chain(&self.variances).all(|value| value.is_finite())
+    }
+
     fn distribution(&self) -> Option<Normal<f32>> {
         Normal::new(0.0, self.deviation).ok().filter(|_| self.deviation >= 0.0)
     }
@@ -70,6 +83,11 @@ impl Augment for PcaLighting {
 
     fn check(&self, shape: [usize; 3]) -> Result<(), Error> {
         check_colours(shape)?;
+        if !self.is_finite() {
+            let (option, expected) = ("components and variances of PCA lighting", "finite numbers");
+            let found = format!("{:?} and {:?}", self.components, self.variances);
+            return Err(Error::InvalidOption { option, expected, found });
+        }
         let (option, expected) = ("deviation of PCA lighting", "a finite number, 0 or more");
         let invalid = || Error::InvalidOption { option, expected, found: self.deviation.to_string() };
         self.distribution().map(drop).ok_or_else(invalid)

@@ -334,6 +334,19 @@ fn light_goes_along_the_components_as_far_as_the_data_vary() {
 }
 
 #[test]
+fn light_that_is_not_finite_is_an_error() {
+    for bad in [f32::NAN, f32::INFINITY] {
+        let mut images = Array4::zeros((2, 3, 4, 4));
+        images[[1, 2, 0, 3]] = bad;
+        let error = PcaLighting::of(&Arrays::new(images, vec![0; 2], 1).unwrap()).unwrap_err().to_string();
+        assert!(error.starts_with("variances of the data's colours: expected finite numbers, found ["), "{error}");
+        for lighting in [PcaLighting::new([[bad; 3]; 3], [1.0; 3]), PcaLighting::new([[1.0; 3]; 3], [bad, 1.0, 1.0])] {
+            assert!(matches!(lighting.check([3, 4, 4]), Err(Error::InvalidOption { .. })));
+        }
+    }
+}
+
+#[test]
 fn components_are_those_of_the_data() {
     // Colours along (1, 2, 2) with a deviation of 3 and along (2, 1, -2) with one of 1.
     let images = Array4::from_shape_fn((40, 3, 4, 4), |(n, c, h, w)| {

@@ -49,6 +49,8 @@ pub mod pictures;
 mod statistics;
 mod subset;
 
+use std::sync::Arc;
+
 use crate::error::Error;
 use crate::info::NetInfo;
 
@@ -187,49 +189,41 @@ impl Draw {
     }
 }
 
-impl<D: Dataset + ?Sized> Dataset for &D {
-    fn len(&self) -> usize {
-        (**self).len()
-    }
+/// What stands behind a pointer is a data set, and so is the pointer.
+macro_rules! data_set_behind {
+    ($pointer:ty $(, $needs:ident)?) => {
+        impl<D: Dataset $(+ $needs)? + ?Sized> Dataset for $pointer {
+            fn len(&self) -> usize {
+                (**self).len()
+            }
 
-    fn shape(&self) -> [usize; 3] {
-        (**self).shape()
-    }
+            fn shape(&self) -> [usize; 3] {
+                (**self).shape()
+            }
 
-    fn classes(&self) -> usize {
-        (**self).classes()
-    }
+            fn classes(&self) -> usize {
+                (**self).classes()
+            }
 
-    fn class_names(&self) -> &[String] {
-        (**self).class_names()
-    }
+            fn class_names(&self) -> &[String] {
+                (**self).class_names()
+            }
 
-    fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
-        (**self).read(draw, image)
-    }
+            fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
+                (**self).read(draw, image)
+            }
+
+            fn is_empty(&self) -> bool {
+                (**self).is_empty()
+            }
+        }
+    };
 }
 
-impl<D: Dataset + Send + ?Sized> Dataset for Box<D> {
-    fn len(&self) -> usize {
-        (**self).len()
-    }
-
-    fn shape(&self) -> [usize; 3] {
-        (**self).shape()
-    }
-
-    fn classes(&self) -> usize {
-        (**self).classes()
-    }
-
-    fn class_names(&self) -> &[String] {
-        (**self).class_names()
-    }
-
-    fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
-        (**self).read(draw, image)
-    }
-}
+data_set_behind!(&D);
+data_set_behind!(Box<D>);
+// To be shared among threads, it may be dropped by another than it was made on.
+data_set_behind!(Arc<D>, Send);
 
 /// The two parts in which most data sets come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -309,10 +303,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_boxed_data_set_is_one() {
-        let boxed: Box<dyn Dataset + Send> = Box::new(Images::new([1, 1, 1], vec![51], vec![1], 3).unwrap());
-        let mut pixel = [0.0];
-        assert_eq!(boxed.read(Draw::of(0), &mut pixel).unwrap(), 1);
-        assert_eq!(pixel, [0.2]);
+    fn a_pointer_to_a_data_set_is_one() {
+        fn read(data: impl Dataset) {
+            let mut pixel = [0.0];
+            assert_eq!(data.read(Draw::of(0), &mut pixel).unwrap(), 1);
+            assert_eq!((pixel, data.is_empty()), ([0.2], false));
+        }
+        let images = || Images::new([1, 1, 1], vec![51], vec![1], 3).unwrap();
+        read(&images() as &dyn Dataset);
+        read(Box::new(images()) as Box<dyn Dataset>);
+        read(Arc::new(images()) as Arc<dyn Dataset + Send>);
+    }
+
+    #[test]
+    fn statistics_take_data_behind_a_pointer() {
+        let images = Images::new([3, 1, 2], vec![0, 51, 102, 153, 204, 255], vec![0], 1).unwrap();
+        let data: &dyn Dataset = &images;
+        assert_eq!(Normalize::of(data).unwrap(), Normalize::of(&images).unwrap());
+        assert_eq!(Normalize::of_good(data).unwrap().0, Normalize::of(&images).unwrap());
+        assert_eq!(PcaLighting::of(data).unwrap(), PcaLighting::of(&images).unwrap());
     }
 }

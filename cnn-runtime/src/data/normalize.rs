@@ -34,7 +34,7 @@ impl Normalize {
     ///
     /// # Errors
     /// [`Error::DataMismatch`] if there is no sample or a value that is not finite, or what the data set's `read` finds wrong.
-    pub fn of(data: &impl Dataset) -> Result<Self, Error> {
+    pub fn of(data: &(impl Dataset + ?Sized)) -> Result<Self, Error> {
         Self::over(data, OnBadSample::Fail).map(|(normalize, _)| normalize)
     }
 
@@ -42,11 +42,11 @@ impl Normalize {
     ///
     /// # Errors
     /// [`Error::DataMismatch`] if there is none or a value that is not finite, or what is wrong with the data as a whole.
-    pub fn of_good(data: &impl Dataset) -> Result<(Self, Vec<Skipped>), Error> {
+    pub fn of_good(data: &(impl Dataset + ?Sized)) -> Result<(Self, Vec<Skipped>), Error> {
         Self::over(data, OnBadSample::Skip)
     }
 
-    fn over(data: &impl Dataset, on_bad: OnBadSample) -> Result<(Self, Vec<Skipped>), Error> {
+    fn over(data: &(impl Dataset + ?Sized), on_bad: OnBadSample) -> Result<(Self, Vec<Skipped>), Error> {
         let variances: Vec<_> = (0..data.shape()[0]).map(|channel| (channel, channel)).collect();
         let (moments, skipped) = Moments::over(data, &variances, on_bad)?;
         if moments.is_empty() {

@@ -23,13 +23,13 @@ pub(super) struct Moments {
 
 impl Moments {
     /// Over all of `data`, of these pairs of channels. Fails with what is wrong with the first sample that is bad.
-    pub fn of(data: &impl Dataset, pairs: &[(usize, usize)]) -> Result<Self, Error> {
+    pub fn of(data: &(impl Dataset + ?Sized), pairs: &[(usize, usize)]) -> Result<Self, Error> {
         Self::over(data, pairs, OnBadSample::Fail).map(|(moments, _)| moments)
     }
 
     /// Over all of `data` that can be read. Tells what cannot.
     pub fn over(
-        data: &impl Dataset,
+        data: &(impl Dataset + ?Sized),
         pairs: &[(usize, usize)],
         on_bad: OnBadSample,
     ) -> Result<(Self, Vec<Skipped>), Error> {
@@ -72,7 +72,7 @@ impl Moments {
     }
 
     fn of_run(
-        data: &impl Dataset,
+        data: &(impl Dataset + ?Sized),
         pairs: &[(usize, usize)],
         on_bad: OnBadSample,
         run: usize,

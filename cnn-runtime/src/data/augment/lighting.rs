@@ -30,7 +30,7 @@ impl PcaLighting {
     /// # Errors
     /// [`Error::DataMismatch`] unless the images have 3 channels, there is at least one pixel, and all values are finite,
     /// or what the data set's `read` finds wrong.
-    pub fn of(data: &impl Dataset) -> Result<Self, Error> {
+    pub fn of(data: &(impl Dataset + ?Sized)) -> Result<Self, Error> {
         check_colours(data.shape())?;
         let pairs = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)];
         let moments = Moments::of(data, &pairs)?;

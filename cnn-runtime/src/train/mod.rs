@@ -272,7 +272,8 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
 
     /// Writes a checkpoint after each epoch: everything that [`resume`](Trainer::resume) needs, in one safetensors file.
     /// The file at `path` is replaced whole: a run that is killed at any moment leaves the last checkpoint behind.
-    /// Whether a file can be made there is found out before the first step.
+    /// Whether a file can be made there is found out before the first step. A run that ends within an epoch is written as
+    /// it stood there, before that epoch was validated and reported.
     ///
     /// [`Network::load`] takes the weights out of it that the last step had left. Averaged ones and those of the best
     /// epoch stand beside them, as `average/NAME` and `best/NAME`:

@@ -115,16 +115,29 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
 
     /// The epochs that are left.
     fn epochs(&mut self, callback: &mut impl Callback<N>) -> Result<(), Error> {
-        while self.step < self.length.steps && !self.is_patience_over() {
+        while (self.step < self.length.steps || self.is_in_epoch()) && !self.is_patience_over() {
             self.epoch(callback)?;
+            // A longer run goes on inside an epoch that this one cuts short: the file has it as it is before its end.
+            let is_cut = self.is_in_epoch();
+            #[cfg(feature = "safetensors")]
+            if is_cut {
+                self.write_checkpoint()?;
+            }
             let flow = self.close_epoch(callback)?;
             #[cfg(feature = "safetensors")]
-            self.write_checkpoint()?;
-            if flow.is_break() {
+            if !is_cut {
+                self.write_checkpoint()?;
+            }
+            if is_cut || flow.is_break() {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Whether some steps of an epoch are made, and not all.
+    fn is_in_epoch(&self) -> bool {
+        !self.step.is_multiple_of(self.length.per_epoch as u64)
     }
 
     /// The steps of the current epoch that are left.

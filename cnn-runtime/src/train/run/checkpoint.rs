@@ -70,7 +70,7 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
     /// Writes the checkpoint after a step, if that was asked for. After the last step of an epoch, its end does.
     pub(super) fn write_checkpoint_in_epoch(&self) -> Result<(), Error> {
         let every = self.trainer.checkpoints.every;
-        let ends = self.step == self.length.steps || self.step.is_multiple_of(self.length.per_epoch as u64);
+        let ends = self.step == self.length.steps || !self.is_in_epoch();
         if ends || every.is_none_or(|every| !self.step.is_multiple_of(every)) {
             return Ok(());
         }

@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -8,7 +9,7 @@ use crate::metrics;
 use crate::optim::{Adam, AdamW, Sgd};
 use crate::toy::Toy;
 use crate::train::tests::{columns, contrary};
-use crate::train::{Cosine, History, Monitor, Plateau, Step, Trainer};
+use crate::train::{Cosine, Epoch, History, Monitor, Plateau, Step, Trainer};
 use crate::weights::Loader;
 
 fn trainer<'d, O: Optimizer>(optimizer: O) -> Trainer<'d, O> {
@@ -120,6 +121,28 @@ fn the_learning_rate_of_a_run_taken_up_is_the_one_given() {
     // Without the schedule, the rate is the optimiser's.
     let (_folder, path) = written(trainer(Sgd::new(0.5)).schedule(Cosine::new(0.1)));
     assert_eq!(resumed(trainer(Sgd::new(0.5)).epochs(3), &path).1.epochs[2].lr, 0.5);
+}
+
+/// All of an epoch but the time that it took, and how many were asked for then.
+fn told(history: &History) -> Vec<String> {
+    let timeless = |epoch: &Epoch| format!("{:?}", Epoch { time: Duration::ZERO, epochs: 0, ..epoch.clone() });
+    history.epochs.iter().map(timeless).collect()
+}
+
+#[test]
+fn a_run_that_ends_within_an_epoch_goes_on_inside_it() {
+    let tests = contrary();
+    let trainer = |steps| {
+        let plateau = Plateau::new(0.1).patience(0).factor(0.5).monitor(Monitor::Loss);
+        trainer(Sgd::new(0.1)).schedule(plateau).monitor(Monitor::Loss).validate(&tests).keep_best().steps(steps)
+    };
+    // Three steps are an epoch.
+    let (_folder, path) = written(trainer(4));
+    for steps in [4, 6, 8] {
+        let (net, history) = resumed(trainer(steps), &path);
+        let (expected, expected_history) = whole(trainer(steps));
+        assert_eq!((net, told(&history)), (expected, told(&expected_history)), "{steps} steps");
+    }
 }
 
 /// A rule that halves its rate with each step.

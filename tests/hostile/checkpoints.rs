@@ -43,3 +43,29 @@ fn no_checkpoint_harms() {
     println!("{taken_up} of {count} checkpoints were taken up");
     assert!(taken_up > 0 && taken_up < count, "changes of single numbers go unnoticed, others do not");
 }
+
+/// In a run that goes on, the counts of the file grow: each number in turn claims that there is no room left for that.
+#[test]
+fn no_count_of_a_checkpoint_overflows() {
+    let _alone = ALONE.lock();
+    let (folder, data) = (tempfile::tempdir().unwrap(), data());
+    let [valid, changed] = ["valid", "changed"].map(|name| folder.path().join(name));
+    let trainer = || trainer(&data).schedule(Plateau::new(1e-3)).stop_early(9);
+    // Two steps are an epoch.
+    trainer().steps(3).checkpoint(&valid).fit(&mut Net::new(1), &data, ()).unwrap();
+    let bytes = std::fs::read(valid).unwrap();
+    let end = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header = std::str::from_utf8(&bytes[8..end]).unwrap();
+    let (mut at, mut tried) = (0, 0);
+    while let Some(start) = header[at..].find(|c: char| c.is_ascii_digit()).map(|found| at + found) {
+        at = header[start..].find(|c: char| !c.is_ascii_digit()).map_or(header.len(), |len| start + len);
+        for claim in [u64::MAX, i64::MAX as u64, u64::MAX / 2] {
+            let header = format!("{}{claim}{}", &header[..start], &header[at..]);
+            let file = [&header.len().to_le_bytes()[..], header.as_bytes(), &bytes[end..]].concat();
+            std::fs::write(&changed, &file).unwrap();
+            let _ = trainer().resume(&changed).fit(&mut Net::new(2), &data, ());
+            tried += 1;
+        }
+    }
+    assert!(tried > 100, "{tried}");
+}

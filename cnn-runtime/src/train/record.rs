@@ -8,14 +8,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use super::Epoch;
 use crate::metrics::{Confusion, Evaluation};
 
+/// What a count in a file may be at most: no run gets there, and it still has to grow.
+pub(super) const MOST: u64 = 1 << 53;
+
 /// A number that reads back as it was, to the last bit, also if it is not finite: JSON has it as a text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Exact(pub f64);
 
 impl Exact {
-    /// So many seconds; none if that is no time.
+    /// So many seconds; none if that is no time, or one to which none can be added.
     pub(super) fn time(self) -> Duration {
-        Duration::try_from_secs_f64(self.0).unwrap_or_default()
+        Duration::try_from_secs_f64(self.0).ok().filter(|time| time.as_secs() <= MOST).unwrap_or_default()
     }
 }
 
@@ -86,8 +89,12 @@ impl From<&Evaluation> for EvaluationRecord {
 }
 
 impl EpochRecord {
-    /// The epoch of a network with `classes` outputs; none if a validation has other classes.
+    /// The epoch of a network with `classes` outputs; none if a validation has other classes or counts more samples
+    /// than there can be, or no epoch can come after it.
     pub(super) fn into_epoch(self, classes: usize) -> Option<Epoch> {
+        if self.epoch as u64 > MOST {
+            return None;
+        }
         let validation = match self.validation {
             Some(validation) => Some(validation.into_evaluation(classes)?),
             None => None,
@@ -111,8 +118,9 @@ impl EvaluationRecord {
         if self.classes != classes {
             return None;
         }
-        let mut counts = Array2::zeros((classes, classes));
+        let (mut counts, mut all) = (Array2::zeros((classes, classes)), 0u64);
         for (label, found, count) in self.confusion {
+            all = all.checked_add(count).filter(|&all| all <= MOST)?;
             *counts.get_mut((label, found))? = count;
         }
         let confusion = Confusion::from_counts(counts);
@@ -135,6 +143,7 @@ mod tests {
         assert!(nan.0.is_nan());
         assert!(serde_json::from_str::<Exact>("\"much\"").is_err());
         assert_eq!(Exact(f64::NAN).time(), Duration::ZERO);
+        assert!(Exact(1e19).time().checked_add(Duration::from_secs(1 << 53)).is_some());
     }
 
     #[test]
@@ -156,7 +165,15 @@ mod tests {
         let read = |classes| serde_json::from_str::<EpochRecord>(&text).unwrap().into_epoch(classes);
         assert_eq!(read(3), Some(epoch));
         assert_eq!(read(2), None);
-        let broken = text.replace("[1,2,2]", "[1,3,2]");
-        assert_eq!(serde_json::from_str::<EpochRecord>(&broken).unwrap().into_epoch(3), None);
+        let many = u64::MAX / 2;
+        for (entry, wrong) in [
+            ("[1,2,2]", "[1,3,2]".to_owned()),
+            ("[1,2,2]", format!("[1,2,{many}],[2,1,{many}],[2,2,{many}]")),
+            ("\"epoch\":3", format!("\"epoch\":{}", usize::MAX)),
+        ] {
+            assert!(text.contains(entry), "{text}");
+            let broken: EpochRecord = serde_json::from_str(&text.replace(entry, &wrong)).unwrap();
+            assert_eq!(broken.into_epoch(3), None, "{wrong}");
+        }
     }
 }

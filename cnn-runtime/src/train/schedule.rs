@@ -265,6 +265,12 @@ impl Schedule for Plateau {
 
     fn restore(&mut self, memory: &[f64]) -> Result<(), Error> {
         expect(memory, 3)?;
+        // So that it can still grow; a double tells whole numbers apart up to here.
+        let waited = 0.0..=(1u64 << 53) as f64;
+        if !waited.contains(&memory[2]) {
+            let (what, expected) = ("epochs that a plateau has waited", format!("from 0 to {}", waited.end()));
+            return Err(Error::DataMismatch { what, expected, found: memory[2].to_string() });
+        }
         (self.lr, self.waited) = (memory[0] as f32, memory[2] as usize);
         self.best = Some(memory[1]).filter(|best| !best.is_nan());
         Ok(())
@@ -361,6 +367,13 @@ mod tests {
         }
         restored.restore(&Plateau::new(0.5).memory()).unwrap();
         assert_eq!(restored, Plateau::new(0.5).patience(1));
+        for wrong in [-1.0, f64::NAN, 1e19] {
+            let error = restored.restore(&[0.1, 0.5, wrong]).unwrap_err().to_string();
+            assert!(
+                error.starts_with("epochs that a plateau has waited: expected from 0 to 9007199254740992"),
+                "{error}"
+            );
+        }
         let error = Cosine::new(1.0).restore(&plateau.memory()).unwrap_err();
         assert_eq!(error.to_string(), "numbers that a schedule remembers: expected 0, found 3");
     }

@@ -20,7 +20,7 @@ use crate::info::{NetInfo, TensorInfo};
 use crate::network::Network;
 use crate::optim::{Memory, Optimizer, listed};
 use crate::params;
-use crate::train::record::{EpochRecord, Exact};
+use crate::train::record::{EpochRecord, Exact, MOST};
 use crate::weights::{self, RUN, Tensor, Weights};
 
 /// What the record looks like; another number cannot be read.
@@ -236,11 +236,19 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
         if let Some(buffers) = self.trainer.optimizer.buffers().filter(|_| is_used) {
             differs("buffers of the optimiser", &listed(buffers), &listed(&record.buffers))?;
         }
-        if record.step > self.length.steps {
-            let steps = self.length.steps;
-            return Err(file.invalid(format!("steps made: expected at most {steps}, found {}", record.step)));
+        let (_, correct, images, _) = record.tally;
+        let counts = [
+            ("steps made", record.step, self.length.steps.min(MOST)),
+            ("steps of the optimiser", record.optimizer_steps, MOST),
+            ("steps of the average", record.averaged_steps.unwrap_or(0), MOST),
+            ("epochs without a better one", record.waited as u64, MOST),
+            ("images of the epoch", images as u64, record.samples as u64),
+            ("images whose class was found", correct as u64, images as u64),
+        ];
+        match counts.into_iter().find(|(_, count, most)| count > most) {
+            Some((what, count, most)) => Err(file.invalid(format!("{what}: expected at most {most}, found {count}"))),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -46,9 +46,14 @@ fn refusal<O: Optimizer>(optimizer: O, path: &Path) -> String {
 
 /// Writes the file anew as it was before there were these entries of its record.
 fn without(path: &Path, entries: &[&str]) {
+    rewrite(path, |record| entries.iter().for_each(|entry| drop(record.as_object_mut().unwrap().remove(*entry))));
+}
+
+/// Writes the file anew with another record.
+fn rewrite(path: &Path, change: impl FnOnce(&mut serde_json::Value)) {
     let file = Weights::open(path).unwrap();
     let mut record: serde_json::Value = serde_json::from_str(&file.metadata()[RUN]).unwrap();
-    entries.iter().for_each(|entry| drop(record.as_object_mut().unwrap().remove(*entry)));
+    change(&mut record);
     let values: Vec<_> = file.tensors().map(|entry| file.tensor(entry.name()).unwrap()).collect();
     let tensors = file.tensors().zip(&values);
     let tensors =
@@ -91,6 +96,35 @@ fn a_file_that_does_not_name_its_optimiser_is_judged_by_its_buffers() {
     let (_folder, path) = written(trainer(Sgd::new(0.05)));
     without(&path, &["optimizer", "given_lr", "monitor"]);
     assert!(refusal(Adam::new(1e-3), &path).contains("expected mean, mean_square, as this run has it, found none"));
+}
+
+#[test]
+fn counts_that_no_run_reaches_are_refused() {
+    let trainer = || trainer(Adam::new(1e-3)).average_weights(0.9);
+    let (many, most) = (u64::MAX, 1u64 << 53);
+    for (entry, value, expected) in [
+        ("step", serde_json::json!(many), format!("steps made: expected at most 9, found {many}")),
+        ("optimizer_steps", many.into(), format!("steps of the optimiser: expected at most {most}, found {many}")),
+        ("averaged_steps", many.into(), format!("steps of the average: expected at most {most}, found {many}")),
+        ("waited", many.into(), format!("epochs without a better one: expected at most {most}, found {many}")),
+        (
+            "tally",
+            serde_json::json!(["0.5", 1, 21, "1.0"]),
+            "images of the epoch: expected at most 20, found 21".into(),
+        ),
+        (
+            "tally",
+            serde_json::json!(["0.5", 9, 8, "1.0"]),
+            "images whose class was found: expected at most 8, found 9".into(),
+        ),
+    ] {
+        let (_folder, path) = written(trainer());
+        rewrite(&path, |record| record[entry] = value);
+        let mut net = Toy::new(9);
+        let error = trainer().epochs(3).resume(&path).fit(&mut net, &columns(20), ()).unwrap_err().to_string();
+        assert!(error.ends_with(&format!("run.safetensors: {expected}")), "{error}");
+        assert_eq!(net, Toy::new(9));
+    }
 }
 
 #[test]

@@ -71,11 +71,6 @@ pub trait Callback<N> {
         let _ = (network, epoch);
         Ok(ControlFlow::Continue(()))
     }
-
-    /// This callback, lent for a run and there to be asked after it.
-    fn by_ref(&mut self) -> ByRef<'_, Self> {
-        ByRef(self)
-    }
 }
 
 impl<N> Callback<N> for () {}
@@ -86,8 +81,25 @@ impl<N, F: FnMut(&Step)> Callback<N> for F {
     }
 }
 
-/// A callback that is lent. Made by [`Callback::by_ref`].
-pub struct ByRef<'c, C: ?Sized>(&'c mut C);
+/// A callback that is lent for a run, and there for another one or to be asked after it.
+///
+/// ```no_run
+/// # #[cfg(feature = "log")]
+/// # {
+/// use cnn_runtime::prelude::*;
+/// use cnn_runtime::train::ByRef;
+/// use cnn_runtime::watch::Log;
+///
+/// fn train<N: Network>(net: &mut N, digits: &impl Dataset) -> Result<(), Error> {
+///     let mut log = Log::create("run.csv")?;
+///     Trainer::new(Sgd::new(0.1)).freeze("body").fit(net, digits, ByRef(&mut log))?;
+///     Trainer::new(Sgd::new(0.01)).fit(net, digits, ByRef(&mut log))?;
+///     Ok(())
+/// }
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct ByRef<'c, C: ?Sized>(pub &'c mut C);
 
 impl<N, C: Callback<N> + ?Sized> Callback<N> for ByRef<'_, C> {
     fn step(&mut self, step: &Step) {

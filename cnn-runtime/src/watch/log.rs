@@ -181,9 +181,14 @@ impl History {
 mod tests {
     use std::fs;
 
+    use ndarray::Array4;
+
     use super::*;
+    use crate::data::Arrays;
     use crate::network::Network;
+    use crate::optim::Sgd;
     use crate::toy::Toy;
+    use crate::train::{ByRef, Trainer};
     use crate::watch::epoch;
 
     fn read_csv(path: &Path) -> Vec<Row> {
@@ -238,6 +243,19 @@ mod tests {
         }
         assert_eq!(read_csv(&path).iter().map(|row| row.epoch).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3);
+    }
+
+    #[test]
+    fn a_log_that_is_lent_looks_on_at_several_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.csv");
+        let data = Arrays::new(Array4::zeros((4, 1, 2, 3)), vec![0, 1, 2, 0], 3).unwrap();
+        let mut log = Log::create(&path).unwrap();
+        for epochs in [1, 2] {
+            let mut trainer = Trainer::new(Sgd::new(0.1)).epochs(epochs);
+            trainer.fit(&mut Toy::new(1), &data, ByRef(&mut log)).unwrap();
+        }
+        assert_eq!(read_csv(&path).iter().map(|row| row.epoch).collect::<Vec<_>>(), [1, 1, 2]);
     }
 
     #[test]

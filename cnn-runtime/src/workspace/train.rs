@@ -133,7 +133,7 @@ impl<N: Network> TrainWorkspace<N> {
         Ok(params::to_array(tensor, &self.gradients("gradient")?[params::range(tensor)]))
     }
 
-    /// A copy of the gradient by the input, NCHW. Asked for by
+    /// The gradient by the input, NCHW. Asked for by
     /// [`set_input_gradient`](TrainWorkspace::set_input_gradient) before the backward pass.
     ///
     /// # Errors

@@ -158,10 +158,10 @@ pub enum Error {
         reason: String,
     },
 
-    /// A file that cannot be read.
-    #[error("{}: {error}", source_name(.path))]
+    /// A file or a stream that cannot be read or written.
+    #[error("{}{error}", place(.path))]
     Io {
-        /// The file, if the bytes came from one.
+        /// The file, or the folder, unless it is a stream.
         path: Option<PathBuf>,
         /// What the operating system, or the decompressor, said.
         #[source]
@@ -171,6 +171,10 @@ pub enum Error {
 
 fn at(step: Option<u64>) -> String {
     step.map_or(String::new(), |step| format!(" (step {step}; its update was not applied)"))
+}
+
+fn place(path: &Option<PathBuf>) -> String {
+    path.as_ref().map_or_else(String::new, |path| format!("{}: ", path.display()))
 }
 
 fn source_name(path: &Option<PathBuf>) -> String {
@@ -191,5 +195,7 @@ mod tests {
         assert_eq!(loss.to_string(), "the loss is NaN, expected a finite number (step 7; its update was not applied)");
         let file = Error::Format { path: Some("a/b.idx".into()), reason: "expected magic 2051, found 0".into() };
         assert_eq!(file.to_string(), "a/b.idx: expected magic 2051, found 0");
+        let io = |path| Error::Io { path, error: std::io::Error::other("no room") }.to_string();
+        assert_eq!([io(Some("a/b.csv".into())), io(None)], ["a/b.csv: no room", "no room"]);
     }
 }

@@ -129,7 +129,9 @@ pub enum Role {
 pub struct TensorInfo {
     /// Unique name: the layer's and `weight`, `bias`, `running_mean` or `running_var`, as in `conv1.weight`.
     pub name: &'static str,
-    /// Shape: OIHW for convolutions, `[out, in]` for fully connected layers, `[channels]` else.
+    /// Shape. Weights of convolutions are OIHW, `[out, in / groups, kh, kw]`, of transposed ones
+    /// `[in, out / groups, kh, kw]`, of fully connected layers `[out, in]`. What `prelu`, `scale` and `shift` train is
+    /// `[channels]` or as declared: `[1]`, `[c, h, w]` or `[features]`. All else is `[channels]`.
     pub shape: &'static [usize],
     /// First float inside the buffer of parameters (of state, for running statistics); a multiple of 16.
     pub offset: usize,

@@ -71,7 +71,7 @@ pub trait Network: Sized + Send + Sync + 'static {
         Self::from_params(Params::new(init, seed))
     }
 
-    /// A copy of the tensor `name`, as in `conv1.weight`; convolutions are OIHW.
+    /// A copy of the tensor `name`, as in `conv1.weight`, of the shape that [`TensorInfo::shape`] tells.
     ///
     /// # Errors
     /// [`Error::UnknownTensor`] if the network has no such tensor.
@@ -79,7 +79,7 @@ pub trait Network: Sized + Send + Sync + 'static {
         self.params().tensor(name)
     }
 
-    /// Overwrites the tensor `name`, as in `conv1.weight`; convolutions are OIHW.
+    /// Overwrites the tensor `name`, as in `conv1.weight`, of the shape that [`TensorInfo::shape`] tells.
     ///
     /// # Errors
     /// [`Error::UnknownTensor`] if the network has no such tensor, [`Error::TensorShape`] if it has another shape.

@@ -17,8 +17,9 @@ use crate::network::Network;
 
 /// All tensors of a network `N`: the trained ones in one heap buffer, running statistics in another.
 ///
-/// The order of floats inside the buffers is the compiler's choice. Tensors are read and written as OIHW arrays by
-/// name: [`Params::tensor`] and [`Params::set_tensor`], or the methods of the same names on [`Network`].
+/// The order of floats inside the buffers is the compiler's choice. Tensors are read and written by name, as arrays
+/// of the shape that [`TensorInfo::shape`] tells: [`Params::tensor`] and [`Params::set_tensor`], or the methods of the
+/// same names on [`Network`].
 pub struct Params<N> {
     values: Buffer,
     state: Buffer,

@@ -48,6 +48,9 @@ impl<N: Network> Ensemble<N> {
     }
 
     /// Memory for batches of up to `capacity` samples, which the members use one after the other.
+    ///
+    /// # Panics
+    /// As [`Network::workspace`].
     pub fn workspace(&self, capacity: usize) -> Workspace<N> {
         self.members[0].workspace(capacity)
     }

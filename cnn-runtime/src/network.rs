@@ -148,6 +148,9 @@ pub trait Network: Sized + Send + Sync + 'static {
     }
 
     /// Memory to infer batches of up to `capacity` samples in. A capacity of 0 is taken as 1.
+    ///
+    /// # Panics
+    /// If its bytes exceed `isize::MAX`. Aborts if memory runs out.
     fn workspace(&self, capacity: usize) -> Workspace<Self> {
         Workspace::new(capacity)
     }
@@ -191,6 +194,9 @@ pub trait Network: Sized + Send + Sync + 'static {
     }
 
     /// Memory to train with batches of up to `capacity` samples. A capacity of 0 is taken as 1.
+    ///
+    /// # Panics
+    /// If its bytes exceed `isize::MAX`. Aborts if memory runs out.
     fn train_workspace(&self, capacity: usize) -> TrainWorkspace<Self> {
         TrainWorkspace::new(capacity)
     }

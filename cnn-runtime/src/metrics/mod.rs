@@ -41,6 +41,9 @@ pub fn correct<T: Labels + ?Sized>(output: ArrayView2<'_, f32>, labels: &T) -> R
 
 /// Whether the score of `label` is among the `k` highest. Of equal scores the first counts as the highest; NaN is
 /// never among them.
+///
+/// # Panics
+/// If there is no score of `label`.
 pub fn in_top(scores: ArrayView1<'_, f32>, label: usize, k: usize) -> bool {
     let own = scores[label];
     let higher = |&(class, score): &(usize, f32)| score > own || (score == own && class < label);

@@ -90,8 +90,11 @@ pub trait Optimizer {
     /// stays as it is. What the rule remembers is made in the first call, and nothing is allocated in later ones.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for a setting outside its range, [`Error::DataMismatch`] if an earlier call was for
-    /// another network. The values are as they were then.
+    /// [`Error::InvalidOption`] for a setting outside its range, [`Error::DataMismatch`] if there are not as many
+    /// gradients as values, or an earlier call was for another network. The values are as they were then.
+    ///
+    /// # Panics
+    /// If a trained tensor ends beyond the values.
     fn update(&mut self, values: &mut [f32], gradients: &[f32], tensors: &[TensorInfo]) -> Result<(), Error>;
 
     /// The learning rate, and what the rule remembers of earlier steps.

@@ -38,7 +38,11 @@ pub trait Crop: Sync {
     /// If not.
     fn check(&self, from: [usize; 2]) -> Result<(), Error>;
 
-    /// The part of an image of height and width `from`.
+    /// The part of an image of height and width `from`, which passes the [`check`](Crop::check). It lies inside the
+    /// image.
+    ///
+    /// # Panics
+    /// May, if `from` does not pass.
     fn window(&self, from: [usize; 2], rng: &mut ChaCha8Rng) -> Window;
 }
 

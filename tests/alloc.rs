@@ -19,7 +19,7 @@ use cnn_runtime::data::{
 };
 use cnn_runtime::prelude::*;
 use cnn_runtime::testing::uniform;
-use cnn_runtime::{cnn, warm_up};
+use cnn_runtime::{cnn, warm_threads};
 use ndarray::Array4;
 use nets::{LeNet5, Residual};
 
@@ -194,8 +194,8 @@ fn nothing_allocates_that_should_not() {
     // Threads allocate as they start and end: all have started before anything is counted, and none ends before it is.
     let pools = [1, 2].map(|threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
     rayon::broadcast(|_| ());
-    warm_up();
-    pools.iter().for_each(|pool| pool.install(warm_up));
+    warm_threads();
+    pools.iter().for_each(|pool| pool.install(warm_threads));
     workspaces_allocate_what_is_said::<LeNet5>(LeNet5::infer_bytes, LeNet5::train_bytes);
     workspaces_allocate_what_is_said::<Residual>(Residual::infer_bytes, Residual::train_bytes);
     workspaces_allocate_what_is_said::<Wide>(Wide::infer_bytes, Wide::train_bytes);

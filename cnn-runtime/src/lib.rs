@@ -72,7 +72,7 @@ pub use error::Error;
 pub use ndarray;
 pub use network::Network;
 pub use params::Params;
-pub use pool::warm_up;
+pub use pool::warm_threads;
 
 /// What the code that [`cnn!`] emits may touch. Not for use by hand: it changes with the macro.
 #[doc(hidden)]

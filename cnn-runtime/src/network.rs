@@ -29,7 +29,8 @@ use crate::workspace::{TrainWorkspace, Workspace, run_infer};
 ///   [`Optimizer::step`](crate::optim::Optimizer::step). [`Trainer`](crate::train::Trainer) does all of it.
 ///
 /// Once warm, a pass allocates nothing: the first ones make the working memory of the threads that they run on, or
-/// [`warm_up`](crate::warm_up) makes that of all. Results are the same, bit for bit, on any number of threads.
+/// [`warm_threads`](crate::warm_threads) makes that of all. Results are the same, bit for bit, on any number of
+/// threads.
 ///
 /// Called in a rayon pool, a large pass is shared with that pool's threads, and while it waits for them its own thread may take
 /// up another task of the pool. So give each task a workspace of its own, rather than one behind a lock that they all

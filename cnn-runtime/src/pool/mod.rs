@@ -24,7 +24,7 @@ const WORTH_A_CALL: u64 = 1 << 21;
 /// on no pass allocates, whichever thread takes up which part of it.
 ///
 /// Waits until each thread of the pool has had time for it.
-pub fn warm_up() {
+pub fn warm_threads() {
     scratch::make();
     if rayon::current_thread_index().is_some() {
         rayon::broadcast(|_| scratch::make());

@@ -5,8 +5,11 @@ use rand_chacha::ChaCha8Rng;
 
 use super::Augment;
 
-/// Pads the image with zeros on all four sides and cuts a piece of its old size out at random: a shift by up to
-/// `padding` pixels in each direction (Krizhevsky et al. 2012; with 4 pixels, He et al. 2015 on CIFAR-10).
+/// Pads the image with zeros on all four sides and cuts a piece of its old size out at random: a [`RandomShift`] by up
+/// to `padding` pixels in each direction (Krizhevsky et al. 2012; with 4 pixels, He et al. 2015 on CIFAR-10).
+///
+/// The size stays, so this is an [`Augment`] and no [`Crop`](super::Crop): [`WindowCrop`](super::WindowCrop) cuts a
+/// smaller image out of a larger one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RandomCrop {
     padding: u16,
@@ -23,9 +26,7 @@ impl Augment for RandomCrop {
     const NAME: &'static str = "random crop";
 
     fn apply(&self, image: &mut [f32], shape: [usize; 3], rng: &mut ChaCha8Rng) {
-        let reach = i32::from(self.padding);
-        let [dy, dx] = [(); 2].map(|()| rng.random_range(-reach..=reach));
-        shift(image, shape, dx, dy);
+        RandomShift::new(self.padding, self.padding).apply(image, shape, rng);
     }
 }
 

@@ -83,7 +83,7 @@ fn wrong_targets_leave_the_forward_pass_standing() {
     );
     assert_eq!(message(workspace.loss(&SoftmaxCrossEntropy, &[0; 3])), "the batch calls for 2 labels, found 3");
     assert_eq!(message(workspace.loss(&SoftmaxCrossEntropy, &[0u8; 0])), "the batch calls for 2 labels, found 0");
-    assert_eq!(message(workspace.loss(&Mse, &[0.0; 7][..])), "the batch calls for 8 target values, found 7");
+    assert_eq!(message(workspace.loss(&Mse, &[0.0; 7])), "the batch calls for 8 target values, found 7");
     assert!(matches!(
         workspace.loss(&Mse, &ndarray::Array2::zeros((4, 2))),
         Err(Error::DataMismatch { what: "shape of the targets", .. })
@@ -114,7 +114,7 @@ fn a_loss_that_is_not_finite_changes_nothing() {
     }
     // A target, too, can be at fault.
     net.forward_train(&mut workspace, images(2).view(), 1).unwrap();
-    let error = workspace.loss(&Mse, &[f32::INFINITY; 8][..]).unwrap_err();
+    let error = workspace.loss(&Mse, &[f32::INFINITY; 8]).unwrap_err();
     assert_eq!(error.to_string(), "the loss is inf, expected a finite number");
     step(&mut net, &mut workspace);
 }

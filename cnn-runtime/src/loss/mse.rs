@@ -8,7 +8,8 @@ use crate::error::Error;
 /// Mean squared error over all values of the batch, samples and outputs alike: PyTorch's `MSELoss`. Its gradient is
 /// `2 (output - target) / count`.
 ///
-/// Targets are a flat slice of a value per output, sample after sample, or an array with a row per sample.
+/// Targets are a value per output in a flat slice, array or vector, sample after sample, or an `ndarray` array with a
+/// row per sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mse;
 
@@ -45,6 +46,19 @@ impl Loss<[f32]> for Mse {
             Ok(view) if targets.len() == output.len() => Ok(squares(output, view, d_output)),
             _ => Err(Error::TargetCount { what: "target values", expected: output.len(), found: targets.len() }),
         }
+    }
+}
+
+impl<const N: usize> Loss<[f32; N]> for Mse {
+    /// # Errors
+    /// [`Error::TargetCount`] unless there is a value per output.
+    fn evaluate(
+        &self,
+        output: ArrayView2<'_, f32>,
+        targets: &[f32; N],
+        d_output: ArrayViewMut2<'_, f32>,
+    ) -> Result<f32, Error> {
+        self.evaluate(output, &targets[..], d_output)
     }
 }
 
@@ -103,7 +117,7 @@ mod tests {
     fn wrong_targets_are_named() {
         let output: Array2<f32> = Array2::zeros((2, 3));
         let mut d = output.clone();
-        let error = Mse.evaluate(output.view(), &[0.0; 5][..], d.view_mut()).unwrap_err();
+        let error = Mse.evaluate(output.view(), &[0.0; 5], d.view_mut()).unwrap_err();
         assert_eq!(error.to_string(), "the batch calls for 6 target values, found 5");
         let error = Mse.evaluate(output.view(), &Array2::<f32>::zeros((3, 2)), d.view_mut()).unwrap_err();
         assert_eq!(error.to_string(), "shape of the targets: expected [2, 3], found [3, 2]");

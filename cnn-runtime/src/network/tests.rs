@@ -175,7 +175,7 @@ fn a_failed_loss_leaves_no_gradient_to_use() {
     let error = tw.loss(&SoftmaxCrossEntropy, &[0, 3]).unwrap_err();
     assert_eq!(error.to_string(), "label 3 of sample 1 is out of range: expected 0 to 2");
     assert!(net.backward(&mut tw).is_err());
-    let error = tw.loss(&Mse, &[f32::NAN; 6][..]).unwrap_err();
+    let error = tw.loss(&Mse, &[f32::NAN; 6]).unwrap_err();
     assert_eq!(error.to_string(), "the loss is NaN, expected a finite number");
     assert!(tw.loss(&SoftmaxCrossEntropy, &[0]).unwrap_err().to_string().contains("calls for 2 labels, found 1"));
     tw.loss(&SoftmaxCrossEntropy, &[0, 1]).unwrap();

@@ -69,6 +69,8 @@ mod rms_prop;
 mod rule;
 mod sgd;
 
+use std::any::type_name;
+
 use crate::error::Error;
 use crate::info::TensorInfo;
 use crate::network::Network;
@@ -109,6 +111,13 @@ pub trait Optimizer {
         None
     }
 
+    /// What the rule is called, by which a checkpoint of another rule is told: its type, without the modules it stands
+    /// in and what it is generic over.
+    fn name(&self) -> &'static str {
+        let path = type_name::<Self>().split('<').next().unwrap_or_default();
+        path.rsplit("::").next().unwrap_or_default()
+    }
+
     /// The learning rate.
     fn lr(&self) -> f32 {
         self.memory().lr
@@ -129,5 +138,36 @@ pub trait Optimizer {
     {
         let gradients = workspace.gradients("step")?;
         self.update(network.params_mut().values_mut(), gradients, N::INFO.tensors)
+    }
+}
+
+/// The rule in the box.
+impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
+    fn update(&mut self, values: &mut [f32], gradients: &[f32], tensors: &[TensorInfo]) -> Result<(), Error> {
+        (**self).update(values, gradients, tensors)
+    }
+
+    fn memory(&self) -> &Memory {
+        (**self).memory()
+    }
+
+    fn memory_mut(&mut self) -> &mut Memory {
+        (**self).memory_mut()
+    }
+
+    fn buffers(&self) -> Option<&'static [&'static str]> {
+        (**self).buffers()
+    }
+
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn lr(&self) -> f32 {
+        (**self).lr()
+    }
+
+    fn set_lr(&mut self, lr: f32) {
+        (**self).set_lr(lr);
     }
 }

@@ -5,7 +5,6 @@
 //! stands in its metadata, as JSON under `run`. Random numbers need no state: they follow from the seed and the place in
 //! the run.
 
-use std::any::type_name;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -41,7 +40,7 @@ struct Record {
     step: u64,
     tally: (Exact, usize, usize, Exact),
     skipped: Vec<String>,
-    /// The rule by its type; not in files of before it was kept.
+    /// The rule by its name; not in files of before it was kept.
     optimizer: Option<String>,
     lr: Exact,
     /// The rate that the optimiser was handed over with, if no schedule sets it.
@@ -112,7 +111,7 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
             step: self.step,
             tally: (Exact(loss), correct, images, Exact(time.as_secs_f64())),
             skipped: self.skipped.clone(),
-            optimizer: Some(rule::<O>().to_owned()),
+            optimizer: Some(self.trainer.optimizer.name().to_owned()),
             lr: Exact(f64::from(memory.lr)),
             given_lr: self.trainer.schedule.is_none().then_some(Exact(f64::from(self.trainer.start.memory.lr))),
             optimizer_steps: memory.steps,
@@ -229,7 +228,7 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
         differs("samples of a batch", &self.length.batch, &record.batch)?;
         differs("batches of a step", &self.length.accumulate, &record.accumulate)?;
         if let Some(optimizer) = &record.optimizer {
-            differs("optimiser", &rule::<O>(), optimizer)?;
+            differs("optimiser", &self.trainer.optimizer.name(), optimizer)?;
         }
         // Before its first step no rule has any.
         let is_used = record.optimizer_steps > 0 || !record.buffers.is_empty();
@@ -250,12 +249,6 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
             None => Ok(()),
         }
     }
-}
-
-/// What a rule is called: its type, without the modules it stands in and what it is generic over.
-fn rule<O>() -> &'static str {
-    let path = type_name::<O>().split('<').next().unwrap_or_default();
-    path.rsplit("::").next().unwrap_or_default()
 }
 
 /// Every layer as it is declared, with its name and its output.

@@ -84,6 +84,17 @@ fn another_optimiser_is_refused_before_anything_changes() {
 }
 
 #[test]
+fn a_rule_in_a_box_is_the_rule() {
+    let boxed = |rule: AdamW| Box::new(rule) as Box<dyn Optimizer>;
+    let (_folder, path) = written(trainer(boxed(AdamW::new(1e-3))));
+    let adam: Box<dyn Optimizer> = Box::new(Adam::new(1e-3));
+    assert!(refusal(adam, &path).ends_with("optimiser: expected Adam, as this run has it, found AdamW"));
+    let expected = whole(trainer(AdamW::new(1e-3)).epochs(3)).0;
+    assert_eq!(resumed(trainer(AdamW::new(1e-3)).epochs(3), &path).0, expected);
+    assert_eq!(resumed(trainer(boxed(AdamW::new(1e-3))).epochs(3), &path).0, expected);
+}
+
+#[test]
 fn a_file_that_does_not_name_its_optimiser_is_judged_by_its_buffers() {
     let sgd = || Sgd::new(0.05).momentum(0.9);
     let (_folder, path) = written(trainer(sgd()));

@@ -1,5 +1,6 @@
 //! One pass through a network as emitted code sees it: how many samples, and where each value stands in the arena.
 
+use std::fmt;
 use std::ops::Range;
 
 use crate::desc::{Order, Statistics};
@@ -34,6 +35,14 @@ pub trait Probe: Sync {
     fn output(&self, layer: usize, order: Order, values: &[f32]);
     /// The gradient by what the layer made, once it is complete.
     fn gradient(&self, layer: usize, order: Order, values: &[f32]);
+}
+
+impl fmt::Debug for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Frame");
+        shown.field("n", &self.n).field("capacity", &self.capacity).field("per_sample", &self.per_sample);
+        shown.field("inspect", &self.inspect).field("frozen", &self.frozen).finish_non_exhaustive()
+    }
 }
 
 impl<'a> Frame<'a> {

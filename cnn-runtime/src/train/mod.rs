@@ -20,6 +20,7 @@ mod targets;
 mod tests;
 mod validation;
 
+use std::fmt;
 #[cfg(feature = "safetensors")]
 use std::path::PathBuf;
 
@@ -115,6 +116,13 @@ enum Length {
 pub struct History {
     /// The epochs, in order.
     pub epochs: Vec<Epoch>,
+}
+
+/// The settings that are plain values.
+impl<O> fmt::Debug for Trainer<'_, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trainer").field("settings", &self.settings).finish_non_exhaustive()
+    }
 }
 
 impl<'d, O: Optimizer> Trainer<'d, O> {

@@ -1,6 +1,7 @@
 //! Tensors on their way into a file.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::io::{self, Write};
 
 use cnn_model::Dtype;
@@ -20,6 +21,15 @@ enum Values<'a> {
     /// As a network holds them; in row-major order only while they are written.
     Stored(&'static TensorInfo, &'a [f32]),
     Integers(&'a [u64]),
+}
+
+/// Without the values.
+impl fmt::Debug for Tensor<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Tensor");
+        shown.field("name", &self.name).field("shape", &self.shape).field("dtype", &self.dtype());
+        shown.finish_non_exhaustive()
+    }
 }
 
 impl<'a> Tensor<'a> {

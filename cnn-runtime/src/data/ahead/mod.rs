@@ -26,6 +26,7 @@ mod skipped;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::ops::Range;
 use std::thread;
 
@@ -212,6 +213,14 @@ pub struct Batches<'a> {
     skipped: Vec<Skipped>,
     /// Taken or not.
     left_out: LeftOut,
+}
+
+impl fmt::Debug for Batches<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Batches");
+        shown.field("numbers", &self.numbers).field("batch", &self.batch.number()).field("skipped", &self.skipped);
+        shown.finish_non_exhaustive()
+    }
 }
 
 impl Batches<'_> {

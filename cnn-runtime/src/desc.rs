@@ -203,6 +203,7 @@ pub struct Lrn {
 
 /// A pointwise activation function.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Act {
     /// `max(x, 0)`.
     Relu,
@@ -335,6 +336,7 @@ pub struct Part {
 
 /// What `mul`, `sub` and `div` make of two elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Arith {
     /// The product.
     Mul,
@@ -394,6 +396,7 @@ impl Permute {
 
 /// What a pointwise layer does with the tensor that it trains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Apply {
     /// Multiplies what is negative by it: PReLU (He et al. 2015, "Delving Deep into Rectifiers").
     Slope,
@@ -434,6 +437,7 @@ pub enum Write {
 
 /// What a layer computes, for those who read the graph rather than run it. Its tensors say what else it has: a bias.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum LayerOp {
     /// A convolution.
     Conv(Conv),

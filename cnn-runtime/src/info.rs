@@ -107,6 +107,7 @@ const fn in_lines(floats: usize) -> usize {
 
 /// What a tensor of parameters is for; decides how it is initialised and whether weight decay may touch it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Role {
     /// Weights of a convolution or a fully connected layer.
     Weight,

@@ -11,6 +11,7 @@ use crate::random;
 ///
 /// `fan_in` is the number of values that feed one output, `fan_out` the number of outputs that one input feeds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Init {
     /// Normal with variance `2 / fan_in`: keeps the variance through layers with ReLU (He et al. 2015, "Delving Deep
     /// into Rectifiers").

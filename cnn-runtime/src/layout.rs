@@ -7,6 +7,7 @@ use crate::kernel::blocks::Blocks;
 
 /// The order of a tensor's floats in memory. Public edges show every tensor as a plain row-major array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Layout {
     /// Row-major.
     Plain,

@@ -162,6 +162,7 @@ fn both_ways<N: Network>(folder: &Path, name: &str) {
             Role::Bias | Role::Shift | Role::RunningMean => 0.0,
             Role::Scale | Role::RunningVar => 1.0,
             Role::Slope => 0.25,
+            role => unreachable!("no values for {role:?}"),
         };
         let values = uniform(seed as u64, tensor.len()).iter().map(|value| centre + 0.2 * value).collect();
         net.set_tensor(tensor.name, ArrayD::from_shape_vec(tensor.shape, values).unwrap().view()).unwrap();

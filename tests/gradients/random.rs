@@ -15,6 +15,7 @@ pub fn random_network<N: Network>() -> N {
             Role::Slope => net.set_tensor(name, (noise + 0.75).view()).unwrap(),
             Role::Scale => net.set_tensor(name, (noise + 1.0).view()).unwrap(),
             Role::Weight | Role::RunningMean | Role::RunningVar => {}
+            role => unreachable!("no values for {role:?}"),
         }
     }
     net

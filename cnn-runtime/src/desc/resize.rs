@@ -54,6 +54,7 @@ impl Rounding {
 
 /// How `resize` makes a pixel of those around its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Sampling {
     /// One of them.
     Nearest(Rounding),

@@ -4,6 +4,7 @@ use crate::metrics::Evaluation;
 
 /// What makes one epoch's network better than another's, by the data to validate on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Monitor {
     /// A higher accuracy.
     #[default]

@@ -16,6 +16,7 @@ const BATCH: usize = 64;
 
 /// A sample that a network takes for another class than its own.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Mistake {
     /// Which sample of the data.
     pub index: usize,

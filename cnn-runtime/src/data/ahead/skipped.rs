@@ -23,6 +23,7 @@ impl OnBadSample {
 
 /// A sample that was left out.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Skipped {
     /// Its index in the data.
     pub index: usize,

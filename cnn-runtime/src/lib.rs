@@ -17,6 +17,8 @@
 //! A pass takes as many threads as there are processors, or as `RAYON_NUM_THREADS` says; within a rayon pool, that
 //! pool's. Results are the same, bit for bit, on any number of them.
 
+#![warn(missing_debug_implementations)]
+
 // Emitted code names this crate from outside; so that it also works inside, in unit tests.
 #[allow(unused_extern_crates)]
 extern crate self as cnn_runtime;

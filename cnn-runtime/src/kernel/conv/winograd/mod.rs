@@ -110,7 +110,7 @@ impl Tile {
 }
 
 /// Weights transformed for a tile: [`transformed_len`] floats.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Transformed<'a> {
     /// The tile.
     pub tile: Tile,

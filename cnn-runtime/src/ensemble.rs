@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView4, ArrayViewMut2, Axis};
 
-use crate::data::{Dataset, Draw, Labelled, check_input, check_output, fill_batch};
+use crate::data::{Dataset, Draw, Labelled, check_output, fill_batch};
 use crate::error::Error;
 use crate::metrics::{Evaluation, Tally};
 use crate::network::Network;
@@ -78,16 +78,15 @@ impl<N: Network> Ensemble<N> {
     /// # Errors
     /// As [`evaluate`](crate::metrics::evaluate).
     pub fn evaluate(&self, workspace: &mut Workspace<N>, data: &(impl Dataset + ?Sized)) -> Result<Evaluation, Error> {
-        check_input(data, N::INFO)?;
-        let classes = N::INFO.infer.output.len;
-        let (data, mut tally) = (&Labelled { data, classes }, Tally::new(classes));
+        let data = &Labelled::of(data, N::INFO)?;
+        let mut tally = Tally::new(data.classes);
         let (capacity, sample) = (workspace.capacity().min(data.len()), N::INFO.infer.input.len);
         let (mut images, mut labels) = (vec![0.0; capacity * sample], vec![0; capacity]);
         for first in (0..data.len()).step_by(capacity) {
             let n = capacity.min(data.len() - first);
             let images = &mut images[..n * sample];
             fill_batch(data, |at| Draw::of(first + at), images, &mut labels[..n])?;
-            let mut sum = Array2::zeros((n, classes));
+            let mut sum = Array2::zeros((n, data.classes));
             for member in &self.members {
                 // A pass may write over its input.
                 workspace.samples_mut(n).copy_from_slice(images);

@@ -278,6 +278,18 @@ pub(crate) fn check_output(network: &NetInfo) -> Result<(), Error> {
     Ok(())
 }
 
+/// Holds data against the input and the outputs of the network they are for. `what` is what their classes are called.
+/// There may be fewer than outputs.
+pub(crate) fn check_data(what: &'static str, data: &(impl Dataset + ?Sized), network: &NetInfo) -> Result<(), Error> {
+    check_input(data, network)?;
+    let (outputs, classes) = (network.train.output.len, data.classes());
+    if classes > outputs {
+        let expected = format!("at most {outputs}, the outputs of {}", network.name);
+        return Err(Error::DataMismatch { what, expected, found: classes.to_string() });
+    }
+    Ok(())
+}
+
 /// The shape of a sample in floats, if that many can be addressed at all.
 fn sample_len(shape: [usize; 3]) -> Option<usize> {
     shape.iter().try_fold(1usize, |len, &side| len.checked_mul(side))

@@ -4,7 +4,7 @@ mod confusion;
 
 use ndarray::{ArrayView1, ArrayView2};
 
-use crate::data::{Dataset, Draw, Labelled, check_input, check_output, fill_batch};
+use crate::data::{Dataset, Draw, Labelled, fill_batch};
 use crate::error::Error;
 use crate::loss::{Labels, class, cross_entropy};
 use crate::network::Network;
@@ -93,10 +93,8 @@ pub fn evaluate<N: Network>(
     workspace: &mut Workspace<N>,
     data: &(impl Dataset + ?Sized),
 ) -> Result<Evaluation, Error> {
-    check_output(N::INFO)?;
-    check_input(data, N::INFO)?;
-    let classes = N::INFO.infer.output.len;
-    let (data, mut tally) = (&Labelled { data, classes }, Tally::new(classes));
+    let data = &Labelled::of(data, N::INFO)?;
+    let mut tally = Tally::new(data.classes);
     let mut labels = vec![0; workspace.capacity().min(data.len())];
     for first in (0..data.len()).step_by(workspace.capacity()) {
         let n = workspace.capacity().min(data.len() - first);

@@ -9,7 +9,6 @@
 
 mod average;
 mod callback;
-mod checks;
 mod monitor;
 #[cfg(feature = "safetensors")]
 mod record;
@@ -26,13 +25,12 @@ use std::path::PathBuf;
 
 #[cfg(feature = "safetensors")]
 use crate::atomic;
-use crate::data::{Dataset, ReadAhead, check_output};
+use crate::data::{Dataset, ReadAhead, check_data, check_output};
 use crate::error::Error;
 use crate::network::Network;
 use crate::optim::{Memory, Optimizer};
 
 pub use callback::{ByRef, Callback, Epoch, Step};
-use checks::check_data;
 pub use monitor::Monitor;
 use run::Run;
 pub use schedule::{Constant, Cosine, OneCycle, Plateau, Position, Schedule, StepDecay, WarmUp, warm_up};

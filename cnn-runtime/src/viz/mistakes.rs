@@ -6,7 +6,7 @@ use super::confusion::name_of;
 use super::picture::{Picture, Span};
 use super::sheet::Sheet;
 use super::svg::Figure;
-use crate::data::{Dataset, Draw, Labelled, check_input, check_output, fill_batch};
+use crate::data::{Dataset, Draw, Labelled, fill_batch};
 use crate::error::Error;
 use crate::metrics::argmax;
 use crate::network::Network;
@@ -36,10 +36,8 @@ pub struct Mistake {
 /// # Errors
 /// As [`evaluate`](crate::metrics::evaluate).
 pub fn mistakes<N: Network>(network: &N, data: &(impl Dataset + ?Sized), most: usize) -> Result<Vec<Mistake>, Error> {
-    check_output(N::INFO)?;
-    check_input(data, N::INFO)?;
+    let data = &Labelled::of(data, N::INFO)?;
     let [c, h, w] = N::INFO.input;
-    let data = &Labelled { data, classes: N::INFO.infer.output.len };
     let mut workspace = network.workspace(BATCH);
     let (mut images, mut labels) = (vec![0.0; BATCH * c * h * w], [0; BATCH]);
     let mut found: Vec<Mistake> = Vec::new();

@@ -98,11 +98,11 @@ fn finish(cx: &Cx<'_>, window: Window, counted: [usize; 4], output: Shape, text:
     Outcome::node(Op::MaxPool { window }, output, text)
 }
 
-/// Why a pool does not take a window that fits.
-pub(super) fn refusal(kind: Kind, options: &Options, window: &Window, map: Map) -> Option<String> {
-    too_much_padding(options)
-        .or_else(|| reads_only_padding(window, map))
-        .or_else(|| is_too_large(kind, window.kernel).then(|| large_window(window.kernel)))
+/// Whether a pool takes a window that fits.
+pub(super) fn takes(kind: Kind, options: &Options, window: &Window, map: Map) -> bool {
+    too_much_padding(options).is_none()
+        && reads_only_padding(window, map).is_none()
+        && !is_too_large(kind, window.kernel)
 }
 
 /// Whether a window has more pixels than can be numbered.

@@ -162,7 +162,7 @@ fn ways_out(kind: Kind, options: &Options, input: Map, padded: [usize; 2]) -> Ve
         (pool || little).then(|| (format!("`p{}`", short(needed)), Options { padding: explicit, ..*options })),
     ];
     let works = |options: &Options| {
-        place(options, input).is_some_and(|(window, _)| !pool || pool::refusal(kind, options, &window, input).is_none())
+        place(options, input).is_some_and(|(window, _)| !pool || pool::takes(kind, options, &window, input))
     };
     let mut ways: Vec<String> =
         ways.into_iter().flatten().filter(|(_, options)| works(options)).map(|(text, _)| text).collect();

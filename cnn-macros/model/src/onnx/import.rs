@@ -1,12 +1,12 @@
 //! From a model's graph to a network: node by node, each value either known now or computed by a layer later.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
 
 use super::attributes::Attributes;
-use super::constant::{Constant, Elements, Int, called, check_axes};
+use super::computed::Computed;
+use super::constant::{Constant, Int, called, check_axes};
 use super::error::{Error, sizes};
-use super::file::{Folder, Model, Stored};
+use super::file::{Folder, Model};
 use super::net::{Net, Shape, ValueId, elements};
 use super::ops;
 use super::print;
@@ -16,9 +16,6 @@ use crate::stranger::Shown;
 
 /// The versions of ONNX's operators whose meaning is known here. Before version 7 sums did not broadcast as they do now.
 const OPSETS: std::ops::RangeInclusive<i64> = 7..=28;
-
-/// Elements that are looked at to compute constants of others, beside as many as the file has itself.
-const MOST_COMPUTED: usize = 1 << 24;
 
 /// A model as a network in the language of `cnn!`, with its weights.
 #[derive(Clone, Debug)]
@@ -91,10 +88,7 @@ pub(super) struct Importer<'a> {
     pub opset: i64,
     pub batch: Batch,
     pub net: Net,
-    /// Elements that may still be looked at to compute constants of others.
-    left: usize,
-    /// Up to which byte each other file is counted.
-    counted: HashMap<PathBuf, u64>,
+    pub computed: Computed,
     values: HashMap<&'a str, Value>,
     /// How often each name is read.
     readers: HashMap<&'a str, usize>,
@@ -117,8 +111,7 @@ pub(super) fn import(model: &Model) -> Result<Imported, Error> {
         opset,
         batch,
         net,
-        left: MOST_COMPUTED,
-        counted: HashMap::new(),
+        computed: Computed::new(),
         values: HashMap::new(),
         readers: readers(graph),
         reads: HashMap::new(),
@@ -237,7 +230,7 @@ impl<'a> Importer<'a> {
             }
             let value = match Constant::read(tensor, self.folder) {
                 Ok(constant) => {
-                    self.own(&constant);
+                    self.computed.own(&constant);
                     Value::Constant(constant)
                 }
                 Err(problem) => {
@@ -250,29 +243,6 @@ impl<'a> Importer<'a> {
             }
         }
         problems
-    }
-
-    /// Takes note of a constant that the file has itself.
-    pub fn own(&mut self, constant: &Constant) {
-        let elements = match &constant.elements {
-            // Any number of tensors can be the same bytes of another file.
-            Elements::Stored(kind, Stored::Beside { path, offset, length }) => {
-                let end = offset.saturating_add(*length as u64);
-                let counted = self.counted.entry(path.clone()).or_insert(0);
-                let new = end.saturating_sub(*counted);
-                *counted += new;
-                usize::try_from(new).unwrap_or(usize::MAX) / kind.bytes()
-            }
-            _ => constant.len(),
-        };
-        self.left = self.left.saturating_add(elements);
-    }
-
-    /// Takes note of so many elements that are about to be looked at, so that a constant can be computed.
-    pub fn spend(&mut self, elements: usize) -> Result<(), String> {
-        let left = self.left.checked_sub(elements);
-        self.left = left.ok_or("the model computes too large constants: fold them before it is exported")?;
-        Ok(())
     }
 
     fn node(&mut self, index: usize, node: &'a NodeProto) -> Result<(), String> {

@@ -5,6 +5,7 @@
 
 mod attributes;
 mod budget;
+mod computed;
 mod constant;
 mod error;
 mod file;

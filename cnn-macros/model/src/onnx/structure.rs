@@ -154,12 +154,7 @@ mod tests {
 
     #[test]
     fn dominators_are_what_every_way_passes_through() {
-        let mut state: u64 = 1;
-        let mut random = |below: usize| {
-            // Knuth's generator (The Art of Computer Programming, section 3.3.4).
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) as usize % below
-        };
+        let mut random = crate::onnx::tests::random();
         for _ in 0..200 {
             // Long chains with a join now and then, mostly of values that are near.
             let inputs: Vec<Vec<ValueId>> = (0..60)

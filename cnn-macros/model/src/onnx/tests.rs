@@ -9,6 +9,15 @@ use prost::Message as _;
 use super::proto::*;
 use super::{Imported, Model};
 
+/// Repeatable random numbers below what is asked for: Knuth's generator (The Art of Computer Programming, section 3.3.4).
+pub(super) fn random() -> impl FnMut(usize) -> usize {
+    let mut state: u64 = 1;
+    move |below| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below.max(1)
+    }
+}
+
 /// A model of opset 17 with the input `x` of these sizes, 0 for an unknown one, and the output `y`.
 struct Builder(ModelProto);
 

@@ -38,14 +38,14 @@ pub(super) fn fold(node: &mut Node<'_, '_>) -> Result<Constant, String> {
 /// An input whose elements are looked at.
 fn read(node: &mut Node<'_, '_>, index: usize) -> Result<Constant, String> {
     let constant = node.needed(index)?;
-    node.importer.spend(constant.len())?;
+    node.importer.computed.spend(constant.len())?;
     Ok(constant)
 }
 
 fn constant(node: &mut Node<'_, '_>) -> Result<Constant, String> {
     let attributes = &node.attributes;
     if let Some(tensor) = attributes.tensor("value", node.importer.folder)? {
-        node.importer.own(&tensor);
+        node.importer.computed.own(&tensor);
         return Ok(tensor);
     }
     let float = |float: f32| if float.is_nan() { Err("it is no number".to_string()) } else { Ok(float) };
@@ -71,7 +71,7 @@ fn filled(node: &mut Node<'_, '_>) -> Result<Constant, String> {
     let sizes = sizes.map_err(|_| "it has a negative size")?;
     let len = len(&sizes).filter(|&len| len <= MOST_MADE_UP);
     let len = len.ok_or_else(|| format!("it makes up more than {MOST_MADE_UP} numbers"))?;
-    node.importer.spend(len)?;
+    node.importer.computed.spend(len)?;
     let value = node.attributes.tensor("value", node.importer.folder)?;
     match value {
         Some(value) if value.len() != 1 => Err("its value is more than one number".into()),
@@ -272,7 +272,7 @@ fn arithmetic(node: &mut Node<'_, '_>) -> Result<Constant, String> {
     if len > own.max(MOST_MADE_UP) {
         return Err(format!("it makes up more than {MOST_MADE_UP} numbers"));
     }
-    node.importer.spend(len.max(own))?;
+    node.importer.computed.spend(len.max(own))?;
     let places = walk(&dims, &a_steps).zip(walk(&dims, &b_steps));
     let operator = node.proto.op_type.as_str();
     if !a.is_float() && !b.is_float() {

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::Attribute::{Int, Ints};
-use super::Builder;
+use super::{Builder, random};
 use crate::onnx::Model;
 use crate::onnx::proto::{StringStringEntryProto, TensorProto, data_type};
 
@@ -37,12 +37,7 @@ fn truncated_files_are_errors() {
 fn damaged_files_do_no_harm() {
     let original = model().bytes();
     let rounds = std::env::var("CNN_FUZZ").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(20_000);
-    let mut state: u64 = 1;
-    let mut random = |below: usize| {
-        // Knuth's generator (The Art of Computer Programming, section 3.3.4).
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as usize % below.max(1)
-    };
+    let mut random = random();
     let mut imported = 0;
     for _ in 0..rounds {
         let mut bytes = original.clone();

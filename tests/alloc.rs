@@ -7,7 +7,6 @@
 mod nets;
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread::{self, ThreadId};
@@ -15,13 +14,14 @@ use std::time::Duration;
 
 use cnn_runtime::data::idx::Idx;
 use cnn_runtime::data::{
-    Batches, ColourJitter, Dataset, Draw, HorizontalFlip, Images, Plan, ReadAhead, ResizedCrop, Rotation,
+    Augment, Batches, ColourJitter, Dataset, HorizontalFlip, Images, Plan, ReadAhead, ResizedCrop, Rotation,
 };
 use cnn_runtime::prelude::*;
 use cnn_runtime::testing::uniform;
 use cnn_runtime::{cnn, warm_threads};
 use ndarray::Array4;
 use nets::{LeNet5, Residual};
+use rand_chacha::ChaCha8Rng;
 
 struct Counting;
 
@@ -137,25 +137,20 @@ fn a_hostile_file_allocates_next_to_nothing() {
     assert!(bytes < 10_000, "{bytes} bytes");
 }
 
-/// Data that know which threads have read them.
-struct Watched<D>(D, Mutex<HashSet<ThreadId>>);
+/// The threads that have read a sample.
+static READERS: Mutex<Vec<ThreadId>> = Mutex::new(Vec::new());
 
-impl<D: Dataset> Dataset for Watched<D> {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
+/// Notes which thread reads a sample, and leaves that as it is.
+struct Watched;
 
-    fn shape(&self) -> [usize; 3] {
-        self.0.shape()
-    }
+impl Augment for Watched {
+    const NAME: &'static str = "watched";
 
-    fn classes(&self) -> usize {
-        self.0.classes()
-    }
-
-    fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
-        self.1.lock().unwrap().insert(thread::current().id());
-        self.0.read(draw, image)
+    fn apply(&self, _: &mut [f32], _: [usize; 3], _: &mut ChaCha8Rng) {
+        let (mut readers, own) = (READERS.lock().unwrap(), thread::current().id());
+        if !readers.contains(&own) {
+            readers.push(own);
+        }
     }
 }
 
@@ -165,15 +160,15 @@ fn reading_ahead_allocates_nothing_per_batch() {
     let data =
         images.cropped(ResizedCrop::new(28, 28)).unwrap().augmented(Rotation::new(10.0)).augmented(HorizontalFlip);
     let data = data.augmented(ColourJitter::new().brightness(0.4).contrast(0.4).saturation(0.4).hue(0.1));
+    let data = data.augmented(Watched);
     let order: Vec<usize> = (0..2000).rev().collect();
     let plan = Plan { order: &order, batch: 20, first: 0, epoch: 0, seed: 0 };
-    let mut data = Watched(data, Mutex::default());
     for workers in [0, 1, 3] {
-        data.1.get_mut().unwrap().clear();
+        READERS.lock().unwrap().clear();
         let read = |batches: &mut Batches<'_>| {
             // A thread allocates as it starts: all have to have read something.
             let mut first = 0;
-            while data.1.lock().unwrap().len() < workers.max(1) {
+            while READERS.lock().unwrap().len() < workers.max(1) {
                 assert!(batches.next()?.is_some(), "{workers} readers, some of which read nothing");
                 first += 1;
                 thread::sleep(Duration::from_millis(1));

@@ -60,7 +60,7 @@ pub(super) fn run(pass: pass::BackwardWeights<'_>, amx: Amx, d_weight: &mut [f32
     let least = if inputs < outputs { (outputs * (places.reach + places.chunk) * LEFT).div_ceil(KEPT) } else { 1 };
     let parts = parallel::even(least, macs).min(inputs.max(outputs));
     // Few weights are summed up by chunks of places, whose inputs and gradients one thread alone reads.
-    let cuts = cuts(d.weight_len(), places.stream / places.chunk);
+    let cuts = cuts(d, n, places.stream / places.chunk, inputs.max(outputs));
     let parts = parts.div_ceil(cuts).max(least);
     in_chunks(cuts, d_weight, |sums| {
         let sums = Shared::new(sums);

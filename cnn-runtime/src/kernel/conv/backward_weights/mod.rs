@@ -40,13 +40,19 @@ const TASKS: usize = 8;
 
 /// Sums of weights that chunks of positions have at most, all together.
 #[cfg(target_arch = "x86_64")]
-const SUMMED: usize = 1 << 18;
+const SUMMED: usize = 1 << 19;
 
-/// In how many chunks to sum up so many weights, whose positions come in so many pieces: a power of two, so that threads have
-/// equally many.
+/// Positions of a chunk at least, if threads can share its channels too: adding up its sums, which come out of another core's
+/// cache, takes as long as a hundred positions.
 #[cfg(target_arch = "x86_64")]
-fn cuts(weights: usize, pieces: usize) -> usize {
-    1 << (SUMMED / weights).min(pieces).clamp(1, TASKS).ilog2()
+const CHUNK: usize = 3072;
+
+/// In how many chunks to sum up the positions of `n` samples, which come in so many pieces, and whose channels can be cut into so
+/// many parts: a power of two, so that threads have equally many.
+#[cfg(target_arch = "x86_64")]
+fn cuts(d: &Conv, n: usize, pieces: usize, parts: usize) -> usize {
+    let worth = (n * d.output.plane() / CHUNK).max(TASKS / parts);
+    1 << worth.min(SUMMED / d.weight_len()).min(pieces).clamp(1, TASKS).ilog2()
 }
 
 /// How the work is cut: parts by output channels, input channels and samples.

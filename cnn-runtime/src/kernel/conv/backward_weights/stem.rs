@@ -53,7 +53,7 @@ pub(super) fn run(pass: pass::BackwardWeights<'_>, amx: Amx, d_weight: &mut [f32
     let layout = Layout::of(d);
     let chunks = n * layout.chunks;
     let (len, macs) = (d_weight.len(), n * d.output.plane() * d.weight_len());
-    let cuts = cuts(len, chunks);
+    let cuts = cuts(d, n, chunks, 1);
     in_chunks(cuts, d_weight, |sums| {
         let sums = Shared::new(sums);
         parallel::for_each(cuts, macs, |cut| {

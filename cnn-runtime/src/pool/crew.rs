@@ -2,9 +2,14 @@
 //!
 //! A layer of a small network is done in some ten microseconds, less than it takes to wake a thread that sleeps. So while
 //! a pass runs, the other threads of its pool look out for work without sleeping, and take up tasks one by one.
+//!
+//! Each thread begins with its own share of a round's tasks, the same part of them in each round: what a layer reads is
+//! mostly what this thread wrote in the one before, and is still in a cache of its own. Who is done with these takes up
+//! what others have left.
 
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
+use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -12,8 +17,10 @@ use std::{hint, mem, ptr, thread};
 
 /// Looks before a thread that finds no work lets others have its processor for a moment: some twenty microseconds.
 const LOOKS: usize = 500;
-/// Bits of [`Crew::tickets`] for the number of the next task, and for how many there are.
+/// Bits of a [`Lot`] for the next task, and for the one behind the last.
 const BITS: u32 = 32;
+/// Most lots; of more threads than these, some have one together.
+const MOST_LOTS: usize = 64;
 
 /// A task by its index; it outlives its round.
 type Task = *const (dyn Fn(usize) + Sync);
@@ -23,33 +30,57 @@ thread_local! {
     static LED: Cell<*const Crew> = const { Cell::new(ptr::null()) };
 }
 
-/// The threads of a pass, and the round of tasks that they are at.
+/// The threads of a pass, and the round of tasks that they are at. What two threads or three tell each other is a cache line.
+#[repr(C, align(64))]
 pub(super) struct Crew {
-    /// How many tasks the round has, and below that the next one. Read and advanced together: who draws a task knows that
-    /// its round is not over, and no new one begun.
-    tickets: AtomicU64,
     /// What the round's tasks are. Written between rounds alone.
     task: UnsafeCell<Option<Task>>,
     /// Tasks of the round that are done.
     done: AtomicUsize,
     /// Whether the pass is over.
     over: AtomicBool,
+    /// Lots in use.
+    count: usize,
+    /// One for each thread, as far as there are so many.
+    lots: [Lot; MOST_LOTS],
     /// What a task panicked with.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-// SAFETY: `task` is written by the leader alone, while no round is under way, and read by those who drew a ticket of a
+// SAFETY: `task` is written by the leader alone, while no round is under way, and read by those who drew a task of a
 // round, which happens after it was written; what it points to is `Sync`.
 unsafe impl Sync for Crew {}
 
+/// Tasks of a round that follow one another: the one behind the last, and below that the next one. Read and advanced together:
+/// who draws a task knows that its round is not over, and no new one begun.
+struct Lot(AtomicU64);
+
+impl Lot {
+    const fn empty() -> Self {
+        Lot(AtomicU64::new(0))
+    }
+
+    /// Fills it for a round.
+    fn fill(&self, tasks: Range<usize>) {
+        self.0.store((tasks.end as u64) << BITS | tasks.start as u64, Ordering::Release);
+    }
+
+    /// The next of its tasks.
+    fn draw(&self) -> Option<usize> {
+        let next = |lot: u64| (lot & u64::from(u32::MAX) < lot >> BITS).then_some((lot & u64::from(u32::MAX)) as usize);
+        next(self.0.load(Ordering::Relaxed)).and_then(|_| next(self.0.fetch_add(1, Ordering::Acquire)))
+    }
+}
+
 /// Runs `pass` on this thread of a rayon pool while the others are at hand for what it shares.
 pub(super) fn with<R: Send>(pass: impl FnOnce() -> R + Send) -> R {
-    let crew = Crew::new();
+    let threads = rayon::current_num_threads();
+    let crew = Crew::new(threads);
     let lead = || {
         let _led = Led::by(&crew);
         pass()
     };
-    rayon::join(lead, || followers(&crew, rayon::current_num_threads() - 1)).0
+    rayon::join(lead, || followers(&crew, threads - 1)).0
 }
 
 /// Whether this thread leads a crew that is not at work.
@@ -77,9 +108,9 @@ pub(super) fn share(tasks: usize, task: &(dyn Fn(usize) + Sync)) {
 /// Lets all other threads of the pool join, each as soon as it has nothing else to do.
 fn followers(crew: &Crew, count: usize) {
     if count > 1 {
-        rayon::join(|| crew.follow(), || followers(crew, count - 1));
+        rayon::join(|| crew.follow(count), || followers(crew, count - 1));
     } else {
-        crew.follow();
+        crew.follow(1);
     }
 }
 
@@ -103,13 +134,14 @@ impl Drop for Led<'_> {
 }
 
 impl Crew {
-    /// One that has no task yet.
-    pub(super) fn new() -> Self {
+    /// One of so many threads, which has no task yet.
+    pub(super) fn new(threads: usize) -> Self {
         Crew {
-            tickets: AtomicU64::new(0),
             task: UnsafeCell::new(None),
             done: AtomicUsize::new(0),
             over: AtomicBool::new(false),
+            count: threads.clamp(1, MOST_LOTS),
+            lots: [const { Lot::empty() }; MOST_LOTS],
             panic: Mutex::new(None),
         }
     }
@@ -123,27 +155,24 @@ impl Crew {
         // SAFETY: no round is under way.
         unsafe { *self.task.get() = Some(task) };
         self.done.store(0, Ordering::Relaxed);
-        self.tickets.store((tasks as u64) << BITS, Ordering::Release);
-        while self.one() {}
+        let (each, more) = (tasks / self.count, tasks % self.count);
+        let begin = |lot: usize| lot * each + lot.min(more);
+        for (index, lot) in self.lots[..self.count].iter().enumerate() {
+            lot.fill(begin(index)..begin(index + 1));
+        }
+        while self.one(0) {}
         let mut looks = 0;
         while self.done.load(Ordering::Acquire) < tasks {
             wait(&mut looks);
         }
     }
 
-    /// Does the next task of the round, if there is one.
-    fn one(&self) -> bool {
-        let left = |tickets: u64| (tickets & u64::from(u32::MAX)) < tickets >> BITS;
-        if !left(self.tickets.load(Ordering::Relaxed)) {
-            return false;
-        }
-        let tickets = self.tickets.fetch_add(1, Ordering::Acquire);
-        if !left(tickets) {
-            return false;
-        }
-        // SAFETY: the round whose ticket this is cannot end before this task is done, so its task is still there.
+    /// Has the thread at `place` do a task of the round, if there is one left: of its own lot, else of the next that has one.
+    fn one(&self, place: usize) -> bool {
+        let mut lots = (0..self.count).map(|offset| &self.lots[(place + offset) % self.count]);
+        let Some(index) = lots.find_map(Lot::draw) else { return false };
+        // SAFETY: the round that this task is of cannot end before this task is done, so its task is still there.
         let task = unsafe { (*self.task.get()).map(|task| &*task) };
-        let index = (tickets & u64::from(u32::MAX)) as usize;
         let outcome =
             panic::catch_unwind(AssertUnwindSafe(|| super::alone(|| task.into_iter().for_each(|task| task(index)))));
         if let (Err(panic), Ok(mut first)) = (outcome, self.panic.lock()) {
@@ -153,11 +182,11 @@ impl Crew {
         true
     }
 
-    /// Helps until the pass is over.
-    pub(super) fn follow(&self) {
+    /// Helps until the pass is over, as the thread at `place` of the crew; its leader is at place 0.
+    pub(super) fn follow(&self, place: usize) {
         let mut looks = 0;
         while !self.over.load(Ordering::Acquire) {
-            if self.one() {
+            if self.one(place) {
                 looks = 0;
             } else {
                 wait(&mut looks);
@@ -175,7 +204,9 @@ pub(super) fn wait(looks: &mut usize) {
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Barrier;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
 
     use super::{is_led, share, with};
     use crate::testing::on_threads;
@@ -195,6 +226,24 @@ mod tests {
                 });
             });
         }
+    }
+
+    #[test]
+    fn each_thread_begins_with_the_same_tasks_in_each_round() {
+        on_threads(2, || {
+            with(|| {
+                let leader = thread::current().id();
+                for _ in 0..100 {
+                    let both = Barrier::new(2);
+                    share(4, &|index| {
+                        if index % 2 == 0 {
+                            both.wait();
+                            assert_eq!(thread::current().id() == leader, index == 0);
+                        }
+                    });
+                }
+            });
+        });
     }
 
     #[test]

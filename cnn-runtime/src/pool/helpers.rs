@@ -56,7 +56,7 @@ impl Helpers {
                 let life = move || {
                     scratch::make();
                     if ready.send(()).is_ok() {
-                        helpers.help();
+                        helpers.help(index);
                     }
                 };
                 thread::Builder::new().name(format!("cnn {index}")).spawn(life).ok()?;
@@ -77,7 +77,7 @@ impl Helpers {
 
     /// Runs `pass` on this thread, whose turn it is, while the helpers are at hand for what it shares.
     pub(super) fn lead<R>(&self, _turn: MutexGuard<'_, ()>, pass: impl FnOnce() -> R) -> R {
-        let crew = Crew::new();
+        let crew = Crew::new(rayon::current_num_threads());
         let _away = Away::from(self, &crew);
         // Dropped first: the pass is over before the helpers are waited for.
         let _led = Led::by(&crew);
@@ -88,8 +88,8 @@ impl Helpers {
         self.posted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The life of a helper.
-    fn help(&self) {
+    /// The life of a helper, at its place in all crews.
+    fn help(&self, place: usize) {
         let mut seen = 0;
         loop {
             let mut looks = 0;
@@ -109,7 +109,7 @@ impl Helpers {
                 self.joined.fetch_add(1, Ordering::Relaxed);
                 drop(posted);
                 // SAFETY: who joined while the crew was posted is waited for before it ends.
-                unsafe { (*crew).follow() };
+                unsafe { (*crew).follow(place) };
                 self.joined.fetch_sub(1, Ordering::Release);
             }
         }

@@ -24,10 +24,10 @@ pub fn imagenet() -> Normalize {
 ///
 /// # Errors
 ///
-/// When the file cannot be read or is not a picture; the message names it.
+/// When the file cannot be read or is not a picture; the message names it. When `normalize` is for other channels.
 pub fn load(path: &Path, shape: [usize; 3], normalize: &Normalize) -> Result<Array4<f32>, Error> {
     let mut picture = pictures::picture(path, shape)?;
-    normalize.apply(picture.as_slice_mut().expect("a new picture is contiguous"));
+    normalize.apply(picture.view_mut())?;
     Ok(picture.insert_axis(Axis(0)))
 }
 
@@ -98,6 +98,13 @@ mod tests {
         let mut times = [9, 1, 5, 2, 7].map(Duration::from_millis);
         assert_eq!(median(&mut times), Duration::from_millis(5));
         assert_eq!(median(&mut []), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_grey_picture_is_not_normalised_by_colours() {
+        let photo = crate::shipped("photos").join("china.jpg");
+        let error = load(&photo, [1, 28, 28], &imagenet()).unwrap_err().to_string();
+        assert_eq!(error, "channels of the normalisation: expected 1, found 3");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Channels brought to mean 0 and standard deviation 1.
 
+use ndarray::{ArrayViewMut3, Axis};
+
 use super::ahead::none_good;
 use super::statistics::Moments;
 use super::{Dataset, Draw, OnBadSample, Skipped};
@@ -82,13 +84,29 @@ impl Normalize {
         &self.std
     }
 
-    /// Normalises one image in CHW order, whose length is a multiple of the number of channels.
-    pub fn apply(&self, image: &mut [f32]) {
-        let plane = image.len() / self.mean.len().max(1);
-        for ((values, mean), std) in image.chunks_exact_mut(plane.max(1)).zip(&self.mean).zip(&self.std) {
+    /// Normalises one image: channels, height and width.
+    ///
+    /// # Errors
+    /// [`Error::DataMismatch`] if it has another number of channels.
+    pub fn apply(&self, mut image: ArrayViewMut3<'_, f32>) -> Result<(), Error> {
+        self.check(image.len_of(Axis(0)))?;
+        for ((mut values, mean), std) in image.outer_iter_mut().zip(&self.mean).zip(&self.std) {
             let scale = 1.0 / std;
-            values.iter_mut().for_each(|v| *v = (*v - mean) * scale);
+            values.mapv_inplace(|v| (v - mean) * scale);
         }
+        Ok(())
+    }
+
+    /// Refuses images of another number of channels.
+    fn check(&self, channels: usize) -> Result<(), Error> {
+        if self.mean.len() == channels {
+            return Ok(());
+        }
+        Err(Error::DataMismatch {
+            what: "channels of the normalisation",
+            expected: channels.to_string(),
+            found: self.mean.len().to_string(),
+        })
     }
 }
 
@@ -101,13 +119,7 @@ pub struct Normalized<D> {
 
 impl<D: Dataset> Normalized<D> {
     pub(super) fn new(data: D, normalize: Normalize) -> Result<Self, Error> {
-        if normalize.mean.len() != data.shape()[0] {
-            return Err(Error::DataMismatch {
-                what: "channels of the normalisation",
-                expected: data.shape()[0].to_string(),
-                found: normalize.mean.len().to_string(),
-            });
-        }
+        normalize.check(data.shape()[0])?;
         Ok(Normalized { data, normalize })
     }
 
@@ -136,14 +148,15 @@ impl<D: Dataset> Dataset for Normalized<D> {
 
     fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
         let label = self.data.read(draw, image)?;
-        self.normalize.apply(image);
+        let image = ArrayViewMut3::from_shape(self.data.shape(), image).expect("an image is as long as its shape says");
+        self.normalize.apply(image)?;
         Ok(label)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use ndarray::Array4;
+    use ndarray::{Array3, Array4};
 
     use super::super::Arrays;
     use super::*;
@@ -196,6 +209,10 @@ mod tests {
         assert!(Normalize::new(&[f32::NAN], &[1.0]).is_err());
         let error = arrays().normalized(Normalize::new(&[0.0], &[1.0]).unwrap()).unwrap_err();
         assert_eq!(error.to_string(), "channels of the normalisation: expected 2, found 1");
+        let (colours, mut grey) = (Normalize::new(&[0.5; 3], &[0.25; 3]).unwrap(), Array3::<f32>::ones((1, 28, 28)));
+        let error = colours.apply(grey.view_mut()).unwrap_err();
+        assert_eq!(error.to_string(), "channels of the normalisation: expected 1, found 3");
+        assert!(grey.iter().all(|&pixel| pixel == 1.0));
         assert!(Normalize::of(&arrays().take(0)).is_err());
         for bad in [f32::NAN, f32::INFINITY] {
             let mut images = arrays().images().clone();

@@ -1,10 +1,10 @@
 //! Several networks that decide together.
 
-use ndarray::{Array2, ArrayView4, ArrayViewMut2, Axis};
+use ndarray::{Array2, ArrayView2, ArrayView4, ArrayViewMut2, Axis};
 
 use crate::data::{Dataset, Draw, Labelled, check_output, fill_batch};
 use crate::error::Error;
-use crate::metrics::{Evaluation, Tally};
+use crate::metrics::{Evaluation, Tally, softmax};
 use crate::network::Network;
 use crate::workspace::{Workspace, run_infer};
 
@@ -67,7 +67,7 @@ impl<N: Network> Ensemble<N> {
         let mut sum = Array2::zeros((batch.len_of(Axis(0)), N::INFO.infer.output.len));
         for member in &self.members {
             let scores = member.forward_batch(workspace, batch)?;
-            add_softmax(sum.view_mut(), scores.into_owned());
+            add_softmax(sum.view_mut(), scores);
         }
         Ok(sum / self.members.len() as f32)
     }
@@ -91,7 +91,7 @@ impl<N: Network> Ensemble<N> {
                 // A pass may write over its input.
                 workspace.samples_mut(n).copy_from_slice(images);
                 run_infer(member, workspace, n);
-                add_softmax(sum.view_mut(), workspace.rows(n).into_owned());
+                add_softmax(sum.view_mut(), workspace.rows(n));
             }
             // The logarithms of probabilities are scores of the same probabilities.
             let scores = sum.mapv_into(|sum: f32| (sum / self.members.len() as f32).ln());
@@ -102,12 +102,8 @@ impl<N: Network> Ensemble<N> {
 }
 
 /// Adds the softmax of each row of scores.
-fn add_softmax(mut sum: ArrayViewMut2<'_, f32>, mut scores: Array2<f32>) {
-    for (mut sum, mut scores) in sum.outer_iter_mut().zip(scores.outer_iter_mut()) {
-        let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        scores.mapv_inplace(|score| (score - largest).exp());
-        sum.scaled_add(1.0 / scores.sum(), &scores);
-    }
+fn add_softmax(mut sum: ArrayViewMut2<'_, f32>, scores: ArrayView2<'_, f32>) {
+    sum.outer_iter_mut().zip(scores.outer_iter()).for_each(|(mut sum, scores)| sum += &softmax(scores));
 }
 
 #[cfg(test)]

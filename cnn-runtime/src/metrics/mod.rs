@@ -2,7 +2,7 @@
 
 mod confusion;
 
-use ndarray::{ArrayView1, ArrayView2};
+use ndarray::{Array1, ArrayView1, ArrayView2};
 
 use crate::data::{Dataset, Draw, Labelled, fill_batch};
 use crate::error::Error;
@@ -48,6 +48,24 @@ pub fn in_top(scores: ArrayView1<'_, f32>, label: usize, k: usize) -> bool {
     let own = scores[label];
     let higher = |&(class, score): &(usize, f32)| score > own || (score == own && class < label);
     !own.is_nan() && scores.iter().copied().enumerate().filter(higher).count() < k
+}
+
+/// The probabilities that scores of classes stand for: from 0 to 1, and 1 in sum. All are NaN if a score is NaN or plus
+/// infinity, or if none is above minus infinity.
+pub fn softmax(scores: ArrayView1<'_, f32>) -> Array1<f32> {
+    let highest = scores.fold(f32::NEG_INFINITY, |highest, &score| highest.max(score));
+    let parts = scores.mapv(|score| (score - highest).exp());
+    let sum = parts.sum();
+    parts / sum
+}
+
+/// The `k` classes of the highest scores, or all if there are fewer, and these: the highest first, of equals the first.
+/// NaN is never among them.
+pub fn top(scores: ArrayView1<'_, f32>, k: usize) -> Vec<(usize, f32)> {
+    let mut classes: Vec<_> = scores.iter().copied().enumerate().filter(|(_, score)| !score.is_nan()).collect();
+    classes.sort_by(|(_, a), (_, b)| b.partial_cmp(a).expect("no score is NaN"));
+    classes.truncate(k);
+    classes
 }
 
 /// What [`evaluate`] found.
@@ -157,6 +175,20 @@ mod tests {
         let scores = array![1.0, 3.0, 3.0, 0.0, f32::NAN];
         let ranks = |label| (0..=5).find(|&k| in_top(scores.view(), label, k));
         assert_eq!([0, 1, 2, 3, 4].map(ranks), [Some(3), Some(1), Some(2), Some(4), None]);
+    }
+
+    #[test]
+    fn the_highest_scores_come_with_their_classes() {
+        let scores = array![0.0, -3.0, f32::NAN, 2.0, -0.0, 2.0];
+        assert_eq!(top(scores.view(), 4), [(3, 2.0), (5, 2.0), (0, 0.0), (4, 0.0)]);
+        assert_eq!(top(scores.view(), 9).len(), 5);
+    }
+
+    #[test]
+    fn probabilities_are_the_softmax_of_scores() {
+        let found = softmax(array![1.0, 1.0 + 3.0f32.ln(), f32::NEG_INFINITY].view());
+        assert!((&found - &array![0.25, 0.75, 0.0]).iter().all(|off| off.abs() < 1e-6), "{found}");
+        assert!(softmax(array![1.0, f32::NAN].view()).iter().all(|part| part.is_nan()));
     }
 
     #[test]

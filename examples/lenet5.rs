@@ -93,7 +93,7 @@ fn run<N: Network>(mut net: N, args: &Args) -> Outcome {
     let sgd = Sgd::new(args.lr).momentum(0.9).weight_decay(args.decay);
     let trainer = Trainer::new(sgd).epochs(epochs).batch(args.batch).seed(args.seed);
     let mut trainer = trainer.schedule(Cosine::new(args.lr)).validate(&test);
-    let history = trainer.fit(&mut net, &train, args.record.callbacks()?)?;
+    let history = trainer.fit(&mut net, &train, args.record.callbacks(false)?)?;
     let seconds = start.elapsed().as_secs_f64();
     let reached = evaluate(&net, &mut net.workspace(256), &test)?;
     println!("test accuracy {:.2} % after {seconds:.1} s", 100.0 * reached.accuracy());

@@ -184,13 +184,14 @@ fn learn<N: Network>(train: Images, test: Images, args: &Args) -> Outcome {
     let sgd = Sgd::new(args.lr).momentum(0.9).weight_decay(5e-4);
     let mut trainer = Trainer::new(sgd).epochs(epochs).batch(args.batch).seed(args.seed);
     trainer = trainer.schedule(OneCycle::new(args.lr)).validate(&test);
+    let goes_on = args.checkpoint.as_ref().is_some_and(|file| file.exists());
     if let Some(file) = &args.checkpoint {
         trainer = trainer.checkpoint(file);
-        if file.exists() {
+        if goes_on {
             trainer = trainer.resume(file);
         }
     }
-    let history = trainer.fit(&mut net, &train, args.record.callbacks()?)?;
+    let history = trainer.fit(&mut net, &train, args.record.callbacks(goes_on)?)?;
     let seconds = start.elapsed().as_secs_f64();
     if let [first, .., last] = &history.epochs[..] {
         println!("the loss went from {:.3} in the first epoch to {:.3} in the last", first.loss, last.loss);

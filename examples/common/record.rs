@@ -30,13 +30,15 @@ pub struct Record {
 }
 
 impl Record {
-    /// What looks on while the network is trained: a progress bar, and whatever was asked for.
+    /// What looks on while the network is trained: a progress bar, and whatever was asked for. The log of a run that
+    /// `goes_on` goes on, too.
     ///
     /// # Errors
     ///
     /// When a file cannot be made.
-    pub fn callbacks(&self) -> Result<(Progress, Option<Log>, Option<TensorBoard>), Error> {
-        let log = self.log.as_ref().map(Log::create).transpose()?;
+    pub fn callbacks(&self, goes_on: bool) -> Result<(Progress, Option<Log>, Option<TensorBoard>), Error> {
+        let open = if goes_on { Log::append } else { Log::create };
+        let log = self.log.as_ref().map(open).transpose()?;
         let tensorboard = self.tensorboard.as_ref().map(TensorBoard::create).transpose()?;
         Ok((Progress::new(), log, tensorboard))
     }
@@ -114,7 +116,7 @@ mod tests {
             Images::new([1, 6, 6], (0..36 * 9).map(|at| (at * 7) as u8).collect(), vec![0, 1, 2, 0, 1, 2, 0, 1, 2], 3);
         let (mut net, data) = (Tiny::new(1), data.unwrap());
         let mut trainer = Trainer::new(Sgd::new(0.01)).epochs(2).batch(4).validate(&data);
-        let history = trainer.fit(&mut net, &data, record.callbacks().unwrap()).unwrap();
+        let history = trainer.fit(&mut net, &data, record.callbacks(false).unwrap()).unwrap();
         record
             .report(&net, &history, &data, &[("seed", "1".into())])
             .map_err(|failure| format!("{failure:?}"))
@@ -126,9 +128,23 @@ mod tests {
     }
 
     #[test]
+    fn the_log_of_a_run_that_goes_on_keeps_what_went_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let [log, run] = ["run.csv", "run.safetensors"].map(|name| folder.path().join(name));
+        let record = Record { log: Some(log.clone()), ..Record::default() };
+        let data = Images::new([1, 6, 6], vec![7; 36 * 3], vec![0, 1, 2], 3).unwrap();
+        let (mut net, trainer) = (Tiny::new(1), |epochs| Trainer::new(Sgd::new(0.01)).epochs(epochs));
+        trainer(2).checkpoint(&run).fit(&mut net, &data, record.callbacks(false).unwrap()).unwrap();
+        trainer(4).resume(&run).fit(&mut net, &data, record.callbacks(true).unwrap()).unwrap();
+        let lines = fs::read_to_string(&log).unwrap();
+        let epochs: Vec<_> = lines.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+        assert_eq!(epochs, ["1", "2", "3", "4"]);
+    }
+
+    #[test]
     fn nothing_is_written_unasked() {
         let record = Options::parse_from(["example"]).record;
-        let (_, log, board) = record.callbacks().unwrap();
+        let (_, log, board) = record.callbacks(false).unwrap();
         assert!(log.is_none() && board.is_none());
     }
 }

@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Parser;
-use cnn_examples::model::Manner;
 use cnn_examples::{Outcome, data, picture, shipped};
 use cnn_runtime::data::{HorizontalFlip, Images, RandomCrop, idx};
 use cnn_runtime::prelude::*;
 use cnn_runtime::watch::Progress;
-use cnn_runtime::weights::{Loader, Naming, Saver};
+use cnn_runtime::weights::{Loader, Saver, Weights};
 
 cnn! {
     block basic(c, s = 1) =
@@ -92,7 +91,7 @@ fn tune_resnet(path: &Path, args: &Args) -> Outcome {
     let folder = args.data.clone().unwrap_or_else(|| shipped("emoji"));
     let pictures = data::of_classes(&folder, EightKinds::INPUT, EightKinds::OUTPUT[0])?.load()?;
     let (train, test) = (&pictures).hold_out(4)?;
-    tune::<EightKinds>(path, train, test, picture::imagenet(), args.epochs.unwrap_or(4), args)
+    tune::<EightKinds>(&Weights::open(path)?, train, test, picture::imagenet(), args.epochs.unwrap_or(4), args)
 }
 
 /// Trains the small body on six kinds of clothes, then puts a head for four others on it.
@@ -100,12 +99,9 @@ fn tune_small(args: &Args) -> Outcome {
     let folder = shipped("fashion-mnist");
     let (clothes, tests) = (idx::mnist(&folder, Split::Train)?, idx::mnist(&folder, Split::Test)?);
     let normalize = Normalize::of(&clothes)?;
-    let path = std::env::temp_dir().join(format!("six-kinds-{}.safetensors", std::process::id()));
-    learn(&path, kinds(&clothes, &SIX, usize::MAX)?, kinds(&tests, &SIX, usize::MAX)?, &normalize, args)?;
+    let body = learn(kinds(&clothes, &SIX, usize::MAX)?, kinds(&tests, &SIX, usize::MAX)?, &normalize, args)?;
     let (few, tests) = (kinds(&clothes, &FOUR, args.each)?, kinds(&tests, &FOUR, usize::MAX)?);
-    let outcome = tune::<FourKinds>(&path, few, tests, normalize, args.epochs.unwrap_or(60), args);
-    std::fs::remove_file(path)?;
-    outcome
+    tune::<FourKinds>(&Weights::of(&body), few, tests, normalize, args.epochs.unwrap_or(60), args)
 }
 
 /// The first `each` pictures of some classes.
@@ -123,8 +119,8 @@ fn kinds(clothes: &Images, classes: &[usize], each: usize) -> Result<Images, Err
     Images::new(clothes.shape(), pixels, labels, classes.len())
 }
 
-/// Trains the small body and saves it under the names that PyTorch would have for its tensors.
-fn learn(path: &Path, train: Images, test: Images, normalize: &Normalize, args: &Args) -> Outcome {
+/// The small body, trained, with a head for what it was trained on.
+fn learn(train: Images, test: Images, normalize: &Normalize, args: &Args) -> Result<SixKinds, Error> {
     let (epochs, count) = if args.quick { (1, 320) } else { (3, train.len()) };
     let train = train.spread(count).augmented(HorizontalFlip).normalized(normalize.clone())?;
     let test = test.normalized(normalize.clone())?;
@@ -133,27 +129,27 @@ fn learn(path: &Path, train: Images, test: Images, normalize: &Normalize, args: 
     let sgd = Sgd::new(0.05).momentum(0.9).weight_decay(5e-4);
     let trainer = Trainer::new(sgd).epochs(epochs).batch(32).seed(args.seed);
     trainer.schedule(Cosine::new(0.05)).validate(&test).fit(&mut net, &train, Progress::new())?;
-    Ok(Saver::new().naming(Naming::Torchvision).save(&net, path)?)
+    Ok(net)
 }
 
-/// Loads a body and trains a head on it; then trains the same network from nothing, all of it.
+/// Takes a body and trains a head on it; then trains the same network from nothing, all of it.
 fn tune<N: Network + Clone>(
-    path: &Path,
+    body: &Weights,
     train: impl Dataset,
     test: impl Dataset,
     normalize: Normalize,
     epochs: usize,
     args: &Args,
 ) -> Outcome {
-    let manner = Manner { normalize: normalize.clone(), classes: train.class_names().to_vec() };
+    let saver = Saver::new().normalize(&normalize).class_names(train.class_names());
     let count = if args.quick { 16 } else { train.len() };
     let train = train.spread(count).augmented(RandomCrop::new(2)).augmented(HorizontalFlip);
     let (train, test) = (train.normalized(normalize.clone())?, test.normalized(normalize)?);
 
     let fresh = N::new(args.seed);
     let mut net = fresh.clone();
-    // The file's head is for other classes: the new one stays as it is.
-    let loaded = Loader::new().keep(HEAD).load(&mut net, path)?;
+    // The trained head is for other classes: the new one stays as it is.
+    let loaded = Loader::new().keep(HEAD).apply(&mut net, body)?;
     println!(
         "{} tensors loaded, with names as of {}; new: {}",
         loaded.loaded.len(),
@@ -181,7 +177,8 @@ fn tune<N: Network + Clone>(
             start.elapsed().as_secs_f64()
         );
         if let (Some(path), false) = (&args.save, frozen.is_empty()) {
-            manner.save(&net, path)?;
+            saver.save(&net, path)?;
+            println!("saved as {}", path.display());
         }
     }
     Ok(())

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Parser;
-use cnn_examples::{Outcome, model::Manner, record::Record, shipped};
+use cnn_examples::{Outcome, record::Record, shipped};
 use cnn_runtime::data::{RandomCrop, idx};
 use cnn_runtime::prelude::*;
+use cnn_runtime::weights::Saver;
 
 cnn! {
     /// LeNet-5 with today's parts.
@@ -98,8 +99,9 @@ fn run<N: Network>(mut net: N, args: &Args) -> Outcome {
     let reached = evaluate(&net, &mut net.workspace(256), &test)?;
     println!("test accuracy {:.2} % after {seconds:.1} s", 100.0 * reached.accuracy());
     if let Some(path) = &args.save {
-        let classes = (0..10).map(|digit| digit.to_string()).collect();
-        Manner { normalize: test.normalize().clone(), classes }.save(&net, path)?;
+        let names: Vec<_> = (0..10).map(|digit| digit.to_string()).collect();
+        Saver::new().normalize(test.normalize()).class_names(&names).save(&net, path)?;
+        println!("saved as {}", path.display());
     }
     let settings = [
         ("data", folder.display().to_string()),

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
-use cnn_examples::model::Manner;
 use cnn_examples::{Failure, Outcome, picture, shipped};
 use cnn_runtime::data::{HorizontalFlip, RandomCrop, pictures::ImageFiles};
+use cnn_runtime::metrics::{softmax, top};
 use cnn_runtime::prelude::*;
 use cnn_runtime::watch::Progress;
-use cnn_runtime::weights::{Loader, Weights};
+use cnn_runtime::weights::{Loader, Saver, Weights};
 
 cnn! {
     block unit(c) = conv(c, 3x3, p1) -> bn -> relu;
@@ -165,12 +165,11 @@ fn load<N: Network>(file: &Weights, args: &Args) -> Outcome {
     let mut net = N::new(0);
     let loaded = Loader::new().apply(&mut net, file)?;
     println!("{}: {} tensors, with names as of {}", N::INFO.name, loaded.loaded.len(), loaded.naming);
-    // A file that says nothing is a published one.
-    let manner = Manner::of(file)?.unwrap_or_else(|| Manner { normalize: picture::imagenet(), classes: vec![] });
+    let normalize = picture::normalize_of(file)?;
     if args.pictures.is_empty() {
         return Err("which pictures? Give their files".into());
     }
-    predict(&net, manner, &args.pictures, args)
+    predict(&net, &normalize, file.class_names()?, &args.pictures, args)
 }
 
 /// Trains on the drawings that ship, but for some, and predicts with the result.
@@ -180,9 +179,8 @@ fn trained_now(args: &Args) -> Outcome {
     let pictures = files.load()?;
     let (drawings, apart) = (&pictures).hold_out(every)?;
     let normalize = Normalize::of(&drawings)?;
-    let manner = Manner { normalize: normalize.clone(), classes: drawings.class_names().to_vec() };
     let train = drawings.augmented(RandomCrop::new(4)).augmented(HorizontalFlip).normalized(normalize.clone())?;
-    let test = apart.normalized(normalize)?;
+    let test = apart.normalized(normalize.clone())?;
 
     let mut net = Drawings::new(1);
     let lr = 0.03;
@@ -192,32 +190,37 @@ fn trained_now(args: &Args) -> Outcome {
     let reached = evaluate(&net, &mut net.workspace(32), &test)?;
     println!("right about {:.0} % of {} drawings that it never saw", 100.0 * reached.accuracy(), test.len());
     if let Some(path) = &args.save {
-        manner.save(&net, path)?;
+        Saver::new().normalize(&normalize).class_names(pictures.class_names()).save(&net, path)?;
+        println!("saved as {}", path.display());
     }
-    let mut pictures = args.pictures.clone();
-    if pictures.is_empty() {
+    let mut shown = args.pictures.clone();
+    if shown.is_empty() {
         // One of each class.
         let apart = files.files().iter().skip(every - 1).step_by(24);
-        pictures = apart.map(|(path, _)| path.clone()).collect();
+        shown = apart.map(|(path, _)| path.clone()).collect();
     }
-    predict(&net, manner, &pictures, args)
+    predict(&net, &normalize, pictures.class_names().to_vec(), &shown, args)
 }
 
-/// Prints the likeliest classes of each picture.
-fn predict<N: Network>(net: &N, mut manner: Manner, pictures: &[PathBuf], args: &Args) -> Outcome {
+/// Prints the likeliest classes of each picture, by their names if they have any.
+fn predict<N: Network>(
+    net: &N,
+    normalize: &Normalize,
+    mut names: Vec<String>,
+    pictures: &[PathBuf],
+    args: &Args,
+) -> Outcome {
     if let Some(path) = &args.labels {
-        manner.classes = labels(path)?;
+        names = labels(path)?;
     }
     let mut workspace = net.workspace(1);
     for path in pictures {
-        let batch = picture::load(path, N::INFO.input, &manner.normalize)?;
-        let scores = net.forward_batch(&mut workspace, batch.view())?.row(0).to_owned();
-        let highest = scores.fold(f32::MIN, |highest, &score| highest.max(score));
-        let weights = scores.mapv(|score| (score - highest).exp());
-        let probabilities = &weights / weights.sum();
+        let batch = picture::load(path, N::INFO.input, normalize)?;
+        let probabilities = softmax(net.forward_batch(&mut workspace, batch.view())?.row(0));
         println!("{}", path.display());
-        for (class, probability) in picture::top(probabilities.view(), args.top) {
-            println!("{:>8.1} %  {}", 100.0 * probability, manner.class(class));
+        for (class, probability) in top(probabilities.view(), args.top) {
+            let name = names.get(class).cloned().unwrap_or_else(|| format!("class {class}"));
+            println!("{:>8.1} %  {name}", 100.0 * probability);
         }
     }
     Ok(())

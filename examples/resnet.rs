@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
-use cnn_examples::{Outcome, data, model::Manner, picture, record::Record, shipped};
+use cnn_examples::{Outcome, data, picture, record::Record, shipped};
 use cnn_runtime::data::{HorizontalFlip, Images, RandomCrop};
 use cnn_runtime::prelude::*;
+use cnn_runtime::weights::Saver;
 
 cnn! {
     // Convolutions that `bn` follows have no bias: it would be subtracted again.
@@ -200,8 +201,8 @@ fn learn<N: Network>(train: Images, test: Images, args: &Args) -> Outcome {
     let floor = if env::args().len() == 1 { format!(" (floor: {FLOOR} %)") } else { String::new() };
     println!("test accuracy {reached:.2} % after {seconds:.1} s{floor}");
     if let Some(path) = &args.save {
-        let classes = test.class_names().to_vec();
-        Manner { normalize: test.normalize().clone(), classes }.save(&net, path)?;
+        Saver::new().normalize(test.normalize()).class_names(test.class_names()).save(&net, path)?;
+        println!("saved as {}", path.display());
     }
     let settings = [
         ("pictures to train on", train.len().to_string()),

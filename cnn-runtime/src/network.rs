@@ -126,15 +126,16 @@ pub trait Network: Sized + Send + Sync + 'static {
 
     /// A network with the weights that its declaration embeds: `weights = "file.safetensors" embed`, or
     /// `onnx "model.onnx" embed`. The macro has
-    /// checked that they fit; their numbers are copied into the network, and nothing else of the file is.
+    /// checked that they fit; their numbers are copied into the network. What else the file says,
+    /// [`Weights::embedded`] tells.
     ///
     /// # Errors
     /// [`Error::NothingEmbedded`] if the declaration embeds none.
     #[cfg(feature = "safetensors")]
     fn pretrained() -> Result<Self, Error> {
-        let embedded = Self::INFO.weights.ok_or(Error::NothingEmbedded { network: Self::INFO.name })?;
+        let file = Weights::embedded::<Self>()?;
         let mut network = Self::from_params(Params::zeroed());
-        Loader::new().apply(&mut network, &Weights::embedded(embedded)?)?;
+        Loader::new().apply(&mut network, &file)?;
         Ok(network)
     }
 

@@ -1,8 +1,7 @@
 //! What the example programs share: where their data stands and how it is read, how a photo runs through a network, what a
-//! run leaves behind, and how a trained network is kept.
+//! run leaves behind.
 
 pub mod data;
-pub mod model;
 pub mod picture;
 pub mod record;
 

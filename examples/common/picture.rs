@@ -4,10 +4,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cnn_runtime::data::pictures;
+use cnn_runtime::metrics::top;
 use cnn_runtime::prelude::*;
-use ndarray::{Array4, ArrayView1, Axis};
+use cnn_runtime::weights::Weights;
+use ndarray::{Array4, Axis};
 
-use crate::Outcome;
+use crate::{Failure, Outcome};
 
 /// Mean of each colour over ImageNet's training photos, which published networks subtract.
 pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
@@ -17,6 +19,23 @@ pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 /// What published networks do to the colours of a photo.
 pub fn imagenet() -> Normalize {
     Normalize::new(&IMAGENET_MEAN, &IMAGENET_STD).expect("no deviation is 0")
+}
+
+/// What the network of a file normalises pictures by: what the file says or, if it does not say whose network it is
+/// either, what published networks do.
+///
+/// # Errors
+///
+/// When a file of this library does not say it: [`Saver::normalize`](cnn_runtime::weights::Saver::normalize) writes it.
+pub fn normalize_of(file: &Weights) -> Result<Normalize, Failure> {
+    match (file.normalize()?, file.metadata().get("network")) {
+        (Some(normalize), _) => Ok(normalize),
+        (None, None) => Ok(imagenet()),
+        (None, Some(network)) => Err(format!(
+            "the file of {network} does not say what pictures are normalised by: `Saver::normalize` writes it"
+        )
+        .into()),
+    }
 }
 
 /// Reads a picture into a batch of one: scaled to cover `shape` (channels, height, width), cut at its centre, and
@@ -66,16 +85,12 @@ fn median(times: &mut [Duration]) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-/// The `k` classes of the highest scores, the highest first.
-pub fn top(scores: ArrayView1<'_, f32>, k: usize) -> Vec<(usize, f32)> {
-    let mut classes: Vec<_> = scores.iter().copied().enumerate().collect();
-    classes.sort_by(|a, b| b.1.total_cmp(&a.1));
-    classes.truncate(k);
-    classes
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use cnn_runtime::weights::{self, Saver};
+
     use super::*;
 
     #[test]
@@ -88,16 +103,25 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_scores_come_with_their_classes() {
-        let scores = ndarray::array![0.5, -3.0, 2.0, 1.0];
-        assert_eq!(top(scores.view(), 3), [(2, 2.0), (3, 1.0), (0, 0.5)]);
-    }
-
-    #[test]
     fn the_median_is_the_middle_time() {
         let mut times = [9, 1, 5, 2, 7].map(Duration::from_millis);
         assert_eq!(median(&mut times), Duration::from_millis(5));
         assert_eq!(median(&mut []), Duration::ZERO);
+    }
+
+    cnn! { Tiny <1x4x4> -> fc(2) }
+
+    #[test]
+    fn nothing_is_guessed_of_a_file_of_ours() {
+        let (net, normalize) = (Tiny::new(1), Normalize::new(&[0.5], &[0.25]).unwrap());
+        let said = Weights::from_bytes(Saver::new().normalize(&normalize).to_bytes(&net).unwrap()).unwrap();
+        assert_eq!(normalize_of(&said).unwrap(), normalize);
+        let error = normalize_of(&Weights::of(&net)).unwrap_err().0.to_string();
+        assert!(error.starts_with("the file of Tiny does not say what pictures are normalised by"), "{error}");
+        let folder = tempfile::tempdir().unwrap();
+        let published = folder.path().join("published.safetensors");
+        weights::write(&published, &BTreeMap::new(), &[]).unwrap();
+        assert_eq!(normalize_of(&Weights::open(published).unwrap()).unwrap(), imagenet());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use cnn_model::Dtype;
@@ -16,13 +17,20 @@ use super::npz;
 #[cfg(feature = "onnx")]
 use super::onnx;
 use super::safetensors;
+use super::saver::Saver;
 use super::values;
 use crate::buffer::Mapped;
+use crate::data::Normalize;
 use crate::error::Error;
 use crate::info::Embedded;
+use crate::network::Network;
 
 /// The place of a run's record in the metadata of its checkpoint.
 pub(crate) const RUN: &str = "run";
+/// The places of what pictures are normalised by, and of the classes' names.
+pub(super) const MEAN: &str = "mean";
+pub(super) const STD: &str = "std";
+pub(super) const CLASSES: &str = "classes";
 
 /// The bytes of a file: mapped, in memory, or in the binary.
 #[derive(Clone)]
@@ -148,9 +156,24 @@ impl Weights {
         Self::new(Bytes::Static(bytes), None)
     }
 
-    /// Reads the file that a network was declared to embed.
-    pub(crate) fn embedded(file: Embedded) -> Result<Self, Error> {
+    /// Reads the file that the network `N` was declared to embed: [`Network::pretrained`] takes its weights.
+    ///
+    /// # Errors
+    /// [`Error::NothingEmbedded`] if the declaration embeds none, [`Error::Format`] if it is not what it has to be.
+    pub fn embedded<N: Network>() -> Result<Self, Error> {
+        Self::of_binary(N::INFO.weights.ok_or(Error::NothingEmbedded { network: N::INFO.name })?)
+    }
+
+    /// Reads a file that a declaration embeds.
+    pub(super) fn of_binary(file: Embedded) -> Result<Self, Error> {
         Self::new(Bytes::Static(file.bytes), Some(file.path.into()))
+    }
+
+    /// A copy of a network's tensors, for a [`Loader`](super::Loader) to put into another network: a trained body below
+    /// a new head, say.
+    pub fn of<N: Network>(network: &N) -> Self {
+        let file = Saver::new().to_bytes(network).and_then(Weights::from_bytes);
+        file.expect("a network has all of its own names, each once, and we read what we write")
     }
 
     fn new(bytes: Bytes, path: Option<PathBuf>) -> Result<Self, Error> {
@@ -183,6 +206,33 @@ impl Weights {
     /// What the file says beside its tensors. Files of NumPy say nothing.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.contents.metadata
+    }
+
+    /// What pictures are normalised by before the network sees them, if the file says so: see
+    /// [`Saver::normalize`].
+    ///
+    /// # Errors
+    /// [`Error::Format`] if what it says makes no sense.
+    pub fn normalize(&self) -> Result<Option<Normalize>, Error> {
+        let (Some(mean), Some(std)) = (self.metadata().get(MEAN), self.metadata().get(STD)) else { return Ok(None) };
+        let numbers = |text: &str| text.split_whitespace().map(f32::from_str).collect::<Result<Vec<_>, _>>().ok();
+        let normalize = numbers(mean).zip(numbers(std)).and_then(|(mean, std)| Normalize::new(&mean, &std).ok());
+        let (mean, std) = (Shown(mean), Shown(std));
+        let expected = "as many finite means and deviations above 0, with blanks between them";
+        let reason = || self.invalid(format!("expected `mean` and `std` to be {expected}, found {mean} and {std}"));
+        normalize.map(Some).ok_or_else(reason)
+    }
+
+    /// The names of the classes that the network tells apart; none if the file does not say: see
+    /// [`Saver::class_names`].
+    ///
+    /// # Errors
+    /// [`Error::Format`] if what it says is no list of names.
+    pub fn class_names(&self) -> Result<Vec<String>, Error> {
+        let Some(names) = self.metadata().get(CLASSES) else { return Ok(Vec::new()) };
+        let reason =
+            |_| self.invalid(format!("expected `classes` to be a list of texts in JSON, found {}", Shown(names)));
+        serde_json::from_str(names).map_err(reason)
     }
 
     /// A copy of the tensor `name`, which may be of any type of floating-point numbers.

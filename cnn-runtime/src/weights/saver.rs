@@ -5,10 +5,12 @@ use std::path::Path;
 
 use cnn_model::Naming;
 
+use super::file::{CLASSES, MEAN, STD};
 #[cfg(feature = "npz")]
 use super::npz;
 use super::safetensors;
 use super::tensor::Tensor;
+use crate::data::Normalize;
 use crate::error::Error;
 use crate::network::Network;
 
@@ -25,6 +27,10 @@ use crate::network::Network;
 /// Saver::new().naming(Naming::Torchvision).save(&Net::new(1), "net.safetensors")?;
 /// # Ok::<(), Error>(())
 /// ```
+///
+/// Who is to say what is on a picture needs more than weights: what the picture is normalised by, and what the classes
+/// are called. A file can say that, too ([`normalize`](Saver::normalize), [`class_names`](Saver::class_names)); an npz
+/// file has no place for it.
 #[derive(Clone, Debug, Default)]
 pub struct Saver {
     naming: Naming,
@@ -52,6 +58,22 @@ impl Saver {
         self
     }
 
+    /// Writes down what pictures are normalised by before the network sees them, which
+    /// [`Weights::normalize`](super::Weights::normalize) says again. The texts `mean` and `std` of the
+    /// [`metadata`](Saver::metadata), numbers with blanks between them.
+    #[must_use]
+    pub fn normalize(self, normalize: &Normalize) -> Self {
+        let numbers = |values: &[f32]| values.iter().map(f32::to_string).collect::<Vec<_>>().join(" ");
+        self.metadata(MEAN, numbers(normalize.mean())).metadata(STD, numbers(normalize.std()))
+    }
+
+    /// Writes down the names of the classes, which [`Weights::class_names`](super::Weights::class_names) says again. The
+    /// text `classes` of the [`metadata`](Saver::metadata), a list in JSON.
+    #[must_use]
+    pub fn class_names(self, names: &[String]) -> Self {
+        self.metadata(CLASSES, serde_json::Value::from(names).to_string())
+    }
+
     /// Saves a network: as a safetensors file or, if the name ends in `.npz`, as NumPy's. The file is written whole or
     /// not at all, and equal networks make equal files.
     ///
@@ -59,14 +81,34 @@ impl Saver {
     /// [`Error::Io`] if the file cannot be written, and [`Error::DataMismatch`] if the network has no names as of the
     /// [`naming`](Saver::naming) that was asked for.
     pub fn save<N: Network>(&self, network: &N, path: impl AsRef<Path>) -> Result<(), Error> {
-        let names = self.naming.names(N::INFO)?;
+        write(path, &self.metadata_of::<N>(), &self.tensors(network)?)
+    }
+
+    /// The safetensors file that [`save`](Saver::save) would write, in memory, from where
+    /// [`Weights::from_bytes`](super::Weights::from_bytes) reads it.
+    ///
+    /// # Errors
+    /// [`Error::DataMismatch`] if the network has no names as of the [`naming`](Saver::naming) that was asked for.
+    pub fn to_bytes<N: Network>(&self, network: &N) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        safetensors::write_to(&mut bytes, &self.metadata_of::<N>(), &self.tensors(network)?)
+            .map_err(|error| Error::Io { path: None, error })?;
+        Ok(bytes)
+    }
+
+    /// The tensors under the names that they get.
+    fn tensors<'n, N: Network>(&self, network: &'n N) -> Result<Vec<Tensor<'n>>, Error> {
         let stored = |(name, tensor)| Tensor::stored(name, tensor, network.params().stored(tensor));
-        let tensors: Vec<_> = names.iter().zip(N::INFO.tensors).map(stored).collect();
+        Ok(self.naming.names(N::INFO)?.into_iter().zip(N::INFO.tensors).map(stored).collect())
+    }
+
+    /// What the file says of itself.
+    fn metadata_of<N: Network>(&self) -> BTreeMap<String, String> {
         let (name, hash) = (N::INFO.name.to_owned(), format!("{:016x}", N::INFO.hash));
         let said = [("format", "pt".to_owned()), ("network", name), ("hash", hash)];
         let mut metadata: BTreeMap<_, _> = said.map(|(key, value)| (key.to_owned(), value)).into();
         metadata.extend(self.metadata.clone());
-        write(path, &metadata, &tensors)
+        metadata
     }
 }
 

@@ -4,6 +4,7 @@ use ndarray::{ArrayD, IxDyn};
 
 use super::*;
 use crate::cnn;
+use crate::data::Normalize;
 use crate::info::Embedded;
 use crate::init::Init;
 use crate::weights::{Saver, Tensor, write};
@@ -203,10 +204,53 @@ fn missing_tensors_are_kept_where_that_is_allowed() {
 }
 
 #[test]
+fn weights_go_from_one_network_to_another() {
+    let (body, mut net) = (distinct::<Residual>(0.0), OtherHead::new(1));
+    let head = net.tensor("fc1.weight").unwrap();
+    let report = Loader::new().keep("fc1").apply(&mut net, &Weights::of(&body)).unwrap();
+    assert_eq!((report.naming, &report.kept[..]), (Naming::Own, &["fc1.weight", "fc1.bias"][..]));
+    for name in ["conv1.weight", "bn1.running_var", "basic2.conv2.weight"] {
+        assert_eq!(net.tensor(name).unwrap(), body.tensor(name).unwrap());
+    }
+    assert_eq!(net.tensor("fc1.weight").unwrap(), head);
+}
+
+#[test]
+fn a_file_in_memory_is_the_file_that_is_saved() {
+    let (net, saver) = (distinct::<Residual>(0.0), Saver::new().naming(Naming::Torchvision).metadata("of", "us"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net.safetensors");
+    saver.save(&net, &path).unwrap();
+    assert!(saver.to_bytes(&net).unwrap() == std::fs::read(&path).unwrap());
+}
+
+#[test]
+fn a_file_says_what_pictures_are_normalised_by_and_what_classes_are_called() {
+    let normalize = Normalize::new(&[0.25, 1.0 / 3.0], &[0.1, 2.5e-7]).unwrap();
+    let names = ["dog", "hot dog", "two\nlines", ""].map(String::from);
+    let saver = Saver::new().normalize(&normalize).class_names(&names);
+    let read = |saver: &Saver| Weights::from_bytes(saver.to_bytes(&Tiny::new(1)).unwrap()).unwrap();
+    let file = read(&saver);
+    assert_eq!(file.normalize().unwrap(), Some(normalize));
+    assert_eq!(file.class_names().unwrap(), names);
+    let silent = Weights::of(&Tiny::new(1));
+    assert_eq!((silent.normalize().unwrap(), silent.class_names().unwrap()), (None, vec![]));
+
+    let broken = read(&Saver::new().metadata("mean", "0.5 0.5").metadata("std", "0.5 0").metadata("classes", "dog"));
+    assert_eq!(
+        broken.normalize().unwrap_err().to_string(),
+        "in-memory data: expected `mean` and `std` to be as many finite means and deviations above 0, with blanks between \
+         them, found `0.5 0.5` and `0.5 0`"
+    );
+    let error = broken.class_names().unwrap_err().to_string();
+    assert_eq!(error, "in-memory data: expected `classes` to be a list of texts in JSON, found `dog`");
+}
+
+#[test]
 fn embedded_numbers_are_read_where_they_are() {
     cnn! { Xor <1x1x2> weights = "../tests/runtime/xor.safetensors" embed -> fc(2) -> relu -> fc(1) }
     let embedded = Xor::INFO.weights.unwrap();
-    let file = Weights::embedded(embedded).unwrap();
+    let file = Weights::embedded::<Xor>().unwrap();
     for entry in file.tensors() {
         let Cow::Borrowed(values) = file.floats(entry).unwrap() else { panic!("{} was copied", entry.name()) };
         assert!(embedded.bytes.as_ptr_range().contains(&values.as_ptr().cast()));
@@ -215,7 +259,7 @@ fn embedded_numbers_are_read_where_they_are() {
     assert_eq!(whole, ndarray::arr2(&[[1.0, -2.0]]).into_dyn());
     // What the macro checked is checked again: nothing relies on the macro's word.
     let cut = Embedded { bytes: &embedded.bytes[..200], ..embedded };
-    let error = Weights::embedded(cut).unwrap_err().to_string();
+    let error = Weights::of_binary(cut).unwrap_err().to_string();
     assert!(error.starts_with("../tests/runtime/xor.safetensors: expected a safetensors file, found 200"), "{error}");
 }
 

@@ -75,6 +75,17 @@ pub enum Error {
         missing: &'static str,
     },
 
+    /// A gradient that was not computed, or that nothing has.
+    #[error("{network} has no gradient by `{name}`: {why}")]
+    NoGradient {
+        /// The network's name.
+        network: &'static str,
+        /// The tensor or layer that was asked for; `input` is the network's input.
+        name: String,
+        /// Why there is none, or how to get it.
+        why: &'static str,
+    },
+
     /// A tensor the network does not have.
     #[error("{network} has no tensor `{name}`; {known}")]
     UnknownTensor {

@@ -46,7 +46,11 @@ impl Inspection {
         let n = check(N::INFO, usize::MAX, &batch)?;
         let classes = N::INFO.train.output.len;
         if let Some(class) = class.filter(|&class| class >= classes) {
-            return Err(Error::LabelOutOfRange { index: 0, label: class as i128, classes });
+            return Err(Error::DataMismatch {
+                what: "class to inspect",
+                expected: format!("0 to {}, the scores of {}", classes - 1, N::INFO.name),
+                found: class.to_string(),
+            });
         }
         let mut workspace = TrainWorkspace::<N>::new(n);
         workspace.fill(batch)?;
@@ -86,14 +90,24 @@ impl Inspection {
     /// The gradient of the score of the class by what the layer `name` made: of the shape of its output.
     ///
     /// # Errors
-    /// [`Error::UnknownLayer`] if there is no such layer; [`Error::OutOfTurn`] if no class was asked for, or if the layer
+    /// [`Error::UnknownLayer`] if there is no such layer; [`Error::NoGradient`] if no class was asked for, or if the layer
     /// only passes the gradient on, as `flatten` does, and `add`: ask for the layer before it.
     pub fn gradient(&self, name: &str) -> Result<ArrayViewD<'_, f32>, Error> {
-        let missing = "inspect_class, and a layer that computes something";
         match &self.gradients[self.find(name)?] {
             Some(gradient) => Ok(gradient.view()),
-            None => Err(Error::OutOfTurn { call: "gradient", missing }),
+            None if self.input_gradient.is_none() => Err(self.without_class(name)),
+            None => Err(Error::NoGradient {
+                network: self.info.name,
+                name: name.to_owned(),
+                why: "this layer only passes it on; ask for the layer before it",
+            }),
         }
+    }
+
+    /// The error on a gradient where no class was asked for.
+    pub(crate) fn without_class(&self, name: &str) -> Error {
+        let why = "no class was asked for; `inspect_class` does";
+        Error::NoGradient { network: self.info.name, name: name.to_owned(), why }
     }
 
     /// The gradient of the score of the class by the batch, `[n, c, h, w]`, if a class was asked for.

@@ -190,7 +190,7 @@ pub trait Network: Sized + Send + Sync + 'static {
     /// layer's output and with the batch.
     ///
     /// # Errors
-    /// As [`inspect`](Network::inspect), and [`Error::LabelOutOfRange`] for a class without a score.
+    /// As [`inspect`](Network::inspect), and [`Error::DataMismatch`] for a class without a score.
     fn inspect_class(&self, batch: ArrayView4<'_, f32>, class: usize) -> Result<Inspection, Error> {
         Inspection::new(self, batch, Some(class))
     }

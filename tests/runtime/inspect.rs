@@ -134,13 +134,21 @@ fn what_there_is_not_is_named() {
     let error = found.output("conv9").unwrap_err().to_string();
     assert!(error.starts_with("Looked has no layer `conv9`; it has conv1, bn1"), "{error}");
     let error = net.inspect_class(batch.view(), 4).unwrap_err().to_string();
-    assert!(error.contains("label 4 of sample 0 is out of range: expected 0 to 3"), "{error}");
+    assert_eq!(error, "class to inspect: expected 0 to 3, the scores of Looked, found 4");
+    let error = found.gradient("fc1").unwrap_err().to_string();
+    assert_eq!(error, "Looked has no gradient by `fc1`: no class was asked for; `inspect_class` does");
+    let found = net.inspect_class(batch.view(), 3).unwrap();
+    let error = found.gradient("flatten1").unwrap_err().to_string();
+    let expected = "Looked has no gradient by `flatten1`: this layer only passes it on; ask for the layer before it";
+    assert_eq!(error, expected);
+    let error = net.train_workspace(1).gradient("bn1.running_mean").unwrap_err().to_string();
+    assert_eq!(error, "Looked has no gradient by `bn1.running_mean`: it is a running statistic, which is not trained");
     assert!(matches!(net.inspect(batch.slice(s![.., .., ..6, ..])), Err(Error::InputShape { .. })));
     // Before any memory is asked for: for so many samples no machine has enough.
     let zero = arr0(0.0);
     let many = |height| zero.broadcast((1 << 40, 2, height, 5)).unwrap();
     assert!(matches!(net.inspect(many(6)), Err(Error::InputShape { .. })));
-    assert!(matches!(net.inspect_class(many(7), 4), Err(Error::LabelOutOfRange { .. })));
+    assert!(matches!(net.inspect_class(many(7), 4), Err(Error::DataMismatch { .. })));
 }
 
 #[test]

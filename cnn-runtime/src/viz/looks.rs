@@ -32,11 +32,11 @@ pub fn layer_maps(title: &str, found: &Inspection, sample: usize, most: usize) -
 /// gradient by the input.
 ///
 /// # Errors
-/// [`Error::OutOfTurn`] unless [`inspect_class`](crate::Network::inspect_class) made `found`, [`Error::DataMismatch`] if
+/// [`Error::NoGradient`] unless [`inspect_class`](crate::Network::inspect_class) made `found`, [`Error::DataMismatch`] if
 /// the batch has no such sample.
 pub fn saliency_map(found: &Inspection, sample: usize) -> Result<Array2<f32>, Error> {
     let gradient = found.input_gradient();
-    let gradient = gradient.ok_or(Error::OutOfTurn { call: "saliency_map", missing: "inspect_class" })?;
+    let gradient = gradient.ok_or_else(|| found.without_class("input"))?;
     Ok(saliency(sample_of(gradient, sample)?))
 }
 
@@ -45,7 +45,7 @@ pub fn saliency_map(found: &Inspection, sample: usize) -> Result<Array2<f32>, Er
 /// [`last_maps`] is the layer that is usually asked for.
 ///
 /// # Errors
-/// [`Error::UnknownLayer`] if there is no such layer; [`Error::OutOfTurn`] unless
+/// [`Error::UnknownLayer`] if there is no such layer; [`Error::NoGradient`] unless
 /// [`inspect_class`](crate::Network::inspect_class) made `found`; [`Error::DataMismatch`] if the batch has no such sample.
 pub fn grad_cam(found: &Inspection, layer: &str, sample: usize) -> Result<Array2<f32>, Error> {
     let (output, gradient) = (found.output(layer)?, found.gradient(layer)?);
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(svg.matches("<image").count(), 3);
         assert!(svg.contains("Grad-CAM of pool1"), "{svg}");
         let without = net.inspect(batch.view()).unwrap();
-        assert!(matches!(look("A look", image, &without, 0), Err(Error::OutOfTurn { .. })));
+        assert!(matches!(look("A look", image, &without, 0), Err(Error::NoGradient { .. })));
         assert!(matches!(grad_cam(&found, "conv9", 0), Err(Error::UnknownLayer { .. })));
         assert_eq!((last_maps(&found), last_maps(&without)), (Some("pool1"), None));
     }

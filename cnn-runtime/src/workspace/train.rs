@@ -123,12 +123,13 @@ impl<N: Network> TrainWorkspace<N> {
     /// A copy of the gradient by the parameter `name`, as in `conv1.weight`.
     ///
     /// # Errors
-    /// [`Error::UnknownTensor`] if the network has no such parameter, [`Error::OutOfTurn`] before a backward pass.
+    /// [`Error::UnknownTensor`] if the network has no such tensor, [`Error::NoGradient`] if it is a running statistic,
+    /// [`Error::OutOfTurn`] before a backward pass.
     pub fn gradient(&self, name: &str) -> Result<ArrayD<f32>, Error> {
         let tensor = params::find(N::INFO, name)?;
         if tensor.role.is_state() {
-            let known = format!("`{name}` is a running statistic and has no gradient");
-            return Err(Error::UnknownTensor { network: N::INFO.name, name: name.to_owned(), known });
+            let why = "it is a running statistic, which is not trained";
+            return Err(Error::NoGradient { network: N::INFO.name, name: name.to_owned(), why });
         }
         Ok(params::to_array(tensor, &self.gradients("gradient")?[params::range(tensor)]))
     }

@@ -178,6 +178,26 @@ pub enum Error {
         #[source]
         error: std::io::Error,
     },
+
+    /// Anything else that went wrong in code of yours that this crate calls: a data set, a loss, a callback. It ends what
+    /// called it; unlike [`Io`](Error::Io) and [`Format`](Error::Format) it is never taken for one bad sample. Made by
+    /// [`Error::other`].
+    #[error(transparent)]
+    Other(#[from] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// An error of another library, or a sentence: `Error::other("the database is closed")`.
+    pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Error::Other(error.into())
+    }
+}
+
+/// Of an array that has another shape or rank than what it was to become.
+impl From<ndarray::ShapeError> for Error {
+    fn from(error: ndarray::ShapeError) -> Self {
+        Error::other(error)
+    }
 }
 
 fn at(step: Option<u64>) -> String {
@@ -208,5 +228,17 @@ mod tests {
         assert_eq!(file.to_string(), "a/b.idx: expected magic 2051, found 0");
         let io = |path| Error::Io { path, error: std::io::Error::other("no room") }.to_string();
         assert_eq!([io(Some("a/b.csv".into())), io(None)], ["a/b.csv: no room", "no room"]);
+    }
+
+    #[test]
+    fn an_error_of_others_is_passed_on_as_it_is() {
+        use std::error::Error as _;
+
+        let theirs = Error::Io { path: None, error: std::io::Error::other("no route to host") };
+        let error = Error::other(theirs);
+        assert_eq!(error.to_string(), "no route to host");
+        assert_eq!(error.source().unwrap().to_string(), "no route to host");
+        assert!(matches!(&error, Error::Other(inner) if inner.is::<Error>()));
+        assert_eq!(Error::other("closed").to_string(), "closed");
     }
 }

@@ -189,6 +189,7 @@ fn what_is_not_one_samples_fault_is_never_skipped() {
         let error = collect(&mut ahead.on_bad_sample(OnBadSample::Skip), &data, plan(4)).unwrap_err();
         assert_eq!(error.to_string(), "colour is 1, expected 3 channels");
     }
+    assert!(!OnBadSample::Skip.skips(&Error::other("the database is closed")));
 }
 
 #[test]

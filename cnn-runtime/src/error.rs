@@ -132,7 +132,10 @@ pub enum Error {
     },
 
     /// A network that was declared without weights to embed.
-    #[error("{network} has no weights in this binary: declare it with `weights = \"file.safetensors\" embed`")]
+    #[error(
+        "{network} has no weights in this binary: its declaration needs `embed` behind the file, as in \
+         `weights = \"net.safetensors\" embed` or `onnx \"model.onnx\" embed`"
+    )]
     NothingEmbedded {
         /// The network's name.
         network: &'static str,

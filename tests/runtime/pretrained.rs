@@ -56,6 +56,7 @@ fn an_instance_is_made_of_what_is_embedded() {
 fn a_network_that_embeds_nothing_says_so() {
     let Err(error) = Checked::pretrained() else { panic!("nothing is embedded") };
     assert!(matches!(error, Error::NothingEmbedded { network: "Checked" }));
-    let text = "Checked has no weights in this binary: declare it with `weights = \"file.safetensors\" embed`";
+    let text = "Checked has no weights in this binary: its declaration needs `embed` behind the file, as in \
+                `weights = \"net.safetensors\" embed` or `onnx \"model.onnx\" embed`";
     assert_eq!(error.to_string(), text);
 }

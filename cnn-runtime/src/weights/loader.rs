@@ -30,7 +30,7 @@ use crate::network::Network;
 /// cnn! { Net <3x32x32> -> conv(8, 3x3) -> relu -> fc(7) }
 ///
 /// let mut net = Net::new(1);
-/// Loader::new().rename("module.", "").keep("fc1").load(&mut net, "pretrained.safetensors")?;
+/// Loader::new().rename("module", "").keep("fc1").load(&mut net, "pretrained.safetensors")?;
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Default)]
@@ -81,12 +81,16 @@ impl Loader {
         self
     }
 
-    /// Puts `to` in the place of `from` at the start of the file's names that start so. Rules apply one after the other.
+    /// Puts the prefix `to` in the place of the prefix `from` of the file's names that have it: an empty `to` drops it, an
+    /// empty `from` puts `to` before all names. Rules apply one after the other.
     #[must_use]
     pub fn rename(self, from: impl Into<String>, to: impl Into<String>) -> Self {
         let (from, to) = (from.into(), to.into());
-        self.map(move |name| match name.strip_prefix(&from) {
-            Some(rest) => format!("{to}{rest}"),
+        self.map(move |name| match behind(name, &from) {
+            Some(rest) => {
+                let parts = [to.strip_suffix('.').unwrap_or(&to), rest];
+                parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".")
+            }
             None => name.to_owned(),
         })
     }
@@ -218,10 +222,15 @@ impl Loader {
 
 /// Whether the parts of `name` between dots start with those of `prefix`.
 fn starts(name: &str, prefix: &str) -> bool {
+    behind(name, prefix).is_some()
+}
+
+/// The parts of `name` between dots that come behind those of `prefix`, if it starts with them.
+fn behind<'n>(name: &'n str, prefix: &str) -> Option<&'n str> {
     let prefix = prefix.strip_suffix('.').unwrap_or(prefix);
-    match name.strip_prefix(prefix) {
-        Some(rest) => prefix.is_empty() || rest.is_empty() || rest.starts_with('.'),
-        None => false,
+    match name.strip_prefix(prefix)? {
+        rest if prefix.is_empty() || rest.is_empty() => Some(rest),
+        rest => rest.strip_prefix('.'),
     }
 }
 

@@ -264,6 +264,21 @@ fn embedded_numbers_are_read_where_they_are() {
 }
 
 #[test]
+fn renaming_takes_whole_parts() {
+    let renamed = |from: &str, to: &str, name: &str| {
+        let loader = Loader::new().rename(from, to);
+        loader.rules[0](name)
+    };
+    for (from, to) in [("fc1", "head"), ("fc1.", "head."), ("fc1", "head.")] {
+        assert_eq!(renamed(from, to, "fc1.weight"), "head.weight");
+        assert_eq!(renamed(from, to, "fc10.weight"), "fc10.weight");
+    }
+    assert_eq!(renamed("module", "", "module.fc.bias"), "fc.bias");
+    assert_eq!(renamed("", "model", "fc.bias"), "model.fc.bias");
+    assert_eq!(renamed("w", "fc1.weight", "w"), "fc1.weight");
+}
+
+#[test]
 fn prefixes_are_whole_parts() {
     assert!(["", "fc", "fc.", "fc.weight"].iter().all(|prefix| starts("fc.weight", prefix)));
     assert!(!["f", "fc.w", "fc2", "fc.weight.x"].iter().any(|prefix| starts("fc.weight", prefix)));

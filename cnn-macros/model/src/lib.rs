@@ -5,6 +5,7 @@ pub mod dtype;
 pub mod naming;
 #[cfg(feature = "onnx")]
 pub mod onnx;
+pub mod pickle;
 #[cfg(feature = "safetensors")]
 pub mod safetensors;
 pub mod stranger;

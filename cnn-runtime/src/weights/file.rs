@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use cnn_model::Dtype;
 use cnn_model::stranger::Shown;
+use cnn_model::{Dtype, pickle};
 use ndarray::ArrayD;
 
 #[cfg(feature = "npz")]
@@ -178,6 +178,7 @@ impl Weights {
 
     fn new(bytes: Bytes, path: Option<PathBuf>) -> Result<Self, Error> {
         let read = match *bytes {
+            _ if let Some(reason) = pickle::refusal(&bytes) => Err(reason.into()),
             [b'P', b'K', ..] => read_npz(&bytes),
             // The version of the format, a number of one byte, begins a model. A header of safetensors of just that many
             // bytes has its brace at the end of its length.

@@ -50,9 +50,13 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
 fn entries(mut file: BufReader<File>, len: u64) -> Result<Vec<Entry>, String> {
     use std::io::BufRead as _;
 
-    use cnn_model::safetensors;
+    use cnn_model::{pickle, safetensors};
 
-    if file.fill_buf().is_ok_and(|start| start.starts_with(b"PK")) {
+    let start = file.fill_buf().unwrap_or_default();
+    if let Some(reason) = pickle::refusal(start) {
+        return Err(reason.into());
+    }
+    if start.starts_with(b"PK") {
         return Err("expected a safetensors file, found a zip archive: npz files are read at run time only".into());
     }
     let len = usize::try_from(len).map_err(|_| format!("{len} bytes cannot be addressed"))?;

@@ -94,6 +94,8 @@ fn two_tensors_of_one_name_are_not_written() {
 #[test]
 fn says_what_is_wrong_with_a_header() {
     assert!(refusal(vec![1, 2]).ends_with("expected a safetensors file, found 2 bytes"));
+    let archive = refusal(b"PK\x03\x04..net/data.pkl..".to_vec());
+    assert!(archive.contains("found a checkpoint of PyTorch: in Python, `safetensors.torch.save_file("), "{archive}");
     assert!(refusal(file("[]", b"")).contains("whose header is a JSON object"));
     assert!(refusal(file("{\"a\": \u{1}", b"")).contains("whose header is a JSON object"));
     assert!(refusal(file(&"[".repeat(100_000), b"")).contains("whose header is a JSON object"));

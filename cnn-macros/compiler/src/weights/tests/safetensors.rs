@@ -119,6 +119,7 @@ fn hostile_files_are_refused_at_their_name() {
     for (bytes, expected) in [
         (&b""[..], "expected a safetensors file, found 0 bytes"),
         (b"PK\x03\x04....", "found a zip archive: npz files are read at run time only"),
+        (b"PK\x03\x04..net/data.pkl..", "found a checkpoint of PyTorch: in Python, `safetensors.torch.save_file("),
         (&huge, "18446744073709551615 claimed for a header"),
         (&claims, "expected `x` at bytes 0.. of 0"),
         (&deep, "whose header is a JSON object"),

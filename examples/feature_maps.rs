@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use cnn_examples::{Outcome, record::pictures, shipped};
-use cnn_runtime::data::{Draw, RandomCrop, idx};
+use cnn_runtime::data::{RandomCrop, idx};
 use cnn_runtime::metrics::argmax;
 use cnn_runtime::prelude::*;
 use cnn_runtime::viz::{Figure, MANY, filters, layer_maps, look};
 use cnn_runtime::watch::Progress;
-use ndarray::{Array4, Axis, Ix4};
+use ndarray::Axis;
 
 cnn! {
     /// LeNet-5 with today's parts.
@@ -62,12 +62,11 @@ fn main() -> Outcome {
     let mut trainer = Trainer::new(Sgd::new(0.01).momentum(0.9)).epochs(args.epochs).batch(64).seed(args.seed);
     trainer.fit(&mut net, &train, Progress::new())?;
 
-    let mut digit = Array4::zeros((1, 1, 28, 28));
-    let label = test.read(Draw::of(args.digit), digit.as_slice_mut().expect("a new array is contiguous"))?;
-    let class = argmax(net.forward_batch(&mut net.workspace(1), digit.view())?.row(0));
+    let (image, label) = test.sample(args.digit)?;
+    let digit = image.view().insert_axis(Axis(0));
+    let class = argmax(net.forward_batch(&mut net.workspace(1), digit)?.row(0));
     println!("test digit {} is a {label}, taken for a {class}", args.digit);
-    let found = net.inspect_class(digit.view(), class)?;
-    let image = digit.index_axis(Axis(0), 0);
+    let found = net.inspect_class(digit, class)?;
     let out = pictures(args.out.as_deref())?;
     let save = |name: &str, figure: Figure| -> Outcome {
         for ending in ["svg", "png"] {
@@ -77,9 +76,9 @@ fn main() -> Outcome {
         Ok(())
     };
     save("feature-maps", layer_maps(&format!("A {label} through LeNet-5"), &found, 0, MANY)?)?;
-    save("look", look(&format!("What speaks for a {class}"), image, &found, 0)?)?;
+    save("look", look(&format!("What speaks for a {class}"), image.view(), &found, 0)?)?;
     for name in ["conv1", "conv2"] {
-        let weight = net.tensor(&format!("{name}.weight"))?.into_dimensionality::<Ix4>()?;
+        let weight = net.tensor(&format!("{name}.weight"))?;
         save(&format!("{name}-filters"), filters(&format!("Filters of {name}"), weight.view(), MANY)?)?;
     }
     Ok(())

@@ -7,7 +7,7 @@ use cnn_examples::{Outcome, record::pictures, shipped};
 use cnn_runtime::data::pictures::picture;
 use cnn_runtime::prelude::*;
 use cnn_runtime::viz::{Picture, Sheet, Span};
-use ndarray::{Array3, Array4, ArrayView3, Axis};
+use ndarray::{Array4, ArrayView3, Axis};
 
 cnn! {
     /// One filter that slides over each of the three colours by itself.
@@ -114,7 +114,7 @@ fn main() -> Outcome {
     let mut net = Filter::new(0);
     for kind in &KINDS {
         let weights = Array4::from_shape_fn((3, 1, 5, 5), |(_, _, h, w)| kind.weights[h][w] / kind.sum);
-        net.set_tensor("dwconv1.weight", weights.view().into_dyn())?;
+        net.set_tensor("dwconv1.weight", weights.view())?;
         let filtered = filtered(&net, image.view(), kind)?;
         let file = out.join(format!("filter-{}.png", kind.name));
         filtered.save(&file)?;
@@ -130,14 +130,11 @@ fn main() -> Outcome {
 /// What the filter in `net` makes of a photo.
 fn filtered(net: &Filter, image: ArrayView3<'_, f32>, kind: &Kind) -> Result<Picture, Error> {
     let mut workspace = net.workspace(1);
-    let values = net.forward_batch(&mut workspace, image.insert_axis(Axis(0)))?;
-    let values = Array3::from_shape_fn(image.dim(), |(c, h, w)| {
-        let [_, height, width] = Filter::INPUT;
-        values[[0, (c * height + h) * width + w]]
-    });
+    let maps = net.forward_maps(&mut workspace, image.insert_axis(Axis(0)))?;
+    let values = maps.index_axis(Axis(0), 0);
     if kind.change {
         let sizes = values.mapv(f32::abs);
         return Picture::of_image(sizes.view(), Span { low: 0.0, high: 1.5 });
     }
-    Picture::of_image(values.view(), Span::UNIT)
+    Picture::of_image(values, Span::UNIT)
 }

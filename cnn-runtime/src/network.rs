@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use bytemuck::Pod;
-use ndarray::{ArrayD, ArrayView2, ArrayView4, ArrayViewD};
+use ndarray::{ArrayD, ArrayView, ArrayView2, ArrayView4, Dimension};
 
 use crate::error::Error;
 use crate::frame::Frame;
@@ -84,7 +84,7 @@ pub trait Network: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Error::UnknownTensor`] if the network has no such tensor, [`Error::TensorShape`] if it has another shape.
-    fn set_tensor(&mut self, name: &str, values: ArrayViewD<'_, f32>) -> Result<(), Error> {
+    fn set_tensor<D: Dimension>(&mut self, name: &str, values: ArrayView<'_, f32, D>) -> Result<(), Error> {
         self.params_mut().set_tensor(name, values)
     }
 
@@ -176,6 +176,25 @@ pub trait Network: Sized + Send + Sync + 'static {
         let n = workspace.fill(batch)?;
         run_infer(self, workspace, n);
         Ok(workspace.rows(n))
+    }
+
+    /// As [`forward_batch`](Network::forward_batch), for a network that ends in a map: samples, channels, height and
+    /// width. Of one that ends in features, height and width are 1.
+    ///
+    /// # Errors
+    /// As [`forward_batch`](Network::forward_batch).
+    fn forward_maps<'w>(
+        &self,
+        workspace: &'w mut Workspace<Self>,
+        batch: ArrayView4<'_, f32>,
+    ) -> Result<ArrayView4<'w, f32>, Error> {
+        let rows = self.forward_batch(workspace, batch)?;
+        let [c, h, w] = match *Self::INFO.output {
+            [c, h, w] => [c, h, w],
+            _ => [rows.ncols(), 1, 1],
+        };
+        let shape = (rows.nrows(), c, h, w);
+        Ok(rows.into_shape_with_order(shape).expect("a row has all values of the output"))
     }
 
     /// What every layer makes of a batch, as in inference. Allocates as much as a training step and all outputs take.

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use ndarray::{ArrayD, ArrayViewD};
+use ndarray::{ArrayD, ArrayView, Dimension};
 
 use crate::buffer::Buffer;
 use crate::error::Error;
@@ -63,7 +63,7 @@ impl<N: Network> Params<N> {
     ///
     /// # Errors
     /// [`Error::UnknownTensor`] if the network has no such tensor, [`Error::TensorShape`] if it has another shape.
-    pub fn set_tensor(&mut self, name: &str, values: ArrayViewD<'_, f32>) -> Result<(), Error> {
+    pub fn set_tensor<D: Dimension>(&mut self, name: &str, values: ArrayView<'_, f32, D>) -> Result<(), Error> {
         let tensor = find(N::INFO, name)?;
         if values.shape() != tensor.shape {
             let found = values.shape().to_vec();

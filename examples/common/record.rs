@@ -4,11 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use cnn_runtime::data::Draw;
 use cnn_runtime::prelude::*;
 use cnn_runtime::viz::{Report, mistakes};
 use cnn_runtime::watch::{Log, Progress, TensorBoard};
-use ndarray::Array3;
 
 use crate::Outcome;
 
@@ -58,9 +56,7 @@ impl Record {
         let Some(path) = &self.report else { return Ok(()) };
         let names = test.class_names();
         let reached = evaluate(net, &mut net.workspace(256), test)?;
-        let [c, h, w] = test.shape();
-        let mut sample = Array3::zeros((c, h, w));
-        test.read(Draw::of(0), sample.as_slice_mut().expect("a new array is contiguous"))?;
+        let (sample, _) = test.sample(0)?;
         let mut report = Report::new(N::INFO.name);
         for (name, value) in settings {
             report = report.setting(*name, value);

@@ -155,7 +155,7 @@ fn wrong_tensors_are_refused() {
     assert!(
         message("conv2.weight", &[3, 2, 3, 3]).starts_with("Net has no tensor `conv2.weight`; it has conv1.weight,")
     );
-    net.set_tensor("fc1.bias", Array1::ones(4).into_dyn().view()).unwrap();
+    net.set_tensor("fc1.bias", Array1::ones(4).view()).unwrap();
     assert_ne!(net, before);
 }
 

@@ -51,6 +51,8 @@ mod subset;
 
 use std::sync::Arc;
 
+use ndarray::Array3;
+
 use crate::error::Error;
 use crate::info::NetInfo;
 
@@ -99,6 +101,19 @@ pub trait Dataset: Sync {
     /// Whether there is no sample.
     fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The sample `index`, as in epoch 0 of seed 0, and its label.
+    ///
+    /// # Errors
+    /// If the sample cannot be read.
+    ///
+    /// # Panics
+    /// If `index` is not below [`len`](Dataset::len).
+    fn sample(&self, index: usize) -> Result<(Array3<f32>, usize), Error> {
+        let mut image = Array3::zeros(self.shape());
+        let label = self.read(Draw::of(index), image.as_slice_mut().expect("a new array is contiguous"))?;
+        Ok((image, label))
     }
 
     /// These images as `augment` changes them.
@@ -320,6 +335,7 @@ mod tests {
             let mut pixel = [0.0];
             assert_eq!(data.read(Draw::of(0), &mut pixel).unwrap(), 1);
             assert_eq!((pixel, data.is_empty()), ([0.2], false));
+            assert_eq!(data.sample(0).unwrap(), (Array3::from_elem((1, 1, 1), 0.2), 1));
         }
         let images = || Images::new([1, 1, 1], vec![51], vec![1], 3).unwrap();
         read(&images() as &dyn Dataset);

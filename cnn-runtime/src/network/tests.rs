@@ -14,7 +14,7 @@ fn picker() -> Toy {
     let mut net = Toy::new(0);
     let weight = ArrayD::from_shape_fn(vec![3, 6], |at| f32::from(u8::from(at[0] == at[1])));
     net.set_tensor("fc.weight", weight.view()).unwrap();
-    net.set_tensor("fc.bias", Array1::from_elem(3, 10.0).into_dyn().view()).unwrap();
+    net.set_tensor("fc.bias", Array1::from_elem(3, 10.0).view()).unwrap();
     net
 }
 
@@ -26,6 +26,21 @@ fn one_image_goes_forward() {
     assert_eq!(net.forward(&mut ws, &image), &[10.0; 3]);
     image[0][0] = [1.0, 2.0, 3.0];
     assert_eq!(net.forward(&mut ws, &image), &[11.0, 12.0, 13.0]);
+}
+
+crate::cnn! { Map <1x2x3> -> conv(2, 1x1, nobias) }
+
+#[test]
+fn a_map_is_a_map_and_features_are_one_of_a_pixel_each() {
+    let (mut net, images) = (Map::new(0), batch(4));
+    net.set_tensor("conv1.weight", ndarray::array![[[[1.0]]], [[[-2.0]]]].view()).unwrap();
+    let mut workspace = net.workspace(4);
+    let maps = net.forward_maps(&mut workspace, images.view()).unwrap();
+    assert_eq!(maps, Array4::from_shape_fn((4, 2, 2, 3), |(n, c, h, w)| [1.0, -2.0][c] * images[[n, 0, h, w]]));
+    let (net, mut workspace) = (picker(), picker().workspace(4));
+    let maps = net.forward_maps(&mut workspace, images.view()).unwrap();
+    assert_eq!(maps.dim(), (4, 3, 1, 1));
+    assert_eq!(maps[[3, 1, 0, 0]], 10.0 + images[[3, 0, 0, 1]]);
 }
 
 #[test]

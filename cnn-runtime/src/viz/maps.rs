@@ -1,6 +1,6 @@
 //! What is inside a network, as small pictures: weights of a layer, and what layers make of a picture.
 
-use ndarray::{ArrayView3, ArrayView4, Axis, s};
+use ndarray::{ArrayView, ArrayView3, Axis, Dimension, Ix4, s};
 
 use super::colour::Colours;
 use super::picture::{Picture, Span};
@@ -22,8 +22,14 @@ const VALUE: usize = 13;
 /// where there are several. All are on one scale around zero. At most `most` filters are shown.
 ///
 /// # Errors
-/// [`Error::DataMismatch`] if there is no weight.
-pub fn filters(title: &str, weight: ArrayView4<'_, f32>, most: usize) -> Result<Figure, Error> {
+/// [`Error::DataMismatch`] if there is no weight, or the weights are not of a convolution.
+pub fn filters<D: Dimension>(title: &str, weight: ArrayView<'_, f32, D>, most: usize) -> Result<Figure, Error> {
+    let found = format!("{:?}", weight.shape());
+    let weight = weight.into_dimensionality::<Ix4>().map_err(|_| Error::DataMismatch {
+        what: "shape of the filters",
+        expected: "output channels, input channels, height and width".into(),
+        found,
+    })?;
     let (out, channels, height, width) = weight.dim();
     let span = Span::around_zero(weight);
     let shown = out.min(most.max(1));
@@ -151,6 +157,9 @@ mod tests {
     fn nothing_to_show_is_an_error() {
         assert!(filters("none", Array4::zeros((0, 1, 3, 3)).view(), MANY).unwrap().to_svg().contains("0 of 1x3x3"));
         assert!(filters("none", Array4::zeros((2, 1, 0, 3)).view(), MANY).is_err());
+        let error = filters("flat", ndarray::Array2::zeros((10, 84)).view(), MANY).unwrap_err().to_string();
+        let expected = "expected output channels, input channels, height and width, found [10, 84]";
+        assert_eq!(error, format!("shape of the filters: {expected}"));
         assert!(feature_maps("none", [("a", Array3::zeros((0, 1, 1)).view())], MANY).is_err());
         assert!(feature_maps("none", [], MANY).is_ok());
     }

@@ -157,7 +157,7 @@ fn tune<N: Network + Clone>(
         loaded.kept.join(", ")
     );
     // What the convolutions look for stays as it is. Normalisations get used to the new pictures with the new head.
-    let convs: Vec<_> = N::INFO.layers.iter().filter(|layer| layer.text.starts_with("conv")).collect();
+    let convs: Vec<_> = N::INFO.layers.iter().filter(|layer| layer.kind() == "conv").collect();
 
     for (what, mut net, frozen) in [("a new head on the trained body", net, convs), ("all of it anew", fresh, vec![])] {
         let start = Instant::now();

@@ -264,6 +264,24 @@ impl fmt::Debug for Embedded {
 #[repr(C, align(64))]
 pub struct Aligned<T: ?Sized>(pub T);
 
+impl LayerInfo {
+    /// The layer's word: `conv`, `dwconv`, `fc`, `relu`.
+    pub fn kind(&self) -> &'static str {
+        self.text.split_once('(').map_or(self.text, |(word, _)| word)
+    }
+}
+
+/// Whether a layer or a tensor is of the layer called `layer`, or in the block called so.
+pub(crate) fn is_of(name: &str, layer: &str) -> bool {
+    name.strip_prefix(layer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// Refuses the name of a layer or a block that the network does not have.
+pub(crate) fn check_layer(network: &'static NetInfo, layer: &str) -> Result<(), Error> {
+    let is_there = network.layers.iter().any(|info| is_of(info.name, layer));
+    if is_there { Ok(()) } else { Err(unknown_layer(network, layer)) }
+}
+
 /// The error on a layer that the network does not have.
 pub(crate) fn unknown_layer(network: &'static NetInfo, name: &str) -> Error {
     let known = known(network.layers.iter().map(|layer| layer.name));
@@ -292,6 +310,14 @@ mod tests {
         // However large the batch is, no more than 16 parts are under way.
         assert_eq!(PLAN.floats(1600), 8000 + 4800 + 16 * 1616);
         assert_eq!(ArenaPlan { part: usize::MAX, ..PLAN }.floats(17), 1707);
+    }
+
+    crate::cnn! { Kinds <2x4x4> -> dwconv(3x3, p1) -> avgpool(2) -> conv_transpose(2, 2x2) -> relu -> fc(3) }
+
+    #[test]
+    fn a_layer_is_of_the_kind_that_its_first_word_says() {
+        let kinds: Vec<_> = Kinds::LAYERS.iter().map(LayerInfo::kind).collect();
+        assert_eq!(kinds, ["dwconv", "avgpool", "conv_transpose", "relu", "fc"]);
     }
 
     #[test]

@@ -17,8 +17,7 @@ cnn! {
 
 /// Output shapes of the layers with parameters and of the poolings.
 fn listing(layers: &[LayerInfo]) -> Vec<(String, Vec<usize>)> {
-    let kind = |layer: &LayerInfo| layer.text.split('(').next().unwrap().trim().to_owned();
-    let shown = layers.iter().map(|layer| (kind(layer), layer.output.to_vec()));
+    let shown = layers.iter().map(|layer| (layer.kind().to_owned(), layer.output.to_vec()));
     shown.filter(|(kind, _)| ["conv", "pool", "maxpool", "avgpool", "lrn", "fc"].contains(&&kind[..])).collect()
 }
 

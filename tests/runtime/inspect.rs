@@ -164,3 +164,36 @@ fn a_frozen_block_keeps_its_weights_and_statistics_while_others_learn() {
         assert_eq!(before.tensor(name).unwrap() == after.tensor(name).unwrap(), frozen, "{name}");
     }
 }
+
+#[test]
+fn a_head_learns_alone() {
+    let images = Array4::from_shape_fn((12, 2, 7, 5), |(n, c, h, w)| ((n * 3 + c + h * 5 + w) as f32 * 0.9).sin());
+    let data = Arrays::new(images, (0..12).map(|n| n % 4).collect(), 4).unwrap();
+    let before = trained();
+    let mut after = before.clone();
+    let trainer = || Trainer::new(Sgd::new(0.1).momentum(0.9).weight_decay(0.1)).batch(4);
+    trainer().train_only("fc2").train_only("unit1").freeze("unit1.bn1").fit(&mut after, &data, ()).unwrap();
+    for (name, _) in before.tensors() {
+        let trained = name.starts_with("fc2.") || name.starts_with("unit1.") && !name.starts_with("unit1.bn1.");
+        assert_eq!(before.tensor(name).unwrap() != after.tensor(name).unwrap(), trained, "{name}");
+    }
+    let error = trainer().train_only("fc").fit(&mut after, &data, ()).unwrap_err().to_string();
+    assert!(error.starts_with("Looked has no layer `fc`; it has conv1"), "{error}");
+}
+
+#[test]
+fn a_loop_of_ones_own_freezes_statistics() {
+    let (mut net, batch) = (trained(), batch());
+    let before = net.clone();
+    let mut workspace = net.train_workspace(2);
+    workspace.freeze("bn1").unwrap();
+    workspace.freeze("unit1.bn2").unwrap();
+    net.forward_train(&mut workspace, batch.view(), 1).unwrap();
+    for name in ["bn1", "unit1.bn1", "unit1.bn2"] {
+        let name = format!("{name}.running_mean");
+        let moved = net.tensor(&name).unwrap() != before.tensor(&name).unwrap();
+        assert_eq!(moved, name.starts_with("unit1.bn1"), "{name}");
+    }
+    let error = workspace.freeze("bn2").unwrap_err().to_string();
+    assert!(error.starts_with("Looked has no layer `bn2`; it has conv1"), "{error}");
+}

@@ -100,6 +100,8 @@ struct Settings {
     keep_best: bool,
     monitor: Monitor,
     frozen: Vec<String>,
+    /// Layers that are trained; none for all.
+    only: Vec<String>,
 }
 
 /// How long a run is.
@@ -139,6 +141,7 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
             keep_best: false,
             monitor: Monitor::Accuracy,
             frozen: Vec::new(),
+            only: Vec::new(),
         };
         Trainer {
             start: Start { memory: optimizer.memory().clone(), schedule: Vec::new() },
@@ -273,6 +276,14 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
     #[must_use]
     pub fn freeze(mut self, layer: impl Into<String>) -> Self {
         self.settings.frozen.push(layer.into());
+        self
+    }
+
+    /// Trains some layers and [freezes](Trainer::freeze) all others: a new head on a trained body, say. Those called
+    /// `layer`, or in a block called so. May be called several times.
+    #[must_use]
+    pub fn train_only(mut self, layer: impl Into<String>) -> Self {
+        self.settings.only.push(layer.into());
         self
     }
 

@@ -14,11 +14,11 @@ use rand::seq::SliceRandom;
 use super::average::Average;
 use super::targets::{Targets, kept_part, mix};
 use super::validation::validate;
-use super::{Callback, Epoch, History, Position, Step, Trainer};
+use super::{Callback, Epoch, History, Position, Settings, Step, Trainer};
 use crate::buffer::Buffer;
 use crate::data::{Batch, Batches, Dataset, Labelled, Plan};
 use crate::error::Error;
-use crate::info::{TensorInfo, unknown_layer};
+use crate::info::{TensorInfo, check_layer, is_of};
 use crate::kernel::pieces::{CHUNK, each, part};
 use crate::loss::SoftmaxCrossEntropy;
 use crate::metrics::{self, Evaluation};
@@ -72,7 +72,7 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
         let settings = &trainer.settings;
         let length = Measures::new(data.len(), settings.batch, settings.accumulate, settings.length);
         let soften = settings.smoothing > 0.0 || settings.mixup > 0.0;
-        let is_frozen = freezer::<N>(settings.frozen.clone())?;
+        let is_frozen = freezer::<N>(settings)?;
         let mut workspace = network.train_workspace(length.batch);
         workspace.set_frozen(N::INFO.layers.iter().map(|layer| is_frozen(layer.name)).collect());
         let trained = N::INFO.tensors.iter().copied().filter(|tensor| !is_frozen(tensor.name)).collect();
@@ -338,13 +338,11 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
 }
 
 /// What tells the names of frozen layers and their tensors from others.
-fn freezer<N: Network>(frozen: Vec<String>) -> Result<impl Fn(&str) -> bool, Error> {
-    let belongs = |name: &str, frozen: &str| {
-        name.strip_prefix(frozen).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
-    let names = || N::INFO.layers.iter().map(|layer| layer.name);
-    match frozen.iter().find(|frozen| !names().any(|name| belongs(name, frozen))) {
-        Some(unknown) => Err(unknown_layer(N::INFO, unknown)),
-        None => Ok(move |name: &str| frozen.iter().any(|frozen| belongs(name, frozen))),
-    }
+fn freezer<N: Network>(settings: &Settings) -> Result<impl Fn(&str) -> bool + use<N>, Error> {
+    let (frozen, only) = (settings.frozen.clone(), settings.only.clone());
+    frozen.iter().chain(&only).try_for_each(|layer| check_layer(N::INFO, layer))?;
+    Ok(move |name: &str| {
+        let is_of_any = |layers: &[String]| layers.iter().any(|layer| is_of(name, layer));
+        is_of_any(&frozen) || !(only.is_empty() || is_of_any(&only))
+    })
 }

@@ -10,7 +10,7 @@ use super::{check, copy_batch, rows};
 use crate::buffer::Buffer;
 use crate::error::Error;
 use crate::frame::{Frame, Probe};
-use crate::info::ArenaPlan;
+use crate::info::{ArenaPlan, check_layer, is_of};
 use crate::loss::Loss;
 use crate::network::Network;
 use crate::params;
@@ -78,6 +78,20 @@ impl<N: Network> TrainWorkspace<N> {
     /// need it, and it costs about as much as the first layer's forward pass.
     pub fn set_input_gradient(&mut self, want: bool) {
         self.want_input = want;
+    }
+
+    /// Has batch normalisation in some layers go by its running statistics from now on, as in inference, and leave them as
+    /// they are: in those called `layer`, or in a block called so. May be called several times. Gradients are as many as
+    /// before: what leaves the layers' parameters as they are is an optimiser that passes over their tensors, as the one in
+    /// [`optim`](crate::optim) does.
+    ///
+    /// # Errors
+    /// [`Error::UnknownLayer`] if there is no such layer.
+    pub fn freeze(&mut self, layer: &str) -> Result<(), Error> {
+        check_layer(N::INFO, layer)?;
+        self.frozen.resize(N::INFO.layers.len(), false);
+        self.frozen.iter_mut().zip(N::INFO.layers).for_each(|(frozen, info)| *frozen |= is_of(info.name, layer));
+        Ok(())
     }
 
     /// The results of the last forward pass, a row per sample.

@@ -9,6 +9,6 @@ cnn! {
 }
 
 pub fn main() {
-    let convolutions = Net::LAYERS.iter().filter(|layer| layer.text.starts_with("conv")).count();
+    let convolutions = Net::LAYERS.iter().filter(|layer| layer.kind() == "conv").count();
     assert_eq!(convolutions, 2 + 2 * 3 + 3);
 }

@@ -54,7 +54,7 @@ pub(super) fn blocks(info: &NetInfo) -> Vec<Block> {
     // The box in which each layer's output is.
     let mut home = Vec::with_capacity(info.layers.len());
     for layer in info.layers {
-        let word = layer.text.split('(').next().unwrap_or_default();
+        let word = layer.kind();
         let hint =
             format!("{}: {}, {} parameters, {} multiply-accumulates", layer.name, layer.text, layer.params, layer.macs);
         if let &[before] = layer.inputs

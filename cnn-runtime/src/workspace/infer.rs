@@ -39,7 +39,8 @@ impl<N: Network> Workspace<N> {
         self.capacity
     }
 
-    /// Bytes allocated: what the network's `infer_bytes` says of this capacity.
+    /// Bytes allocated: what the network's `infer_bytes` says of this capacity. Parameters come on top, and what each
+    /// [thread](crate#threads) that works on passes has to work in.
     pub fn bytes(&self) -> usize {
         self.memory.bytes()
     }

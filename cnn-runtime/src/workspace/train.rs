@@ -69,7 +69,7 @@ impl<N: Network> TrainWorkspace<N> {
     }
 
     /// Bytes allocated: what the network's `train_bytes` says of this capacity. Parameters and the optimiser's
-    /// buffers come on top.
+    /// buffers come on top, and what each [thread](crate#threads) that works on passes has to work in.
     pub fn bytes(&self) -> usize {
         self.arena.bytes() + self.gradients.bytes()
     }

@@ -16,6 +16,15 @@
 //!
 //! A pass takes as many threads as there are processors, or as `RAYON_NUM_THREADS` says; within a rayon pool, that
 //! pool's. Results are the same, bit for bit, on any number of them.
+//!
+//! Each thread that works on passes keeps memory for it beside the workspaces: 2 to 6 MiB, or more where a layer needs more.
+//! It makes it at its first pass; [`warm_threads`] has it made before.
+//!
+//! # Many threads
+//!
+//! Threads share a network, in an `Arc` say, and have a workspace each. In a server that has many requests under way,
+//! most is done in a second if each pass stays on the thread that asked for it: [`alone`]. Without that, a pass is over
+//! soonest when it comes by itself; passes that come together take each other's threads.
 
 #![warn(missing_debug_implementations)]
 
@@ -74,7 +83,7 @@ pub use error::Error;
 pub use ndarray;
 pub use network::Network;
 pub use params::Params;
-pub use pool::warm_threads;
+pub use pool::{alone, warm_threads};
 
 /// What the code that [`cnn!`] emits may touch. Not for use by hand: it changes with the macro.
 #[doc(hidden)]

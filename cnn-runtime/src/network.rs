@@ -32,9 +32,10 @@ use crate::workspace::{TrainWorkspace, Workspace, run_infer};
 /// [`warm_threads`](crate::warm_threads) makes that of all. Results are the same, bit for bit, on any number of
 /// threads.
 ///
-/// Called in a rayon pool, a large pass is shared with that pool's threads, and while it waits for them its own thread may take
-/// up another task of the pool. So give each task a workspace of its own, rather than one behind a lock that they all
-/// take: a task that is taken up so would wait for the lock that its own thread holds.
+/// A large pass is shared with other threads, unless it is called in [`alone`](crate::alone), as by a server that has many
+/// at once. Called in a rayon pool, it is shared with that pool's threads, and while it waits for them its own thread may
+/// take up another task of the pool. So give each task a workspace of its own, rather than one behind a lock that they
+/// all take: a task that is taken up so would wait for the lock that its own thread holds.
 pub trait Network: Sized + Send + Sync + 'static {
     /// One image: nested arrays `[[[f32; W]; H]; C]`.
     type Input: Pod;

@@ -197,3 +197,17 @@ fn networks_train_side_by_side_in_one_pool() {
         runs.into_iter().for_each(|run| run.join().unwrap().assert_same(&expected, "from threads of its own"));
     });
 }
+
+#[test]
+fn passes_alone_give_the_same_side_by_side() {
+    let net = Residual::new(3);
+    let samples = images::<Residual>(5, 8);
+    let pass = || net.forward_batch(&mut net.workspace(8), samples.view()).unwrap().to_owned();
+    let expected = on_threads(1, pass);
+    std::thread::scope(|scope| {
+        let passes: Vec<_> = (0..4).map(|_| scope.spawn(|| cnn_runtime::alone(pass))).collect();
+        for pass in passes {
+            assert_eq!(pass.join().unwrap(), expected);
+        }
+    });
+}

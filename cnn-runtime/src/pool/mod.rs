@@ -81,8 +81,30 @@ thread_local! {
     static ALONE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `work` without sharing any of it: as one of several tasks that keep all threads busy.
-pub(crate) fn alone<R>(work: impl FnOnce() -> R) -> R {
+/// Runs `work` on this thread alone: passes in it are shared with no other thread, however large they are, and start none.
+/// For one of several tasks that keep all processors busy, such as the requests of a server; the results are the same,
+/// bit for bit.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::thread;
+///
+/// use cnn_runtime::prelude::*;
+///
+/// cnn! { Model <1x8x8> -> conv(4, 3x3) -> relu -> fc(3) }
+///
+/// let model = Arc::new(Model::new(1));
+/// let requests = [0.0, 0.5, 1.0].map(|grey| {
+///     let model = Arc::clone(&model);
+///     thread::spawn(move || {
+///         let mut workspace = model.workspace(1); // Once for each thread.
+///         *cnn_runtime::alone(|| model.forward(&mut workspace, &[[[grey; 8]; 8]]))
+///     })
+/// });
+/// let answers: Vec<[f32; 3]> = requests.into_iter().map(|request| request.join().unwrap()).collect();
+/// assert_eq!(answers[1], *model.forward(&mut model.workspace(1), &[[[0.5; 8]; 8]]));
+/// ```
+pub fn alone<R>(work: impl FnOnce() -> R) -> R {
     struct Before(bool);
     impl Drop for Before {
         fn drop(&mut self) {

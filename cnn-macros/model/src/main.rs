@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::{self, File};
-use std::io::{BufWriter, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -38,16 +38,20 @@ fn main() -> ExitCode {
     match import(&model, name, weights.as_deref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}: {error}", model.display());
+            eprintln!("{error}");
             ExitCode::FAILURE
         }
     }
 }
 
 fn import(path: &Path, name: Option<String>, weights: Option<&Path>) -> Result<(), Box<dyn Error>> {
-    let imported = Model::open(path)?.import()?;
-    let file = path.file_name().unwrap_or_default().to_string_lossy();
     let name = name.unwrap_or_else(|| type_name(&path.file_stem().unwrap_or_default().to_string_lossy()));
+    if !is_type_name(&name) {
+        return Err(format!("--name {name}: expected the name of a type, as in `ResNet18`").into());
+    }
+    let imported = Model::open(path).and_then(|model| model.import());
+    let imported = imported.map_err(|error| format!("{}: {error}", path.display()))?;
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
     if let Some(weights) = weights {
         save(&imported, weights)?;
     }
@@ -61,7 +65,13 @@ fn import(path: &Path, name: Option<String>, weights: Option<&Path>) -> Result<(
 fn type_name(text: &str) -> String {
     let words = text.split(|ch: char| !ch.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let name: String = words.map(|word| word[..1].to_uppercase() + &word[1..]).collect();
-    if name.starts_with(|ch: char| ch.is_ascii_alphabetic()) { name } else { format!("Net{name}") }
+    if is_type_name(&name) { name } else { format!("Net{name}") }
+}
+
+/// Whether a network can be called so. Only one keyword begins with a capital.
+fn is_type_name(name: &str) -> bool {
+    let is_word = name.chars().all(|ch| ch.is_ascii_alphanumeric() || ch == '_');
+    is_word && name.starts_with(|ch: char| ch.is_ascii_uppercase()) && name != "Self"
 }
 
 /// Writes the weights one after the other, so that no more than one of them is in memory.
@@ -70,24 +80,25 @@ fn type_name(text: &str) -> String {
 fn save(imported: &Imported, path: &Path) -> Result<(), Box<dyn Error>> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".part");
-    let written = write(imported, Path::new(&unfinished)).and_then(|()| Ok(fs::rename(&unfinished, path)?));
+    let here = |error: io::Error| format!("{}: {error}", path.display());
+    let write = || {
+        let mut file = BufWriter::new(File::create(&unfinished).map_err(here)?);
+        let tensors = imported.tensors.iter().map(|tensor| (tensor.name.as_str(), Dtype::F32, tensor.shape()));
+        file.write_all(&safetensors::begin(&BTreeMap::new(), tensors).map_err(here)?).map_err(here)?;
+        for tensor in &imported.tensors {
+            for float in tensor.floats()? {
+                file.write_all(&float.to_le_bytes()).map_err(here)?;
+            }
+        }
+        file.flush().map_err(here)?;
+        Ok(fs::rename(&unfinished, path).map_err(here)?)
+    };
+    let written = write();
     if written.is_err() {
         // What failed before is what gets reported.
         let _ = fs::remove_file(&unfinished);
     }
     written
-}
-
-fn write(imported: &Imported, path: &Path) -> Result<(), Box<dyn Error>> {
-    let mut file = BufWriter::new(File::create(path)?);
-    let tensors = imported.tensors.iter().map(|tensor| (tensor.name.as_str(), Dtype::F32, tensor.shape()));
-    file.write_all(&safetensors::begin(&BTreeMap::new(), tensors)?)?;
-    for tensor in &imported.tensors {
-        for float in tensor.floats()? {
-            file.write_all(&float.to_le_bytes())?;
-        }
-    }
-    Ok(file.flush()?)
 }
 
 #[cfg(test)]
@@ -103,6 +114,27 @@ mod tests {
         assert_eq!(type_name("squeezenet1_0-new"), "Squeezenet10New");
         assert_eq!(type_name("18"), "Net18");
         assert_eq!(type_name("netz über"), "NetzBer");
+        assert_eq!(type_name("self"), "NetSelf");
+    }
+
+    #[test]
+    fn names_and_files_that_are_wrong_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, weights] = ["model.onnx", "weights"].map(|name| folder.path().join(name));
+        fs::write(&path, model().encode_to_vec()).unwrap();
+        fs::write(&weights, [0; 32]).unwrap();
+        let message = |model: &Path, name: Option<&str>, weights: Option<&Path>| {
+            import(model, name.map(String::from), weights).unwrap_err().to_string()
+        };
+        for name in ["res-net", "resnet", "Self", "", "1Net", "Netz\u{fc}"] {
+            let expected = format!("--name {name}: expected the name of a type, as in `ResNet18`");
+            assert_eq!(message(&path, Some(name), None), expected);
+        }
+        let missing = folder.path().join("no/such/file");
+        let text = message(&path, Some("Net_2"), Some(&missing));
+        assert!(text.starts_with(&format!("{}: ", missing.display())), "{text}");
+        let text = message(&missing, None, None);
+        assert!(text.starts_with(&format!("{}: ", missing.display())), "{text}");
     }
 
     /// A model of a line of eight numbers, times some that stand in the file `weights` beside it.

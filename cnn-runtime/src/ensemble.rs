@@ -17,7 +17,7 @@ use crate::workspace::{Workspace, run_infer};
 /// cnn! { Tiny <1x4x4> -> conv(2, 3x3) -> relu -> fc(3) }
 ///
 /// let ensemble = Ensemble::new((1..=7).map(Tiny::new).collect())?;
-/// let batch = ndarray::Array4::zeros((2, 1, 4, 4));
+/// let batch = cnn_runtime::ndarray::Array4::zeros((2, 1, 4, 4));
 /// let probabilities = ensemble.probabilities(&mut ensemble.workspace(2), batch.view())?;
 /// assert_eq!(probabilities.dim(), (2, 3));
 /// assert!((probabilities.row(0).sum() - 1.0).abs() < 1e-6);

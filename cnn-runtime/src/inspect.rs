@@ -20,7 +20,7 @@ use crate::workspace::{TrainWorkspace, check};
 /// use cnn_runtime::prelude::*;
 ///
 /// let net = cnn!(<1x28x28> conv(6, 5x5, s1) -> relu -> pool(2, s2) -> fc(10));
-/// let digit = ndarray::Array4::zeros((1, 1, 28, 28));
+/// let digit = cnn_runtime::ndarray::Array4::zeros((1, 1, 28, 28));
 /// let found = net.inspect_class(digit.view(), 3)?;
 /// assert_eq!(found.output("pool1")?.shape(), [1, 6, 12, 12]);
 /// assert_eq!(found.gradient("pool1")?.shape(), [1, 6, 12, 12]);

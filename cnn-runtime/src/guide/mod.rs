@@ -19,8 +19,20 @@
 //! | [12. From here](ch12_from_here) | weights, checkpoints, reports, PyTorch |
 //! | 13. From PyTorch to a program | `ch13_onnx`, with the feature `onnx`: models as ONNX files, both ways |
 //!
-//! You need to know some Rust and no mathematics beyond sums. To follow along, put `cnn-runtime` into a project of your
-//! own; every block of code goes into a `main` that returns `Result<(), Error>`.
+//! You need to know some Rust and no mathematics beyond sums. To follow along, make a project beside the clone of the
+//! repository, here called `cnn`, with this in its `Cargo.toml`; every block of code goes into a `main` that returns
+//! `Result<(), Error>`.
+//!
+//! ```toml
+//! [dependencies]
+//! cnn-runtime = { path = "../cnn/cnn-runtime", features = ["images", "progress"] }
+//!
+//! # Kernels at full speed, without checks in their loops, also in debug builds. `cargo run --release` needs none of it.
+//! [profile.dev.package.cnn-runtime]
+//! opt-level = 3
+//! debug-assertions = false
+//! overflow-checks = false
+//! ```
 
 // The chapters' links go by these names.
 #[allow(unused_imports)]

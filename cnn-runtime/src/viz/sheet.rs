@@ -17,8 +17,8 @@ const CAPTION: Type = Type::new(11.0, Ink::Soft, Anchor::Middle);
 /// Small pictures in rows, with captions, in bands that have headings: filters, feature maps, samples.
 ///
 /// ```
+/// use cnn_runtime::ndarray::Array3;
 /// use cnn_runtime::viz::{Picture, Sheet, Span};
-/// use ndarray::Array3;
 ///
 /// let black = Picture::of_image(Array3::zeros((1, 8, 8)).view(), Span::UNIT)?;
 /// let figure = Sheet::new("Samples").band("black ones", "8x8").tile(black, &["is 0", "taken for 1"]).draw();

@@ -41,6 +41,7 @@ macro_rules! settings {
         impl $name {
             /// With betas of 0.9 and 0.999 and an epsilon of 1e-8;
             #[doc = concat!("a weight decay of ", stringify!($default), ", as PyTorch has it.")]
+            /// `lr` is the learning rate, unless a trainer's [schedule](crate::train::Trainer::schedule) sets it.
             pub fn new(lr: f32) -> Self {
                 let decay = Decay { amount: $default, all: true };
                 $name(Moments { betas: (0.9, 0.999), eps: 1e-8, decay, memory: Memory::new(lr) })

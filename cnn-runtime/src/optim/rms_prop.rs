@@ -26,7 +26,8 @@ pub struct RmsProp {
 }
 
 impl RmsProp {
-    /// With an alpha of 0.99 and an epsilon of 1e-8; no momentum, no decay.
+    /// With an alpha of 0.99 and an epsilon of 1e-8; no momentum, no decay. `lr` is the learning rate, unless a trainer's
+    /// [schedule](crate::train::Trainer::schedule) sets it.
     pub fn new(lr: f32) -> Self {
         RmsProp { alpha: 0.99, eps: 1e-8, momentum: 0.0, decay: Decay::NONE, memory: Memory::new(lr) }
     }

@@ -36,7 +36,8 @@ pub struct Sgd {
 }
 
 impl Sgd {
-    /// Plain descent: no momentum, no decay.
+    /// Plain descent: no momentum, no decay. `lr` is the learning rate, unless a trainer's
+    /// [schedule](crate::train::Trainer::schedule) sets it.
     pub fn new(lr: f32) -> Self {
         Sgd { momentum: 0.0, nesterov: false, decay: Decay::NONE, memory: Memory::new(lr) }
     }

@@ -192,7 +192,8 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
         self
     }
 
-    /// Sets the learning rate before each step. Without a schedule it stays as the optimiser has it.
+    /// Sets the learning rate before each step, from the first one on: the rate that the optimiser was made with then
+    /// counts for nothing. Without a schedule it stays as the optimiser has it.
     #[must_use]
     pub fn schedule(mut self, schedule: impl Schedule + Send + 'd) -> Self {
         self.start.schedule = schedule.memory();

@@ -20,7 +20,8 @@ pub struct Position {
 
 /// A learning rate for every step.
 ///
-/// A closure `|at: Position| ..` is one. The others here are named as in PyTorch, and give the same rates.
+/// A closure `|at: Position| ..` is one. The others here are named as in PyTorch, and give the same rates. Unlike there,
+/// the rate that they go from is theirs and not the optimiser's, which counts for nothing beside a schedule.
 pub trait Schedule {
     /// The learning rate of the step at `at`. Asked once before each step, in order.
     fn lr(&mut self, at: Position) -> f32;

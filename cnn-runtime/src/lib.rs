@@ -84,6 +84,8 @@ pub use ndarray;
 pub use network::Network;
 pub use params::Params;
 pub use pool::{alone, warm_threads};
+/// The crate of random numbers that an [`Augment`](data::Augment) of your own draws, in the version that this one takes.
+pub use rand;
 
 /// What the code that [`cnn!`] emits may touch. Not for use by hand: it changes with the macro.
 #[doc(hidden)]

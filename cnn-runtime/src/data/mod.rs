@@ -72,7 +72,7 @@ pub use pictures::Header;
 pub use pictures::ImageFiles;
 pub use subset::Subset;
 
-/// Labelled images, addressed by index.
+/// Labelled images, addressed by index. [The guide](crate::guide::ch12_from_here#of-your-own) has one of one's own.
 pub trait Dataset: Sync {
     /// Number of samples.
     fn len(&self) -> usize;

@@ -13,7 +13,7 @@ pub(crate) use cross_entropy::{class, cross_entropy};
 pub use labels::Labels;
 pub use mse::Mse;
 
-/// A loss against targets of type `T`.
+/// A loss against targets of type `T`. [The guide](crate::guide::ch12_from_here#of-your-own) has one of one's own.
 pub trait Loss<T: ?Sized> {
     /// The loss of a batch, averaged as the loss says. Overwrites `d_output` with its gradient by `output`; both have
     /// a row per sample and are in standard layout.

@@ -56,7 +56,7 @@ pub struct Epoch {
 /// Looks on while a network of type `N` is trained: progress bars, tests after each epoch, early ends.
 ///
 /// `()` looks away, a closure `|step: &Step| ..` is called after each step, and a tuple of callbacks calls each of them,
-/// in order.
+/// in order. [The guide](crate::guide::ch12_from_here#of-your-own) has one that ends a run.
 pub trait Callback<N> {
     /// Called after each step.
     fn step(&mut self, step: &Step) {

@@ -8,7 +8,8 @@
 //!
 //! [`Loader`] has rules for the rest: other names, a head of another size, tensors to pass over. Either everything fits and
 //! all of it is loaded, or the network stays as it is and one error lists every tensor that is missing, surplus or
-//! of another shape. [`Saver`] writes other names; [`Weights`] and [`write()`] are for any named tensors.
+//! of another shape. [`Saver`] writes other names, and beside the weights what pictures are normalised by and what classes
+//! are called; [`Weights`] and [`write()`] are for any named tensors.
 //!
 //! `weights = "net.safetensors"` in a declaration makes [`cnn!`](crate::cnn) hold the file against it while it compiles;
 //! with `embed` behind it the file becomes a part of the binary, from which

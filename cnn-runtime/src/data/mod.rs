@@ -154,8 +154,9 @@ pub trait Dataset: Sync {
         Subset::first(self, count)
     }
 
-    /// `count` samples at equal distances, or all if there are fewer: of every class some, also where samples are
-    /// sorted by class, as in folders of pictures.
+    /// `count` samples from everywhere, or all if there are fewer: one of each of as many equal stretches, at a place in
+    /// it that is drawn, always the same. So a class of which several are to be expected among them is hardly ever
+    /// missing, whether samples are sorted by class, as in folders of pictures, or classes take turns.
     fn spread(self, count: usize) -> Subset<Self>
     where
         Self: Sized,
@@ -163,16 +164,17 @@ pub trait Dataset: Sync {
         Subset::spread(self, count)
     }
 
-    /// Sets every `every`th sample apart: those to train on, and those to test on. Both have some of every class, also where
-    /// samples are sorted by class; of a sample, all epochs and seeds say the same. By reference, unless the data can be
-    /// cloned.
+    /// Sets one of each `every` samples apart, at a place among them that is drawn: those to train on, and those to test
+    /// on. Which these are depends on their number alone. A class that has many times `every` samples is hardly ever
+    /// missing on either side, whether samples are sorted by class or classes take turns. By reference, unless the data
+    /// can be cloned.
     ///
     /// ```
     /// use cnn_runtime::data::{Dataset, Images};
     ///
-    /// let images = Images::new([1, 1, 1], vec![0; 7], vec![0, 0, 1, 1, 1, 2, 2], 3)?;
-    /// let (train, test) = (&images).hold_out(3)?;
-    /// assert_eq!((train.len(), test.len()), (5, 2));
+    /// let images = Images::new([1, 1, 1], vec![0; 50], (0..50).map(|at| at % 2).collect(), 2)?;
+    /// let (train, test) = (&images).hold_out(5)?;
+    /// assert_eq!((train.len(), test.len()), (40, 10));
     /// # Ok::<(), cnn_runtime::Error>(())
     /// ```
     ///

@@ -1,45 +1,43 @@
 //! Some samples of a data set.
 
+use std::ops::Range;
+
+use rand::RngExt;
+
 use super::{Dataset, Draw};
 use crate::error::Error;
+use crate::random;
 
 /// Some samples of a data set. Made by [`Dataset::take`], [`Dataset::spread`] and [`Dataset::hold_out`].
 #[derive(Clone, Debug)]
 pub struct Subset<D> {
     data: D,
-    count: usize,
-    which: Which,
-}
-
-/// Which samples.
-#[derive(Clone, Copy, Debug)]
-enum Which {
-    /// At equal distances among so many, from the first on.
-    Spread(usize),
-    /// Each that ends so many.
-    Apart(usize),
-    /// All but those.
-    Rest(usize),
+    /// The samples, in order.
+    indices: Vec<usize>,
 }
 
 impl<D: Dataset> Subset<D> {
     pub(super) fn first(data: D, count: usize) -> Self {
-        let count = count.min(data.len());
-        Subset { data, count, which: Which::Spread(count) }
+        let indices = (0..count.min(data.len())).collect();
+        Subset { data, indices }
     }
 
     pub(super) fn spread(data: D, count: usize) -> Self {
         let all = data.len();
-        Subset { data, count: count.min(all), which: Which::Spread(all) }
+        let count = count.min(all);
+        // In 128 bits, where no product of two lengths overflows.
+        let start = |stretch: usize| (stretch as u128 * all as u128 / count as u128) as usize;
+        let indices = one_of_each((0..count).map(|stretch| start(stretch)..start(stretch + 1))).collect();
+        Subset { data, indices }
     }
 
     pub(super) fn hold_out(data: D, every: usize) -> Result<(Self, Self), Error>
     where
         D: Clone,
     {
-        let (option, expected, found) = ("every", "at least 2", every.to_string());
         if every < 2 {
-            return Err(Error::InvalidOption { option, expected, found });
+            let (option, expected) = ("number of samples of which one is set apart", "at least 2");
+            return Err(Error::InvalidOption { option, expected, found: every.to_string() });
         }
         let (all, apart) = (data.len(), data.len() / every);
         if apart == 0 {
@@ -49,14 +47,23 @@ impl<D: Dataset> Subset<D> {
                 found: all.to_string(),
             });
         }
-        let rest = Subset { data: data.clone(), count: all - apart, which: Which::Rest(every) };
-        Ok((rest, Subset { data, count: apart, which: Which::Apart(every) }))
+        let apart: Vec<_> = one_of_each((0..apart).map(|stretch| stretch * every..(stretch + 1) * every)).collect();
+        let mut chosen = apart.iter().peekable();
+        let rest = (0..all).filter(|index| chosen.next_if_eq(&index).is_none()).collect();
+        Ok((Subset { data: data.clone(), indices: rest }, Subset { data, indices: apart }))
     }
+}
+
+/// One sample of each stretch, at a place that is drawn, always the same: labels often come in turns, and what picks at
+/// equal distances then picks the same class again and again.
+fn one_of_each(stretches: impl Iterator<Item = Range<usize>>) -> impl Iterator<Item = usize> {
+    let mut rng = random::stream(0, "subset", 0, 0);
+    stretches.map(move |stretch| rng.random_range(stretch))
 }
 
 impl<D: Dataset> Dataset for Subset<D> {
     fn len(&self) -> usize {
-        self.count
+        self.indices.len()
     }
 
     fn shape(&self) -> [usize; 3] {
@@ -72,20 +79,14 @@ impl<D: Dataset> Dataset for Subset<D> {
     }
 
     fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {
-        let Draw { index, .. } = draw;
-        assert!(index < self.count, "sample {index} of {}", self.count);
-        let index = match self.which {
-            // In 128 bits, where no product of two lengths overflows.
-            Which::Spread(all) => (index as u128 * all as u128 / self.count as u128) as usize,
-            Which::Apart(every) => (index + 1) * every - 1,
-            Which::Rest(every) => index + index / (every - 1),
-        };
-        self.data.read(Draw { index, ..draw }, image)
+        self.data.read(Draw { index: self.indices[draw.index], ..draw }, image)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::data::Images;
 
@@ -100,11 +101,32 @@ mod tests {
     }
 
     #[test]
-    fn spread_picks_at_equal_distances() {
+    fn spread_picks_one_of_each_stretch() {
         let images = counted(7);
-        assert_eq!(labels(&(&images).spread(3)), [0, 2, 4]);
-        assert_eq!(labels(&(&images).spread(4)), [0, 1, 3, 5]);
+        for (count, starts) in [(3, &[0, 2, 4, 7][..]), (4, &[0, 1, 3, 5, 7])] {
+            let picked = labels(&(&images).spread(count));
+            assert_eq!(picked.len(), count);
+            assert!(
+                picked.iter().zip(starts.windows(2)).all(|(at, ends)| (ends[0]..ends[1]).contains(at)),
+                "{picked:?}"
+            );
+        }
         assert_eq!(labels(&(&images).spread(9)), images.labels());
+        assert!((&images).spread(0).is_empty());
+    }
+
+    #[test]
+    fn classes_that_take_turns_are_on_both_sides() {
+        for classes in 2..=10 {
+            let images = Images::new([1, 1, 1], vec![0; 1000], (0..1000).map(|at| at % classes).collect(), classes);
+            let images = images.unwrap();
+            let found = |data: &Subset<&Images>| labels(data).into_iter().collect::<HashSet<_>>().len();
+            for every in 2..=10 {
+                let (train, test) = (&images).hold_out(every).unwrap();
+                assert_eq!((found(&train), found(&test)), (classes, classes), "every {every}");
+            }
+            assert_eq!(found(&(&images).spread(100)), classes);
+        }
     }
 
     #[test]
@@ -120,7 +142,7 @@ mod tests {
         for every in 2..=11 {
             let (train, test) = (&images).hold_out(every).unwrap();
             let (train, test) = (labels(&train), labels(&test));
-            assert!(test.iter().all(|label| (label + 1).is_multiple_of(every)), "{test:?} of {every}");
+            assert!(test.iter().enumerate().all(|(at, label)| label / every == at), "{test:?} of {every}");
             let mut both = [train, test].concat();
             both.sort_unstable();
             assert_eq!(both, images.labels(), "every {every}");
@@ -131,7 +153,7 @@ mod tests {
     fn hold_out_refuses_what_leaves_nothing() {
         let images = counted(3);
         let message = |every| (&images).hold_out(every).unwrap_err().to_string();
-        assert_eq!(message(1), "every is 1, expected at least 2");
+        assert_eq!(message(1), "number of samples of which one is set apart is 1, expected at least 2");
         assert_eq!(message(4), "samples in the data: expected at least 4, one of which is set apart, found 3");
     }
 }

@@ -127,7 +127,7 @@ fn numbers(value: &Value) -> Option<Vec<usize>> {
 /// header with spaces behind it so that the numbers begin at a multiple of 8.
 ///
 /// # Errors
-/// If two tensors have one name.
+/// If two tensors have one name, or the header is longer than [`read`] takes.
 pub fn begin<'a>(
     metadata: &BTreeMap<String, String>,
     tensors: impl IntoIterator<Item = (&'a str, Dtype, &'a [usize])>,
@@ -147,7 +147,29 @@ pub fn begin<'a>(
         }
         start = end;
     }
-    let mut header = serde_json::to_vec(&header)?;
+    framed(serde_json::to_vec(&header)?)
+}
+
+/// A header with its length before it and spaces behind it.
+fn framed(mut header: Vec<u8>) -> io::Result<Vec<u8>> {
     header.resize(header.len().next_multiple_of(PREFIX), b' ');
+    if header.len() > MAX_HEADER {
+        let what =
+            format!("expected a header of at most {MAX_HEADER} bytes, found {}: it cannot be read", header.len());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+    }
     Ok([&(header.len() as u64).to_le_bytes()[..], &header].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        let longest = framed(vec![b' '; MAX_HEADER]).unwrap();
+        assert_eq!(header(&longest[..], longest.len()).unwrap().len(), MAX_HEADER);
+        let error = framed(vec![b' '; MAX_HEADER + 1]).unwrap_err().to_string();
+        assert!(error.starts_with("expected a header of at most 100000000 bytes, found 100000008"), "{error}");
+    }
 }

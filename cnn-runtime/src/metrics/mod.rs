@@ -79,7 +79,39 @@ pub struct Evaluation {
     pub confusion: Confusion,
 }
 
+/// What an [`Evaluation`] comes to, without the classes that were taken for which: of a size that does not depend on
+/// their number, so that a run can keep one of each epoch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Summary {
+    /// Mean cross-entropy.
+    pub loss: f32,
+    /// Samples looked at.
+    pub samples: usize,
+    /// Samples whose class was found.
+    pub correct: usize,
+    /// Samples whose class was among the five with the highest scores.
+    pub in_top5: usize,
+}
+
+impl Summary {
+    /// The part of the samples whose class was found, from 0 to 1: top-1 accuracy.
+    pub fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.samples as f64
+    }
+
+    /// The part of the samples whose class was among the five with the highest scores, from 0 to 1: top-5 accuracy.
+    pub fn top5(&self) -> f64 {
+        self.in_top5 as f64 / self.samples as f64
+    }
+}
+
 impl Evaluation {
+    /// What it comes to.
+    pub fn summary(&self) -> Summary {
+        let Evaluation { loss, in_top5, .. } = *self;
+        Summary { loss, samples: self.samples(), correct: self.correct(), in_top5 }
+    }
+
     /// Samples looked at.
     pub fn samples(&self) -> usize {
         self.confusion.samples() as usize
@@ -209,6 +241,8 @@ mod tests {
         assert_eq!(evaluate(&net, &mut net.workspace(64), &data).unwrap(), all);
         assert_eq!((all.samples(), all.accuracy()), (10, all.correct() as f64 / 10.0));
         assert_eq!(all.top5(), 1.0, "there are three classes");
+        let summary = all.summary();
+        assert_eq!((summary.samples, summary.accuracy(), summary.top5()), (10, all.accuracy(), all.top5()));
     }
 
     crate::cnn! {

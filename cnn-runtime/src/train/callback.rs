@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::metrics::Evaluation;
+use crate::metrics::Summary;
 
 /// One step that was just made.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,8 +49,8 @@ pub struct Epoch {
     pub time: Duration,
     /// Learning rate of its last step.
     pub lr: f32,
-    /// What the network does with the data to validate on, if the trainer has any.
-    pub validation: Option<Evaluation>,
+    /// How well the network does on the data to validate on, if the trainer has any.
+    pub validation: Option<Summary>,
 }
 
 /// Looks on while a network of type `N` is trained: progress bars, tests after each epoch, early ends.

@@ -1,6 +1,6 @@
 //! Which of two epochs did better.
 
-use crate::metrics::Evaluation;
+use crate::metrics::Summary;
 
 /// What makes one epoch's network better than another's, by the data to validate on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,10 +15,10 @@ pub enum Monitor {
 
 impl Monitor {
     /// The number that is compared.
-    pub(super) fn of(self, evaluation: &Evaluation) -> f64 {
+    pub(super) fn of(self, found: &Summary) -> f64 {
         match self {
-            Monitor::Accuracy => evaluation.accuracy(),
-            Monitor::Loss => f64::from(evaluation.loss),
+            Monitor::Accuracy => found.accuracy(),
+            Monitor::Loss => f64::from(found.loss),
         }
     }
 

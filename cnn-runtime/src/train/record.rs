@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use ndarray::Array2;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::Epoch;
-use crate::metrics::{Confusion, Evaluation};
+use crate::metrics::Summary;
 
 /// What a count in a file may be at most: no run gets there, and it still has to grow.
 pub(super) const MOST: u64 = 1 << 53;
@@ -38,7 +37,7 @@ impl<'de> Deserialize<'de> for Exact {
 /// An [`Epoch`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct EpochRecord {
-    epoch: usize,
+    pub epoch: usize,
     epochs: usize,
     loss: Exact,
     accuracy: Exact,
@@ -46,17 +45,16 @@ pub(super) struct EpochRecord {
     skipped: Vec<String>,
     seconds: Exact,
     lr: Exact,
-    validation: Option<EvaluationRecord>,
+    validation: Option<SummaryRecord>,
 }
 
-/// An [`Evaluation`].
+/// A [`Summary`].
 #[derive(Debug, Serialize, Deserialize)]
-struct EvaluationRecord {
+struct SummaryRecord {
     loss: Exact,
+    samples: usize,
+    correct: usize,
     in_top5: usize,
-    classes: usize,
-    /// The counts that are not 0: label, class found, count.
-    confusion: Vec<(usize, usize, u64)>,
 }
 
 impl From<&Epoch> for EpochRecord {
@@ -70,61 +68,36 @@ impl From<&Epoch> for EpochRecord {
             skipped: epoch.skipped.clone(),
             seconds: Exact(epoch.time.as_secs_f64()),
             lr: Exact(f64::from(epoch.lr)),
-            validation: epoch.validation.as_ref().map(EvaluationRecord::from),
+            validation: epoch.validation.map(SummaryRecord::from),
         }
     }
 }
 
-impl From<&Evaluation> for EvaluationRecord {
-    fn from(evaluation: &Evaluation) -> Self {
-        let counts = evaluation.confusion.counts();
-        let some = counts.indexed_iter().filter(|&(_, &count)| count > 0);
-        EvaluationRecord {
-            loss: Exact(f64::from(evaluation.loss)),
-            in_top5: evaluation.in_top5,
-            classes: evaluation.confusion.classes(),
-            confusion: some.map(|((label, found), &count)| (label, found, count)).collect(),
-        }
+impl From<Summary> for SummaryRecord {
+    fn from(Summary { loss, samples, correct, in_top5 }: Summary) -> Self {
+        SummaryRecord { loss: Exact(f64::from(loss)), samples, correct, in_top5 }
     }
 }
 
-impl EpochRecord {
-    /// The epoch of a network with `classes` outputs; none if a validation has other classes or counts more samples
-    /// than there can be, or no epoch can come after it.
-    pub(super) fn into_epoch(self, classes: usize) -> Option<Epoch> {
-        if self.epoch as u64 > MOST {
-            return None;
-        }
-        let validation = match self.validation {
-            Some(validation) => Some(validation.into_evaluation(classes)?),
-            None => None,
+impl From<EpochRecord> for Epoch {
+    fn from(record: EpochRecord) -> Self {
+        let summary = |SummaryRecord { loss, samples, correct, in_top5 }| Summary {
+            loss: loss.0 as f32,
+            samples,
+            correct,
+            in_top5,
         };
-        Some(Epoch {
-            epoch: self.epoch,
-            epochs: self.epochs,
-            loss: self.loss.0 as f32,
-            accuracy: self.accuracy.0,
-            images: self.images,
-            skipped: self.skipped,
-            time: self.seconds.time(),
-            lr: self.lr.0 as f32,
-            validation,
-        })
-    }
-}
-
-impl EvaluationRecord {
-    fn into_evaluation(self, classes: usize) -> Option<Evaluation> {
-        if self.classes != classes {
-            return None;
+        Epoch {
+            epoch: record.epoch,
+            epochs: record.epochs,
+            loss: record.loss.0 as f32,
+            accuracy: record.accuracy.0,
+            images: record.images,
+            skipped: record.skipped,
+            time: record.seconds.time(),
+            lr: record.lr.0 as f32,
+            validation: record.validation.map(summary),
         }
-        let (mut counts, mut all) = (Array2::zeros((classes, classes)), 0u64);
-        for (label, found, count) in self.confusion {
-            all = all.checked_add(count).filter(|&all| all <= MOST)?;
-            *counts.get_mut((label, found))? = count;
-        }
-        let confusion = Confusion::from_counts(counts);
-        Some(Evaluation { loss: self.loss.0 as f32, in_top5: self.in_top5, confusion })
     }
 }
 
@@ -148,8 +121,6 @@ mod tests {
 
     #[test]
     fn epochs_read_back_as_they_were() {
-        let mut confusion = Confusion::new(3);
-        [(0, 0), (1, 2), (1, 2)].into_iter().for_each(|(label, found)| confusion.add(label, found));
         let epoch = Epoch {
             epoch: 3,
             epochs: 9,
@@ -159,21 +130,9 @@ mod tests {
             skipped: vec!["a \"file\"".into()],
             time: Duration::from_millis(1234),
             lr: 1e-3,
-            validation: Some(Evaluation { loss: f32::INFINITY, in_top5: 3, confusion }),
+            validation: Some(Summary { loss: f32::INFINITY, samples: 3, correct: 1, in_top5: 2 }),
         };
         let text = serde_json::to_string(&EpochRecord::from(&epoch)).unwrap();
-        let read = |classes| serde_json::from_str::<EpochRecord>(&text).unwrap().into_epoch(classes);
-        assert_eq!(read(3), Some(epoch));
-        assert_eq!(read(2), None);
-        let many = u64::MAX / 2;
-        for (entry, wrong) in [
-            ("[1,2,2]", "[1,3,2]".to_owned()),
-            ("[1,2,2]", format!("[1,2,{many}],[2,1,{many}],[2,2,{many}]")),
-            ("\"epoch\":3", format!("\"epoch\":{}", usize::MAX)),
-        ] {
-            assert!(text.contains(entry), "{text}");
-            let broken: EpochRecord = serde_json::from_str(&text.replace(entry, &wrong)).unwrap();
-            assert_eq!(broken.into_epoch(3), None, "{wrong}");
-        }
+        assert_eq!(Epoch::from(serde_json::from_str::<EpochRecord>(&text).unwrap()), epoch);
     }
 }

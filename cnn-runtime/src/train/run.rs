@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::info::{TensorInfo, check_layer, is_of};
 use crate::kernel::pieces::{CHUNK, each, part};
 use crate::loss::SoftmaxCrossEntropy;
-use crate::metrics::{self, Evaluation};
+use crate::metrics::{self, Summary};
 use crate::network::Network;
 use crate::optim::{Optimizer, clip, scale};
 use crate::random;
@@ -278,7 +278,7 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
             (Some(data), Some(workspace)) => {
                 let (found, skipped) = validate(self.network, workspace, data, &mut self.trainer.ahead)?;
                 self.skipped.extend(skipped.iter().map(|sample| format!("data to validate on: {}", sample.error)));
-                Some(found)
+                Some(found.summary())
             }
             _ => None,
         };
@@ -306,7 +306,7 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
     }
 
     /// Keeps the network if it is the best so far.
-    fn keep_if_best(&mut self, validation: &Evaluation) {
+    fn keep_if_best(&mut self, validation: &Summary) {
         let settings = &self.trainer.settings;
         let score = settings.monitor.of(validation);
         if settings.monitor.is_better(score, self.best.score, 0.0) {

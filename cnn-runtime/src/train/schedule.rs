@@ -283,7 +283,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::metrics::{Confusion, Evaluation};
+    use crate::metrics::Summary;
 
     fn at(step: u64, steps: u64) -> Position {
         Position { epoch: step as usize / 10, epochs: steps as usize / 10, step, steps }
@@ -291,9 +291,7 @@ mod tests {
 
     /// An epoch after which so many of 100 samples were found.
     fn epoch(correct: usize) -> Epoch {
-        let mut confusion = Confusion::new(2);
-        (0..100).for_each(|sample| confusion.add(0, usize::from(sample >= correct)));
-        let validation = Some(Evaluation { loss: 1.0, in_top5: 100, confusion });
+        let validation = Some(Summary { loss: 1.0, samples: 100, correct, in_top5: 100 });
         let time = Duration::ZERO;
         Epoch { epoch: 0, epochs: 1, loss: 1.0, accuracy: 1.0, images: 1, skipped: vec![], time, lr: 0.1, validation }
     }

@@ -217,7 +217,7 @@ fn what_is_validated_is_what_the_run_ends_with() {
     let (averaged, history) = fitted(trainer().average_weights(0.9).validate(&tests), &data);
     assert!(distance(&plain, &averaged) > 1e-4);
     let last = history.epochs.last().unwrap().validation.as_ref().unwrap();
-    assert_eq!(&metrics::evaluate(&averaged, &mut averaged.workspace(8), &tests).unwrap(), last);
+    assert_eq!(&metrics::evaluate(&averaged, &mut averaged.workspace(8), &tests).unwrap().summary(), last);
     assert_eq!(fitted(trainer().average_weights(0.0), &data).0.params().values()[0], plain.params().values()[0]);
 }
 

@@ -3,7 +3,7 @@
 use super::axis::Unit;
 use super::chart::LineChart;
 use super::svg::Figure;
-use crate::metrics::Evaluation;
+use crate::metrics::Summary;
 use crate::train::{Epoch, History};
 
 /// The mean loss of each epoch, in training and, with validation data, on these.
@@ -15,7 +15,7 @@ pub fn loss_curve(history: &History) -> Figure {
 /// The accuracy of each epoch, in training and, with validation data, on these.
 pub fn accuracy_curve(history: &History) -> Figure {
     let chart = LineChart::new("Accuracy").y("part of the pictures whose class was found", Unit::Percent);
-    both(chart, history, |epoch| epoch.accuracy, Evaluation::accuracy)
+    both(chart, history, |epoch| epoch.accuracy, Summary::accuracy)
 }
 
 /// The learning rate at the end of each epoch.
@@ -34,7 +34,7 @@ fn both(
     chart: LineChart,
     history: &History,
     train: impl Fn(&Epoch) -> f64,
-    validation: impl Fn(&Evaluation) -> f64,
+    validation: impl Fn(&Summary) -> f64,
 ) -> Figure {
     let epochs = &history.epochs;
     let chart = chart.x("epoch", Unit::Count);
@@ -48,13 +48,10 @@ fn both(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Confusion;
 
     fn history(validated: bool) -> History {
         let epoch = |epoch| {
-            let mut confusion = Confusion::new(2);
-            [(0, 0), (0, 1), (1, 1), (1, 1)].iter().for_each(|&(label, found)| confusion.add(label, found));
-            let validation = validated.then_some(Evaluation { loss: 0.75, in_top5: 4, confusion });
+            let validation = validated.then_some(Summary { loss: 0.75, samples: 4, correct: 3, in_top5: 4 });
             let loss = 1.0 / (1 + epoch) as f32;
             Epoch { loss, accuracy: 0.5, lr: 0.25, validation, ..crate::watch::epoch(epoch, 4) }
         };

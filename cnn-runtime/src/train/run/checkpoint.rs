@@ -19,11 +19,12 @@ use crate::info::{NetInfo, TensorInfo};
 use crate::network::Network;
 use crate::optim::{Memory, Optimizer, listed};
 use crate::params;
+use crate::train::Epoch;
 use crate::train::record::{EpochRecord, Exact, MOST};
 use crate::weights::{self, RUN, Tensor, Weights};
 
 /// What the record looks like; another number cannot be read.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A run without its tensors.
 #[derive(Debug, Serialize, Deserialize)]
@@ -156,10 +157,6 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
             }
             buffers.push((name, buffer));
         }
-        let classes = N::INFO.infer.output.len;
-        let epochs = record.history.into_iter().map(|epoch| epoch.into_epoch(classes));
-        let history = epochs.collect::<Option<Vec<_>>>();
-        let history = history.ok_or_else(|| file.invalid(format!("expected validations of {classes} classes")))?;
         let schedule: Vec<f64> = record.schedule.iter().map(|number| number.0).collect();
         match &mut self.trainer.schedule {
             Some(kept) => kept.restore(&schedule).map_err(|error| file.invalid(error.to_string()))?,
@@ -189,7 +186,7 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
         let (loss, correct, images, seconds) = record.tally;
         self.tally = Tally { loss: loss.0, correct, images, time: seconds.time() };
         self.skipped = record.skipped;
-        self.history.epochs = history;
+        self.history.epochs = record.history.into_iter().map(Epoch::from).collect();
         Ok(())
     }
 
@@ -244,8 +241,12 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
             ("images of the epoch", images as u64, record.samples as u64),
             ("images whose class was found", correct as u64, images as u64),
         ];
-        match counts.into_iter().find(|(_, count, most)| count > most) {
-            Some((what, count, most)) => Err(file.invalid(format!("{what}: expected at most {most}, found {count}"))),
+        if let Some((what, count, most)) = counts.into_iter().find(|(_, count, most)| count > most) {
+            return Err(file.invalid(format!("{what}: expected at most {most}, found {count}")));
+        }
+        differs("epochs made", &(record.step / self.length.per_epoch as u64), &record.history.len())?;
+        match record.history.iter().enumerate().find(|(at, epoch)| epoch.epoch != *at) {
+            Some((at, epoch)) => differs("epoch of the history", &at, &epoch.epoch),
             None => Ok(()),
         }
     }

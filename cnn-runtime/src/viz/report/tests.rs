@@ -20,7 +20,7 @@ fn reached() -> Evaluation {
 
 /// A report with everything in it, and names that are not HTML.
 fn full() -> Report {
-    let epoch = |index| Epoch { validation: Some(reached()), ..crate::watch::epoch(index, 3) };
+    let epoch = |index| Epoch { validation: Some(reached().summary()), ..crate::watch::epoch(index, 3) };
     let history = History { epochs: (0..3).map(epoch).collect() };
     let names = ["<i>cat</i>", "dog & \"wolf\"", "fish"].map(String::from);
     let image = ndarray::Array3::from_shape_fn((1, 12, 12), |(_, y, x)| (y * x) as f32);

@@ -128,6 +128,7 @@ fn counts_that_no_run_reaches_are_refused() {
             serde_json::json!(["0.5", 9, 8, "1.0"]),
             "images whose class was found: expected at most 8, found 9".into(),
         ),
+        ("step", 3.into(), "epochs made: expected 1, as this run has it, found 2".into()),
     ] {
         let (_folder, path) = written(trainer());
         rewrite(&path, |record| record[entry] = value);
@@ -136,6 +137,19 @@ fn counts_that_no_run_reaches_are_refused() {
         assert!(error.ends_with(&format!("run.safetensors: {expected}")), "{error}");
         assert_eq!(net, Toy::new(9));
     }
+}
+
+#[test]
+fn a_history_that_is_no_runs_is_refused() {
+    let change = |change: &dyn Fn(&mut Vec<serde_json::Value>)| {
+        let (_folder, path) = written(trainer(Sgd::new(0.1)));
+        rewrite(&path, |record| change(record["history"].as_array_mut().unwrap()));
+        refusal(Sgd::new(0.1), &path)
+    };
+    let error = change(&|epochs| epochs.extend(vec![epochs[0].clone(); 1000]));
+    assert!(error.ends_with("epochs made: expected 2, as this run has it, found 1002"), "{error}");
+    let error = change(&|epochs| epochs[1]["epoch"] = u64::MAX.into());
+    assert!(error.ends_with(&format!("epoch of the history: expected 1, as this run has it, found {}", u64::MAX)));
 }
 
 #[test]

@@ -23,7 +23,13 @@ pub fn argmax(scores: ArrayView1<'_, f32>) -> usize {
     best.0
 }
 
-/// How many rows of `output` have their highest score at their label.
+/// Whether the highest score is that of `label`. Never where no score is above NaN or minus infinity: what a network that
+/// has diverged says of all samples is right about none.
+fn is_found(scores: ArrayView1<'_, f32>, label: usize) -> bool {
+    argmax(scores) == label && scores[label] > f32::NEG_INFINITY
+}
+
+/// How many rows of `output` have their highest score at their label. Rows of NaN have none.
 ///
 /// # Errors
 /// [`Error::TargetCount`] unless there is a label per row, [`Error::LabelOutOfRange`] for a label without a column.
@@ -34,7 +40,7 @@ pub fn correct<T: Labels + ?Sized>(output: ArrayView2<'_, f32>, labels: &T) -> R
     }
     let mut count = 0;
     for (index, scores) in output.outer_iter().enumerate() {
-        count += usize::from(argmax(scores) == class(labels.label(index), index, classes)?);
+        count += usize::from(is_found(scores, class(labels.label(index), index, classes)?));
     }
     Ok(count)
 }
@@ -177,7 +183,12 @@ impl Tally {
     pub(crate) fn add(&mut self, scores: ArrayView1<'_, f32>, label: usize) {
         self.loss += cross_entropy(scores, label);
         self.in_top5 += usize::from(in_top(scores, label, 5));
-        self.confusion.add(label, argmax(scores));
+        // Where there is no highest score, the sample counts as taken for another class, whichever.
+        let found = match argmax(scores) {
+            class if class == label && !is_found(scores, label) => (label + 1) % scores.len(),
+            class => class,
+        };
+        self.confusion.add(label, found);
     }
 
     /// What was found of all samples.
@@ -227,6 +238,7 @@ mod tests {
     fn correct_counts_rows() {
         let output = array![[1.0, 0.0], [0.0, 1.0], [2.0, 1.0]];
         assert_eq!(correct(output.view(), &[0, 1, 1]).unwrap(), 2);
+        assert_eq!(correct(array![[f32::NAN; 2], [f32::NEG_INFINITY; 2], [1.0, f32::NAN]].view(), &[0; 3]).unwrap(), 1);
         assert!(correct(output.view(), &[0, 1]).is_err());
         assert!(correct(output.view(), &[0, 1, 2]).is_err());
     }
@@ -243,6 +255,14 @@ mod tests {
         assert_eq!(all.top5(), 1.0, "there are three classes");
         let summary = all.summary();
         assert_eq!((summary.samples, summary.accuracy(), summary.top5()), (10, all.accuracy(), all.top5()));
+    }
+
+    #[test]
+    fn a_network_of_nan_finds_no_class() {
+        let data = Arrays::new(Array4::from_elem((4, 1, 2, 3), f32::NAN), vec![0, 0, 0, 1], 3).unwrap();
+        let net = Toy::new(5);
+        let found = evaluate(&net, &mut net.workspace(4), &data).unwrap();
+        assert_eq!((found.samples(), found.accuracy(), found.top5()), (4, 0.0, 0.0));
     }
 
     crate::cnn! {

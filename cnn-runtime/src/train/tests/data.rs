@@ -80,3 +80,24 @@ fn a_loss_of_nan_is_no_best_one() {
     assert_eq!(loss, history.epochs[1..].iter().map(loss_of).fold(f32::INFINITY, f32::min));
     assert_eq!(nights(9).1.epochs.len(), 2, "an end is no better than NaN");
 }
+
+/// What is NaN is of the class that NaN would be taken for.
+#[test]
+fn an_accuracy_of_nan_is_no_best_one() {
+    let (data, zeros) = (columns(40), columns(30));
+    let zeros = Arrays::new(zeros.images().clone(), vec![0; 30], 3).unwrap();
+    let reads = AtomicUsize::new(0);
+    let tests = Changed(zeros, |_, image: &mut [f32], label| {
+        if reads.fetch_add(1, Ordering::Relaxed) / 30 == 1 {
+            image.fill(f32::NAN);
+        }
+        Ok(label)
+    });
+    let mut first = Toy::new(1);
+    trainer().epochs(1).fit(&mut first, &data, ()).unwrap();
+    let mut net = Toy::new(1);
+    let history = trainer().epochs(2).validate(&tests).keep_best().fit(&mut net, &data, ()).unwrap();
+    let accuracies: Vec<_> = history.epochs.iter().map(|epoch| epoch.validation.unwrap().accuracy()).collect();
+    assert!(accuracies[0] > 0.0 && accuracies[0] < 1.0 && accuracies[1] == 0.0, "{accuracies:?}");
+    assert_eq!(net, first);
+}

@@ -66,6 +66,15 @@ pub enum Error {
         step: Option<u64>,
     },
 
+    /// Gradients to be clipped whose norm is NaN or infinite: the training has diverged, or an input was not finite.
+    #[error("the norm of the gradients is {norm}, expected a finite number{}", at(Some(*step)))]
+    GradientNotFinite {
+        /// The norm found.
+        norm: f64,
+        /// The training step, counted from 0. Its update was not applied.
+        step: u64,
+    },
+
     /// A call out of turn: a training step is `forward_train`, `loss`, `backward`, and then the optimiser's step.
     #[error("`{call}` needs `{missing}` before it: a training step is forward_train, loss, backward, optimiser step")]
     OutOfTurn {

@@ -15,7 +15,11 @@ fn norm(gradients: &[f32], tensors: &[TensorInfo]) -> f64 {
             #[inline(always)]
             || squares = sum(piece, |d| d * d),
         );
-        f64::from(squares)
+        if squares.is_finite() {
+            return f64::from(squares);
+        }
+        // What single precision cannot square, double can.
+        piece.iter().map(|&d| f64::from(d).powi(2)).sum()
     });
     squares.sum::<f64>().sqrt()
 }
@@ -53,6 +57,17 @@ mod tests {
         assert_eq!(clip(&mut d, &tensors, 1.0), 5.0);
         assert!((d[0] - 0.6).abs() < 1e-6 && (d[1] + 0.8).abs() < 1e-6 && d[2] == 100.0, "{d:?}");
         assert!(clip(&mut [f32::NAN, 1.0], &tensors, 1.0).is_nan());
+    }
+
+    #[test]
+    fn gradients_whose_squares_overflow_are_cut_too() {
+        let tensors = [TensorInfo::alone("w", &[2])];
+        for huge in [1e20, -3e38] {
+            let mut d = [huge, 0.0];
+            let norm = clip(&mut d, &tensors, 1.0);
+            assert!((norm / f64::from(huge.abs()) - 1.0).abs() < 1e-6, "{norm}");
+            assert!((d[0].abs() - 1.0).abs() < 1e-6, "{d:?}");
+        }
     }
 
     #[test]

@@ -233,7 +233,8 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
         self
     }
 
-    /// Shortens gradients whose Euclidean norm over all trained parameters is above `norm` (Pascanu et al. 2013).
+    /// Shortens gradients whose Euclidean norm over all trained parameters is above `norm` (Pascanu et al. 2013). A norm
+    /// that is not finite ends the run.
     #[must_use]
     pub fn clip_norm(mut self, norm: f32) -> Self {
         self.settings.clip = Some(norm);
@@ -348,9 +349,9 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
     /// there is not; [`Error::DataMismatch`] if the network ends in a map larger than 1x1, if the data are not of its
     /// input shape, have more classes than it has outputs, or there are none, or if what was asked for needs data to
     /// validate on; [`Error::LabelOutOfRange`] naming a sample, by its index in the data, whose label is no class;
-    /// [`Error::LossNotFinite`] naming the step at which the loss became NaN or infinite; [`Error::Io`] and
-    /// [`Error::Format`] for a checkpoint that cannot be written or is not this run's, naming the first layer that
-    /// differs; what the data, the optimiser or the callback find wrong.
+    /// [`Error::LossNotFinite`] naming the step at which the loss became NaN or infinite, and
+    /// [`Error::GradientNotFinite`] where gradients to be clipped did; [`Error::Io`] and [`Error::Format`] for a
+    /// checkpoint that cannot be written or is not this run's, naming the first layer that differs; what the data, the optimiser or the callback find wrong.
     pub fn fit<N: Network>(
         &mut self,
         network: &mut N,

@@ -210,7 +210,7 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
             made.add(self.pass(batch, position.step, (batch.number() - first) as u64)?);
         }
         if made.images > 0 {
-            self.update(made.images)?;
+            self.update(position.step, made.images)?;
         }
         Ok(made)
     }
@@ -246,8 +246,8 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
         Ok(Tally { loss: f64::from(loss) * samples as f64, correct, images: samples, time: Duration::ZERO })
     }
 
-    /// Changes the parameters by the gradients of a step of so many samples.
-    fn update(&mut self, samples: usize) -> Result<(), Error> {
+    /// Changes the parameters by the gradients of `step`, which had so many samples.
+    fn update(&mut self, step: u64, samples: usize) -> Result<(), Error> {
         let gradients = match &mut self.sum {
             Some(sum) => {
                 scale(sum, &self.trained, 1.0 / samples as f32);
@@ -256,7 +256,10 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
             None => self.workspace.gradients_mut("step")?,
         };
         if let Some(longest) = self.trainer.settings.clip {
-            clip(gradients, &self.trained, longest);
+            let norm = clip(gradients, &self.trained, longest);
+            if !norm.is_finite() {
+                return Err(Error::GradientNotFinite { norm, step });
+            }
         }
         self.trainer.optimizer.update(self.network.params_mut().values_mut(), gradients, &self.trained)?;
         if let Some(average) = &mut self.average {

@@ -41,6 +41,19 @@ fn a_network_that_ends_in_a_map_is_refused() {
 }
 
 #[test]
+fn gradients_without_a_length_are_not_applied() {
+    let data = Arrays::new(Array4::from_elem((4, 1, 2, 3), 3e38), vec![0; 4], 3).unwrap();
+    let mut net = Dot::new(1);
+    net.params_mut().values_mut().fill(0.0);
+    let error = trainer().batch(2).accumulate(2).clip_norm(1.0).fit(&mut net, &data, ()).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the norm of the gradients is inf, expected a finite number (step 0; its update was not applied)"
+    );
+    assert!(net.params().values().iter().all(|&w| w == 0.0));
+}
+
+#[test]
 fn samples_to_validate_on_that_cannot_be_read_are_left_out_and_told() {
     let (data, torn) = (columns(20), torn(columns(20)));
     let error = trainer().validate(&torn).fit(&mut Toy::new(1), &data, ()).unwrap_err().to_string();

@@ -8,7 +8,7 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 
 use image::imageops::FilterType;
-use image::{DynamicImage, ImageFormat, ImageReader, Limits, Rgb, RgbImage, Rgba, RgbaImage};
+use image::{DynamicImage, ImageFormat, ImageReader, Limits, LumaA, Rgb, RgbImage, Rgba};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::options::DecoderOptions;
@@ -47,7 +47,7 @@ pub(super) fn planes_of<T>(
 ) -> Result<(), String> {
     let [c, h, w] = shape;
     assert_eq!(planes.len(), c * h * w, "the image to write is as long as the shape says");
-    let sized = on_white(fill(&decode(bytes)?, w as u32, h as u32));
+    let sized = fill(&on_white(decode(bytes)?), w as u32, h as u32);
     let pixels = if c == 1 { sized.into_luma8().into_raw() } else { sized.into_rgb8().into_raw() };
     for (channel, plane) in planes.chunks_exact_mut(h * w).enumerate() {
         for (value, pixel) in plane.iter_mut().zip(pixels.chunks_exact(c)) {
@@ -125,11 +125,25 @@ fn fill(picture: &DynamicImage, width: u32, height: u32) -> DynamicImage {
     picture.crop_imm(x, y, cut_w, cut_h).resize_exact(width, height, FilterType::Triangle)
 }
 
+/// The picture as it looks on white. Before it is scaled: the colour of what is wholly transparent would show at its rim.
 fn on_white(picture: DynamicImage) -> DynamicImage {
-    if !picture.color().has_alpha() {
-        return picture;
+    let white = |value: u8, alpha: u8| {
+        let (value, alpha) = (u32::from(value), u32::from(alpha));
+        ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
+    };
+    match picture {
+        DynamicImage::ImageLumaA8(mut picture) => {
+            picture.pixels_mut().for_each(|LumaA([grey, alpha])| (*grey, *alpha) = (white(*grey, *alpha), 255));
+            picture.into()
+        }
+        picture if picture.color().has_alpha() => {
+            let mut picture = picture.into_rgba8();
+            for Rgba([colours @ .., alpha]) in picture.pixels_mut() {
+                *colours = colours.map(|colour| white(colour, *alpha));
+                *alpha = 255;
+            }
+            picture.into()
+        }
+        opaque => opaque,
     }
-    let mut white = RgbaImage::from_pixel(picture.width(), picture.height(), Rgba([255; 4]));
-    image::imageops::overlay(&mut white, &picture.into_rgba8(), 0, 0);
-    white.into()
 }

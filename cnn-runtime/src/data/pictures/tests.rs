@@ -1,7 +1,7 @@
 use std::fs;
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
+use image::{DynamicImage, GrayAlphaImage, ImageFormat, LumaA, Rgb, RgbImage, Rgba, RgbaImage};
 
 use super::*;
 use crate::data::{Normalize, OnBadSample, Plan, ReadAhead};
@@ -27,6 +27,19 @@ fn classes_are_sorted_and_pictures_scaled() {
     assert_eq!(image, [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.2, 0.2, 0.2, 0.2]);
     assert_eq!(data.read(Draw::of(0), &mut image).unwrap(), 0);
     assert_eq!(image, [1.0; 12], "transparent pixels are white");
+}
+
+#[test]
+fn what_is_transparent_has_no_colour_that_shows_at_its_rim() {
+    let clear = |x: u32| x % 2 == 1;
+    let colours = RgbaImage::from_fn(2, 2, |x, _| if clear(x) { Rgba([0; 4]) } else { Rgba([255; 4]) });
+    let greys = GrayAlphaImage::from_fn(2, 2, |x, _| if clear(x) { LumaA([0; 2]) } else { LumaA([255; 2]) });
+    for picture in [DynamicImage::from(colours), greys.into()] {
+        let mut bytes = Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, ImageFormat::Png).unwrap();
+        let scaled = picture_from_bytes(&bytes.into_inner(), [3, 1, 1]).unwrap();
+        assert_eq!(scaled.as_slice(), Some(&[1.0; 3][..]));
+    }
 }
 
 #[test]

@@ -47,14 +47,18 @@ pub(super) fn planes_of<T>(
 ) -> Result<(), String> {
     let [c, h, w] = shape;
     assert_eq!(planes.len(), c * h * w, "the image to write is as long as the shape says");
-    let sized = fill(&on_white(decode(bytes)?), w as u32, h as u32);
-    let pixels = if c == 1 { sized.into_luma8().into_raw() } else { sized.into_rgb8().into_raw() };
+    let sized = fill(&on_white(decode(bytes)?), w as u32, h as u32).into_rgb8();
     for (channel, plane) in planes.chunks_exact_mut(h * w).enumerate() {
-        for (value, pixel) in plane.iter_mut().zip(pixels.chunks_exact(c)) {
-            *value = convert(pixel[channel]);
+        for (value, pixel) in plane.iter_mut().zip(sized.pixels()) {
+            *value = convert(if c == 1 { grey(pixel) } else { pixel[channel] });
         }
     }
     Ok(())
+}
+
+/// The luma of a colour (Rec. 601), in the arithmetic of PIL's mode `L`, which grey pictures are read as elsewhere.
+fn grey(&Rgb([r, g, b]): &Rgb<u8>) -> u8 {
+    ((u32::from(r) * 19_595 + u32::from(g) * 38_470 + u32::from(b) * 7_471 + (1 << 15)) >> 16) as u8
 }
 
 /// A file, or the first [`MAX_BYTES`] of it: no picture within the bound is longer.

@@ -1,7 +1,7 @@
 use std::fs;
 use std::io::Cursor;
 
-use image::{DynamicImage, GrayAlphaImage, ImageFormat, LumaA, Rgb, RgbImage, Rgba, RgbaImage};
+use image::{DynamicImage, GrayAlphaImage, GrayImage, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage};
 
 use super::*;
 use crate::data::{Normalize, OnBadSample, Plan, ReadAhead};
@@ -39,6 +39,23 @@ fn what_is_transparent_has_no_colour_that_shows_at_its_rim() {
         picture.write_to(&mut bytes, ImageFormat::Png).unwrap();
         let scaled = picture_from_bytes(&bytes.into_inner(), [3, 1, 1]).unwrap();
         assert_eq!(scaled.as_slice(), Some(&[1.0; 3][..]));
+    }
+}
+
+#[test]
+fn colours_are_as_grey_as_pil_makes_them() {
+    let cases = [([255, 0, 0], 76u8), ([0, 255, 0], 150), ([0, 0, 255], 29), ([255; 3], 255), ([10, 200, 77], 129)];
+    for (colour, grey) in cases {
+        let mut bytes = Cursor::new(Vec::new());
+        RgbImage::from_pixel(3, 2, Rgb(colour)).write_to(&mut bytes, ImageFormat::Png).unwrap();
+        let picture = picture_from_bytes(&bytes.into_inner(), [1, 1, 1]).unwrap();
+        assert_eq!(picture[[0, 0, 0]], f32::from(grey) / 255.0, "{colour:?}");
+    }
+    for grey in 0..=255 {
+        let mut bytes = Cursor::new(Vec::new());
+        GrayImage::from_pixel(1, 1, Luma([grey])).write_to(&mut bytes, ImageFormat::Png).unwrap();
+        let picture = picture_from_bytes(&bytes.into_inner(), [1, 1, 1]).unwrap();
+        assert_eq!(picture[[0, 0, 0]], f32::from(grey) / 255.0);
     }
 }
 

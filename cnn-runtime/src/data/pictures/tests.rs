@@ -122,6 +122,28 @@ fn says_what_is_wrong_with_the_folder_or_the_shape() {
     assert!(message([3, 0, 2]).contains("sides from 1 to 65535"));
     assert!(matches!(ImageFiles::from_folder(empty.path().join("x"), [3, 2, 2]), Err(Error::Io { .. })));
 }
+
+#[test]
+fn hidden_folders_are_passed_over_and_others_walked() {
+    let root = folder();
+    let path = |name: &str| root.path().join(name);
+    for hidden in [".ipynb_checkpoints", "blue/.cache", "red/2023/may"] {
+        fs::create_dir_all(path(hidden)).unwrap();
+        fs::copy(path("red/a.png"), path(hidden).join("c.png")).unwrap();
+    }
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(path("red"), path("red/2023/back")).unwrap();
+    let data = ImageFiles::from_folder(root.path(), [3, 2, 2]).unwrap();
+    assert_eq!(data.class_names(), ["blue", "red"]);
+    let expected =
+        [("blue/b.PNG", 0), ("red/a.png", 1), ("red/2023/may/c.png", 1)].map(|(name, label)| (path(name), label));
+    assert_eq!(data.files(), expected);
+
+    fs::create_dir(path("green")).unwrap();
+    let error = ImageFiles::from_folder(root.path(), [3, 2, 2]).unwrap_err().to_string();
+    assert!(error.ends_with("green: expected a class of jpg, jpeg, png, webp files, found none"), "{error}");
+}
+
 /// A picture of which every part matters, in each format.
 fn encoded() -> Vec<(&'static str, Vec<u8>)> {
     let noise = |x: u32, y: u32, c: u32| (x * 73 + y * 151 + c * 59 + x * y * 31) as u8;

@@ -2,11 +2,11 @@
 
 use ndarray::{Array2, ArrayView2, ArrayView4, ArrayViewMut2, Axis};
 
-use crate::data::{Dataset, Draw, Labelled, check_output, fill_batch};
+use crate::data::{Dataset, Labelled, ReadAhead, check_output};
 use crate::error::Error;
-use crate::metrics::{Evaluation, Tally, softmax};
+use crate::metrics::{Evaluation, Tally, scores, softmax};
 use crate::network::Network;
-use crate::workspace::{Workspace, run_infer};
+use crate::workspace::Workspace;
 
 /// Networks of one architecture whose probabilities, the softmax of their scores, are averaged (Krizhevsky et al. 2012,
 /// section 7: seven of them take AlexNet's error from 18.2 % to 15.4 %). Trained from other seeds they make other mistakes.
@@ -78,25 +78,17 @@ impl<N: Network> Ensemble<N> {
     /// # Errors
     /// As [`evaluate`](crate::metrics::evaluate).
     pub fn evaluate(&self, workspace: &mut Workspace<N>, data: &(impl Dataset + ?Sized)) -> Result<Evaluation, Error> {
-        let data = &Labelled::of(data, N::INFO)?;
+        let data = Labelled::of(data, N::INFO)?;
         let mut tally = Tally::new(data.classes);
-        let (capacity, sample) = (workspace.capacity().min(data.len()), N::INFO.infer.input.len);
-        let (mut images, mut labels) = (vec![0.0; capacity * sample], vec![0; capacity]);
-        for first in (0..data.len()).step_by(capacity) {
-            let n = capacity.min(data.len() - first);
-            let images = &mut images[..n * sample];
-            fill_batch(data, |at| Draw::of(first + at), images, &mut labels[..n])?;
-            let mut sum = Array2::zeros((n, data.classes));
+        data.batches(workspace.capacity(), &mut ReadAhead::new(), |batch| {
+            let mut sum = Array2::zeros((batch.len(), data.classes));
             for member in &self.members {
-                // A pass may write over its input.
-                workspace.samples_mut(n).copy_from_slice(images);
-                run_infer(member, workspace, n);
-                add_softmax(sum.view_mut(), workspace.rows(n));
+                add_softmax(sum.view_mut(), scores(member, workspace, batch.images()));
             }
             // The logarithms of probabilities are scores of the same probabilities.
             let scores = sum.mapv_into(|sum: f32| (sum / self.members.len() as f32).ln());
-            scores.outer_iter().zip(&labels).for_each(|(scores, &label)| tally.add(scores, label));
-        }
+            scores.outer_iter().zip(batch.labels()).for_each(|(scores, &label)| tally.add(scores, label));
+        })?;
         Ok(tally.finish())
     }
 }

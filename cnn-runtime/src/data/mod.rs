@@ -12,8 +12,8 @@
 //! | anywhere else | your own [`Dataset`] | |
 //!
 //! Wrappers change what comes out: [`Dataset::cropped`], [`Dataset::augmented`] (see [`augment`] for all there is), then
-//! [`Dataset::normalized`]; [`Dataset::take`] keeps the first samples, [`Dataset::spread`] some from everywhere, and
-//! [`Dataset::hold_out`] sets some apart to test on.
+//! [`Dataset::normalized`]; [`Dataset::take`] keeps the first samples, [`Dataset::spread`] some from everywhere,
+//! [`Dataset::readable`] those that can be read, and [`Dataset::hold_out`] sets some apart to test on.
 //!
 //! [`ReadAhead`] reads the batches of an epoch on threads of its own while the network learns from earlier ones. It also
 //! says what becomes of files that cannot be read: an error that names the file, or they are left out and counted.
@@ -32,7 +32,6 @@
 pub mod ahead;
 mod arrays;
 pub mod augment;
-mod batch;
 #[cfg(feature = "idx")]
 pub mod cifar;
 #[cfg(feature = "idx")]
@@ -62,7 +61,6 @@ pub use augment::{
     Augment, Augmented, CentreCrop, ColourJitter, Crop, Cropped, Cutout, HorizontalFlip, PcaLighting, RandomCrop,
     RandomShift, ResizedCrop, Rotation, Shift, WindowCrop,
 };
-pub(crate) use batch::fill_batch;
 pub use images::Images;
 pub(crate) use labelled::Labelled;
 pub use normalize::{Normalize, Normalized};
@@ -162,6 +160,19 @@ pub trait Dataset: Sync {
         Self: Sized,
     {
         Subset::spread(self, count)
+    }
+
+    /// The samples that can be read, and what is wrong with each other one. Reads all of them once: what takes these
+    /// later does not fail over a broken file. Where training alone has to cope with such files,
+    /// [`ReadAhead::on_bad_sample`] leaves them out as it meets them.
+    ///
+    /// # Errors
+    /// [`Error::DataMismatch`] if not one can be read, and what is wrong with the data as a whole.
+    fn readable(self) -> Result<(Subset<Self>, Vec<Skipped>), Error>
+    where
+        Self: Sized,
+    {
+        Subset::readable(self)
     }
 
     /// Sets one of each `every` samples apart, at a place among them that is drawn: those to train on, and those to test
@@ -350,7 +361,7 @@ mod tests {
         let images = Images::new([3, 1, 2], vec![0, 51, 102, 153, 204, 255], vec![0], 1).unwrap();
         let data: &dyn Dataset = &images;
         assert_eq!(Normalize::of(data).unwrap(), Normalize::of(&images).unwrap());
-        assert_eq!(Normalize::of_good(data).unwrap().0, Normalize::of(&images).unwrap());
+        assert_eq!(Normalize::of(&data.readable().unwrap().0).unwrap(), Normalize::of(&images).unwrap());
         assert_eq!(PcaLighting::of(data).unwrap(), PcaLighting::of(&images).unwrap());
     }
 }

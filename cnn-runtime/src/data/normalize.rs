@@ -2,9 +2,8 @@
 
 use ndarray::{ArrayViewMut3, Axis};
 
-use super::ahead::none_good;
 use super::statistics::Moments;
-use super::{Dataset, Draw, OnBadSample, Skipped};
+use super::{Dataset, Draw};
 use crate::error::Error;
 
 /// A mean and a standard deviation per channel; maps a value `x` to `(x - mean) / std`.
@@ -37,23 +36,8 @@ impl Normalize {
     /// # Errors
     /// [`Error::DataMismatch`] if there is no sample or a value that is not finite, or what the data set's `read` finds wrong.
     pub fn of(data: &(impl Dataset + ?Sized)) -> Result<Self, Error> {
-        Self::over(data, OnBadSample::Fail).map(|(normalize, _)| normalize)
-    }
-
-    /// As [`of`](Normalize::of), over all samples that can be read; says which cannot, and why.
-    ///
-    /// # Errors
-    /// [`Error::DataMismatch`] if there is none or a value that is not finite, or what is wrong with the data as a whole.
-    pub fn of_good(data: &(impl Dataset + ?Sized)) -> Result<(Self, Vec<Skipped>), Error> {
-        Self::over(data, OnBadSample::Skip)
-    }
-
-    fn over(data: &(impl Dataset + ?Sized), on_bad: OnBadSample) -> Result<(Self, Vec<Skipped>), Error> {
         let variances: Vec<_> = (0..data.shape()[0]).map(|channel| (channel, channel)).collect();
-        let (moments, skipped) = Moments::over(data, &variances, on_bad)?;
-        if moments.is_empty() {
-            return Err(none_good(&skipped));
-        }
+        let moments = Moments::of(data, &variances)?;
         let deviation = |(variance, mean): (f64, &f64)| match variance.sqrt() {
             // Less than single precision can tell from none.
             flat if flat <= f64::from(f32::EPSILON) * mean.abs() || flat < 1e-6 => 1.0,
@@ -71,7 +55,7 @@ impl Normalize {
                 found: format!("{} and {} in channel {channel}", normalize.mean[channel], normalize.std[channel]),
             });
         }
-        Ok((normalize, skipped))
+        Ok(normalize)
     }
 
     /// The means, per channel.

@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use super::{Dataset, Draw, OnBadSample, Skipped, sample_len};
+use super::{Dataset, Draw, sample_len};
 use crate::error::Error;
 
 /// Samples one thread reads in a row.
@@ -24,15 +24,6 @@ pub(super) struct Moments {
 impl Moments {
     /// Over all of `data`, of these pairs of channels. Fails with what is wrong with the first sample that is bad.
     pub fn of(data: &(impl Dataset + ?Sized), pairs: &[(usize, usize)]) -> Result<Self, Error> {
-        Self::over(data, pairs, OnBadSample::Fail).map(|(moments, _)| moments)
-    }
-
-    /// Over all of `data` that can be read. Tells what cannot.
-    pub fn over(
-        data: &(impl Dataset + ?Sized),
-        pairs: &[(usize, usize)],
-        on_bad: OnBadSample,
-    ) -> Result<(Self, Vec<Skipped>), Error> {
         if data.is_empty() || sample_len(data.shape()).is_none_or(|len| len == 0) {
             return Err(Error::DataMismatch {
                 what: "data to compute a mean of",
@@ -41,15 +32,12 @@ impl Moments {
             });
         }
         let runs = (0..data.len().div_ceil(RUN)).into_par_iter();
-        let runs: Vec<_> = runs.map(|run| Self::of_run(data, pairs, on_bad, run)).collect();
+        let runs: Vec<_> = runs.map(|run| Self::of_run(data, pairs, run)).collect();
         let mut all = Moments::none(data.shape()[0], pairs);
-        let mut skipped = Vec::new();
         for run in runs {
-            let (moments, bad) = run?;
-            all.join(&moments, pairs);
-            skipped.extend(bad);
+            all.join(&run?, pairs);
         }
-        Ok((all, skipped))
+        Ok(all)
     }
 
     /// The mean of each channel.
@@ -62,36 +50,20 @@ impl Moments {
         self.products.iter().map(|product| product / self.pixels)
     }
 
-    /// Whether there is any pixel.
-    pub fn is_empty(&self) -> bool {
-        self.pixels == 0.0
-    }
-
     fn none(channels: usize, pairs: &[(usize, usize)]) -> Self {
         Moments { pixels: 0.0, means: vec![0.0; channels], products: vec![0.0; pairs.len()] }
     }
 
-    fn of_run(
-        data: &(impl Dataset + ?Sized),
-        pairs: &[(usize, usize)],
-        on_bad: OnBadSample,
-        run: usize,
-    ) -> Result<(Self, Vec<Skipped>), Error> {
+    fn of_run(data: &(impl Dataset + ?Sized), pairs: &[(usize, usize)], run: usize) -> Result<Self, Error> {
         let [channels, h, w] = data.shape();
         let mut image = vec![0.0; channels * h * w];
         let (mut all, mut one) = (Moments::none(channels, pairs), Moments::none(channels, pairs));
-        let mut skipped = Vec::new();
         for index in run * RUN..data.len().min((run + 1) * RUN) {
-            match data.read(Draw::of(index), &mut image) {
-                Ok(_) => {
-                    one.set(&image, h * w, pairs);
-                    all.join(&one, pairs);
-                }
-                Err(error) if on_bad.skips(&error) => skipped.push(Skipped { index, error }),
-                Err(error) => return Err(error),
-            }
+            data.read(Draw::of(index), &mut image)?;
+            one.set(&image, h * w, pairs);
+            all.join(&one, pairs);
         }
-        Ok((all, skipped))
+        Ok(all)
     }
 
     /// Becomes the moments of one image.
@@ -111,9 +83,6 @@ impl Moments {
 
     fn join(&mut self, other: &Moments, pairs: &[(usize, usize)]) {
         let pixels = self.pixels + other.pixels;
-        if other.pixels == 0.0 {
-            return;
-        }
         let apart = |channel: usize| other.means[channel] - self.means[channel];
         for ((sum, more), &(a, b)) in self.products.iter_mut().zip(&other.products).zip(pairs) {
             *sum += more + apart(a) * apart(b) * (self.pixels * other.pixels / pixels);

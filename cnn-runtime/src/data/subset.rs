@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rand::RngExt;
 
-use super::{Dataset, Draw};
+use super::{Dataset, Draw, OnBadSample, Plan, ReadAhead, Skipped};
 use crate::error::Error;
 use crate::random;
 
@@ -29,6 +29,18 @@ impl<D: Dataset> Subset<D> {
         let start = |stretch: usize| (stretch as u128 * all as u128 / count as u128) as usize;
         let indices = one_of_each((0..count).map(|stretch| start(stretch)..start(stretch + 1))).collect();
         Subset { data, indices }
+    }
+
+    pub(super) fn readable(data: D) -> Result<(Self, Vec<Skipped>), Error> {
+        let order: Vec<usize> = (0..data.len()).collect();
+        let plan = Plan { order: &order, batch: 32, first: 0, epoch: 0, seed: 0 };
+        let skipped = ReadAhead::new().on_bad_sample(OnBadSample::Skip).run(&data, plan, |batches| {
+            while batches.next()?.is_some() {}
+            Ok(batches.take_skipped())
+        })?;
+        let mut bad = skipped.iter().map(|sample| sample.index).peekable();
+        let indices = order.into_iter().filter(|index| bad.next_if_eq(index).is_none()).collect();
+        Ok((Subset { data, indices }, skipped))
     }
 
     pub(super) fn hold_out(data: D, every: usize) -> Result<(Self, Self), Error>

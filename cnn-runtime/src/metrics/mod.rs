@@ -4,7 +4,7 @@ mod confusion;
 
 use ndarray::{Array1, ArrayView1, ArrayView2};
 
-use crate::data::{Dataset, Draw, Labelled, fill_batch};
+use crate::data::{Dataset, Labelled, ReadAhead, Skipped};
 use crate::error::Error;
 use crate::loss::{Labels, class, cross_entropy};
 use crate::network::Network;
@@ -149,15 +149,35 @@ pub fn evaluate<N: Network>(
     workspace: &mut Workspace<N>,
     data: &(impl Dataset + ?Sized),
 ) -> Result<Evaluation, Error> {
-    let data = &Labelled::of(data, N::INFO)?;
+    evaluate_ahead(network, workspace, data, &mut ReadAhead::new()).map(|(found, _)| found)
+}
+
+/// As [`evaluate`], over batches that `ahead` reads; tells which samples it left out.
+pub(crate) fn evaluate_ahead<N: Network>(
+    network: &N,
+    workspace: &mut Workspace<N>,
+    data: &(impl Dataset + ?Sized),
+    ahead: &mut ReadAhead,
+) -> Result<(Evaluation, Vec<Skipped>), Error> {
+    let data = Labelled::of(data, N::INFO)?;
     let mut tally = Tally::new(data.classes);
-    let mut labels = vec![0; workspace.capacity().min(data.len())];
-    for first in (0..data.len()).step_by(workspace.capacity()) {
-        let n = workspace.capacity().min(data.len() - first);
-        fill_batch(data, |at| Draw::of(first + at), workspace.samples_mut(n), &mut labels[..n])?;
-        tally.run(network, workspace, &labels[..n]);
-    }
-    Ok(tally.finish())
+    let skipped = data.batches(workspace.capacity(), ahead, |batch| {
+        let scores = scores(network, workspace, batch.images());
+        scores.outer_iter().zip(batch.labels()).for_each(|(scores, &label)| tally.add(scores, label));
+    })?;
+    Ok((tally.finish(), skipped))
+}
+
+/// The scores of a batch, a row per sample, which the workspace has room for.
+pub(crate) fn scores<'w, N: Network>(
+    network: &N,
+    workspace: &'w mut Workspace<N>,
+    images: &[f32],
+) -> ArrayView2<'w, f32> {
+    let n = images.len() / N::INFO.infer.input.len;
+    workspace.samples_mut(n).copy_from_slice(images);
+    run_infer(network, workspace, n);
+    workspace.rows(n)
 }
 
 /// An [`Evaluation`] in the making.
@@ -171,12 +191,6 @@ impl Tally {
     /// Nothing yet, of so many classes.
     pub(crate) fn new(classes: usize) -> Self {
         Tally { loss: 0.0, in_top5: 0, confusion: Confusion::new(classes) }
-    }
-
-    /// Runs the samples that stand in the workspace, and counts them; these are their classes.
-    pub(crate) fn run<N: Network>(&mut self, network: &N, workspace: &mut Workspace<N>, labels: &[usize]) {
-        run_infer(network, workspace, labels.len());
-        workspace.rows(labels.len()).outer_iter().zip(labels).for_each(|(scores, &label)| self.add(scores, label));
     }
 
     /// Counts a sample of class `label`.

@@ -17,7 +17,6 @@ mod schedule;
 mod targets;
 #[cfg(test)]
 mod tests;
-mod validation;
 
 use std::fmt;
 #[cfg(feature = "safetensors")]

@@ -13,7 +13,6 @@ use rand::seq::SliceRandom;
 
 use super::average::Average;
 use super::targets::{Targets, kept_part, mix};
-use super::validation::validate;
 use super::{Callback, Epoch, History, Position, Settings, Step, Trainer};
 use crate::buffer::Buffer;
 use crate::data::{Batch, Batches, Dataset, Labelled, Plan};
@@ -279,7 +278,8 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
     fn report_epoch(&mut self, callback: &mut impl Callback<N>) -> Result<ControlFlow<()>, Error> {
         let validation = match (self.trainer.validation, &mut self.evaluation) {
             (Some(data), Some(workspace)) => {
-                let (found, skipped) = validate(self.network, workspace, data, &mut self.trainer.ahead)?;
+                let (found, skipped) = metrics::evaluate_ahead(self.network, workspace, data, &mut self.trainer.ahead)
+                    .map_err(validating)?;
                 self.skipped.extend(skipped.iter().map(|sample| format!("data to validate on: {}", sample.error)));
                 Some(found.summary())
             }
@@ -337,6 +337,18 @@ impl<'r, 'd, N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'r, 'd, N, O, D>
         self.order.iter_mut().enumerate().for_each(|(at, index)| *index = at);
         self.order.shuffle(&mut random::stream(self.trainer.settings.seed, "shuffle", epoch as u64, 0));
         &self.order
+    }
+}
+
+/// What goes wrong in validating, told from what goes wrong with the data that are learned from.
+fn validating(error: Error) -> Error {
+    match error {
+        Error::LabelOutOfRange { index, label, classes } => Error::DataMismatch {
+            what: "labels of the data to validate on",
+            expected: format!("0 to {}", classes.saturating_sub(1)),
+            found: format!("{label} of sample {index}"),
+        },
+        other => other,
     }
 }
 

@@ -1,14 +1,14 @@
 //! Samples that a network takes for something else.
 
-use ndarray::{Array3, ArrayView4, Axis};
+use ndarray::{Array3, Axis};
 
 use super::confusion::name_of;
 use super::picture::{Picture, Span};
 use super::sheet::Sheet;
 use super::svg::Figure;
-use crate::data::{Dataset, Draw, Labelled, fill_batch};
+use crate::data::{Dataset, Labelled, ReadAhead};
 use crate::error::Error;
-use crate::metrics::argmax;
+use crate::metrics::{argmax, scores};
 use crate::network::Network;
 
 /// Samples in a pass.
@@ -36,31 +36,25 @@ pub struct Mistake {
 /// # Errors
 /// As [`evaluate`](crate::metrics::evaluate).
 pub fn mistakes<N: Network>(network: &N, data: &(impl Dataset + ?Sized), most: usize) -> Result<Vec<Mistake>, Error> {
-    let data = &Labelled::of(data, N::INFO)?;
-    let [c, h, w] = N::INFO.input;
     let mut workspace = network.workspace(BATCH);
-    let (mut images, mut labels) = (vec![0.0; BATCH * c * h * w], [0; BATCH]);
     let mut found: Vec<Mistake> = Vec::new();
     // The larger of NaN and a number is the number.
     let sure = |mistake: &Mistake| mistake.confidence.max(0.0);
-    for first in (0..data.len()).step_by(BATCH) {
-        let n = BATCH.min(data.len() - first);
-        let images = &mut images[..n * c * h * w];
-        fill_batch(data, |at| Draw::of(first + at), images, &mut labels[..n])?;
-        let samples = ArrayView4::from_shape((n, c, h, w), images).expect("there is room for as many samples");
-        let scores = network.forward_batch(&mut workspace, samples)?;
-        for (at, (&label, scores)) in labels.iter().zip(scores.outer_iter()).enumerate() {
+    Labelled::of(data, N::INFO)?.batches(BATCH, &mut ReadAhead::new(), |batch| {
+        let scores = scores(network, &mut workspace, batch.images());
+        for (at, (&label, scores)) in batch.labels().iter().zip(scores.outer_iter()).enumerate() {
             let class = argmax(scores);
             if class != label {
                 let sum: f32 = scores.iter().map(|score| (score - scores[class]).exp()).sum();
-                let image = samples.index_axis(Axis(0), at).to_owned();
-                found.push(Mistake { index: first + at, image, label, found: class, confidence: 1.0 / sum });
+                let (index, image) =
+                    (batch.number() * BATCH + at, batch.view().index_axis_move(Axis(0), at).to_owned());
+                found.push(Mistake { index, image, label, found: class, confidence: 1.0 / sum });
             }
         }
         // The worst of each batch suffice, so that bad networks do not keep all of the data in memory.
         found.sort_by(|a, b| sure(b).total_cmp(&sure(a)).then(a.index.cmp(&b.index)));
         found.truncate(most);
-    }
+    })?;
     Ok(found)
 }
 

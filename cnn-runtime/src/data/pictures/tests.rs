@@ -212,8 +212,9 @@ fn bad_files_are_named_or_left_out_and_counted() {
     assert_eq!(named(&skipped), ["cut.jpg", "no.webp", "text.png"]);
     assert!(skipped.iter().all(|bad| bad.to_string().starts_with(&format!("sample {}: ", bad.index))));
 
-    let (normalize, not_read) = Normalize::of_good(&data).unwrap();
-    assert_eq!((named(&not_read), normalize), (named(&skipped), Normalize::of(&images).unwrap()));
+    let (good, not_read) = (&data).readable().unwrap();
+    assert_eq!((good.len(), named(&not_read)), (images.len(), named(&skipped)));
+    assert_eq!(Normalize::of(&good).unwrap(), Normalize::of(&images).unwrap());
     assert!(Normalize::of(&data).unwrap_err().to_string().contains("cut.jpg"));
 
     let order: Vec<_> = (0..data.len()).collect();
@@ -232,8 +233,7 @@ fn bad_files_are_named_or_left_out_and_counted() {
     fs::remove_file(root.path().join("blue/b.PNG")).unwrap();
     assert!(read(OnBadSample::Fail).unwrap_err().to_string().contains("b.PNG: No such file"));
     fs::remove_file(root.path().join("red/a.png")).unwrap();
-    let errors =
-        [data.load_good().unwrap_err(), read(OnBadSample::Skip).unwrap_err(), Normalize::of_good(&data).unwrap_err()];
+    let errors = [data.load_good().unwrap_err(), read(OnBadSample::Skip).unwrap_err(), (&data).readable().unwrap_err()];
     for error in errors {
         let error = error.to_string();
         assert!(error.starts_with("samples that can be read: expected at least one, found none of 5; "), "{error}");

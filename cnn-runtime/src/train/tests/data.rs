@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::ensemble::Ensemble;
 
 #[test]
 fn a_wrong_label_is_named_by_its_place_in_the_data() {
@@ -67,6 +68,19 @@ fn samples_to_validate_on_that_cannot_be_read_are_left_out_and_told() {
             assert_eq!(epoch.validation.unwrap().samples, 8);
         }
     }
+}
+
+/// What a run leaves out, what looks at its network does not have to fail over.
+#[test]
+fn a_network_is_evaluated_on_what_can_be_read() {
+    let (net, data) = (Toy::new(1), columns(20));
+    let (good, bad) = torn(data).readable().unwrap();
+    assert_eq!((good.len(), bad.len()), (8, 12));
+    let found = metrics::evaluate(&net, &mut net.workspace(3), &good).unwrap();
+    assert_eq!(found.samples(), 8);
+    let ensemble = Ensemble::new(vec![net]).unwrap();
+    assert_eq!(ensemble.evaluate(&mut ensemble.workspace(3), &good).unwrap().confusion, found.confusion);
+    assert!(metrics::evaluate(&Toy::new(1), &mut Toy::new(1).workspace(3), &torn(columns(20))).is_err());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2, ArrayView4, ArrayViewMut2, Axis};
 
-use crate::data::{Dataset, Labelled, ReadAhead, check_output};
+use crate::data::{Dataset, Labelled, ReadAhead, check_output, last_softmax};
 use crate::error::Error;
 use crate::metrics::{Evaluation, Tally, scores, softmax};
 use crate::network::Network;
@@ -29,7 +29,7 @@ pub struct Ensemble<N> {
 }
 
 impl<N: Network> Ensemble<N> {
-    /// An ensemble of these networks, which end in scores and not in a softmax of their own.
+    /// An ensemble of these networks, which end in scores or in a softmax.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] if there are none, [`Error::DataMismatch`] if they end in maps larger than 1x1.
@@ -66,8 +66,11 @@ impl<N: Network> Ensemble<N> {
     ) -> Result<Array2<f32>, Error> {
         let mut sum = Array2::zeros((batch.len_of(Axis(0)), N::INFO.infer.output.len));
         for member in &self.members {
-            let scores = member.forward_batch(workspace, batch)?;
-            add_softmax(sum.view_mut(), scores);
+            let rows = member.forward_batch(workspace, batch)?;
+            match last_softmax(N::INFO) {
+                Some(_) => sum += &rows,
+                None => add_softmax(sum.view_mut(), rows),
+            }
         }
         Ok(sum / self.members.len() as f32)
     }
@@ -139,6 +142,24 @@ mod tests {
     crate::cnn! {
         #[derive(Debug)]
         Map <1x2x3> -> conv(2, 1x1);
+
+        Scores <1x2x3> -> fc(3);
+
+        Probabilities <1x2x3> -> fc(3) -> softmax;
+    }
+
+    #[test]
+    fn probabilities_of_members_are_taken_as_they_are() {
+        let scores = Ensemble::new(vec![Scores::new(1), Scores::new(2)]).unwrap();
+        let made = Ensemble::new(vec![Probabilities::new(1), Probabilities::new(2)]).unwrap();
+        let data = data();
+        let expected = scores.probabilities(&mut scores.workspace(10), data.images().view()).unwrap();
+        let found = made.probabilities(&mut made.workspace(10), data.images().view()).unwrap();
+        assert!((&found - &expected).iter().all(|d| d.abs() < 1e-6), "{found} against {expected}");
+        let expected = scores.evaluate(&mut scores.workspace(4), &data).unwrap();
+        let found = made.evaluate(&mut made.workspace(4), &data).unwrap();
+        assert_eq!(found.confusion, expected.confusion);
+        assert!((found.loss - expected.loss).abs() < 1e-5, "{} against {}", found.loss, expected.loss);
     }
 
     #[test]

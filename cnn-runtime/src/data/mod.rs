@@ -52,8 +52,9 @@ use std::sync::Arc;
 
 use ndarray::Array3;
 
+use crate::desc::{LayerOp, Softmax};
 use crate::error::Error;
-use crate::info::NetInfo;
+use crate::info::{LayerInfo, NetInfo};
 
 pub use ahead::{Batch, Batches, OnBadSample, Plan, ReadAhead, Skipped};
 pub use arrays::Arrays;
@@ -304,6 +305,27 @@ pub(crate) fn check_output(network: &NetInfo) -> Result<(), Error> {
         });
     }
     Ok(())
+}
+
+/// The softmax that a network ends in; what only reshapes may stand behind it.
+pub(crate) fn last_softmax(network: &NetInfo) -> Option<&'static LayerInfo> {
+    let mut layer = network.layers.last()?;
+    while let LayerOp::Reshape | LayerOp::Dropout(_) = layer.op {
+        layer = network.layers.get(layer.inputs[0])?;
+    }
+    matches!(layer.op, LayerOp::Softmax(Softmax { log: false, .. })).then_some(layer)
+}
+
+/// Refuses a network that ends in probabilities, to be trained by a loss that makes them itself.
+pub(crate) fn check_scores(network: &NetInfo) -> Result<(), Error> {
+    match last_softmax(network) {
+        Some(layer) => Err(Error::DataMismatch {
+            what: "output of the network",
+            expected: "scores, of which the loss makes probabilities itself".into(),
+            found: format!("the probabilities of `{}`: train {} without it", layer.name, network.name),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Holds data against the input and the outputs of the network they are for. `what` is what their classes are called.

@@ -2,9 +2,9 @@
 
 mod confusion;
 
-use ndarray::{Array1, ArrayView1, ArrayView2};
+use ndarray::{Array1, ArrayView1, ArrayView2, CowArray, Ix2};
 
-use crate::data::{Dataset, Labelled, ReadAhead, Skipped};
+use crate::data::{Dataset, Labelled, ReadAhead, Skipped, last_softmax};
 use crate::error::Error;
 use crate::loss::{Labels, class, cross_entropy};
 use crate::network::Network;
@@ -140,6 +140,7 @@ impl Evaluation {
 }
 
 /// Runs all of `data` through the network, in batches as large as the workspace takes, and counts what it takes for what.
+/// The network ends in a score for each class or, by a softmax, in a probability.
 ///
 /// # Errors
 /// [`Error::DataMismatch`] if the network ends in a map larger than 1x1, or if the data are not of its input shape or
@@ -168,16 +169,20 @@ pub(crate) fn evaluate_ahead<N: Network>(
     Ok((tally.finish(), skipped))
 }
 
-/// The scores of a batch, a row per sample, which the workspace has room for.
+/// The scores of a batch, a row per sample, which the workspace has room for. Of a network that ends in a softmax, they are
+/// the logarithms of its probabilities, which are scores of the same probabilities.
 pub(crate) fn scores<'w, N: Network>(
     network: &N,
     workspace: &'w mut Workspace<N>,
     images: &[f32],
-) -> ArrayView2<'w, f32> {
+) -> CowArray<'w, f32, Ix2> {
     let n = images.len() / N::INFO.infer.input.len;
     workspace.samples_mut(n).copy_from_slice(images);
     run_infer(network, workspace, n);
-    workspace.rows(n)
+    match last_softmax(N::INFO) {
+        Some(_) => workspace.rows(n).mapv(f32::ln).into(),
+        None => workspace.rows(n).into(),
+    }
 }
 
 /// An [`Evaluation`] in the making.
@@ -281,6 +286,21 @@ mod tests {
 
     crate::cnn! {
         Map <1x2x3> -> conv(2, 1x1);
+
+        Scored <1x2x3> -> fc(3);
+
+        Likely <1x2x3> -> fc(3) -> softmax -> reshape(3x1x1);
+    }
+
+    #[test]
+    fn probabilities_are_not_made_twice() {
+        let images = Array4::from_shape_fn((10, 1, 2, 3), |(n, _, h, w)| ((n * 6 + h * 3 + w) as f32).sin());
+        let data = Arrays::new(images, (0..10).map(|n| n % 3).collect(), 3).unwrap();
+        let (scores, probabilities) = (Scored::new(1), Likely::new(1));
+        let expected = evaluate(&scores, &mut scores.workspace(4), &data).unwrap();
+        let found = evaluate(&probabilities, &mut probabilities.workspace(4), &data).unwrap();
+        assert_eq!((found.in_top5, &found.confusion), (expected.in_top5, &expected.confusion));
+        assert!((found.loss - expected.loss).abs() < 1e-5, "{} against {}", found.loss, expected.loss);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 
 #[cfg(feature = "safetensors")]
 use crate::atomic;
-use crate::data::{Dataset, ReadAhead, check_data, check_output};
+use crate::data::{Dataset, ReadAhead, check_data, check_output, check_scores};
 use crate::error::Error;
 use crate::network::Network;
 use crate::optim::{Memory, Optimizer};
@@ -34,7 +34,9 @@ pub use monitor::Monitor;
 use run::Run;
 pub use schedule::{Constant, Cosine, OneCycle, Plateau, Position, Schedule, StepDecay, WarmUp, warm_up};
 
-/// Trains networks that classify, with softmax cross-entropy: their output is a score for each class.
+/// Trains networks that classify, with softmax cross-entropy: their output is a score for each class, which the loss makes
+/// probabilities of. So a network that is to end in softmax is trained without it, and its weights, of which softmax has
+/// none, are loaded by one with it.
 ///
 /// The seed decides the order of the samples, their augmentation and what dropout drops; the same seed gives the same
 /// run, bit for bit, on any number of threads. Each run begins with the optimiser and the schedule as they were handed
@@ -345,7 +347,7 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
     ///
     /// # Errors
     /// [`Error::InvalidOption`] for a setting outside its range; [`Error::UnknownLayer`] for a layer to freeze that
-    /// there is not; [`Error::DataMismatch`] if the network ends in a map larger than 1x1, if the data are not of its
+    /// there is not; [`Error::DataMismatch`] if the network ends in a map larger than 1x1 or in a softmax, if the data are not of its
     /// input shape, have more classes than it has outputs, or there are none, or if what was asked for needs data to
     /// validate on; [`Error::LabelOutOfRange`] naming a sample, by its index in the data, whose label is no class;
     /// [`Error::LossNotFinite`] naming the step at which the loss became NaN or infinite, and
@@ -359,6 +361,7 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
     ) -> Result<History, Error> {
         self.check()?;
         check_output(N::INFO)?;
+        check_scores(N::INFO)?;
         check_data("classes of the data", data, N::INFO)?;
         if let Some(validation) = self.validation {
             check_data("classes of the data to validate on", validation, N::INFO)?;

@@ -32,6 +32,19 @@ crate::cnn! {
     Map <1x2x3> -> conv(2, 1x1);
 
     Dot <1x2x3> -> conv(3, 2x3);
+
+    Twice <1x2x3> -> fc(3) -> softmax;
+
+    Log <1x2x3> -> fc(3) -> log_softmax;
+}
+
+#[test]
+fn a_network_that_ends_in_softmax_is_refused() {
+    let error = trainer().fit(&mut Twice::new(1), &columns(20), ()).unwrap_err().to_string();
+    let found = "the probabilities of `softmax1`: train Twice without it";
+    let expected = "scores, of which the loss makes probabilities itself";
+    assert_eq!(error, format!("output of the network: expected {expected}, found {found}"));
+    trainer().fit(&mut Log::new(1), &columns(20), ()).unwrap();
 }
 
 #[test]

@@ -20,8 +20,9 @@ pub struct Position {
 
 /// A learning rate for every step.
 ///
-/// A closure `|at: Position| ..` is one. The others here are named as in PyTorch, and give the same rates. Unlike there,
-/// the rate that they go from is theirs and not the optimiser's, which counts for nothing beside a schedule.
+/// A closure `|at: Position| ..` is one. [`StepDecay`], [`Cosine`], [`OneCycle`] and [`Plateau`] give the rates of PyTorch's
+/// `StepLR`, `CosineAnnealingLR`, `OneCycleLR` and `ReduceLROnPlateau`. Unlike there, the rate that they go from is theirs
+/// and not the optimiser's, which counts for nothing beside a schedule.
 pub trait Schedule {
     /// The learning rate of the step at `at`. Asked once before each step, in order.
     fn lr(&mut self, at: Position) -> f32;
@@ -137,10 +138,10 @@ impl OneCycle {
         OneCycle { lr, rise: 0.3 }
     }
 
-    /// Rises for this part of the steps instead, from 0 to 1.
+    /// Rises for this part of the steps instead, from 0 to 1. A part beyond that is taken as the nearer end.
     #[must_use]
     pub const fn rise(mut self, rise: f32) -> Self {
-        self.rise = rise;
+        self.rise = rise.clamp(0.0, 1.0);
         self
     }
 }
@@ -153,7 +154,7 @@ impl Schedule for OneCycle {
         if step <= top {
             between(first, self.lr, step / top.max(1.0))
         } else {
-            between(self.lr, last, (step - top) / (end - top).max(1.0))
+            between(self.lr, last, (step - top) / (end - top))
         }
     }
 }
@@ -310,9 +311,14 @@ mod tests {
         for steps in [1, 2, 3, 10, 1000] {
             let rates: Vec<f32> = (0..steps).map(|step| OneCycle::new(1.0).lr(at(step, steps))).collect();
             assert!(rates.iter().all(|rate| (4e-6..=1.0).contains(rate)), "{rates:?}");
-            assert!(steps < 10 || rates[steps as usize - 1] < 1e-5, "{rates:?}");
+            assert!(rates[steps as usize - 1] < 1e-5, "{rates:?}");
             assert!(steps < 10 || rates.contains(&1.0), "{rates:?}");
         }
+        for (rise, steps) in [(0.0, 5), (0.9, 5), (0.95, 10), (0.3, 1)] {
+            let last = OneCycle::new(1.0).rise(rise).lr(at(steps - 1, steps));
+            assert!((4e-6..1e-5).contains(&last), "{rise} of {steps}: {last}");
+        }
+        assert_eq!(OneCycle::new(1.0).rise(2.0), OneCycle::new(1.0).rise(1.0));
     }
 
     #[test]

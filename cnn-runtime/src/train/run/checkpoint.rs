@@ -177,9 +177,11 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
             record.waited,
             kept,
         );
-        // A new rate is asked for; the old one may have been changed since by the rule itself.
+        // A new rate is asked for; the old one may have been changed since by the rule itself. A schedule sets that of each
+        // step, but there may be none left to make.
         let given = self.trainer.start.memory.lr;
-        let goes_on = record.given_lr.is_some_and(|before| before.0 as f32 == given);
+        let is_scheduled = self.trainer.schedule.is_some();
+        let goes_on = is_scheduled || record.given_lr.is_some_and(|before| before.0 as f32 == given);
         let lr = if goes_on { record.lr.0 as f32 } else { given };
         *self.trainer.optimizer.memory_mut() = Memory::restored(lr, record.optimizer_steps, buffers);
         self.step = record.step;

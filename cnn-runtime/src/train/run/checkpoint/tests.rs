@@ -193,7 +193,7 @@ fn a_run_that_ends_within_an_epoch_goes_on_inside_it() {
     let tests = contrary();
     let trainer = |steps| {
         let plateau = Plateau::new(0.1).patience(0).factor(0.5).monitor(Monitor::Loss);
-        trainer(Sgd::new(0.1)).schedule(plateau).monitor(Monitor::Loss).validate(&tests).keep_best().steps(steps)
+        trainer(Sgd::new(0.7)).schedule(plateau).monitor(Monitor::Loss).validate(&tests).keep_best().steps(steps)
     };
     // Three steps are an epoch.
     let (_folder, path) = written(trainer(4));

@@ -201,6 +201,8 @@ impl<S: Schedule> Schedule for WarmUp<S> {
 /// trained: "divide by 10 when the validation error stops improving" (Krizhevsky et al. 2012, section 5).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Plateau {
+    /// The rate of the first epochs.
+    given: f32,
     lr: f32,
     factor: f32,
     patience: usize,
@@ -213,7 +215,7 @@ pub struct Plateau {
 impl Plateau {
     /// Starts at `lr` and divides it by 10 once 10 epochs in a row have not brought a better accuracy.
     pub const fn new(lr: f32) -> Self {
-        Plateau { lr, factor: 0.1, patience: 10, monitor: Monitor::Accuracy, best: None, waited: 0 }
+        Plateau { given: lr, lr, factor: 0.1, patience: 10, monitor: Monitor::Accuracy, best: None, waited: 0 }
     }
 
     /// Multiplies by this instead.
@@ -262,18 +264,20 @@ impl Schedule for Plateau {
     }
 
     fn memory(&self) -> Vec<f64> {
-        vec![f64::from(self.lr), self.best.unwrap_or(f64::NAN), self.waited as f64]
+        vec![f64::from(self.lr), self.best.unwrap_or(f64::NAN), self.waited as f64, f64::from(self.given)]
     }
 
     fn restore(&mut self, memory: &[f64]) -> Result<(), Error> {
-        expect(memory, 3)?;
+        expect(memory, 4)?;
         // So that it can still grow; a double tells whole numbers apart up to here.
         let waited = 0.0..=(1u64 << 53) as f64;
         if !waited.contains(&memory[2]) {
             let (what, expected) = ("epochs that a plateau has waited", format!("from 0 to {}", waited.end()));
             return Err(Error::DataMismatch { what, expected, found: memory[2].to_string() });
         }
-        (self.lr, self.waited) = (memory[0] as f32, memory[2] as usize);
+        // Another rate to start at is a rate that is asked for now.
+        self.lr = if memory[3] as f32 == self.given { memory[0] as f32 } else { self.given };
+        self.waited = memory[2] as usize;
         self.best = Some(memory[1]).filter(|best| !best.is_nan());
         Ok(())
     }
@@ -370,16 +374,19 @@ mod tests {
             restored.restore(&plateau.memory()).unwrap();
             assert_eq!(restored, plateau);
         }
-        restored.restore(&Plateau::new(0.5).memory()).unwrap();
-        assert_eq!(restored, Plateau::new(0.5).patience(1));
+        let mut other = Plateau::new(0.5).patience(1);
+        other.restore(&plateau.memory()).unwrap();
+        assert_eq!((other.lr, other.best, other.waited), (0.5, plateau.best, plateau.waited));
+        restored.restore(&Plateau::new(1.0).memory()).unwrap();
+        assert_eq!(restored, Plateau::new(1.0).patience(1));
         for wrong in [-1.0, f64::NAN, 1e19] {
-            let error = restored.restore(&[0.1, 0.5, wrong]).unwrap_err().to_string();
+            let error = restored.restore(&[0.1, 0.5, wrong, 1.0]).unwrap_err().to_string();
             assert!(
                 error.starts_with("epochs that a plateau has waited: expected from 0 to 9007199254740992"),
                 "{error}"
             );
         }
         let error = Cosine::new(1.0).restore(&plateau.memory()).unwrap_err();
-        assert_eq!(error.to_string(), "numbers that a schedule remembers: expected 0, found 3");
+        assert_eq!(error.to_string(), "numbers that a schedule remembers: expected 0, found 4");
     }
 }

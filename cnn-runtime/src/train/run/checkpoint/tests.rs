@@ -159,7 +159,7 @@ fn another_schedule_is_refused_by_the_name_of_the_file() {
     let mut net = Toy::new(9);
     let mut trainer = trainer(Sgd::new(0.1)).schedule(Cosine::new(0.1)).resume(&path);
     let error = trainer.fit(&mut net, &columns(20), ()).unwrap_err().to_string();
-    assert!(error.ends_with("run.safetensors: numbers that a schedule remembers: expected 0, found 3"), "{error}");
+    assert!(error.ends_with("run.safetensors: numbers that a schedule remembers: expected 0, found 4"), "{error}");
     assert_eq!(net, Toy::new(9));
 }
 
@@ -177,6 +177,9 @@ fn the_learning_rate_of_a_run_taken_up_is_the_one_given() {
     let (_, parts) = resumed(plateau().epochs(6), &path);
     let rates = |history: &History| history.epochs.iter().map(|epoch| epoch.lr).collect::<Vec<_>>();
     assert_eq!(rates(&parts), rates(&expected));
+    // Unless it is given another one to start at.
+    let lower = trainer(Sgd::new(0.5)).schedule(Plateau::new(0.001).patience(9)).validate(&tests);
+    assert_eq!(rates(&resumed(lower.epochs(6), &path).1)[4..], [0.001, 0.001]);
     // Without the schedule, the rate is the optimiser's.
     let (_folder, path) = written(trainer(Sgd::new(0.5)).schedule(Cosine::new(0.1)));
     assert_eq!(resumed(trainer(Sgd::new(0.5)).epochs(3), &path).1.epochs[2].lr, 0.5);

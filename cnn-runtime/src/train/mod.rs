@@ -251,7 +251,7 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
         self
     }
 
-    /// Ends the run when so many epochs in a row have not brought a better validation.
+    /// Ends the run with the last of so many epochs in a row that have not brought a better validation.
     #[must_use]
     pub fn stop_early(mut self, patience: usize) -> Self {
         self.settings.patience = Some(patience);

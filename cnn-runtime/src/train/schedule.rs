@@ -213,7 +213,7 @@ pub struct Plateau {
 }
 
 impl Plateau {
-    /// Starts at `lr` and divides it by 10 once 10 epochs in a row have not brought a better accuracy.
+    /// Starts at `lr` and divides it by 10 once more than 10 epochs in a row have not brought a better accuracy.
     pub const fn new(lr: f32) -> Self {
         Plateau { given: lr, lr, factor: 0.1, patience: 10, monitor: Monitor::Accuracy, best: None, waited: 0 }
     }
@@ -225,7 +225,8 @@ impl Plateau {
         self
     }
 
-    /// Epochs without a better result that change nothing; the one after them does.
+    /// Epochs without a better result that change nothing; the one after them does, as in PyTorch.
+    /// [`Trainer::stop_early`](super::Trainer::stop_early) counts otherwise: the last of its epochs is the end.
     #[must_use]
     pub const fn patience(mut self, patience: usize) -> Self {
         self.patience = patience;
@@ -350,6 +351,18 @@ mod tests {
             rates.push(plateau.lr(at(0, 1)));
         }
         assert_eq!(rates, [1.0, 1.0, 1.0, 0.1, 0.1, 0.1, 0.1, 0.1 * 0.1]);
+    }
+
+    #[test]
+    fn the_patience_of_a_plateau_is_ten_epochs() {
+        let mut plateau = Plateau::new(1.0);
+        let rates: Vec<f32> = (0..12)
+            .map(|_| {
+                plateau.epoch(&epoch(50));
+                plateau.lr(at(0, 1))
+            })
+            .collect();
+        assert_eq!((&rates[..11], rates[11]), (&[1.0; 11][..], 0.1));
     }
 
     #[test]

@@ -52,7 +52,13 @@ fn rms_prop() {
 
 /// The rates of 40 steps in epochs of `per_epoch`.
 fn rates(mut schedule: impl Schedule, per_epoch: usize) -> ArrayD<f32> {
-    let at = |step: usize| Position { epoch: step / per_epoch, epochs: 40 / per_epoch, step: step as u64, steps: 40 };
+    let at = |step: usize| Position {
+        epoch: step / per_epoch,
+        epochs: 40 / per_epoch,
+        step: step as u64,
+        steps: 40,
+        per_epoch: per_epoch as u64,
+    };
     ArrayD::from_shape_fn(vec![40], |index| schedule.lr(at(index[0])))
 }
 
@@ -81,7 +87,7 @@ fn plateau() {
     assert_close("plateau", found.view(), record.get("lr/plateau"), 1e-6);
 }
 
-const POSITION: Position = Position { epoch: 0, epochs: 1, step: 0, steps: 1 };
+const POSITION: Position = Position { epoch: 0, epochs: 1, step: 0, steps: 1, per_epoch: 1 };
 
 /// The rate of an epoch, which then reaches `accuracy`.
 fn plateau_rate(plateau: &mut Plateau, epoch: usize, accuracy: f32) -> f32 {

@@ -328,8 +328,8 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
     /// Takes up the run of a checkpoint instead of beginning one: [`fit`](Trainer::fit) goes on where that stopped, and
     /// ends as if it had never stopped, bit for bit, under the same settings. It may go on for longer. A run of another
     /// network, seed, batch, optimiser or kind of schedule is refused. The learning rate is that of the schedule or,
-    /// without one, of the optimiser given now, which may be another than before. The best epoch is looked for anew under another
-    /// [`monitor`](Trainer::monitor), and with [`keep_best`](Trainer::keep_best) if the file has no weights of it.
+    /// without one, of the optimiser given now, which may be another than before. The best epoch is looked for anew under
+    /// another [`monitor`](Trainer::monitor), and with [`keep_best`](Trainer::keep_best) if the file has no weights of it.
     #[cfg(feature = "safetensors")]
     #[must_use]
     pub fn resume(mut self, path: impl Into<PathBuf>) -> Self {

@@ -16,6 +16,8 @@ pub struct Position {
     pub step: u64,
     /// Steps of the run.
     pub steps: u64,
+    /// Steps of an epoch.
+    pub per_epoch: u64,
 }
 
 /// A learning rate for every step.
@@ -160,7 +162,7 @@ impl Schedule for OneCycle {
 }
 
 /// Another schedule with a start in which the rate rises evenly (Goyal et al. 2017, section 2.2). The other schedule
-/// covers the steps after it. Made by [`warm_up`].
+/// covers the steps after it, from which on it counts steps and epochs. Made by [`warm_up`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WarmUp<S> {
     steps: u64,
@@ -175,7 +177,9 @@ pub const fn warm_up<S: Schedule>(steps: u64, then: S) -> WarmUp<S> {
 impl<S: Schedule> Schedule for WarmUp<S> {
     fn lr(&mut self, at: Position) -> f32 {
         let warm = self.steps.min(at.steps.saturating_sub(1));
-        let after = Position { step: at.step.saturating_sub(warm), steps: at.steps - warm, ..at };
+        let (step, steps, per_epoch) = (at.step.saturating_sub(warm), at.steps - warm, at.per_epoch.max(1));
+        let (epoch, epochs) = ((step / per_epoch) as usize, steps.div_ceil(per_epoch) as usize);
+        let after = Position { epoch, epochs, step, steps, per_epoch };
         let rate = self.then.lr(after);
         if at.step < warm { rate * (at.step + 1) as f32 / (warm + 1) as f32 } else { rate }
     }
@@ -292,7 +296,7 @@ mod tests {
     use crate::metrics::Summary;
 
     fn at(step: u64, steps: u64) -> Position {
-        Position { epoch: step as usize / 10, epochs: steps as usize / 10, step, steps }
+        Position { epoch: step as usize / 10, epochs: steps as usize / 10, step, steps, per_epoch: 10 }
     }
 
     /// An epoch after which so many of 100 samples were found.
@@ -333,6 +337,11 @@ mod tests {
         assert_eq!(rates[..5], [0.2, 0.4, 0.6, 0.8, 1.0]);
         assert_eq!(rates[5..], std::array::from_fn::<f32, 7, _>(|step| Cosine::new(1.0).lr(at(step as u64 + 1, 8))));
         assert_eq!(warm_up(100, Constant(1.0)).lr(at(0, 1)), 1.0);
+        // Ten steps are an epoch.
+        let mut rate = warm_up(20, StepDecay { lr: 1.0, every: 1, factor: 0.1 });
+        let rates: Vec<f32> = (0..50).map(|step| rate.lr(at(step, 50))).collect();
+        assert!(rates[..=20].is_sorted() && rates[20..30] == [1.0; 10], "{rates:?}");
+        assert_eq!(rates[30..], [[0.1; 10], [0.1f32.powi(2); 10]].concat());
     }
 
     #[test]

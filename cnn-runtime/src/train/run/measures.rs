@@ -41,7 +41,7 @@ impl Measures {
 
     pub fn position(&self, step: u64) -> Position {
         let epoch = (step / self.per_epoch as u64) as usize;
-        Position { epoch, epochs: self.epochs, step, steps: self.steps }
+        Position { epoch, epochs: self.epochs, step, steps: self.steps, per_epoch: self.per_epoch as u64 }
     }
 
     /// The batches of its epoch that make the step.

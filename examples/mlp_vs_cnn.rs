@@ -114,7 +114,7 @@ fn accuracy_shifted<N: Network>(net: &N, tests: &impl Dataset, normalize: &Norma
     let mut workspace = net.workspace(256);
     let mut sum = 0.0;
     for (dx, dy) in directions {
-        let moved = tests.augmented(Shift { dx, dy }).normalized(normalize.clone())?;
+        let moved = tests.augmented(Shift::new(dx, dy)).normalized(normalize.clone())?;
         sum += evaluate(net, &mut workspace, &moved)?.accuracy();
     }
     Ok(sum / directions.len() as f64)

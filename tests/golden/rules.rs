@@ -71,7 +71,7 @@ fn schedules() {
     let warm_up = warm_up(4, Cosine::new(0.4));
     assert_close("warm-up", rates(warm_up, 8).view(), record.get("lr/warm_up"), 1e-6);
     // PyTorch's is asked once an epoch.
-    let steps = StepDecay { lr: 0.4, every: 3, factor: 0.5 };
+    let steps = StepDecay::new(0.4, 3).factor(0.5);
     assert_close("steps", rates(steps, 1).view(), record.get("lr/step"), 1e-6);
 }
 

@@ -69,23 +69,43 @@ impl<F: FnMut(Position) -> f32> Schedule for F {
 
 /// One rate for all steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Constant(pub f32);
+pub struct Constant {
+    lr: f32,
+}
+
+impl Constant {
+    /// `lr` in every step.
+    pub const fn new(lr: f32) -> Self {
+        Constant { lr }
+    }
+}
 
 impl Schedule for Constant {
     fn lr(&mut self, _: Position) -> f32 {
-        self.0
+        self.lr
     }
 }
 
 /// A rate that is multiplied by a factor every few epochs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepDecay {
-    /// The rate of the first epochs.
-    pub lr: f32,
-    /// Epochs between two changes; 0 is taken as 1.
-    pub every: usize,
-    /// What the rate is multiplied by: 0.1 divides it by 10.
-    pub factor: f32,
+    lr: f32,
+    every: usize,
+    factor: f32,
+}
+
+impl StepDecay {
+    /// Starts at `lr` and divides it by 10 after each `every` epochs; 0 is taken as 1.
+    pub const fn new(lr: f32, every: usize) -> Self {
+        StepDecay { lr, every, factor: 0.1 }
+    }
+
+    /// Multiplies by this instead.
+    #[must_use]
+    pub const fn factor(mut self, factor: f32) -> Self {
+        self.factor = factor;
+        self
+    }
 }
 
 impl Schedule for StepDecay {
@@ -336,9 +356,9 @@ mod tests {
         let rates: Vec<f32> = (0..12).map(|step| rate.lr(at(step, 12))).collect();
         assert_eq!(rates[..5], [0.2, 0.4, 0.6, 0.8, 1.0]);
         assert_eq!(rates[5..], std::array::from_fn::<f32, 7, _>(|step| Cosine::new(1.0).lr(at(step as u64 + 1, 8))));
-        assert_eq!(warm_up(100, Constant(1.0)).lr(at(0, 1)), 1.0);
+        assert_eq!(warm_up(100, Constant::new(1.0)).lr(at(0, 1)), 1.0);
         // Ten steps are an epoch.
-        let mut rate = warm_up(20, StepDecay { lr: 1.0, every: 1, factor: 0.1 });
+        let mut rate = warm_up(20, StepDecay::new(1.0, 1));
         let rates: Vec<f32> = (0..50).map(|step| rate.lr(at(step, 50))).collect();
         assert!(rates[..=20].is_sorted() && rates[20..30] == [1.0; 10], "{rates:?}");
         assert_eq!(rates[30..], [[0.1; 10], [0.1f32.powi(2); 10]].concat());
@@ -346,7 +366,7 @@ mod tests {
 
     #[test]
     fn steps_fall_every_few_epochs() {
-        let mut rate = StepDecay { lr: 1.0, every: 2, factor: 0.5 };
+        let mut rate = StepDecay::new(1.0, 2).factor(0.5);
         let rates = [0, 10, 20, 30, 40].map(|step| rate.lr(at(step, 50)));
         assert_eq!(rates, [1.0, 1.0, 0.5, 0.5, 0.25]);
     }

@@ -168,7 +168,7 @@ impl History {
     ///
     /// # Errors
     /// As of [`Log::create`] and [`Log::write`].
-    pub fn write(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let path = path.as_ref();
         let format = Format::of(path)?;
         atomic::replace(path, |file| {
@@ -216,7 +216,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run.jsonl");
         let history = History { epochs: vec![epoch(0, 2), epoch(1, 2)] };
-        history.write(&path).unwrap();
+        history.save(&path).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         let rows: Vec<Row> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(rows, [Row::from(&history.epochs[0]), Row::from(&history.epochs[1])]);
@@ -229,7 +229,7 @@ mod tests {
         let path = folder.path().join("run.csv");
         fs::write(&path, "old").unwrap();
         let mut old = File::open(&path).unwrap();
-        History { epochs: vec![epoch(0, 1)] }.write(&path).unwrap();
+        History { epochs: vec![epoch(0, 1)] }.save(&path).unwrap();
         assert_eq!(io::read_to_string(&mut old).unwrap(), "old");
         assert_eq!(read_csv(&path).len(), 1);
     }
@@ -265,7 +265,7 @@ mod tests {
             let path = folder.path().join(name);
             let mut diverged = epoch(0, 1);
             diverged.loss = f32::NAN;
-            History { epochs: vec![diverged] }.write(&path).unwrap();
+            History { epochs: vec![diverged] }.save(&path).unwrap();
             let row = match name {
                 "nan.csv" => read_csv(&path)[0],
                 _ => serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap(),

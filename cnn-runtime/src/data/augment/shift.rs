@@ -56,10 +56,15 @@ impl Augment for RandomShift {
 /// Moves every image by the same distance: to test how a network takes shifts, not to train.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shift {
-    /// Pixels to the right; negative to the left.
-    pub dx: i32,
-    /// Pixels down; negative up.
-    pub dy: i32,
+    dx: i32,
+    dy: i32,
+}
+
+impl Shift {
+    /// By `dx` pixels to the right and `dy` down; negative ones go left and up.
+    pub const fn new(dx: i32, dy: i32) -> Self {
+        Shift { dx, dy }
+    }
 }
 
 impl Augment for Shift {

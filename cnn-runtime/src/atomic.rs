@@ -1,5 +1,7 @@
 //! Files that are either written whole or not at all.
 
+#[cfg(feature = "safetensors")]
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -20,14 +22,33 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> i
     attempt(path, write).map_err(|error| Error::Io { path: Some(path.to_owned()), error })
 }
 
-/// Fails as [`replace`] would if no file can be made at `path` or in its folder. Changes nothing.
+/// Fails as [`replace`] would if no file can be made at `path` or in its folder. Removes what earlier processes that were
+/// killed left of files for `path`, which this one alone may write from now on.
 #[cfg(feature = "safetensors")]
 pub(crate) fn check(path: &Path) -> Result<(), Error> {
     let attempt = || {
         create_beside(path)?;
         if path.is_dir() { Err(ErrorKind::IsADirectory.into()) } else { Ok(()) }
     };
-    attempt().map_err(|error| Error::Io { path: Some(path.to_owned()), error })
+    attempt().map_err(|error| Error::Io { path: Some(path.to_owned()), error })?;
+    // They are in nobody's way: that they cannot be listed or removed is no reason not to go on.
+    for left in fs::read_dir(folder(path)).into_iter().flatten().flatten() {
+        if is_temporary(&left.file_name(), path) {
+            let _ = fs::remove_file(left.path());
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file is called as [`create_beside`] calls those for `path`.
+#[cfg(feature = "safetensors")]
+fn is_temporary(name: &OsStr, path: &Path) -> bool {
+    let (name, path) = (name.to_string_lossy(), path.file_name().unwrap_or_default().to_string_lossy());
+    let told =
+        name.strip_prefix('.').and_then(|name| name.strip_prefix(&*path)).and_then(|rest| rest.strip_prefix('.'));
+    let numbers = told.and_then(|rest| rest.strip_suffix(".tmp")).and_then(|rest| rest.split_once('-'));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    numbers.is_some_and(|(process, number)| is_number(process) && is_number(number))
 }
 
 fn attempt(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
@@ -131,14 +152,20 @@ mod tests {
 
     #[cfg(feature = "safetensors")]
     #[test]
-    fn a_check_fails_as_replacing_would_and_changes_nothing() {
+    fn a_check_fails_as_replacing_would_and_removes_what_killed_ones_left() {
         for path in ["/no/such/folder/file", "/"].map(Path::new) {
             assert_eq!(check(path).unwrap_err().to_string(), replace(path, |_| Ok(())).unwrap_err().to_string());
         }
         let folder = tempfile::tempdir().unwrap();
         assert!(check(folder.path()).is_err(), "a folder in the file's place");
         fs::write(folder.path().join("file"), "old").unwrap();
+        let others = [".file.1-.tmp", ".file.tmp", ".file.x-0.tmp", ".files.1-0.tmp", "file.1-0.tmp"];
+        let names = others.into_iter().chain([".file.1-0.tmp", ".file.4194304-17.tmp"]);
+        names.for_each(|name| fs::write(folder.path().join(name), "left").unwrap());
         check(&folder.path().join("file")).unwrap();
+        for name in others {
+            fs::remove_file(folder.path().join(name)).unwrap();
+        }
         assert_eq!(fs::read(folder.path().join("file")).unwrap(), b"old");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }

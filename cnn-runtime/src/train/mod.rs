@@ -330,6 +330,7 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
     /// network, seed, batch, optimiser or kind of schedule is refused. The learning rate is that of the schedule or,
     /// without one, of the optimiser given now, which may be another than before. The best epoch is looked for anew under
     /// another [`monitor`](Trainer::monitor), and with [`keep_best`](Trainer::keep_best) if the file has no weights of it.
+    /// A log of the run goes on by `Log::append`.
     #[cfg(feature = "safetensors")]
     #[must_use]
     pub fn resume(mut self, path: impl Into<PathBuf>) -> Self {

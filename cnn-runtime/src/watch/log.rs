@@ -1,10 +1,10 @@
 //! A file with a line for each epoch.
 
-use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::{fmt, mem};
 
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +80,17 @@ impl Format {
         }
     }
 
+    /// How much of a file stands before its last rows that are of `epoch` or later ones.
+    fn before(self, epoch: usize, file: &[u8]) -> usize {
+        let told = |line: &[u8]| match self {
+            Format::Csv => str::from_utf8(line.split(|&byte| byte == b',').next()?).ok()?.parse().ok(),
+            Format::JsonLines => serde_json::from_slice(line).ok().map(|row: Row| row.epoch),
+        };
+        let lines = file.split_inclusive(|&byte| byte == b'\n').rev();
+        let again = lines.take_while(|line| !line.ends_with(b"\n") || told(line).is_some_and(|other| other >= epoch));
+        file.len() - again.map(<[u8]>::len).sum::<usize>()
+    }
+
     /// Writes a line and, before it, if it is to have one and the format knows any, the header.
     fn write(self, file: &mut impl Write, header: bool, row: &Row) -> io::Result<()> {
         match self {
@@ -103,6 +114,8 @@ pub struct Log {
     format: Format,
     file: BufWriter<File>,
     header: bool,
+    /// Whether no row was written yet to a file of earlier ones.
+    goes_on: bool,
 }
 
 impl Log {
@@ -112,26 +125,23 @@ impl Log {
     /// # Errors
     /// [`Error::InvalidOption`] for another ending, [`Error::Io`] if the file cannot be made.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, Error> {
-        Self::open(path.as_ref(), OpenOptions::new().write(true).create(true).truncate(true))
+        Self::open(path.as_ref(), OpenOptions::new().write(true).create(true).truncate(true), false)
     }
 
-    /// Goes on with the file of a run that goes on, or makes it.
+    /// Goes on with the file of a run that goes on, or makes it. The run may make epochs again that are in the file: that
+    /// was cut short, or killed before its checkpoint was written. With its first row, those at the end of the file that
+    /// are not of an earlier epoch are removed, as is a last line that has no end.
     ///
     /// # Errors
     /// As of [`create`](Log::create).
     pub fn append(path: impl AsRef<Path>) -> Result<Self, Error> {
-        Self::open(path.as_ref(), OpenOptions::new().append(true).create(true))
+        Self::open(path.as_ref(), OpenOptions::new().write(true).create(true).truncate(false), true)
     }
 
-    fn open(path: &Path, options: &OpenOptions) -> Result<Self, Error> {
+    fn open(path: &Path, options: &OpenOptions, goes_on: bool) -> Result<Self, Error> {
         let format = Format::of(path)?;
-        let open = || {
-            let file = options.open(path)?;
-            let empty = file.metadata()?.len() == 0;
-            Ok((BufWriter::new(file), empty))
-        };
-        let (file, empty) = open().map_err(|error| Error::Io { path: Some(path.to_owned()), error })?;
-        Ok(Log { path: path.to_owned(), format, file, header: empty })
+        let file = options.open(path).map_err(|error| Error::Io { path: Some(path.to_owned()), error })?;
+        Ok(Log { path: path.to_owned(), format, file: BufWriter::new(file), header: true, goes_on })
     }
 
     /// Adds a line.
@@ -143,6 +153,12 @@ impl Log {
     }
 
     fn try_write(&mut self, row: &Row) -> io::Result<()> {
+        if mem::take(&mut self.goes_on) {
+            let end = self.format.before(row.epoch, &fs::read(&self.path)?) as u64;
+            self.file.get_ref().set_len(end)?;
+            self.file.seek(SeekFrom::Start(end))?;
+            self.header = end == 0;
+        }
         self.format.write(&mut self.file, self.header, row)?;
         self.header = false;
         self.file.flush()
@@ -179,8 +195,6 @@ impl History {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use ndarray::Array4;
 
     use super::*;
@@ -243,6 +257,33 @@ mod tests {
         }
         assert_eq!(read_csv(&path).iter().map(|row| row.epoch).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3);
+    }
+
+    #[test]
+    fn epochs_that_are_made_again_stand_in_the_file_once() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["run.csv", "run.jsonl"] {
+            let path = folder.path().join(name);
+            let append = |epochs: &[usize]| {
+                let mut log = Log::append(&path).unwrap();
+                epochs.iter().for_each(|&index| log.write(&Row::from(&epoch(index, 4))).unwrap());
+            };
+            let rows = || match name {
+                "run.csv" => read_csv(&path),
+                _ => fs::read_to_string(&path).unwrap().lines().map(|row| serde_json::from_str(row).unwrap()).collect(),
+            };
+            let epochs = || rows().iter().map(|row| row.epoch).collect::<Vec<_>>();
+            append(&[0, 1]);
+            append(&[1, 2]);
+            assert_eq!(epochs(), [1, 2, 3], "{name}");
+            // Killed in the middle of a line.
+            let torn = fs::read(&path).unwrap();
+            fs::write(&path, &torn[..torn.len() - 9]).unwrap();
+            append(&[2, 3]);
+            assert_eq!(epochs(), [1, 2, 3, 4], "{name}");
+            append(&[0]);
+            assert_eq!(epochs(), [1], "{name}");
+        }
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub struct Row {
     /// Mean loss over the epoch. In JSON, `null` stands for a number that is not finite.
     #[serde(deserialize_with = "nan_if_null")]
     pub loss: f32,
-    /// Part of the images whose class was found in training, from 0 to 1.
+    /// Part of the images whose class was found in training, from 0 to 1; NaN if every one was left out.
+    #[serde(deserialize_with = "nan_if_null")]
     pub accuracy: f64,
     /// Mean loss on the validation data, if there are any.
     pub validation_loss: Option<f32>,
@@ -38,8 +39,8 @@ pub struct Row {
     pub seconds: f64,
 }
 
-fn nan_if_null<'de, D: serde::Deserializer<'de>>(from: D) -> Result<f32, D::Error> {
-    Ok(Option::deserialize(from)?.unwrap_or(f32::NAN))
+fn nan_if_null<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + From<f32>>(from: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(T::from(f32::NAN)))
 }
 
 impl From<&Epoch> for Row {
@@ -300,18 +301,18 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_that_is_no_number_can_be_written_and_read() {
+    fn numbers_that_are_none_can_be_written_and_read() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["nan.csv", "nan.jsonl"] {
             let path = folder.path().join(name);
             let mut diverged = epoch(0, 1);
-            diverged.loss = f32::NAN;
+            (diverged.loss, diverged.accuracy) = (f32::NAN, f64::NAN);
             History { epochs: vec![diverged] }.save(&path).unwrap();
             let row = match name {
                 "nan.csv" => read_csv(&path)[0],
                 _ => serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap(),
             };
-            assert!(row.loss.is_nan(), "{row:?}");
+            assert!(row.loss.is_nan() && row.accuracy.is_nan(), "{row:?}");
         }
     }
 

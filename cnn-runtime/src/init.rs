@@ -24,7 +24,8 @@ pub enum Init {
     GlorotNormal,
     /// Uniform with the same variance: `±sqrt(6 / (fan_in + fan_out))`.
     GlorotUniform,
-    /// What PyTorch's layers do unasked: weights and biases uniform in `±1 / sqrt(fan_in)`.
+    /// What PyTorch's layers do unasked: weights and biases uniform in `±1 / sqrt(fan_in)`. Transposed convolutions are the
+    /// exception: PyTorch draws them by `fan_out`, which it takes for theirs.
     PyTorch,
 }
 

@@ -40,7 +40,7 @@ impl Normalize {
         let moments = Moments::of(data, &variances)?;
         let deviation = |(variance, mean): (f64, &f64)| match variance.sqrt() {
             // Less than single precision can tell from none.
-            flat if flat <= f64::from(f32::EPSILON) * mean.abs() || flat < 1e-6 => 1.0,
+            flat if flat <= f64::from(f32::EPSILON) * mean.abs() || flat < f64::from(f32::MIN_POSITIVE) => 1.0,
             deviation => deviation as f32,
         };
         let normalize = Normalize {
@@ -173,6 +173,18 @@ mod tests {
     }
 
     #[test]
+    fn channels_of_small_numbers_are_normalised_too() {
+        for step in [1e-6, 1e-30] {
+            let images = Array4::from_shape_fn((10, 1, 2, 2), |(_, _, h, w)| step * ((h + w) % 2) as f32);
+            let data = Arrays::new(images, vec![0; 10], 1).unwrap();
+            let normalize = Normalize::of(&data).unwrap();
+            assert!((normalize.std()[0] / (0.5 * step) - 1.0).abs() < 1e-6, "{normalize:?}");
+            let again = Normalize::of(&data.normalized(normalize).unwrap()).unwrap();
+            assert!((again.std()[0] - 1.0).abs() < 1e-6, "{again:?}");
+        }
+    }
+
+    #[test]
     fn the_same_on_any_number_of_threads() {
         let images = Array4::from_shape_fn((1000, 2, 5, 7), |(n, c, h, w)| ((n * 31 + c * 7 + h * 3 + w) as f32).sin());
         let data = Arrays::new(images, vec![0; 1000], 1).unwrap();
@@ -182,8 +194,10 @@ mod tests {
 
     #[test]
     fn a_constant_channel_is_centred_only() {
-        let data = Arrays::new(Array4::from_elem((2, 1, 2, 2), 3.0), vec![0, 0], 1).unwrap();
-        assert_eq!(Normalize::of(&data).unwrap(), Normalize::new(&[3.0], &[1.0]).unwrap());
+        for value in [3.0, 0.0, 1e-30] {
+            let data = Arrays::new(Array4::from_elem((2, 1, 2, 2), value), vec![0, 0], 1).unwrap();
+            assert_eq!(Normalize::of(&data).unwrap(), Normalize::new(&[value], &[1.0]).unwrap());
+        }
     }
 
     #[test]

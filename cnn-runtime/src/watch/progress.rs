@@ -27,6 +27,8 @@ pub struct Progress {
     /// When the first step was over, and how many epochs were made before it: not 0 if the run was taken up.
     start: Option<(Instant, f64)>,
     epochs: Option<usize>,
+    /// The epoch and the step in it that was shown last.
+    last: Option<(usize, usize)>,
 }
 
 impl Progress {
@@ -37,12 +39,19 @@ impl Progress {
 
     /// Lines on `out`, the bar on standard error.
     pub fn to(out: impl Write + Send + 'static) -> Self {
-        Progress { out: Box::new(out), target: ProgressDrawTarget::stderr, bar: None, start: None, epochs: None }
+        Progress {
+            out: Box::new(out),
+            target: ProgressDrawTarget::stderr,
+            bar: None,
+            start: None,
+            epochs: None,
+            last: None,
+        }
     }
 
     /// The bar of an epoch that begins.
     fn begin(&self, step: &Step) -> ProgressBar {
-        let of = self.epochs.map_or(String::new(), |epochs| format!("/{epochs}"));
+        let of = self.epochs.map_or(String::new(), of);
         bar(format!("epoch {:>2}{of}", step.epoch + 1), step.total_images, (self.target)())
     }
 }
@@ -61,6 +70,14 @@ impl fmt::Debug for Progress {
 
 impl<N> Callback<N> for Progress {
     fn step(&mut self, step: &Step) {
+        let place = (step.epoch, step.step);
+        if self.last.replace(place).is_some_and(|last| place <= last) {
+            // Another run.
+            (self.start, self.epochs) = (None, None);
+            if let Some(bar) = self.bar.take() {
+                bar.finish_and_clear();
+            }
+        }
         if self.bar.is_none() {
             self.bar = Some(self.begin(step));
             let made = step.epoch as f64 + step.step as f64 / step.steps as f64;
@@ -99,10 +116,16 @@ fn bar(label: String, len: usize, target: ProgressDrawTarget) -> ProgressBar {
     ProgressBar::with_draw_target(Some(len as u64), target).with_style(style).with_prefix(label)
 }
 
+/// How many epochs there are, behind the number of one; nothing of a run that ends by itself.
+fn of(epochs: usize) -> String {
+    if epochs == usize::MAX { String::new() } else { format!("/{epochs}") }
+}
+
 /// What an epoch reached, for people; `spent` is the time that the epochs `made` by this run took.
 fn line(epoch: &Epoch, spent: Duration, made: f64) -> String {
     let Epoch { epoch: index, epochs, loss, accuracy, .. } = epoch;
-    let mut line = format!("epoch {:>2}/{epochs}  loss {loss:.4}  train {:.2} %", index + 1, 100.0 * accuracy);
+    let (number, of, percent) = (index + 1, of(*epochs), 100.0 * accuracy);
+    let mut line = format!("epoch {number:>2}{of}  loss {loss:.4}  train {percent:.2} %");
     if let Some(validation) = &epoch.validation {
         line += &format!("  test loss {:.4}  test {:.2} %", validation.loss, 100.0 * validation.accuracy());
     }
@@ -172,7 +195,7 @@ mod tests {
         let out = Shared::default();
         let (net, mut progress) = (Toy::new(0), Progress::to(out.clone()));
         for index in 0..3 {
-            Callback::<Toy>::step(&mut progress, &step(600));
+            Callback::<Toy>::step(&mut progress, &Step { epoch: index, ..step(600) });
             assert_eq!(progress.epoch(&net, &epoch(index, 3)).unwrap(), ControlFlow::Continue(()));
         }
         let text = out.text();
@@ -219,7 +242,19 @@ mod tests {
     #[test]
     fn no_time_is_left_of_a_run_that_ends_by_itself() {
         let line = line(&epoch(1, usize::MAX), Duration::from_secs(80), 2.0);
-        assert!(line.ends_with("  400 images/s"), "{line}");
+        assert!(line.starts_with("epoch  2  loss ") && line.ends_with("  400 images/s"), "{line}");
+    }
+
+    #[test]
+    fn another_run_begins_anew() {
+        let mut progress = Progress::to(io::sink());
+        for index in 0..2 {
+            Callback::<Toy>::step(&mut progress, &Step { epoch: index, ..step(600) });
+            assert!(progress.epoch(&Toy::new(0), &epoch(index, 2)).unwrap().is_continue());
+        }
+        assert_eq!((progress.start.unwrap().1, progress.epochs), (2.0 / 3.0, Some(2)));
+        Callback::<Toy>::step(&mut progress, &step(200));
+        assert_eq!((progress.start.unwrap().1, progress.epochs), (0.0, None));
     }
 
     #[test]

@@ -317,7 +317,7 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
         self
     }
 
-    /// Writes the checkpoint also after every so many steps of the run.
+    /// Writes the [`checkpoint`](Trainer::checkpoint) also after every so many steps of the run; 0 is taken as 1.
     #[cfg(feature = "safetensors")]
     #[must_use]
     pub fn checkpoint_every(mut self, steps: u64) -> Self {
@@ -400,6 +400,11 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
         ];
         if let Some((option, found, expected, _)) = settings.into_iter().find(|&(.., sound)| !sound) {
             return Err(Error::InvalidOption { option, expected, found });
+        }
+        #[cfg(feature = "safetensors")]
+        if let Checkpoints { write: None, every: Some(every), .. } = self.checkpoints {
+            let (option, expected) = ("steps between checkpoints", "a file that they go to, by `checkpoint`");
+            return Err(Error::InvalidOption { option, expected, found: every.to_string() });
         }
         let schedule = self.schedule.as_ref().is_some_and(|schedule| schedule.needs_validation());
         if self.validation.is_none() && (schedule || self.settings.patience.is_some() || self.settings.keep_best) {

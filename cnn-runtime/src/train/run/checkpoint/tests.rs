@@ -283,6 +283,14 @@ fn a_checkpoint_that_cannot_be_written_is_told_before_the_first_step() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+#[test]
+fn checkpoints_that_go_nowhere_are_refused() {
+    let mut net = Toy::new(1);
+    let error = trainer(Sgd::new(0.1)).checkpoint_every(2).fit(&mut net, &columns(20), ()).unwrap_err().to_string();
+    assert_eq!(error, "steps between checkpoints is 2, expected a file that they go to, by `checkpoint`");
+    assert_eq!(net, Toy::new(1));
+}
+
 crate::cnn! {
     #[derive(Clone, Debug, PartialEq)]
     Net <1x2x3> -> conv(4, 1x1) -> bn -> relu -> fc(3);

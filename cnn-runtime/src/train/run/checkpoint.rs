@@ -133,7 +133,7 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
         let text =
             file.metadata().get(RUN).ok_or_else(|| file.invalid("expected a checkpoint, found weights".into()))?;
         let record: Record = serde_json::from_str(text)
-            .map_err(|error| file.invalid(format!("expected the record of a run: {error}")))?;
+            .map_err(|error| file.invalid(format!("expected the record of a run: {}", line(&error.to_string()))))?;
         self.compare(&record, &file)?;
 
         let pair = |prefix: &str| -> Result<Pair, Error> {
@@ -149,7 +149,7 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
         let mut buffers = Vec::new();
         for name in record.buffers {
             if buffers.iter().any(|(known, _)| *known == name) {
-                return Err(file.invalid(format!("expected buffers of an optimiser, found {name:?} twice")));
+                return Err(file.invalid(format!("expected buffers of an optimiser, found {} twice", line(&name))));
             }
             let mut buffer = Buffer::zeroed(N::INFO.param_floats);
             for tensor in N::INFO.tensors.iter().filter(|tensor| !tensor.role.is_state()) {
@@ -211,6 +211,7 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
             if expected == found {
                 return Ok(());
             }
+            let found = line(&found);
             Err(file.invalid(format!("{what}: expected {expected}, as this run has it, found {found}")))
         };
         differs("version of the checkpoint", &VERSION, &record.version)?;
@@ -218,7 +219,7 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
         let count = own.len().max(record.layers.len());
         let layer = |layers: &[String], at: usize| layers.get(at).cloned().unwrap_or_else(|| "none".into());
         for at in 0..count {
-            let what = format!("layer {} of {} and of {}", at + 1, N::INFO.name, record.network);
+            let what = format!("layer {} of {} and of {}", at + 1, N::INFO.name, line(&record.network));
             differs(&what, &layer(&own, at), &layer(&record.layers, at))?;
         }
         differs("hash of the network", &format!("{:016x}", N::INFO.hash), &record.hash)?;
@@ -252,6 +253,14 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
             None => Ok(()),
         }
     }
+}
+
+/// A text out of a file, which nobody vouches for, as a piece of a line. Long enough for a layer with all its options.
+fn line(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let mut chars = text.chars();
+    let start: String = chars.by_ref().take(LONGEST).flat_map(char::escape_debug).collect();
+    start + if chars.next().is_some() { ".." } else { "" }
 }
 
 /// Every layer as it is declared, with its name and its output.

@@ -140,6 +140,30 @@ fn counts_that_no_run_reaches_are_refused() {
 }
 
 #[test]
+fn what_a_file_says_is_told_in_a_short_line() {
+    let long = "\u{1b}[2J".to_owned() + &"letters".repeat(1000);
+    for (entry, value) in [
+        ("layers", serde_json::json!([long])),
+        ("network", serde_json::json!(long)),
+        ("hash", serde_json::json!(long)),
+        ("lr", serde_json::json!(long)),
+        ("optimizer", serde_json::json!(long)),
+        ("buffers", serde_json::json!([long])),
+    ] {
+        let (_folder, path) = written(trainer(Sgd::new(0.1)));
+        rewrite(&path, |record| {
+            record["layers"] = serde_json::json!(["none"]);
+            if !["layers", "network"].contains(&entry) {
+                record["layers"] = serde_json::json!(layers(Toy::INFO));
+            }
+            record[entry] = value;
+        });
+        let error = refusal(Sgd::new(0.1), &path);
+        assert!(error.len() < 1000 && !error.contains(char::is_control) && error.contains("[2J"), "{entry}: {error}");
+    }
+}
+
+#[test]
 fn a_history_that_is_no_runs_is_refused() {
     let change = |change: &dyn Fn(&mut Vec<serde_json::Value>)| {
         let (_folder, path) = written(trainer(Sgd::new(0.1)));

@@ -18,7 +18,8 @@ impl Unit {
         // The sum turns a negative zero into a positive one.
         match self {
             Unit::Percent => format!("{:.*}\u{202f}%", decimals.saturating_sub(2), 100.0 * value + 0.0),
-            _ if value != 0.0 && decimals > 5 => format!("{value:.0e}"),
+            // Where all digits matter, as of numbers that hardly differ, an exponent would hide them.
+            _ if value != 0.0 && value.abs() < 1e-3 && decimals > 5 => format!("{value:.0e}"),
             _ => format!("{:.*}", decimals, value + 0.0),
         }
     }
@@ -74,7 +75,7 @@ impl Scale {
     /// The values of the ticks, from low to high.
     pub fn ticks(&self) -> impl Iterator<Item = f64> {
         let first = (self.low / self.step - 1e-9).ceil();
-        let count = ((self.high / self.step + 1e-9).floor() - first).max(-1.0) as usize + 1;
+        let count = ((self.high / self.step + 1e-9).floor() - first + 1.0).max(0.0) as usize;
         let step = self.step;
         (0..count).map(move |index| (first + index as f64) * step)
     }
@@ -126,6 +127,21 @@ mod tests {
         assert_eq!(labels(&Scale::tight([1.0, 3.0].into_iter(), Unit::Count, 8)), ["1", "2", "3"]);
         assert_eq!(labels(&Scale::tight([1.0].into_iter(), Unit::Count, 8)), ["1"]);
         assert_eq!(labels(&Scale::tight((1..=90).map(f64::from), Unit::Count, 6)), ["20", "40", "60", "80"]);
+    }
+
+    #[test]
+    fn no_tick_lies_outside() {
+        for (low, high) in [(0.2, 0.8), (0.2, 1.0), (0.0, 0.0), (-0.4, 0.3), (-7.5, -7.2)] {
+            let scale = Scale::tight([low, high].into_iter(), Unit::Count, 8);
+            assert!(scale.ticks().all(|tick| (0.0..=1.0).contains(&scale.place(tick))), "{low} to {high}");
+        }
+    }
+
+    #[test]
+    fn values_that_hardly_differ_have_labels_that_do() {
+        let scale = Scale::wide([2.302581, 2.302589].into_iter(), false, Unit::Plain, 5);
+        let labels = labels(&scale);
+        assert!(labels.len() > 2 && labels.windows(2).all(|pair| pair[0] != pair[1]), "{labels:?}");
     }
 
     #[test]

@@ -15,12 +15,12 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// The start of a run.
-    pub(super) const fn new(lr: f32) -> Self {
+    /// The start of a run: no steps yet, and no buffers.
+    pub const fn new(lr: f32) -> Self {
         Memory { lr, steps: 0, buffers: Vec::new() }
     }
 
-    /// A memory to carry on from.
+    /// A memory to carry on from. Each buffer is as long as the parameters.
     pub fn restored(lr: f32, steps: u64, buffers: Vec<(String, Buffer)>) -> Self {
         Memory { lr, steps, buffers }
     }
@@ -30,8 +30,12 @@ impl Memory {
         self.buffers.iter().map(|(name, buffer)| (&name[..], &buffer[..]))
     }
 
-    /// The buffers called `names` for `len` parameters. They are made, of zeros, if there are none yet.
-    pub(super) fn prepare<const N: usize>(&mut self, names: [&str; N], len: usize) -> Result<[&mut [f32]; N], Error> {
+    /// The buffers called `names` for `len` parameters, to be changed by a step. They are made, of zeros, if there are none
+    /// yet.
+    ///
+    /// # Errors
+    /// [`Error::DataMismatch`] if there are buffers of other names, or for another number of parameters.
+    pub fn buffers_mut<const N: usize>(&mut self, names: [&str; N], len: usize) -> Result<[&mut [f32]; N], Error> {
         if self.buffers.is_empty() {
             self.buffers = names.map(|name| (name.to_owned(), Buffer::zeroed(len))).into();
         }
@@ -68,20 +72,20 @@ mod tests {
     #[test]
     fn buffers_are_made_once_and_kept() {
         let mut memory = Memory::new(0.1);
-        let [a, b] = memory.prepare(["a", "b"], 3).unwrap();
+        let [a, b] = memory.buffers_mut(["a", "b"], 3).unwrap();
         a[2] = 1.0;
         assert_eq!(b, [0.0; 3]);
-        assert_eq!(memory.prepare(["a", "b"], 3).unwrap()[0], [0.0, 0.0, 1.0]);
+        assert_eq!(memory.buffers_mut(["a", "b"], 3).unwrap()[0], [0.0, 0.0, 1.0]);
     }
 
     #[test]
     fn another_rule_or_network_is_refused() {
         let mut memory = Memory::restored(0.1, 4, vec![("velocity".into(), Buffer::zeroed(3))]);
-        let message = |memory: &mut Memory, len| memory.prepare(["mean", "square"], len).unwrap_err().to_string();
+        let message = |memory: &mut Memory, len| memory.buffers_mut(["mean", "square"], len).unwrap_err().to_string();
         assert_eq!(message(&mut memory, 3), "buffers of an optimiser in use: expected mean, square, found velocity");
         assert_eq!(message(&mut memory, 4), "parameters of an optimiser in use: expected 3, found 4");
-        assert!(memory.prepare(["velocity"], 3).is_ok());
-        let error = memory.prepare([], 3).unwrap_err().to_string();
+        assert!(memory.buffers_mut(["velocity"], 3).is_ok());
+        let error = memory.buffers_mut([], 3).unwrap_err().to_string();
         assert_eq!(error, "buffers of an optimiser in use: expected none, found velocity");
     }
 }

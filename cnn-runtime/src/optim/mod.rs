@@ -86,7 +86,47 @@ pub use sgd::Sgd;
 
 /// A rule that changes parameters by their gradients.
 ///
-/// An optimiser works on the network's whole buffer at once; `tensors` tells which parts of it to change.
+/// An optimiser works on the network's whole buffer at once; `tensors` tells which parts of it to change. What it remembers
+/// stands in a [`Memory`], which checkpoints keep:
+///
+/// ```
+/// use cnn_runtime::optim::Memory;
+/// use cnn_runtime::prelude::*;
+///
+/// /// Goes by the sign of a mean of the gradients (Chen et al. 2023).
+/// struct Lion {
+///     memory: Memory,
+/// }
+///
+/// impl Optimizer for Lion {
+///     fn update(&mut self, values: &mut [f32], gradients: &[f32], tensors: &[TensorInfo]) -> Result<(), Error> {
+///         let lr = self.memory.lr;
+///         let [mean] = self.memory.buffers_mut(["mean"], values.len())?;
+///         for tensor in tensors.iter().filter(|tensor| !tensor.role.is_state()) {
+///             for at in tensor.offset..tensor.offset + tensor.len() {
+///                 values[at] -= lr * (0.9 * mean[at] + 0.1 * gradients[at]).signum();
+///                 mean[at] = 0.99 * mean[at] + 0.01 * gradients[at];
+///             }
+///         }
+///         self.memory.steps += 1;
+///         Ok(())
+///     }
+///
+///     fn memory(&self) -> &Memory {
+///         &self.memory
+///     }
+///
+///     fn memory_mut(&mut self) -> &mut Memory {
+///         &mut self.memory
+///     }
+/// }
+///
+/// let mut lion = Lion { memory: Memory::new(0.1) };
+/// let (mut w, tensors) = ([1.0], [TensorInfo::alone("w", &[1])]);
+/// lion.update(&mut w, &[2.0], &tensors)?;
+/// assert_eq!((w, lion.memory().buffers().next()), ([0.9], Some(("mean", &[0.02][..]))));
+/// # Ok::<(), Error>(())
+/// ```
 pub trait Optimizer {
     /// Changes `values` by `gradients`, which are equally long, where a trained tensor of `tensors` stands; all else
     /// stays as it is. What the rule remembers is made in the first call, and nothing is allocated in later ones.

@@ -39,7 +39,7 @@ pub(super) fn apply<R: Rule<N>, const N: usize>(
     if gradients.len() != values.len() {
         return Err(mismatch("number of gradients", values.len(), gradients.len()));
     }
-    let mut kept = memory.prepare(names, values.len())?;
+    let mut kept = memory.buffers_mut(names, values.len())?;
     for Span { range, decays } in spans(tensors, |tensor| decay.all || tensor.role == Role::Weight) {
         let decay = if decays { decay.amount } else { 0.0 };
         let d = &gradients[range.clone()];

@@ -84,6 +84,11 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
         let mut tensors = stored::<N>("", params.values(), params.state());
         let memory = self.trainer.optimizer.memory();
         for (name, buffer) in memory.buffers() {
+            if buffer.len() != N::INFO.param_floats {
+                let expected = format!("{}, as many as the parameters take", N::INFO.param_floats);
+                let (what, found) = ("floats in a buffer of the optimiser", format!("{} in `{name}`", buffer.len()));
+                return Err(Error::DataMismatch { what, expected, found });
+            }
             let trained = N::INFO.tensors.iter().filter(|tensor| !tensor.role.is_state());
             tensors.extend(trained.map(|tensor| part(&format!("{name}/"), tensor, buffer)));
         }

@@ -250,6 +250,51 @@ impl Optimizer for Halving {
     }
 }
 
+/// Momentum, as a rule from elsewhere has it, with a buffer of so many floats too few.
+struct Rolling {
+    memory: Memory,
+    missing: usize,
+}
+
+impl Rolling {
+    fn new(missing: usize) -> Self {
+        Rolling { memory: Memory::new(0.05), missing }
+    }
+}
+
+impl Optimizer for Rolling {
+    fn update(&mut self, values: &mut [f32], gradients: &[f32], _: &[TensorInfo]) -> Result<(), Error> {
+        let lr = self.memory.lr;
+        let [speed] = self.memory.buffers_mut(["speed"], values.len() - self.missing)?;
+        for ((w, d), v) in values.iter_mut().zip(gradients).zip(speed) {
+            *v = 0.9 * *v + d;
+            *w -= lr * *v;
+        }
+        self.memory.steps += 1;
+        Ok(())
+    }
+
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    fn memory_mut(&mut self) -> &mut Memory {
+        &mut self.memory
+    }
+}
+
+#[test]
+fn what_a_rule_from_elsewhere_remembers_is_kept() {
+    let (_folder, path) = written(trainer(Rolling::new(0)));
+    let (net, history) = resumed(trainer(Rolling::new(0)).epochs(3), &path);
+    let (expected, expected_history) = whole(trainer(Rolling::new(0)).epochs(3));
+    assert_eq!((net, told(&history)), (expected, told(&expected_history)));
+
+    let mut trainer = trainer(Rolling::new(1)).checkpoint(&path);
+    let error = trainer.fit(&mut Toy::new(1), &columns(20), ()).unwrap_err().to_string();
+    assert!(error.starts_with("floats in a buffer of the optimiser: expected "), "{error}");
+}
+
 #[test]
 fn a_rate_that_the_rule_itself_has_changed_is_kept() {
     let halving = || trainer(Halving(Sgd::new(1.0)));

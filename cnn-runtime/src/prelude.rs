@@ -7,7 +7,7 @@ pub use crate::ensemble::Ensemble;
 pub use crate::error::Error;
 pub use crate::info::{LayerInfo, NetInfo, TensorInfo};
 pub use crate::init::Init;
-pub use crate::loss::{Loss, Mse, SoftmaxCrossEntropy};
+pub use crate::loss::{BinaryCrossEntropy, Loss, Mse, SoftmaxCrossEntropy};
 pub use crate::metrics::{Confusion, Evaluation, evaluate};
 pub use crate::network::Network;
 pub use crate::optim::{Adam, AdamW, Optimizer, RmsProp, Sgd};

@@ -14,7 +14,8 @@ smooth.safetensors    last file. The header's metadata says how far the f32 run 
                       its largest magnitude: what the tests' tolerances are chosen by.
 rules.safetensors     `initial` parameters and `gradients` of 20 steps, `path/CASE`: the parameters after each step of an
                       optimiser; `lr/CASE`: the learning rate of each of 40 steps, or of each epoch after `accuracies`;
-                      `scores`, `labels` and `mixed` with `smoothed/loss`, `mixed/loss` and their gradients `/d_scores`.
+                      `scores`, `labels` and `mixed` with `smoothed/loss`, `mixed/loss`, `binary/loss` and their gradients
+                      `/d_scores`.
 """
 
 import argparse
@@ -525,7 +526,7 @@ def schedule_rates():
 
 
 def soft_losses():
-    """Cross-entropy against softened labels, and against probabilities."""
+    """Cross-entropy against softened labels and against probabilities, and that of each class by itself."""
     torch.manual_seed(9)
     scores, labels = torch.randn(5, 7) * 3, torch.randint(7, (5,))
     mixed = torch.softmax(torch.randn(5, 7), 1)
@@ -533,6 +534,7 @@ def soft_losses():
     for case, loss in {
         "smoothed": lambda x: F.cross_entropy(x, labels, label_smoothing=0.1),
         "mixed": lambda x: F.cross_entropy(x, mixed),
+        "binary": lambda x: F.binary_cross_entropy_with_logits(x, mixed),
     }.items():
         x = scores.clone().requires_grad_()
         value = loss(x)

@@ -110,16 +110,19 @@ fn plateau_rate(plateau: &mut Plateau, epoch: usize, accuracy: f32) -> f32 {
 }
 
 #[test]
-fn softened_labels_and_probabilities() {
+fn losses_against_probabilities() {
     let record = record();
     let matrix = |name: &str| record.get(name).clone().into_dimensionality::<Ix2>().unwrap();
     let (scores, mixed) = (matrix("scores"), matrix("mixed"));
     let labels: Vec<u8> = record.get("labels").iter().map(|&label| label as u8).collect();
     let mut smoothed = Array2::from_elem((5, 7), 0.1 / 7.0);
     labels.iter().enumerate().for_each(|(sample, &label)| smoothed[[sample, usize::from(label)]] += 0.9);
-    for (case, targets) in [("smoothed", smoothed), ("mixed", mixed)] {
+    let (softmax, binary): (&dyn Loss<Array2<f32>>, _) = (&SoftmaxCrossEntropy, &BinaryCrossEntropy);
+    for (case, loss, targets) in
+        [("smoothed", softmax, &smoothed), ("mixed", softmax, &mixed), ("binary", binary, &mixed)]
+    {
         let mut d_scores = Array2::zeros((5, 7));
-        let loss = SoftmaxCrossEntropy.evaluate(scores.view(), &targets, d_scores.view_mut()).unwrap();
+        let loss = loss.evaluate(scores.view(), targets, d_scores.view_mut()).unwrap();
         let loss = ArrayD::from_elem(vec![1], loss);
         assert_close(&format!("{case} loss"), loss.view(), record.get(&format!("{case}/loss")), 1e-6);
         let golden = record.get(&format!("{case}/d_scores"));

@@ -1,5 +1,7 @@
 //! Losses: a number to make small, and its gradient by the network's output.
 
+mod binary;
+mod by_element;
 mod cross_entropy;
 mod labels;
 mod mse;
@@ -8,6 +10,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::error::Error;
 
+pub use binary::BinaryCrossEntropy;
 pub use cross_entropy::SoftmaxCrossEntropy;
 pub(crate) use cross_entropy::{class, cross_entropy};
 pub use labels::Labels;

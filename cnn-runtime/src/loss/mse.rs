@@ -1,9 +1,8 @@
 //! Mean squared error.
 
-use ndarray::{ArrayBase, ArrayView2, ArrayViewMut2, Data, Ix2, Zip};
+use ndarray::{ArrayView2, ArrayViewMut2, Zip};
 
-use super::Loss;
-use crate::error::Error;
+use super::by_element::loss_by_element;
 
 /// Mean squared error over all values of the batch, samples and outputs alike: PyTorch's `MSELoss`. Its gradient is
 /// `2 (output - target) / count`.
@@ -13,67 +12,7 @@ use crate::error::Error;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mse;
 
-impl<S: Data<Elem = f32>> Loss<ArrayBase<S, Ix2>> for Mse {
-    /// # Errors
-    /// [`Error::DataMismatch`] unless the targets have the shape of the output.
-    fn evaluate(
-        &self,
-        output: ArrayView2<'_, f32>,
-        targets: &ArrayBase<S, Ix2>,
-        d_output: ArrayViewMut2<'_, f32>,
-    ) -> Result<f32, Error> {
-        if targets.dim() != output.dim() {
-            return Err(Error::DataMismatch {
-                what: "shape of the targets",
-                expected: format!("{:?}", output.shape()),
-                found: format!("{:?}", targets.shape()),
-            });
-        }
-        Ok(squares(output, targets.view(), d_output))
-    }
-}
-
-impl Loss<[f32]> for Mse {
-    /// # Errors
-    /// [`Error::TargetCount`] unless there is a value per output.
-    fn evaluate(
-        &self,
-        output: ArrayView2<'_, f32>,
-        targets: &[f32],
-        d_output: ArrayViewMut2<'_, f32>,
-    ) -> Result<f32, Error> {
-        match ArrayView2::from_shape(output.dim(), targets) {
-            Ok(view) if targets.len() == output.len() => Ok(squares(output, view, d_output)),
-            _ => Err(Error::TargetCount { what: "target values", expected: output.len(), found: targets.len() }),
-        }
-    }
-}
-
-impl<const N: usize> Loss<[f32; N]> for Mse {
-    /// # Errors
-    /// [`Error::TargetCount`] unless there is a value per output.
-    fn evaluate(
-        &self,
-        output: ArrayView2<'_, f32>,
-        targets: &[f32; N],
-        d_output: ArrayViewMut2<'_, f32>,
-    ) -> Result<f32, Error> {
-        self.evaluate(output, &targets[..], d_output)
-    }
-}
-
-impl Loss<Vec<f32>> for Mse {
-    /// # Errors
-    /// [`Error::TargetCount`] unless there is a value per output.
-    fn evaluate(
-        &self,
-        output: ArrayView2<'_, f32>,
-        targets: &Vec<f32>,
-        d_output: ArrayViewMut2<'_, f32>,
-    ) -> Result<f32, Error> {
-        self.evaluate(output, &targets[..], d_output)
-    }
-}
+loss_by_element!(Mse, squares);
 
 fn squares(output: ArrayView2<'_, f32>, targets: ArrayView2<'_, f32>, mut d_output: ArrayViewMut2<'_, f32>) -> f32 {
     let count = output.len();
@@ -92,6 +31,7 @@ mod tests {
     use ndarray::{Array2, array};
 
     use super::*;
+    use crate::loss::Loss;
 
     #[test]
     fn averages_over_all_values() {

@@ -175,8 +175,7 @@ fn load<N: Network>(file: &Weights, args: &Args) -> Outcome {
 /// Trains on the drawings that ship, but for some, and predicts with the result.
 fn trained_now(args: &Args) -> Outcome {
     let every = 6;
-    let files = ImageFiles::from_folder(shipped("emoji"), Drawings::INPUT)?;
-    let pictures = files.load()?;
+    let pictures = ImageFiles::from_folder(shipped("emoji"), Drawings::INPUT)?.load()?;
     let (drawings, apart) = (&pictures).hold_out(every)?;
     let normalize = Normalize::of(&drawings)?;
     let train = drawings.augmented(RandomCrop::new(4)).augmented(HorizontalFlip).normalized(normalize.clone())?;
@@ -196,8 +195,8 @@ fn trained_now(args: &Args) -> Outcome {
     let mut shown = args.pictures.clone();
     if shown.is_empty() {
         // One of each class.
-        let apart = files.files().iter().skip(every - 1).step_by(24);
-        shown = apart.map(|(path, _)| path.clone()).collect();
+        let apart = (0..test.len()).step_by(24 / every);
+        shown = apart.filter_map(|at| test.source(at)).map(Path::to_owned).collect();
     }
     predict(&net, &normalize, pictures.class_names().to_vec(), &shown, args)
 }

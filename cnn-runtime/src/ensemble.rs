@@ -86,7 +86,7 @@ impl<N: Network> Ensemble<N> {
         data.batches(workspace.capacity(), &mut ReadAhead::new(), |batch| {
             let mut sum = Array2::zeros((batch.len(), data.classes));
             for member in &self.members {
-                add_softmax(sum.view_mut(), scores(member, workspace, batch.images()));
+                add_softmax(sum.view_mut(), scores(member, workspace, batch.images()).view());
             }
             // The logarithms of probabilities are scores of the same probabilities.
             let scores = sum.mapv_into(|sum: f32| (sum / self.members.len() as f32).ln());

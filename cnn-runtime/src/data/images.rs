@@ -1,5 +1,7 @@
 //! Byte images in memory.
 
+use std::path::{Path, PathBuf};
+
 use super::{Dataset, Draw, check_labels, sample_len};
 use crate::error::Error;
 
@@ -12,6 +14,8 @@ pub struct Images {
     classes: usize,
     /// One per class, or none.
     class_names: Vec<String>,
+    /// One per image, or none.
+    sources: Vec<PathBuf>,
 }
 
 impl Images {
@@ -30,7 +34,7 @@ impl Images {
             });
         };
         check_labels(pixels.len() / len, &labels, classes)?;
-        Ok(Images { shape, pixels, labels, classes, class_names: Vec::new() })
+        Ok(Images { shape, pixels, labels, classes, class_names: Vec::new(), sources: Vec::new() })
     }
 
     /// The same images with names for the classes.
@@ -46,6 +50,13 @@ impl Images {
             });
         }
         Ok(Images { class_names, ..self })
+    }
+
+    /// The same images with the file that each was read from.
+    #[cfg(feature = "images")]
+    pub(super) fn with_sources(self, sources: Vec<PathBuf>) -> Self {
+        debug_assert_eq!(sources.len(), self.labels.len());
+        Images { sources, ..self }
     }
 
     /// The bytes of one image, in CHW order.
@@ -78,6 +89,10 @@ impl Dataset for Images {
 
     fn class_names(&self) -> &[String] {
         &self.class_names
+    }
+
+    fn source(&self, index: usize) -> Option<&Path> {
+        self.sources.get(index).map(PathBuf::as_path)
     }
 
     fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {

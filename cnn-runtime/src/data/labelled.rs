@@ -1,5 +1,7 @@
 //! Data as a network that classifies can learn from them.
 
+use std::path::Path;
+
 use super::{Batch, Dataset, Draw, Plan, ReadAhead, Skipped, check_input, check_output};
 use crate::error::Error;
 use crate::info::NetInfo;
@@ -54,6 +56,10 @@ impl<D: Dataset + ?Sized> Dataset for Labelled<'_, D> {
 
     fn classes(&self) -> usize {
         self.classes
+    }
+
+    fn source(&self, index: usize) -> Option<&Path> {
+        self.data.source(index)
     }
 
     fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {

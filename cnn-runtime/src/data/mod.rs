@@ -48,6 +48,7 @@ pub mod pictures;
 mod statistics;
 mod subset;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use ndarray::Array3;
@@ -85,6 +86,15 @@ pub trait Dataset: Sync {
     /// The names of the classes, which labels are indices into; none where they have no names.
     fn class_names(&self) -> &[String] {
         &[]
+    }
+
+    /// The file that the sample `index` was read from; none where there is no such file.
+    ///
+    /// # Panics
+    /// If `index` is not below [`len`](Dataset::len), where samples have files.
+    fn source(&self, index: usize) -> Option<&Path> {
+        let _ = index;
+        None
     }
 
     /// Writes the sample at `draw.index`, in CHW order, over all of `image` and returns its label. The same draw gives
@@ -236,6 +246,10 @@ macro_rules! data_set_behind {
 
             fn class_names(&self) -> &[String] {
                 (**self).class_names()
+            }
+
+            fn source(&self, index: usize) -> Option<&Path> {
+                (**self).source(index)
             }
 
             fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {

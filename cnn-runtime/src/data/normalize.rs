@@ -1,5 +1,7 @@
 //! Channels brought to mean 0 and standard deviation 1.
 
+use std::path::Path;
+
 use ndarray::{ArrayViewMut3, Axis};
 
 use super::statistics::Moments;
@@ -128,6 +130,10 @@ impl<D: Dataset> Dataset for Normalized<D> {
 
     fn class_names(&self) -> &[String] {
         self.data.class_names()
+    }
+
+    fn source(&self, index: usize) -> Option<&Path> {
+        self.data.source(index)
     }
 
     fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {

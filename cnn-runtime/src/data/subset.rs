@@ -1,6 +1,7 @@
 //! Some samples of a data set.
 
 use std::ops::Range;
+use std::path::Path;
 
 use rand::RngExt;
 
@@ -88,6 +89,10 @@ impl<D: Dataset> Dataset for Subset<D> {
 
     fn class_names(&self) -> &[String] {
         self.data.class_names()
+    }
+
+    fn source(&self, index: usize) -> Option<&Path> {
+        self.data.source(self.indices[index])
     }
 
     fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {

@@ -1,5 +1,7 @@
 //! Samples that a network takes for something else.
 
+use std::path::{Path, PathBuf};
+
 use ndarray::{Array3, Axis};
 
 use super::confusion::name_of;
@@ -20,6 +22,8 @@ const BATCH: usize = 64;
 pub struct Mistake {
     /// Which sample of the data.
     pub index: usize,
+    /// The file that it was read from, if there is one.
+    pub source: Option<PathBuf>,
     /// The sample as the network saw it: channels, height, width.
     pub image: Array3<f32>,
     /// Its class.
@@ -48,7 +52,8 @@ pub fn mistakes<N: Network>(network: &N, data: &(impl Dataset + ?Sized), most: u
                 let sum: f32 = scores.iter().map(|score| (score - scores[class]).exp()).sum();
                 let (index, image) =
                     (batch.number() * BATCH + at, batch.view().index_axis_move(Axis(0), at).to_owned());
-                found.push(Mistake { index, image, label, found: class, confidence: 1.0 / sum });
+                let source = data.source(index).map(Path::to_owned);
+                found.push(Mistake { index, source, image, label, found: class, confidence: 1.0 / sum });
             }
         }
         // The worst of each batch suffice, so that bad networks do not keep all of the data in memory.

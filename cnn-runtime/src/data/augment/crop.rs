@@ -1,6 +1,7 @@
 //! Pictures cut out of larger ones.
 
 use std::ops::RangeInclusive;
+use std::path::Path;
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -233,6 +234,10 @@ impl<D: Dataset, C: Crop> Dataset for Cropped<D, C> {
 
     fn class_names(&self) -> &[String] {
         self.data.class_names()
+    }
+
+    fn source(&self, index: usize) -> Option<&Path> {
+        self.data.source(index)
     }
 
     fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {

@@ -20,6 +20,8 @@ mod shift;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
+
 use rand::RngExt;
 
 use super::{Dataset, Draw};
@@ -98,6 +100,10 @@ impl<D: Dataset, A: Augment> Dataset for Augmented<D, A> {
 
     fn class_names(&self) -> &[String] {
         self.data.class_names()
+    }
+
+    fn source(&self, index: usize) -> Option<&Path> {
+        self.data.source(index)
     }
 
     fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {

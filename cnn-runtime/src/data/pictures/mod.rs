@@ -87,16 +87,17 @@ impl ImageFiles {
         };
         let skipped: Vec<_> =
             pixels.par_chunks_exact_mut(len).zip(&self.files).enumerate().filter_map(decode).collect();
-        let (mut bad, mut labels) = (skipped.iter().map(|skipped| skipped.index).peekable(), Vec::new());
-        for (index, &(_, label)) in self.files.iter().enumerate() {
+        let (mut bad, mut good) = (skipped.iter().map(|skipped| skipped.index).peekable(), Vec::new());
+        for (index, file) in self.files.iter().enumerate() {
             if bad.next_if_eq(&index).is_none() {
-                pixels.copy_within(index * len..(index + 1) * len, labels.len() * len);
-                labels.push(label);
+                pixels.copy_within(index * len..(index + 1) * len, good.len() * len);
+                good.push(file.clone());
             }
         }
+        let (sources, labels): (Vec<_>, Vec<_>) = good.into_iter().unzip();
         pixels.truncate(labels.len() * len);
         let images = Images::new(self.shape, pixels, labels, self.classes.len())?;
-        Ok((images.with_class_names(self.classes.clone())?, skipped))
+        Ok((images.with_sources(sources).with_class_names(self.classes.clone())?, skipped))
     }
 }
 
@@ -115,6 +116,10 @@ impl Dataset for ImageFiles {
 
     fn class_names(&self) -> &[String] {
         &self.classes
+    }
+
+    fn source(&self, index: usize) -> Option<&Path> {
+        Some(&self.files[index].0)
     }
 
     fn read(&self, draw: Draw, image: &mut [f32]) -> Result<usize, Error> {

@@ -4,7 +4,7 @@ use std::io::Cursor;
 use image::{DynamicImage, GrayAlphaImage, GrayImage, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage};
 
 use super::*;
-use crate::data::{Normalize, OnBadSample, Plan, ReadAhead};
+use crate::data::{CentreCrop, HorizontalFlip, Normalize, OnBadSample, Plan, ReadAhead};
 
 fn folder() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
@@ -68,6 +68,31 @@ fn loading_gives_what_reading_gives() {
     for index in 0..2 {
         assert_eq!(data.read(Draw::of(index), &mut a).unwrap(), loaded.read(Draw::of(index), &mut b).unwrap());
         assert_eq!(a, b);
+    }
+}
+
+#[test]
+fn a_sample_leads_back_to_its_file() {
+    let root = folder();
+    for copy in 1..6 {
+        fs::copy(root.path().join("red/a.png"), root.path().join(format!("red/{copy}.png"))).unwrap();
+    }
+    let files = ImageFiles::from_folder(root.path(), [3, 2, 2]).unwrap();
+    let normalize = Normalize::new(&[0.5; 3], &[0.5; 3]).unwrap();
+    for data in [&files as &dyn Dataset, &files.load().unwrap()] {
+        let (train, test) = data.hold_out(3).unwrap();
+        let test = test
+            .augmented(HorizontalFlip)
+            .cropped(CentreCrop::new(1, 1))
+            .unwrap()
+            .normalized(normalize.clone())
+            .unwrap();
+        let [train, test] = [&train as &dyn Dataset, &test]
+            .map(|data| (0..data.len()).map(|at| data.source(at).expect("a file").to_owned()).collect::<Vec<_>>());
+        let mut both = [&train[..], &test].concat();
+        both.sort();
+        assert!(both.iter().eq(files.files().iter().map(|(path, _)| path)), "{both:?}");
+        assert!(!train.contains(&test[0]));
     }
 }
 
@@ -212,7 +237,9 @@ fn bad_files_are_named_or_left_out_and_counted() {
     assert_eq!(named(&skipped), ["cut.jpg", "no.webp", "text.png"]);
     assert!(skipped.iter().all(|bad| bad.to_string().starts_with(&format!("sample {}: ", bad.index))));
 
+    assert_eq!([0, 1].map(|at| images.source(at)), [data.files()[0].0.as_path(), &data.files()[2].0].map(Some));
     let (good, not_read) = (&data).readable().unwrap();
+    assert_eq!([0, 1].map(|at| good.source(at)), [0, 1].map(|at| images.source(at)));
     assert_eq!((good.len(), named(&not_read)), (images.len(), named(&skipped)));
     assert_eq!(Normalize::of(&good).unwrap(), Normalize::of(&images).unwrap());
     assert!(Normalize::of(&data).unwrap_err().to_string().contains("cut.jpg"));

@@ -24,7 +24,7 @@ fn full() -> Report {
     let history = History { epochs: (0..3).map(epoch).collect() };
     let names = ["<i>cat</i>", "dog & \"wolf\"", "fish"].map(String::from);
     let image = ndarray::Array3::from_shape_fn((1, 12, 12), |(_, y, x)| (y * x) as f32);
-    let mistake = Mistake { index: 7, image: image.clone(), label: 0, found: 1, confidence: 0.9 };
+    let mistake = Mistake { index: 7, source: None, image: image.clone(), label: 0, found: 1, confidence: 0.9 };
     let heat = super::super::overlay(image.view(), image.index_axis(ndarray::Axis(0), 0)).unwrap();
     let net = Net::new(1);
     Report::new("A <run> & its numbers")

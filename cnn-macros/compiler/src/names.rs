@@ -45,6 +45,7 @@ pub fn resolve(program: &Program, diagnostics: &Diagnostics) -> Vec<Target> {
         scopes: Vec::new(),
         misnamed: HashMap::new(),
         own: None,
+        from_model: false,
         open: Vec::new(),
         unsure: false,
         doubtful: false,
@@ -66,6 +67,7 @@ pub fn resolve(program: &Program, diagnostics: &Diagnostics) -> Vec<Target> {
         }
     }
     for (index, network) in program.networks.iter().enumerate() {
+        resolver.from_model = network.weights.as_ref().is_some_and(|weights| weights.model.is_some());
         resolver.item(Target::Network(index), &network.chain);
         calls.add(Target::Network(index), &resolver.open);
     }
@@ -96,6 +98,8 @@ struct Resolver<'p> {
     misnamed: HashMap<String, Target>,
     /// The item at hand.
     own: Option<Target>,
+    /// Whether it is a model's text, whose names nobody chose.
+    from_model: bool,
     /// The calls of the item at hand to blocks and networks.
     open: Vec<(Target, usize, Site)>,
     /// Whether a part of the item could not be read, so that a name may be used there.
@@ -268,7 +272,8 @@ impl<'p> Resolver<'p> {
             self.misnamed.insert(text, Target::Value);
             return;
         }
-        if let Some((_, first)) = self.items.get(&text) {
+        // A model cannot know what else the invocation has: its names hide items.
+        if let Some((_, first)) = self.items.get(&text).filter(|_| !self.from_model) {
             self.error(site, format!("`{text}` already names the item at {}: choose another name", first.line_col()));
         } else if let Some(first) = self.scopes.iter().rev().find_map(|scope| scope.get(&text)) {
             self.error(

@@ -317,6 +317,38 @@ fn a_network_is_a_step_of_another() {
 }
 
 #[test]
+fn names_of_an_item_do_not_number_the_layers_of_another() {
+    let names = |source: &str| -> Vec<String> {
+        let graph = networks(source).swap_remove(0).graph.expect("no errors");
+        graph.nodes.into_iter().map(|node| node.name).collect()
+    };
+    let other = "B <4x8x8> -> conv1 = conv(4, 1x1) -> add(id, conv1)";
+    assert_eq!(names(&format!("A <1x8x8> -> conv(4, 3x3) -> fc(2); {other}")), ["conv1", "fc1"]);
+    let block = "block pre(c) = conv1 = conv(c, 3x3, p1) -> add(id, conv1) -> conv(c, 1x1)";
+    assert_eq!(
+        names(&format!(
+            "{block}; A <4x8x8> -> conv(4, 1x1) -> pre(4) -> conv2 = conv(4, 1x1) -> add(conv2, conv(4, 1x1))"
+        )),
+        ["conv1", "pre1.conv1", "pre1.add1", "pre1.conv2", "conv2", "conv3", "add1"]
+    );
+}
+
+#[test]
+fn names_that_a_model_makes_up_hide_items() {
+    use crate::ast::Model;
+    use crate::diag::Site;
+
+    let source = "A <4x8x8> -> x1 = relu -> add(id, x1); x1 <4x8x8> -> relu";
+    let diagnostics = Diagnostics::new();
+    let mut program = parse::parse(source.parse().expect("test source lexes"), Path::new(""), &diagnostics);
+    let (site, model) = (Site::of(program.networks[0].name.span()), Model { tensors: vec![], beside: vec![] });
+    program.networks[0].weights = Some(Weights { path: "a.onnx".into(), site, embed: false, model: Some(model) });
+    let graphs = analyse_program(&program, &diagnostics);
+    assert!(diagnostics.into_vec().is_empty());
+    assert_eq!(dump(graphs[0].1.graph.as_ref().expect("no errors")), "x1 [0] relu 4x8x8\nadd1 [1, 1] add 4x8x8");
+}
+
+#[test]
 fn an_input_of_too_few_or_too_many_sizes_is_guessed() {
     for (source, wanted) in
         [("A <28x30> -> relu", [1, 28, 30]), ("A <8x3x28x30> -> relu", [3, 28, 30]), ("A -> relu", [1, 1, 1])]

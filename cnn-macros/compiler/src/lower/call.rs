@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::eval::Env;
-use super::{Argument, Frame, Instr, Unfolding};
+use super::{Argument, Frame, Instr, Unfolding, naming};
 use crate::ast::{Arg, Args, BlockDef, Call, Chain, Expr, ExprKind};
 use crate::diag::Site;
 use crate::op::Kind;
@@ -41,12 +41,13 @@ impl<'a> Unfolding<'_, 'a> {
     /// Puts a body in place of its call, with values and layer names of its own.
     fn unfold(&mut self, inner: Frame<'a>, chain: &'a Chain, prefixed: bool, input: usize) -> usize {
         if !prefixed {
-            self.naming.enter_numbered(&inner.name.to_string(), &self.shared.reserved);
+            self.naming.enter_numbered(&inner.name.to_string(), &self.reserved);
         }
         self.frames.push(inner);
-        let outer = std::mem::replace(&mut self.scopes, vec![HashMap::new()]);
+        let scopes = std::mem::replace(&mut self.scopes, vec![HashMap::new()]);
+        let reserved = std::mem::replace(&mut self.reserved, naming::reserved(chain));
         let output = self.chain(chain, self.frames.len() - 1, input);
-        self.scopes = outer;
+        (self.scopes, self.reserved) = (scopes, reserved);
         if !prefixed {
             self.naming.leave();
         }

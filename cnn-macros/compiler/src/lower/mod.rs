@@ -126,7 +126,6 @@ pub struct Lowerer<'a> {
     program: &'a Program,
     targets: &'a [Target],
     diagnostics: &'a Diagnostics,
-    reserved: HashSet<String>,
     params: Vec<HashMap<String, usize>>,
     reported: HashSet<(usize, usize, usize, usize)>,
     work: usize,
@@ -141,12 +140,10 @@ impl<'a> Lowerer<'a> {
         let params = program.blocks.iter().map(|block| {
             block.params.iter().enumerate().map(|(index, param)| (param.name.to_string(), index)).collect()
         });
-        let reserved = naming::reserved(program);
         Self {
             program,
             targets,
             diagnostics,
-            reserved,
             params: params.collect(),
             reported: HashSet::new(),
             work: 0,
@@ -161,6 +158,7 @@ impl<'a> Lowerer<'a> {
         let frame = Frame { caller: None, what: "network", name, params, direct, env };
         let mut unfolding = Unfolding {
             naming: Naming::new(),
+            reserved: naming::reserved(&network.chain),
             instrs: Vec::new(),
             frames: vec![frame],
             scopes: vec![HashMap::new()],
@@ -183,6 +181,8 @@ impl<'a> Lowerer<'a> {
 struct Unfolding<'l, 'a> {
     shared: &'l mut Lowerer<'a>,
     naming: Naming,
+    /// The names that the item at hand gives to its steps.
+    reserved: HashSet<String>,
     instrs: Vec<Instr<'a>>,
     frames: Vec<Frame<'a>>,
     /// Named values of the item at hand, the innermost scope last.
@@ -363,7 +363,7 @@ impl<'a> Unfolding<'_, 'a> {
         let name = match name {
             Some(own) => self.naming.own(own),
             None if prefixed => self.naming.prefix(),
-            None => self.naming.number(kind.label(), &self.shared.reserved),
+            None => self.naming.number(kind.label(), &self.reserved),
         };
         let rounds = self.rounds;
         self.instrs.push(Instr::Layer(Layer { call, kind, args, inputs, branches, name, frame, rounds }));

@@ -2,15 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::ast::{Args, Atom, Chain, Program};
+use crate::ast::{Args, Atom, Chain};
 
-/// Every name that a user gave to a step. Numbered names keep clear of them.
-pub(super) fn reserved(program: &Program) -> HashSet<String> {
+/// Every name that a user gave to a step of a block or network. Numbered names of that item keep clear of them; those of
+/// others stand behind a prefix, or in another network.
+pub(super) fn reserved(item: &Chain) -> HashSet<String> {
     let mut names = HashSet::new();
-    let blocks = program.blocks.iter().map(|block| &block.chain);
-    for chain in blocks.chain(program.networks.iter().map(|network| &network.chain)) {
-        collect(chain, &mut names);
-    }
+    collect(item, &mut names);
     names
 }
 

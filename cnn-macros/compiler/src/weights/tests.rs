@@ -25,6 +25,15 @@ fn report(source: &str, bytes: &[u8]) -> Vec<(String, String)> {
     errors.iter().map(marked).collect()
 }
 
+#[cfg(feature = "onnx")]
+#[test]
+fn a_model_fits_whatever_stands_beside_it() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/onnx");
+    let source = "A = onnx \"traced.onnx\" embed; B <4x8x8> -> conv1 = conv(4, 1x1) -> add(id, conv1)";
+    let errors = crate::checked(folder.as_ref(), source.parse().expect("the source lexes")).1.into_vec();
+    assert!(errors.is_empty(), "{errors:?}");
+}
+
 #[cfg(not(feature = "safetensors"))]
 #[test]
 fn the_feature_that_is_off_is_named() {

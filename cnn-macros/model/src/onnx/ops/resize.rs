@@ -35,6 +35,11 @@ impl Axis {
         self.scale == self.output as f32 / self.input as f32
     }
 
+    /// Whether new pixels lie between old ones where the axis becomes shorter.
+    fn skips_fractions(self) -> bool {
+        self.scale < 1.0 && !(self.is_exact() && self.input.is_multiple_of(self.output))
+    }
+
     /// The whole number that the size grows by.
     fn factor(self) -> Option<usize> {
         (self.is_exact() && self.output.is_multiple_of(self.input)).then(|| self.output / self.input)
@@ -47,7 +52,8 @@ pub(super) fn resize(node: &mut Node<'_, '_>) -> Result<Value, String> {
     let linear = attributes.word("mode", &["nearest", "linear"])? == "linear";
     if node.opset() < 11 {
         let axes = by_scales(node, &x, 1, None)?;
-        return apply(node, &x, &axes, linear, "asymmetric", "floor");
+        let rounding = if linear { "floor" } else { old_rounding(&axes)? };
+        return apply(node, &x, &axes, linear, "asymmetric", rounding);
     }
     let coordinates = attributes
         .word("coordinate_transformation_mode", &["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"])?;
@@ -74,6 +80,19 @@ pub(super) fn resize(node: &mut Node<'_, '_>) -> Result<Value, String> {
         axes
     };
     apply(node, &x, &axes, linear, coordinates, rounding)
+}
+
+/// How version 10 finds the nearest pixel, of which its text says nothing: its own example and ONNX Runtime take the next
+/// pixel along an axis that becomes shorter, and the one before along others.
+fn old_rounding(axes: &[Axis]) -> Result<&'static str, String> {
+    match (axes.iter().any(|axis| axis.skips_fractions()), axes.iter().any(|axis| axis.scale > 1.0)) {
+        (true, true) => Err(
+            "it makes one axis longer and another shorter by a fraction, whose places this version rounds in two ways"
+                .into(),
+        ),
+        (true, false) => Ok("ceil"),
+        (false, _) => Ok("floor"),
+    }
 }
 
 /// The operator that `Resize` took the place of.

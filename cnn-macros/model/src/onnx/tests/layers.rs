@@ -230,6 +230,21 @@ fn old_versions_mean_what_they_meant() {
     assert_eq!(softmax(13).text(), "<3x5x7> -> softmax");
     let clip = Builder::new(&[0, 3, 5, 7]).opset(7).node("Clip", "x", "y", [("min", Float(0.0)), ("max", Float(6.0))]);
     assert_eq!(clip.text(), "<3x5x7> -> relu6");
+    let resize = |mode, scales: [f32; 2]| {
+        let (float_data, dims) = (vec![1.0, 1.0, scales[0], scales[1]], vec![4]);
+        let scales = TensorProto { name: "s".into(), dims, data_type: 1, float_data, ..Default::default() };
+        Builder::new(&[0, 1, 2, 4]).opset(10).tensor(scales).node("Resize", "x s", "y", [("mode", Text(mode))])
+    };
+    let sixths = "scale_h=0.6, scale_w=0.6)";
+    assert_eq!(
+        resize("nearest", [0.6, 0.6]).text(),
+        format!("<1x2x4> -> resize(1x2, nearest, asymmetric, ceil, {sixths}")
+    );
+    assert_eq!(resize("linear", [0.6, 0.6]).text(), format!("<1x2x4> -> resize(1x2, bilinear, asymmetric, {sixths}"));
+    assert_eq!(resize("nearest", [2.0, 0.5]).text(), "<1x2x4> -> resize(4x2, nearest, asymmetric, floor)");
+    assert_eq!(resize("nearest", [2.0, 3.0]).text(), "<1x2x4> -> upsample(2x3, nearest)");
+    let mixed = resize("nearest", [2.0, 0.6]).problem();
+    assert!(mixed.contains("longer and another shorter by a fraction"), "{mixed}");
 }
 
 #[test]

@@ -242,8 +242,11 @@ pub(super) fn conv_transpose(node: &mut Node<'_, '_>) -> Result<Value, String> {
             (Some(goal), padding) => {
                 let total = reach - goal;
                 let upper = matches!(padding, Padding::Same { odd_first: false });
+                // Beside the size of the output, the word meant the other side before version 11. Since then ONNX
+                // Runtime, which kept to that, is not as the text says.
+                let less_first = upper == (wanted.is_none() || node.opset() >= 11);
                 let (less, more) = (total / 2, total - total / 2);
-                if upper { (less, more) } else { (more, less) }
+                if less_first { (less, more) } else { (more, less) }
             }
             (None, Padding::Explicit(sides)) => (sides[axis], sides[axis + 2]),
             (None, Padding::Same { .. }) => (0, 0),

@@ -230,6 +230,20 @@ fn old_versions_mean_what_they_meant() {
     assert_eq!(softmax(13).text(), "<3x5x7> -> softmax");
     let clip = Builder::new(&[0, 3, 5, 7]).opset(7).node("Clip", "x", "y", [("min", Float(0.0)), ("max", Float(6.0))]);
     assert_eq!(clip.text(), "<3x5x7> -> relu6");
+    let transposed = |version, auto| {
+        let attributes = [("strides", Ints(&[2, 2])), ("output_shape", Ints(&[6, 6])), ("auto_pad", Text(auto))];
+        let net = Builder::new(&[0, 1, 3, 3]).opset(version).weight("w", &[1, 1, 3, 3]);
+        net.node("ConvTranspose", "x w", "y", attributes).text()
+    };
+    for (version, auto, pad) in [
+        (10, "NOTSET", "p0x0x1x1"),
+        (10, "SAME_UPPER", "p1x1x0x0"),
+        (11, "NOTSET", "p1x1x0x0"),
+        (11, "SAME_UPPER", "p0x0x1x1"),
+    ] {
+        let expected = format!("<1x3x3> -> conv_transpose(1, 3x3, s2, {pad}, nobias)");
+        assert_eq!(transposed(version, auto), expected, "{auto} of {version}");
+    }
     let resize = |mode, scales: [f32; 2]| {
         let (float_data, dims) = (vec![1.0, 1.0, scales[0], scales[1]], vec![4]);
         let scales = TensorProto { name: "s".into(), dims, data_type: 1, float_data, ..Default::default() };

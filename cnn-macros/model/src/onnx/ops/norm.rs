@@ -11,7 +11,9 @@ pub(super) fn batch_normalization(node: &mut Node<'_, '_>) -> Result<Value, Stri
     node.batched()?;
     let attributes = &node.attributes;
     let (eps, kept) = (attributes.float("epsilon", 1e-5)?, attributes.float("momentum", 0.9)?);
-    if attributes.flag("training_mode", false)? || !attributes.flag("spatial", true)? {
+    // Before version 14 it is the statistics that it puts out.
+    let trains = node.opset() < 14 && node.proto.output.iter().skip(1).any(|name| !name.is_empty());
+    if trains || attributes.flag("training_mode", false)? || !attributes.flag("spatial", true)? {
         return Err(
             "it is in training mode, or normalises each pixel: only inference by channels can be imported".into()
         );

@@ -39,6 +39,17 @@ fn attributes_that_are_not_understood_are_not_passed_over() {
 }
 
 #[test]
+fn normalisation_in_training_is_refused() {
+    let net = |outputs| {
+        let net = Builder::new(&[0, 4, 5, 7]).opset(13).weight("b", &[4]);
+        net.node("BatchNormalization", "x b b b b", outputs, [])
+    };
+    let problem = net("y mean var saved_mean saved_var").problem();
+    assert!(problem.contains("it is in training mode"), "{problem}");
+    assert_eq!(net("y").text(), "<4x5x7> -> bn");
+}
+
+#[test]
 fn samples_stay_apart() {
     let ends = |builder: Builder, end: &str| {
         let problem = builder.problem();

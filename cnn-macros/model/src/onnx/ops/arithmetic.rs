@@ -27,7 +27,6 @@ pub(super) fn align(node: &Node<'_, '_>, x: &Live, constant: &Constant) -> Resul
         Some(1) if node.is_batched() => {
             return Err(format!("its constant of shape {} differs from sample to sample", sizes(found)));
         }
-        Some(_) if constant.len() == 1 => &[],
         Some(_) => {
             return Err(format!("its constant has {} axes, and the other operand {rank}", found.len()));
         }

@@ -72,6 +72,10 @@ fn samples_stay_apart() {
         net().weight("c", &[2, 3, 5, 7]).node("Add", "x c", "y", []),
         "its constant of shape [2, 3, 5, 7] differs from sample to sample",
     );
+    ends(
+        Builder::new(&[0, 4]).weight("c", &[1, 1, 1]).node("Add", "x c", "y", []),
+        "its constant has 3 axes, and the other operand 2",
+    );
 }
 
 #[test]

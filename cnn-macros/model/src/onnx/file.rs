@@ -73,7 +73,10 @@ impl Model {
 
     /// The other files that the model keeps tensors in, each once.
     pub fn beside(&self) -> Vec<PathBuf> {
-        let tensors = self.proto.graph.iter().flat_map(|graph| &graph.initializer);
+        let graph = self.proto.graph.as_ref();
+        let attributes = graph.iter().flat_map(|graph| &graph.node).flat_map(|node| &node.attribute);
+        let tensors = graph.iter().flat_map(|graph| &graph.initializer);
+        let tensors = tensors.chain(attributes.filter_map(|attribute| attribute.t.as_deref()));
         let entries = tensors.filter(|tensor| tensor.data_location == 1).flat_map(|tensor| &tensor.external_data);
         let locations = entries.filter(|entry| entry.key == "location").map(|entry| Path::new(&entry.value));
         let locations: BTreeSet<&Path> = locations.filter(|location| is_inside(location)).collect();

@@ -5,7 +5,7 @@ use std::fs;
 use super::Attribute::{Int, Ints};
 use super::{Builder, random};
 use crate::onnx::Model;
-use crate::onnx::proto::{StringStringEntryProto, TensorProto, data_type};
+use crate::onnx::proto::{AttributeProto, StringStringEntryProto, TensorProto, data_type};
 
 fn model() -> Builder {
     Builder::new(&[0, 3, 9, 9])
@@ -234,6 +234,23 @@ fn other_files_are_read_inside_the_folder_only() {
         ..Default::default()
     };
     assert!(Builder::new(&[0, 4]).tensor(tensor).node("Mul", "x w", "y", []).import().is_err());
+}
+
+#[test]
+fn all_other_files_are_known_those_of_nodes_too() {
+    let tensor = |location: &str| TensorProto {
+        name: location.into(),
+        dims: vec![4],
+        data_type: 1,
+        data_location: 1,
+        external_data: vec![StringStringEntryProto { key: "location".into(), value: location.into() }],
+        ..Default::default()
+    };
+    let mut net = Builder::new(&[0, 4]).tensor(tensor("b")).node("Constant", "", "c", []).node("Add", "x c", "y", []);
+    let value = AttributeProto { name: "value".into(), t: Some(tensor("a").into()), ..Default::default() };
+    net.graph().node[0].attribute.push(value);
+    let beside = Model::read(net.bytes(), Some("models".as_ref())).unwrap().beside();
+    assert_eq!(beside, ["models/a", "models/b"].map(std::path::PathBuf::from));
 }
 
 #[test]

@@ -82,6 +82,7 @@ pub fn resolve(program: &Program, diagnostics: &Diagnostics) -> Vec<Target> {
 /// A named value.
 struct Name {
     site: Site,
+    /// Whether a branch reads it, or tensors are called by it.
     used: bool,
 }
 
@@ -262,11 +263,35 @@ impl<'p> Resolver<'p> {
             self.close_scope();
         }
         if let Some(name) = &step.name {
-            self.define(name);
+            self.define(name, self.names_tensors(step));
         }
     }
 
-    fn define(&mut self, name: &Ident) {
+    /// Whether the name of a step is a part of tensors' names. That of a join is not that of its branches, unless it is
+    /// repeated.
+    fn names_tensors(&self, step: &Step) -> bool {
+        match &step.atom {
+            Atom::Call(Call { args: Args::Branches(_), .. }) if step.repeat.is_none() => false,
+            atom => self.has_tensors(atom),
+        }
+    }
+
+    fn has_tensors(&self, atom: &Atom) -> bool {
+        let any = |chain: &Chain| chain.steps.iter().any(|step| self.has_tensors(&step.atom));
+        match atom {
+            Atom::Group(chain) => any(chain),
+            Atom::Call(Call { args: Args::Branches(branches), .. }) => branches.iter().any(any),
+            Atom::Call(call) => match self.targets[call.id] {
+                Target::Layer(kind) => kind.has_tensors(),
+                // Hardly any has none.
+                Target::Block(_) | Target::Network(_) => true,
+                Target::Value | Target::Id | Target::Broken => false,
+            },
+            Atom::Broken => false,
+        }
+    }
+
+    fn define(&mut self, name: &Ident, used: bool) {
         let (text, site) = (name.to_string(), Site::of(name.span()));
         if self.is_reserved(name) {
             self.misnamed.insert(text, Target::Value);
@@ -281,7 +306,7 @@ impl<'p> Resolver<'p> {
                 format!("`{text}` is named twice, first at {}: choose another name", first.site.line_col()),
             );
         } else if let Some(scope) = self.scopes.last_mut() {
-            scope.insert(text, Name { site, used: false });
+            scope.insert(text, Name { site, used });
         }
     }
 

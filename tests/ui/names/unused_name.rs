@@ -1,5 +1,5 @@
 cnn_runtime::cnn! {
-    pub Net <1x28x28> -> stem = conv(6, 5x5) -> fc(10)
+    pub Net <1x28x28> -> half = pool(2) -> fc(10)
 }
 
 fn main() {}

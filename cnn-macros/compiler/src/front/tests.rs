@@ -334,6 +334,27 @@ fn names_of_an_item_do_not_number_the_layers_of_another() {
 }
 
 #[test]
+fn tensors_are_called_as_their_layers_are() {
+    let names = |chain: &str| {
+        let graph = graph(&format!("block b = conv(4, 1x1); A <4x8x8> -> {chain}"));
+        let layout = crate::layout::Layout::of(&graph);
+        let name =
+            |tensor: &crate::layout::Tensor| format!("{}.{}", graph.nodes[tensor.node].name, tensor.role.suffix());
+        layout.tensors.iter().map(name).collect::<Vec<_>>().join(" ")
+    };
+    let chain = "stem = conv(4, 3x3, nobias) -> body = (b -> relu) -> tail = add(id, bn) * 2 -> head = fc(2)";
+    let expected = "stem.weight body.b1.conv1.weight body.b1.conv1.bias tail.bn1.weight tail.bn1.bias \
+        tail.bn1.running_mean tail.bn1.running_var tail.bn2.weight tail.bn2.bias tail.bn2.running_mean \
+        tail.bn2.running_var head.weight head.bias";
+    assert_eq!(names(chain), expected);
+    assert_eq!(
+        names("x = b -> y = shortcut(8) -> relu"),
+        "x.conv1.weight x.conv1.bias y.conv.weight y.bn.weight y.bn.bias \
+        y.bn.running_mean y.bn.running_var"
+    );
+}
+
+#[test]
 fn names_that_a_model_makes_up_hide_items() {
     use crate::ast::Model;
     use crate::diag::Site;

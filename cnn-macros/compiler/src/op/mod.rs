@@ -141,6 +141,12 @@ impl Kind {
         matches!(self, Kind::Add | Kind::Concat | Kind::Mul | Kind::Sub | Kind::Div)
     }
 
+    /// Whether the layer can have tensors, which its name is a part of.
+    pub fn has_tensors(self) -> bool {
+        use Kind::{Bn, Conv, ConvTranspose, DwConv, Fc, Prelu, Scale, Shift, Shortcut};
+        matches!(self, Conv | DwConv | ConvTranspose | Fc | Prelu | Scale | Shift | Bn | Shortcut)
+    }
+
     /// Whether the layer has an option of this letter, like `s2`.
     pub fn takes(self, letter: char) -> bool {
         self.signature().letters.contains(letter)

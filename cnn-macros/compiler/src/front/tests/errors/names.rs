@@ -41,6 +41,11 @@ fn each_mistake_is_marked_and_explained() {
             "`x` is never used: read it in a later `add` or `concat`, remove the name, or write `_x`",
         ),
         (
+            "A <4x8x8> -> x = add(id, conv(4, 1x1)) -> fc(10)",
+            "x",
+            "`x` is never used: read it in a later `add` or `concat`, remove the name, or write `_x`",
+        ),
+        (
             "A <4x8x8> -> x = relu -> x = tanh -> add(id, x)",
             "x",
             "`x` is named twice, first at 1:14: choose another name",

@@ -52,11 +52,14 @@ pub fn expand_in(folder: &Path, input: TokenStream) -> TokenStream {
     match networks.iter().map(|(network, _)| network).find(|network| network.expression) {
         // The label is for the user who leaves out the name where items stand: rustc's error there quotes the first
         // token, and nothing else of the expansion.
-        Some(Network { name, .. }) => quote!('_without_a_name_this_is_an_expression: {
-            #errors
-            #(#items)*
-            <#name as ::cnn_runtime::Network>::new(0)
-        }),
+        Some(network) => {
+            let value = emit::instance(network);
+            quote!('_without_a_name_this_is_an_expression: {
+                #errors
+                #(#items)*
+                #value
+            })
+        }
         None => quote!(#errors #(#items)*),
     }
 }

@@ -17,6 +17,7 @@ mod weights;
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
+use crate::ast::Weights;
 use crate::attrs;
 use crate::compile::Compiled;
 use crate::front::Network;
@@ -88,6 +89,18 @@ pub fn network(net: &Network, compiled: Option<&Compiled>) -> TokenStream {
             use ::cnn_runtime::__v1::names::*;
             #block
         };
+    }
+}
+
+/// The instance that is the value of an expression: nobody can name its type, to ask for the weights that it embeds.
+pub fn instance(net: &Network) -> TokenStream {
+    let name = &net.name;
+    match &net.weights {
+        Some(Weights { embed: true, .. }) => quote!(::core::result::Result::expect(
+            <#name as ::cnn_runtime::Network>::pretrained(),
+            "the file fitted when it was embedded"
+        )),
+        _ => quote!(<#name as ::cnn_runtime::Network>::new(0)),
     }
 }
 

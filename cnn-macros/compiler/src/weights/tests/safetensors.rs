@@ -165,4 +165,14 @@ fn the_expansion_depends_on_the_file() {
     assert!(missing.contains("compile_error!") && !missing.contains("include_bytes"), "{missing}");
     let expression = expansion("<1x4x4> weights = \"net.safetensors\" conv(2, 3x3) -> relu -> fc(3)");
     assert!(expression.contains(included) && !expression.contains("compile_error"), "{expression}");
+    assert!(expression.ends_with("<Netas::cnn_runtime::Network>::new(0)}"), "{expression}");
+}
+
+#[test]
+fn an_expression_has_the_weights_that_it_embeds() {
+    let folder = folder("net.safetensors", &file(&OWN));
+    let source = NET.replace("Net <", "<").replace("-> conv", "embed -> conv");
+    let expansion = crate::expand_in(folder.path(), source.parse().expect("the source lexes")).to_string();
+    assert!(!expansion.contains("compile_error"), "{expansion}");
+    assert!(expansion.replace(' ', "").contains("expect(<Netas::cnn_runtime::Network>::pretrained(),"), "{expansion}");
 }

@@ -87,6 +87,6 @@ fn sources(topic: &str) -> Vec<String> {
 }
 
 programs! {
-    annotations, blocks, every_layer, expressions, hygiene, inside_functions, items, named_values, networks_as_steps,
-    repeats, strict_lints, through_macro_rules,
+    annotations, blocks, every_layer, expressions, files_under_a_condition, hygiene, inside_functions, items, named_values,
+    networks_as_steps, repeats, strict_lints, through_macro_rules,
 }

@@ -4,12 +4,12 @@
 //! Dropping a `Diagnostics` that was never turned into tokens panics in debug builds: an error cannot get lost.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use proc_macro2::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
 
-/// How many errors of one invocation are shown; the rest are counted.
+/// How many errors of one invocation are shown, of those under each condition; the rest are counted.
 pub const SHOWN: usize = 20;
 
 /// The longest message, in characters: names and sizes are quoted as they were written, however long.
@@ -72,8 +72,11 @@ impl Diagnostic {
 
 #[derive(Debug, Default)]
 struct Store {
-    shown: Vec<Diagnostic>,
-    seen: HashSet<((usize, usize, usize, usize), String)>,
+    /// Errors, and the attributes under which they are errors.
+    shown: Vec<(Diagnostic, TokenStream)>,
+    /// How many are shown under each condition: what rustc leaves out must not have hidden what it compiles.
+    counts: HashMap<String, usize>,
+    seen: HashSet<((usize, usize, usize, usize), String, String)>,
     hidden: usize,
 }
 
@@ -81,11 +84,12 @@ struct Store {
 #[derive(Debug)]
 pub struct Diagnostics {
     store: RefCell<Option<Store>>,
+    conditions: RefCell<TokenStream>,
 }
 
 impl Default for Diagnostics {
     fn default() -> Self {
-        Self { store: RefCell::new(Some(Store::default())) }
+        Self { store: RefCell::new(Some(Store::default())), conditions: RefCell::default() }
     }
 }
 
@@ -93,6 +97,13 @@ impl Diagnostics {
     /// No errors yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Runs `report`, whose errors are none where rustc leaves out the item that has these attributes.
+    pub fn under(&self, conditions: impl IntoIterator<Item = TokenStream>, report: impl FnOnce()) {
+        self.conditions.replace(conditions.into_iter().collect());
+        report();
+        self.conditions.take();
     }
 
     /// Records an error without notes.
@@ -104,11 +115,15 @@ impl Diagnostics {
     pub fn push(&self, mut diagnostic: Diagnostic) {
         shorten(&mut diagnostic.message);
         if let Some(store) = self.store.borrow_mut().as_mut() {
-            if !store.seen.insert((diagnostic.site.key(), diagnostic.message.clone())) {
+            let conditions = self.conditions.borrow().clone();
+            let text = conditions.to_string();
+            if !store.seen.insert((diagnostic.site.key(), diagnostic.message.clone(), text.clone())) {
                 return;
             }
-            if store.shown.len() < SHOWN {
-                store.shown.push(diagnostic);
+            let shown = store.counts.entry(text).or_insert(0);
+            if *shown < SHOWN {
+                *shown += 1;
+                store.shown.push((diagnostic, conditions));
             } else {
                 store.hidden += 1;
             }
@@ -127,18 +142,23 @@ impl Diagnostics {
 
     /// The errors that are shown, in source order.
     pub fn into_vec(self) -> Vec<Diagnostic> {
+        self.into_conditional().into_iter().map(|(diagnostic, _)| diagnostic).collect()
+    }
+
+    fn into_conditional(self) -> Vec<(Diagnostic, TokenStream)> {
         let Some(mut store) = self.store.borrow_mut().take() else { return Vec::new() };
-        store.shown.sort_by_key(|diagnostic| diagnostic.site.key());
-        if let (Some(last), 1..) = (store.shown.last_mut(), store.hidden) {
+        store.shown.sort_by_key(|(diagnostic, _)| diagnostic.site.key());
+        if let (Some((last, _)), 1..) = (store.shown.last_mut(), store.hidden) {
             last.notes.push(format!("and {} more errors of this invocation are not shown", store.hidden));
         }
         store.shown
     }
 
-    /// One `::core::compile_error! { "…" }` per error, each spanning the tokens at fault; empty without errors. Valid
-    /// where items stand, and as statements.
+    /// One `::core::compile_error! { "…" }` per error, each behind its conditions and spanning the tokens at fault; empty
+    /// without errors. Valid where items stand, and as statements.
     pub fn into_compile_errors(self) -> TokenStream {
-        self.into_vec().iter().flat_map(compile_error).collect()
+        let errors = self.into_conditional().into_iter();
+        errors.flat_map(|(diagnostic, conditions)| conditions.into_iter().chain(compile_error(&diagnostic))).collect()
     }
 }
 
@@ -220,6 +240,19 @@ mod tests {
         let shown = diagnostics.into_vec();
         assert_eq!(shown.len(), SHOWN);
         assert_eq!(shown[SHOWN - 1].notes, ["and 20 more errors of this invocation are not shown"]);
+    }
+
+    #[test]
+    fn what_may_be_left_out_hides_nothing() {
+        let spans = span_of(&"x ".repeat(40));
+        let diagnostics = Diagnostics::new();
+        diagnostics.under([quote::quote!(#[cfg(a)])], || {
+            spans.iter().for_each(|span| diagnostics.error(Site::of(*span), "bad"));
+        });
+        diagnostics.error(Site::of(spans[0]), "bad");
+        let tokens = diagnostics.into_compile_errors().to_string();
+        assert_eq!(tokens.matches("# [cfg (a)] :: core :: compile_error !").count(), SHOWN);
+        assert_eq!(tokens.matches("compile_error !").count(), SHOWN + 1);
     }
 
     #[test]

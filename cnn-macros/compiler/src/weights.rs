@@ -10,6 +10,8 @@ use std::path::Path;
 
 use cnn_model::naming::{Declaration, INPUT, Layer, Tensor};
 
+use crate::ast::Weights;
+use crate::attrs;
 use crate::diag::Diagnostics;
 use crate::front::Network;
 use crate::ir::Graph;
@@ -20,6 +22,11 @@ use crate::layout::Layout;
 pub fn check(network: &Network, layout: Option<&Layout>, folder: &Path, diagnostics: &Diagnostics) -> bool {
     let Some(weights) = &network.weights else { return true };
     let before = diagnostics.len();
+    diagnostics.under(attrs::conditions(&network.attrs), || hold(network, weights, layout, folder, diagnostics));
+    diagnostics.len() == before
+}
+
+fn hold(network: &Network, weights: &Weights, layout: Option<&Layout>, folder: &Path, diagnostics: &Diagnostics) {
     let read = match &weights.model {
         Some(model) => Ok(model.tensors.iter().map(file::Entry::of_model).collect()),
         None => file::read(&folder.join(&weights.path)),
@@ -32,7 +39,6 @@ pub fn check(network: &Network, layout: Option<&Layout>, folder: &Path, diagnost
         (Ok(_), ..) => {}
         (Err(reason), ..) => diagnostics.error(weights.site, format!("`{}`: {reason}", weights.path)),
     }
-    diagnostics.len() == before
 }
 
 /// What names in files follow from, of a graph.

@@ -7,6 +7,7 @@ use super::direct::DIRECT;
 use super::weights::{EMBED, eat_embed};
 use super::{Parser, is_item_start};
 use crate::ast::{Chain, Model, NetworkDef, Program, Weights};
+use crate::attrs;
 use crate::diag::Site;
 use crate::suggest::did_you_mean;
 
@@ -36,11 +37,13 @@ impl Parser<'_> {
         if !cursor.is_punct('=') || !is_file {
             return false;
         }
-        let (attrs, vis, expression, start) = (attrs.to_vec(), vis.clone(), false, Site::of(name.span()));
+        let (vis, expression, start) = (vis.clone(), false, Site::of(name.span()));
         let read = self.file(name, cursor).and_then(|file| match self.model(&file) {
             Ok((tokens, model)) => Some((file, tokens, model)),
             Err(problems) => {
-                problems.into_iter().for_each(|problem| self.error(Site::of(file.span), problem));
+                self.diagnostics.under(attrs::conditions(attrs), || {
+                    problems.into_iter().for_each(|problem| self.error(Site::of(file.span), problem));
+                });
                 None
             }
         });
@@ -57,7 +60,7 @@ impl Parser<'_> {
             None => (None, None, false, Chain { steps: Vec::new(), site: start, broken: true }),
         };
         let broken = chain.broken || self.diagnostics.len() > before;
-        let name = name.clone();
+        let (name, attrs) = (name.clone(), attrs.to_vec());
         program.networks.push(NetworkDef { attrs, vis, name, expression, input, weights, direct, chain, broken });
         true
     }

@@ -25,6 +25,24 @@ fn report(source: &str, bytes: &[u8]) -> Vec<(String, String)> {
     errors.iter().map(marked).collect()
 }
 
+#[test]
+fn a_file_of_a_network_that_may_be_left_out_is_an_error_only_beside_it() {
+    let expansion = |condition: &str| {
+        let source = format!(
+            "{condition} A <1x8x8> weights = \"none.safetensors\" -> fc(1); {condition} B = onnx \"none.onnx\"; \
+                C <1x8x8> -> relu"
+        );
+        crate::expand_in("".as_ref(), source.parse().expect("the source lexes")).to_string().replace(' ', "")
+    };
+    let error = "::core::compile_error!{";
+    for condition in ["#[cfg(any())]", "#[cfg_attr(all(),cfg(any()))]"] {
+        let conditional = expansion(condition);
+        assert_eq!(conditional.matches(error).count(), 2, "{conditional}");
+        assert_eq!(conditional.matches(&format!("{condition}{error}")).count(), 2, "{conditional}");
+    }
+    assert!(expansion("#[derive(Clone)]").starts_with(error));
+}
+
 #[cfg(feature = "onnx")]
 #[test]
 fn a_model_fits_whatever_stands_beside_it() {

@@ -10,6 +10,7 @@ pub mod pickle;
 pub mod safetensors;
 pub mod stranger;
 pub mod text;
+pub mod window;
 
 pub use dtype::Dtype;
 pub use naming::{Declaration, Naming};

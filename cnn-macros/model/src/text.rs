@@ -1,4 +1,19 @@
-//! How numbers are written in the language of `cnn!`.
+//! How sizes and numbers are written in the language of `cnn!`.
+
+/// Rows and columns: `5x5`, also for squares.
+pub fn full([rows, columns]: [usize; 2]) -> String {
+    format!("{rows}x{columns}")
+}
+
+/// Rows and columns: `2` where they are equal, else `2x1`.
+pub fn short(pair: [usize; 2]) -> String {
+    if pair[0] == pair[1] { pair[0].to_string() } else { full(pair) }
+}
+
+/// Sizes of top, left, bottom and right: all four only where opposite sides differ.
+pub fn sides([top, left, bottom, right]: [usize; 4]) -> String {
+    if [top, left] == [bottom, right] { short([top, left]) } else { format!("{top}x{left}x{bottom}x{right}") }
+}
 
 /// A number that the language reads as the same one: the shortest, with an exponent where digits would fill the line.
 /// Precondition: it is finite.
@@ -14,6 +29,13 @@ pub fn number(value: f32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn equal_sizes_are_written_once() {
+        assert_eq!((full([2, 2]), short([2, 2]), short([2, 1])), ("2x2".into(), "2".into(), "2x1".into()));
+        let all = [[1; 4], [1, 2, 1, 2], [1, 2, 3, 2]].map(sides);
+        assert_eq!(all, ["1", "1x2", "1x2x3x2"]);
+    }
 
     #[test]
     fn numbers_read_back() {

@@ -1,12 +1,14 @@
 //! Shapes that the user wrote behind a step.
 
+use cnn_model::window::span;
+
 use super::cost::{MAX_ELEMENTS, elements};
 use super::{Inference, Value, report};
 use crate::ast::Dims;
 use crate::diag::Diagnostic;
 use crate::ir::{Map, Op, Shape, Window};
 use crate::lower::call_notes;
-use crate::op::{padding_for, span};
+use crate::op::padding_for;
 
 impl Inference<'_> {
     /// Holds an annotation against what was inferred. Where nothing is known, the annotation is believed.

@@ -2,11 +2,13 @@
 
 use std::cell::Cell;
 
+use cnn_model::window::{explicit, span};
+
 use super::Value;
 use crate::diag::{Diagnostic, Diagnostics, SHOWN, Site};
 use crate::ir::{Map, Op, Shape};
 use crate::lower::{Layer, Lowered, call_notes};
-use crate::op::{Kind, padding_for, span};
+use crate::op::{Kind, padding_for};
 
 /// Where the rule of one layer sends its errors, and asks about the layers before.
 pub(crate) struct Report<'c> {
@@ -174,13 +176,11 @@ impl<'c> Report<'c> {
 
 /// The size behind a window, with the padding that it has.
 fn slide(size: [usize; 2], window: &crate::ir::Window) -> Option<[usize; 2]> {
-    let mut out = [0; 2];
-    for axis in 0..2 {
-        let span = span(window.kernel[axis], window.dilation[axis]);
-        let padded = size[axis].checked_add(window.pad[axis])?.checked_add(window.pad[axis + 2])?;
-        out[axis] = padded.checked_sub(span)? / window.stride[axis] + 1;
-    }
-    Some(out)
+    let along = |axis: usize| {
+        let (span, pad) = (span(window.kernel[axis], window.dilation[axis]), [window.pad[axis], window.pad[axis + 2]]);
+        explicit(size[axis], span, window.stride[axis], pad, false).map(|(windows, _)| windows)
+    };
+    Some([along(0)?, along(1)?])
 }
 
 /// The shapes from the input to a value, each with the layer that made it; long trails are cut in the middle.

@@ -1,9 +1,11 @@
 //! Transposed convolution.
 
+use cnn_model::window::span;
+
 use super::args::Signature;
 use super::conv::{bias, direct, out_and_kernel, uneven_groups};
 use super::text::{full, short, sides, window_options};
-use super::window::{Options, Padding, options, span};
+use super::window::{Options, Padding, options};
 use super::{Cx, Outcome};
 use crate::ir::{Map, Op, Shape, Window};
 

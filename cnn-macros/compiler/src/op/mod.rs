@@ -25,7 +25,7 @@ mod window;
 
 pub(crate) use conv::settle_bias;
 pub(crate) use text::{as_whole, fraction, joined, thousands};
-pub(crate) use window::{padding_for, span};
+pub(crate) use window::padding_for;
 
 use crate::infer::report::Report;
 use crate::ir::{Arith, Map, Op, Shape};

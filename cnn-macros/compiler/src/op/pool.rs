@@ -1,5 +1,7 @@
 //! Max and average pooling.
 
+use cnn_model::window::span;
+
 use super::args::Signature;
 use super::text::{full, short, sides, window_options};
 use super::window::{self, Options, Padding};
@@ -117,7 +119,7 @@ fn large_window(kernel: [usize; 2]) -> String {
 /// More than half a window of padding would let windows read nothing else.
 fn too_much_padding(options: &Options) -> Option<String> {
     let Padding::Explicit(pad) = options.padding else { return None };
-    let most = [0, 1].map(|axis| window::span(options.kernel[axis], options.dilation[axis]) / 2);
+    let most = [0, 1].map(|axis| span(options.kernel[axis], options.dilation[axis]) / 2);
     if (0..4).all(|side| pad[side] <= most[side % 2]) {
         return None;
     }

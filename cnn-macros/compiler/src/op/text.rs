@@ -1,30 +1,12 @@
 //! How sizes, numbers and counts are written.
 
-pub(crate) use cnn_model::text::number;
+pub(crate) use cnn_model::text::{full, number, short, sides};
 
 use crate::ir::Window;
-
-/// `5x5`, also for squares.
-pub(crate) fn full(pair: [usize; 2]) -> String {
-    format!("{}x{}", pair[0], pair[1])
-}
-
-/// `2` for squares, else `2x1`.
-pub(crate) fn short(pair: [usize; 2]) -> String {
-    if pair[0] == pair[1] { pair[0].to_string() } else { full(pair) }
-}
 
 /// `5x5`, of any number of sizes.
 pub(crate) fn joined(sizes: &[usize]) -> String {
     sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
-}
-
-/// Sizes of top, left, bottom and right: all four only where opposite sides differ.
-pub(crate) fn sides(sides: [usize; 4]) -> String {
-    match sides {
-        [top, left, bottom, right] if [top, left] == [bottom, right] => short([top, left]),
-        [top, left, bottom, right] => format!("{top}x{left}x{bottom}x{right}"),
-    }
 }
 
 /// `61706` as `61,706`.
@@ -87,8 +69,6 @@ mod tests {
     fn counts_and_lists_read_well() {
         assert_eq!([0, 999, 1000, 60_192_808_u64].map(thousands), ["0", "999", "1,000", "60,192,808"]);
         assert_eq!(either(&["a".into(), "b".into(), "c".into()]), "a, b or c");
-        assert_eq!(short([2, 2]), "2");
-        assert_eq!(short([2, 1]), "2x1");
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod window;
 
 use super::import::{Live, Node, Value};
 use super::net::ValueId;
-use crate::text::number;
+use crate::text::{full, number, short, sides};
 
 /// What a node's first output is.
 pub(super) fn apply(node: &mut Node<'_, '_>) -> Result<Value, String> {
@@ -60,21 +60,4 @@ pub(super) fn apply(node: &mut Node<'_, '_>) -> Result<Value, String> {
 /// A value with the sizes that the model gives it.
 fn live(value: ValueId, dims: Vec<usize>) -> Result<Value, String> {
     Ok(Value::Live(Live { value, dims }))
-}
-
-/// `2` for two equal sizes, else `2x1`.
-fn pair([rows, columns]: [usize; 2]) -> String {
-    if rows == columns { rows.to_string() } else { format!("{rows}x{columns}") }
-}
-
-/// Padding as the language writes it behind its letter: `1`, `1x2` for rows and columns, or
-/// `1x2x3x4` for top, left, bottom and right; `None` where there is none.
-fn padding([top, left, bottom, right]: [usize; 4]) -> Option<String> {
-    if [top, left, bottom, right] == [0; 4] {
-        None
-    } else if (top, left) == (bottom, right) {
-        Some(pair([top, left]))
-    } else {
-        Some(format!("{top}x{left}x{bottom}x{right}"))
-    }
 }

@@ -1,9 +1,10 @@
 //! Padding.
 
-use super::{live, number, padding};
+use super::{live, number};
 use crate::onnx::error::sizes;
 use crate::onnx::import::{Node, Value, position};
 use crate::onnx::net::{Shape, elements};
+use crate::text;
 
 pub(super) fn pad(node: &mut Node<'_, '_>) -> Result<Value, String> {
     let x = node.live(0)?;
@@ -60,8 +61,11 @@ pub(super) fn pad(node: &mut Node<'_, '_>) -> Result<Value, String> {
     let to = Shape::Map([channels, size(rows, &dims), size(columns, &dims)]);
     let [top, bottom] = rows.map_or([0; 2], |(_, sides)| sides);
     let [left, right] = columns.map_or([0; 2], |(_, sides)| sides);
-    let Some(written) = padding([top, left, bottom, right]) else { return live(x.value, x.dims) };
-    let mut args = vec![written];
+    let pad = [top, left, bottom, right];
+    if pad == [0; 4] {
+        return live(x.value, x.dims);
+    }
+    let mut args = vec![text::sides(pad)];
     match mode {
         "constant" if value == 0.0 => {}
         "constant" if value.is_finite() => args.push(format!("value={}", number(value))),

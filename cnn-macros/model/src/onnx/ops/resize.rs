@@ -1,6 +1,6 @@
 //! Resizing.
 
-use super::{live, number, pair};
+use super::{live, number, short};
 use crate::onnx::error::sizes;
 use crate::onnx::import::{Live, Node, Value};
 use crate::onnx::net::{Shape, elements};
@@ -172,7 +172,7 @@ fn apply(
         Some([1, 1]) => return live(value, dims),
         Some(factors) => {
             let word = if linear { "bilinear" } else { "nearest" };
-            ("upsample", vec![pair(factors), word.into()])
+            ("upsample", vec![short(factors), word.into()])
         }
         None => {
             let mut args = vec![format!("{}x{}", h.output, w.output)];

@@ -1,10 +1,11 @@
 //! Convolutions and pools.
 
-use super::{live, padding, pair};
+use super::{full, live, short, sides};
 use crate::onnx::error::sizes;
 use crate::onnx::import::{Node, Value};
 use crate::onnx::net::{Shape, elements};
 use crate::onnx::weight::Weight;
+use crate::window;
 
 /// A window, `[rows, columns]`. Of a line it has one row.
 struct Window {
@@ -71,8 +72,8 @@ impl Window {
     }
 
     fn span(&self, axis: usize) -> Result<usize, String> {
-        let span = (self.kernel[axis] - 1).checked_mul(self.dilation[axis]).and_then(|span| span.checked_add(1));
-        span.ok_or_else(|| "its window is too large".into())
+        let span = window::span(self.kernel[axis], self.dilation[axis]);
+        if span == usize::MAX { Err("its window is too large".into()) } else { Ok(span) }
     }
 
     /// Padding, and rows and columns of the output.
@@ -87,26 +88,19 @@ impl Window {
 
     fn along(&self, axis: usize, input: usize, ceil: bool) -> Result<(usize, usize, usize), String> {
         let (span, stride) = (self.span(axis)?, self.stride[axis]);
-        let too_large = || "its window is too large".to_string();
         match self.padding {
             Padding::Same { odd_first } => {
-                let output = input.div_ceil(stride);
-                let needed = (output - 1).checked_mul(stride).and_then(|last| last.checked_add(span));
-                let total = needed.ok_or_else(too_large)?.saturating_sub(input);
+                let (output, total) = window::same(input, span, stride).ok_or("its window is too large")?;
                 let (less, more) = (total / 2, total - total / 2);
                 Ok(if odd_first { (more, less, output) } else { (less, more, output) })
             }
             Padding::Explicit(pad) => {
                 let (before, after) = (pad[axis], pad[axis + 2]);
-                let padded =
-                    input.checked_add(before).and_then(|size| size.checked_add(after)).ok_or_else(too_large)?;
-                let free = padded.checked_sub(span).ok_or_else(|| {
+                let (output, _) = window::explicit(input, span, stride, [before, after], ceil).ok_or_else(|| {
+                    let padded = input.saturating_add(before).saturating_add(after);
                     format!("its window spans {span} rows or columns, and its padded input has {padded}")
                 })?;
-                let steps = if ceil { free.div_ceil(stride) } else { free / stride };
-                // A window that would start behind the input is left out.
-                let beyond = ceil && steps.checked_mul(stride).is_none_or(|start| start >= input + before);
-                Ok((before, after, steps + usize::from(!beyond)))
+                Ok((before, after, output))
             }
         }
     }
@@ -126,9 +120,9 @@ fn explicit(pads: &[i64], axes: usize) -> Result<[usize; 4], String> {
 
 /// The options that differ from the language's defaults.
 fn options(window: &Window, pad: [usize; 4], default_stride: [usize; 2]) -> Vec<String> {
-    let stride = (window.stride != default_stride).then(|| format!("s{}", pair(window.stride)));
-    let dilation = (window.dilation != [1, 1]).then(|| format!("d{}", pair(window.dilation)));
-    let padding = padding(pad).map(|padding| format!("p{padding}"));
+    let stride = (window.stride != default_stride).then(|| format!("s{}", short(window.stride)));
+    let dilation = (window.dilation != [1, 1]).then(|| format!("d{}", short(window.dilation)));
+    let padding = (pad != [0; 4]).then(|| format!("p{}", sides(pad)));
     stride.into_iter().chain(padding).chain(dilation).collect()
 }
 
@@ -137,10 +131,6 @@ fn output(c: usize, [h, w]: [usize; 2], axes: usize) -> Result<(Shape, Vec<usize
     let dims = if axes == 1 { vec![c, w] } else { vec![c, h, w] };
     elements(&dims)?;
     Ok((Shape::Map([c, h, w]), dims))
-}
-
-fn full([h, w]: [usize; 2]) -> String {
-    format!("{h}x{w}")
 }
 
 /// The weights and the bias of a convolution with this many outputs.
@@ -261,7 +251,7 @@ pub(super) fn conv_transpose(node: &mut Node<'_, '_>) -> Result<Value, String> {
     let mut args = vec![out.to_string(), full(window.kernel)];
     args.extend(options(&window, pad, [1, 1]));
     if extra_rows != [0, 0] {
-        args.push(format!("o{}", pair(extra_rows)));
+        args.push(format!("o{}", short(extra_rows)));
     }
     if groups != 1 {
         args.push(format!("g{groups}"));
@@ -300,7 +290,7 @@ fn pool(node: &mut Node<'_, '_>, kind: &'static str) -> Result<Value, String> {
     let ceil = node.attributes.flag("ceil_mode", false)?;
     let counts_padding = kind == "avgpool" && node.attributes.flag("count_include_pad", false)?;
     let (pad, rows) = window.on([h, w], ceil)?;
-    let ceil = ceil && rows != window.on([h, w], false)?.1;
+    let ceil = ceil && window.on([h, w], false).map(|(_, rows)| rows) != Ok(rows);
     for axis in 0..2 {
         let most = window.span(axis)? / 2;
         if pad[axis] > most || pad[axis + 2] > most {
@@ -315,7 +305,7 @@ fn pool(node: &mut Node<'_, '_>, kind: &'static str) -> Result<Value, String> {
         }
     }
     let (shape, dims) = output(c, rows, axes)?;
-    let mut args = vec![pair(window.kernel)];
+    let mut args = vec![short(window.kernel)];
     args.extend(options(&window, pad, window.kernel));
     if ceil {
         args.push("ceil".into());

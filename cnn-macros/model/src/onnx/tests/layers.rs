@@ -187,8 +187,8 @@ fn windows_keep_all_their_options() {
         [("group", Int(4)), ("strides", Ints(&[2, 1])), ("dilations", Ints(&[1, 2])), ("pads", Ints(&[1, 0, 0, 2]))],
     );
     assert_eq!(net.text(), "<4x9x9> -> dwconv(3x3, s2x1, p1x0x0x2, d1x2, m2, nobias)");
-    let pool = |op| {
-        Builder::new(&[0, 4, 8, 8]).node(
+    let pool = |op, size| {
+        Builder::new(&[0, 4, size, size]).node(
             op,
             "x",
             "y",
@@ -200,8 +200,12 @@ fn windows_keep_all_their_options() {
             ],
         )
     };
-    assert_eq!(pool("MaxPool").text(), "<4x8x8> -> pool(3, s2, ceil)");
-    assert_eq!(pool("AveragePool").text(), "<4x8x8> -> avgpool(3, s2, ceil)");
+    assert_eq!(pool("MaxPool", 8).text(), "<4x8x8> -> pool(3, s2, ceil)");
+    assert_eq!(pool("AveragePool", 8).text(), "<4x8x8> -> avgpool(3, s2, ceil)");
+    // Where it changes nothing, and where the window is wider than its input.
+    assert_eq!(pool("MaxPool", 7).text(), "<4x7x7> -> pool(3, s2)");
+    assert_eq!(pool("MaxPool", 2).text(), "<4x2x2> -> pool(3, s2, ceil)");
+    assert!(pool("MaxPool", 1).problem().ends_with("its window spans 3 rows or columns, and its padded input has 1"));
 }
 
 #[test]

@@ -171,6 +171,14 @@ fn a_convolution_that_only_bn_reads_has_no_bias_unless_asked() {
 }
 
 #[test]
+fn a_fully_connected_layer_has_a_bias_unless_it_says_otherwise() {
+    for (layer, text) in [("fc(2)", "fc(2)"), ("fc(2, bias)", "fc(2)"), ("fc(2, nobias)", "fc(2, nobias)")] {
+        let node = graph(&format!("A <4x8x8> -> {layer}")).nodes.remove(0);
+        assert_eq!((node.op, node.text.as_str()), (Op::Fc { bias: !text.contains("nobias") }, text), "{layer}");
+    }
+}
+
+#[test]
 fn named_values_reach_back() {
     let graph = graph(
         "UNet <2x16x16> -> left = conv(3, 3x3, same) -> pool(2) -> conv(5, 3x3, same) -> upsample(2)

@@ -1,13 +1,20 @@
 //! Fully connected layers.
 
 use super::args::Signature;
+use super::conv::bias;
 use super::{Cx, Outcome};
 use crate::ir::{Map, Op, Shape};
 use crate::lower::eval::Value;
 
 /// `fc(out)`, `fc(in -> out)`.
-pub(super) const SIGNATURE: Signature =
-    Signature { usage: "fc(120)", slots: &["out"], by_position: 1, letters: "", words: &["nobias"], arrow: true };
+pub(super) const SIGNATURE: Signature = Signature {
+    usage: "fc(120)",
+    slots: &["out"],
+    by_position: 1,
+    letters: "",
+    words: &["bias", "nobias"],
+    arrow: true,
+};
 
 /// `out` features, from any shape; a map is read in CHW order.
 pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
@@ -26,10 +33,10 @@ pub(super) fn infer(cx: &Cx<'_>) -> Outcome {
     {
         return Outcome::Failed(Some(output));
     }
+    let Ok(bias) = bias(cx) else { return Outcome::Failed(Some(output)) };
     if cx.input.is_none() || cx.args.is_bad() {
         return Outcome::Failed(Some(output));
     }
-    let bias = cx.args.has("nobias").is_none();
     let text = if bias { format!("fc({out})") } else { format!("fc({out}, nobias)") };
     Outcome::node(Op::Fc { bias }, output, text)
 }

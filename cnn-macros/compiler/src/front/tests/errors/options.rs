@@ -48,6 +48,11 @@ fn each_mistake_is_marked_and_explained() {
         ),
         ("A <1x28x28> -> conv(6, 5x5, s1, s2)", "s2", "`conv1`: stride is given twice, first at 1:29"),
         (
+            "A <1x28x28> -> fc(10, bias, nobias)",
+            "nobias",
+            "`fc1`: `bias` and `nobias` exclude each other, first at 1:23: keep one of them",
+        ),
+        (
             "A <1x28x28> -> conv(6, 5x5, nobias, bias)",
             "bias",
             "`conv1`: `bias` and `nobias` exclude each other, first at 1:29: keep one of them",

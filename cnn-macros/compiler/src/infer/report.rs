@@ -122,13 +122,17 @@ impl<'c> Report<'c> {
         }
     }
 
-    /// The padding of the last window before a value that would make the value's rows and columns those of `wanted`.
-    pub(crate) fn padding_fix(&self, mut value: usize, wanted: Map) -> Option<String> {
+    /// The padding of the last window before a value that would make the value's rows and columns those of `wanted`, which
+    /// are those of the value `other`: nothing where that window is before both.
+    pub(crate) fn padding_fix(&self, mut value: usize, other: usize, wanted: Map) -> Option<String> {
         loop {
-            let this = &self.values[value];
+            let (at, this) = (value, &self.values[value]);
             value = this.from?;
             match this.op {
                 Some(op @ (Op::Conv { .. } | Op::MaxPool { .. } | Op::AvgPool { .. })) => {
+                    if self.is_before(at, other) {
+                        return None;
+                    }
                     let Some(Shape::Map(map)) = self.values[value].shape else { return None };
                     let layer = this.layer?;
                     let padding = padding_for(layer, &op, [map.h, map.w], [wanted.h, wanted.w])?;
@@ -138,6 +142,19 @@ impl<'c> Report<'c> {
                 _ => return None,
             }
         }
+    }
+
+    /// Whether a value is made from another one, or is that one.
+    fn is_before(&self, first: usize, last: usize) -> bool {
+        let mut reached = vec![false; last.max(first) + 1];
+        reached[last] = true;
+        for (at, value) in self.values.iter().enumerate().take(last + 1).skip(first + 1).rev() {
+            if reached[at] {
+                let inputs = value.layer.map_or(value.from.as_slice(), |layer| &layer.inputs);
+                inputs.iter().for_each(|input| reached[*input] = true);
+            }
+        }
+        reached[first]
     }
 
     /// The last pool before this layer, where a window of `spans` would fit without it.

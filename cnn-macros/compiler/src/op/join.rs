@@ -94,7 +94,8 @@ pub(super) fn add_padding(report: &Report<'_>, values: [usize; 2], first: Shape,
     if a.c != b.c {
         return None;
     }
-    if a.h < b.h { report.padding_fix(values[0], b) } else { report.padding_fix(values[1], a) }
+    let (small, large, wanted) = if a.h < b.h { (values[0], values[1], b) } else { (values[1], values[0], a) };
+    report.padding_fix(small, large, wanted)
 }
 
 /// The layer that gives one branch the shape of the other.

@@ -1,6 +1,6 @@
 //! Branches of joins.
 
-use super::check;
+use super::{check, errors};
 
 #[test]
 fn each_mistake_is_marked_and_explained() {
@@ -87,6 +87,19 @@ fn each_mistake_is_marked_and_explained() {
             "`add1`: the branches of add differ: 4x4x4 here, 4x8x8 in the other: write `-> shortcut(4, s2)` at the end of the other branch",
         ),
     ]);
+}
+
+#[test]
+fn a_window_before_all_branches_is_not_padded() {
+    for (before, branch, fix) in [
+        ("conv(4, 5x5)", "upsample(2)", "shortcut(4, s2)"),
+        ("conv(4, 5x5) -> relu", "concat(pool(1) -> conv(2, 1x1), conv(2, 1x1)) -> upsample(2)", "shortcut(4, s2)"),
+    ] {
+        let source = |fix: &str| format!("A <3x8x8> -> {before} -> add(id, {branch}{fix})");
+        let message = &errors(&source(""))[0].message;
+        assert!(message.ends_with(&format!(": write `-> {fix}` at the end of this branch")), "{message}");
+        assert!(errors(&source(&format!(" -> {fix}"))).is_empty());
+    }
 }
 
 #[test]

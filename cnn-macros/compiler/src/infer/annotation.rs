@@ -7,8 +7,8 @@ use super::{Inference, Value, report};
 use crate::ast::Dims;
 use crate::diag::Diagnostic;
 use crate::ir::{Map, Op, Shape, Window};
-use crate::lower::call_notes;
-use crate::op::padding_for;
+use crate::lower::{Layer, call_notes};
+use crate::op::{Kind, padding_for};
 
 impl Inference<'_> {
     /// Holds an annotation against what was inferred. Where nothing is known, the annotation is believed.
@@ -48,11 +48,11 @@ fn message(values: &[Value<'_>], value: usize, found: Shape, wanted: Shape) -> S
     let input = values[value].from.and_then(|from| values[from].shape);
     match (found, wanted) {
         (Shape::Map(a), Shape::Map(b)) => {
-            if let (Some((window, conv)), Some(Shape::Map(before))) = (window(values[value].op.as_ref()), input) {
+            if let (Some(window), Some(Shape::Map(before))) = (window(values[value].op.as_ref()), input) {
                 why = arithmetic(&window, before, a, b);
                 let padding = values[value].op.and_then(|op| padding_for(layer, &op, [before.h, before.w], [b.h, b.w]));
                 let rows = ((a.h, a.w) != (b.h, b.w)).then(|| padding.map(|padding| format!("use `{padding}`")));
-                let channels = (a.c != b.c).then(|| conv.then(|| format!("ask for {} output channels", b.c)));
+                let channels = (a.c != b.c).then(|| channels(layer, values[value].op.as_ref(), before.c, b.c));
                 // Where both differ neither is enough alone.
                 let both: Option<Vec<String>> = rows.into_iter().chain(channels).collect();
                 fixes.extend(both.map(|both| both.join(" and ")));
@@ -69,12 +69,20 @@ fn message(values: &[Value<'_>], value: usize, found: Shape, wanted: Shape) -> S
     format!("`{}` gives {found}, not {wanted}{why}: {}", layer.name, fixes.join(", or "))
 }
 
-/// The window of a layer, and whether it is a convolution.
-fn window(op: Option<&Op>) -> Option<(Window, bool)> {
+/// The window of a layer.
+fn window(op: Option<&Op>) -> Option<Window> {
     match op? {
-        Op::Conv { window, .. } => Some((*window, true)),
-        Op::MaxPool { window } | Op::AvgPool { window, .. } => Some((*window, false)),
+        Op::Conv { window, .. } | Op::MaxPool { window } | Op::AvgPool { window, .. } => Some(*window),
         _ => None,
+    }
+}
+
+/// How a convolution of `input` channels gets `wanted` output channels, which its groups must divide.
+fn channels(layer: &Layer<'_>, op: Option<&Op>, input: usize, wanted: usize) -> Option<String> {
+    let Some(&Op::Conv { groups, .. }) = op else { return None };
+    match layer.kind {
+        Kind::DwConv => wanted.is_multiple_of(input).then(|| format!("give it `m{}`", wanted / input)),
+        _ => wanted.is_multiple_of(groups).then(|| format!("ask for {wanted} output channels")),
     }
 }
 

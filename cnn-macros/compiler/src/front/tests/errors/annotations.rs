@@ -16,6 +16,23 @@ fn each_mistake_is_marked_and_explained() {
             "`conv1` gives 6x28x28, not 16x28x28: write `<6x28x28>`, or ask for 16 output channels",
         ),
         (
+            "A <4x8x8> -> dwconv(3x3, p1) <8x8x8>",
+            "<8x8x8>",
+            "`dwconv1` gives 4x8x8, not 8x8x8: write `<4x8x8>`, or give it `m2`",
+        ),
+        (
+            "A <4x8x8> -> dwconv(3x3, m2) <4x8x8>",
+            "<4x8x8>",
+            "`dwconv1` gives 8x6x6, not 4x8x8 (rows and columns (8 + 0 + 0 - 3) / 1 + 1 = 6): write `<8x6x6>`, or use `p1` and give it `m1`",
+        ),
+        ("A <4x8x8> -> dwconv(3x3, p1) <6x8x8>", "<6x8x8>", "`dwconv1` gives 4x8x8, not 6x8x8: write `<4x8x8>`"),
+        ("A <6x8x8> -> conv(6, 1x1, g3) <8x8x8>", "<8x8x8>", "`conv1` gives 6x8x8, not 8x8x8: write `<6x8x8>`"),
+        (
+            "A <6x8x8> -> conv(6, 1x1, g3) <9x8x8>",
+            "<9x8x8>",
+            "`conv1` gives 6x8x8, not 9x8x8: write `<6x8x8>`, or ask for 9 output channels",
+        ),
+        (
             "A <1x28x28> -> conv(6, 5x3) <6x23x24>",
             "<6x23x24>",
             "`conv1` gives 6x24x26, not 6x23x24 (rows (28 + 0 + 0 - 5) / 1 + 1 = 24, columns (28 + 0 + 0 - 3) / 1 + 1 = 26): write `<6x24x26>`",

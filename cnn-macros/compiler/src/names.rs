@@ -95,7 +95,7 @@ struct Resolver<'p> {
     targets: Vec<Target>,
     /// Names that can be seen, the innermost scope last. A repeated step is a scope of its own.
     scopes: Vec<HashMap<String, Name>>,
-    /// Names of layers that were given to values and blocks all the same.
+    /// Names of layers and items that were given to values of the item at hand, and of layers to blocks, all the same.
     misnamed: HashMap<String, Target>,
     /// The item at hand.
     own: Option<Target>,
@@ -201,6 +201,7 @@ impl<'p> Resolver<'p> {
 
     fn item(&mut self, own: Target, chain: &'p Chain) {
         self.own = Some(own);
+        self.misnamed.retain(|_, target| *target != Target::Value);
         self.open.clear();
         self.unsure = chain.broken;
         self.torn = chain.broken;
@@ -300,6 +301,9 @@ impl<'p> Resolver<'p> {
         // A model cannot know what else the invocation has: its names hide items.
         if let Some((_, first)) = self.items.get(&text).filter(|_| !self.from_model) {
             self.error(site, format!("`{text}` already names the item at {}: choose another name", first.line_col()));
+            self.misnamed.insert(text, Target::Value);
+            // What uses the name may mean the item.
+            self.doubtful = true;
         } else if let Some(first) = self.scopes.iter().rev().find_map(|scope| scope.get(&text)) {
             self.error(
                 site,

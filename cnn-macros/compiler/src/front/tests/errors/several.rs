@@ -28,10 +28,18 @@ fn what_follows_from_a_mistake_is_not_reported() {
         "A <42x1x1> -> reshape(45) -> fc(42 -> 5)",
         "A <4x1x8> -> expand(5x8x8) -> sub(id, conv(4, 1x1))",
         "A <4x8x8> -> pool = relu -> add(id, pool)",
+        "A <4x8x8> -> A = relu -> add(id, A)",
+        "block b(c) = fc(c); N <4x8x8> -> b = relu -> add(id, b)",
         "block relu(c) = conv(c, 3x3); A <1x8x8> -> relu(4) -> relu",
     ] {
         assert_eq!(errors(source).len(), 1, "{source}: {:?}", marks(source));
     }
+}
+
+#[test]
+fn a_wrong_name_is_wrong_in_its_item_alone() {
+    let source = "A <4x8x8> -> pool = relu -> add(id, pool); B <4x8x8> -> add(id, pool)";
+    assert_eq!(marks(source), ["pool", "pool"]);
 }
 
 #[test]

@@ -121,7 +121,7 @@ fn misfit(cx: &Cx<'_>, options: &Options, input: Map) -> String {
     };
     // An input whose rows look like channels was probably declared in the order of image files.
     let last = match input {
-        Map { c, h, w: w @ ..=4 } if c == h && cx.report.reads_the_input() => {
+        Map { c, h, w: w @ ..=4 } if c == h && w < c && cx.report.reads_the_input() => {
             format!(", or declare `<{w}x{c}x{h}>`: channels come first")
         }
         _ => String::new(),

@@ -144,6 +144,7 @@ fn each_mistake_is_marked_and_explained() {
             "5x5",
             "`conv1`: 5x5 does not fit 28x3: use 5x3, `same` or `p0x1`, or declare `<3x28x28>`: channels come first",
         ),
+        ("A <3x3x3> -> conv(6, 5x5)", "5x5", "`conv1`: 5x5 does not fit 3x3: use 3x3, `same` or `p1`"),
         (
             "A <1x9x9> -> conv(3, 3x3) * 6 -> fc(10)",
             "3x3",

@@ -130,7 +130,12 @@ fn too_much_padding(options: &Options) -> Option<String> {
 /// With dilation, all taps of a window can fall beside an input that is narrower than the gap between taps.
 fn reads_only_padding(window: &Window, map: Map) -> Option<String> {
     let size = [map.h, map.w];
-    let axis = (0..2).find(|&axis| window.kernel[axis] > 1 && window.dilation[axis] > size[axis])?;
-    let gap = window.dilation[axis];
-    Some(format!("dilation {gap} steps over the whole {} input: use at most `d{}`", full(size), size[axis]))
+    let most = [0, 1].map(|axis| match window.kernel[axis] {
+        1 => window.dilation[axis],
+        _ => window.dilation[axis].min(size[axis]),
+    });
+    (most != window.dilation).then(|| {
+        let (gaps, input, most) = (short(window.dilation), full(size), short(most));
+        format!("dilation {gaps} steps over the whole {input} input: use at most `d{most}`")
+    })
 }

@@ -1,6 +1,6 @@
 //! Layers that do not go with their input.
 
-use super::check;
+use super::{check, errors};
 
 #[test]
 fn each_mistake_is_marked_and_explained() {
@@ -156,6 +156,16 @@ fn each_mistake_is_marked_and_explained() {
             "`conv2`: 3x3 does not fit 2x2: use 1x1, `same` or `p1`, or do not repeat it",
         ),
     ]);
+}
+
+#[test]
+fn a_pool_steps_over_neither_axis() {
+    let message = |layer: &str| errors(&format!("A <1x4x2> -> {layer}")).pop().map(|error| error.message);
+    for (layer, fix) in [("pool(2, s1, d5, p3)", "d4x2"), ("pool(2x1, s1, d5x3, p2x0)", "d4x3")] {
+        let message = message(layer).expect("an error");
+        assert!(message.ends_with(&format!(" steps over the whole 4x2 input: use at most `{fix}`")), "{message}");
+    }
+    assert_eq!((message("pool(2, s1, d4x2, p2x1)"), message("pool(2x1, s1, d4x3, p2x0)")), (None, None));
 }
 
 #[test]

@@ -75,6 +75,10 @@ impl Backward<'_> {
     }
 
     fn views(&self, views: &[(&str, BufferId)]) -> TokenStream {
+        // The slot of a buffer that the plan let go before this step holds another one.
+        let (buffers, at) = (&self.context.compiled.train.buffers, self.context.graph.nodes.len() + 2 + self.index);
+        let is_live = |buffer: &BufferId| (buffers[*buffer].first..=buffers[*buffer].last).contains(&at);
+        debug_assert!(views.iter().all(|(_, buffer)| is_live(buffer)), "{:?} reads what is gone", self.step);
         self.context.views(Arena::Train, views)
     }
 

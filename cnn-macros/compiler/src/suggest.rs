@@ -1,5 +1,7 @@
 //! "Did you mean": the nearest known name.
 
+use cnn_model::stranger::distance;
+
 /// What a layer is called here, and what other tools call it.
 const FOREIGN: [(&str, &[&str]); 27] = [
     ("conv", &["conv1d", "conv2d", "convolution"]),
@@ -51,9 +53,9 @@ pub fn nearest<'c>(wrong: &str, candidates: impl IntoIterator<Item = &'c str>) -
         if foreign == Some(candidate) {
             return Some(candidate);
         }
-        let Some(distance) = edit_distance(&lower, &candidate.to_lowercase(), limit) else { continue };
-        if distance < candidate.chars().count() && best.is_none_or(|(least, _)| distance < least) {
-            best = Some((distance, candidate));
+        let Some(slips) = distance(&lower, &candidate.to_lowercase(), limit) else { continue };
+        if slips < candidate.chars().count() && best.is_none_or(|(least, _)| slips < least) {
+            best = Some((slips, candidate));
         }
     }
     best.map(|(_, candidate)| candidate)
@@ -64,41 +66,9 @@ pub fn did_you_mean<'c>(wrong: &str, candidates: impl IntoIterator<Item = &'c st
     nearest(wrong, candidates).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 
-/// Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`, up to `limit`.
-fn edit_distance(a: &str, b: &str, limit: usize) -> Option<usize> {
-    const LONGEST: usize = 64;
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    if a.len().abs_diff(b.len()) > limit || a.len().max(b.len()) > LONGEST {
-        return None;
-    }
-    let mut before = vec![0; b.len() + 1];
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut next = vec![i; b.len() + 1];
-        for j in 1..=b.len() {
-            let replaced = row[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            next[j] = replaced.min(row[j] + 1).min(next[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                next[j] = next[j].min(before[j - 2] + 1);
-            }
-        }
-        before = std::mem::replace(&mut row, next);
-    }
-    Some(row[b.len()]).filter(|distance| *distance <= limit)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distances_count_single_slips() {
-        assert_eq!(edit_distance("conv", "conv", 2), Some(0));
-        assert_eq!(edit_distance("covn", "conv", 2), Some(1));
-        assert_eq!(edit_distance("rel", "relu", 2), Some(1));
-        assert_eq!(edit_distance("abc", "xyz", 2), None);
-        assert_eq!(edit_distance("", "ab", 2), Some(2));
-    }
 
     #[test]
     fn near_and_foreign_names_are_suggested() {

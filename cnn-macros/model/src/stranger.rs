@@ -37,26 +37,31 @@ pub fn nearest<'a>(
     /// Comparisons of names are what this costs.
     const CANDIDATES: usize = 1000;
     let fitting = tensors.into_iter().take(CANDIDATES).filter(|(_, other)| *other == shape);
-    fitting.filter_map(|(other, _)| Some((distance(name, other)?, other))).min().map(|(_, other)| other)
+    fitting.filter_map(|(other, _)| Some((distance(name, other, name.len() / 3)?, other))).min().map(|(_, other)| other)
 }
 
-/// Letters to insert, delete or replace between two names, if they are few.
-fn distance(a: &str, b: &str) -> Option<usize> {
+/// Letters to insert, delete or replace, and neighbours to swap, to get from one name to another, if they are at most
+/// `limit`.
+pub fn distance(a: &str, b: &str, limit: usize) -> Option<usize> {
     const LONGEST: usize = 96;
-    let limit = a.len() / 3;
-    if a.len().max(b.len()) > LONGEST || a.len().abs_diff(b.len()) > limit {
+    let [a, b] = [a, b].map(|name| name.chars().take(LONGEST + 1).collect::<Vec<_>>());
+    if a.len().abs_diff(b.len()) > limit || a.len().max(b.len()) > LONGEST {
         return None;
     }
+    let mut before = vec![0; b.len() + 1];
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.bytes().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+    for i in 1..=a.len() {
+        let mut next = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let replaced = row[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            next[j] = replaced.min(row[j] + 1).min(next[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                next[j] = next[j].min(before[j - 2] + 1);
+            }
         }
+        before = std::mem::replace(&mut row, next);
     }
-    Some(row[b.len()]).filter(|&distance| distance <= limit)
+    Some(row[b.len()]).filter(|distance| *distance <= limit)
 }
 
 #[cfg(test)]
@@ -64,16 +69,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distances_count_letters() {
-        assert_eq!(distance("fc.weight", "fc.weight"), Some(0));
-        assert_eq!(distance("fc.weight", "fc1.weights"), Some(2));
-        assert_eq!(distance("conv1.bias", "cnv1.bais"), Some(3));
-        assert_eq!(distance("fc.bias", "conv.weight"), None);
+    fn distances_count_slips() {
+        assert_eq!(distance("conv", "conv", 2), Some(0));
+        assert_eq!(distance("covn", "conv", 2), Some(1));
+        assert_eq!(distance("rel", "relu", 2), Some(1));
+        assert_eq!(distance("abc", "xyz", 2), None);
+        assert_eq!(distance("", "ab", 2), Some(2));
+        assert_eq!(distance("fc.weight", "fc1.weights", 3), Some(2));
+        assert_eq!(distance("conv1.bias", "cnv1.bais", 3), Some(2));
+        assert_eq!(distance("fc.bias", "conv.weight", 2), None);
     }
 
     #[test]
     fn the_nearest_has_the_same_shape() {
-        let tensors = [("fc1.bais", &[4][..]), ("fc1.biass", &[3]), ("fc2.bias", &[4]), ("gc2.bias", &[4])];
+        let tensors = [("fc1.base", &[4][..]), ("fc1.biass", &[3]), ("fc2.bias", &[4]), ("gc2.bias", &[4])];
         assert_eq!(nearest("fc1.bias", &[4], tensors), Some("fc2.bias"));
         assert_eq!(nearest("fc1.bias", &[3], tensors), Some("fc1.biass"));
         assert_eq!(nearest("fc1.bias", &[5], tensors), None);

@@ -107,13 +107,22 @@ pub struct Chain {
 #[derive(Debug)]
 pub struct Step {
     /// The name given to the output.
-    pub name: Option<Ident>,
+    pub name: Option<ValueName>,
     /// The layer, call, group or value.
     pub atom: Atom,
     /// How often the atom stands in a row.
     pub repeat: Option<Expr>,
     /// The promised output shape.
     pub annotation: Option<Dims>,
+}
+
+/// The name of a step's output.
+#[derive(Debug)]
+pub struct ValueName {
+    /// Position among all of the invocation.
+    pub id: usize,
+    /// The name.
+    pub ident: Ident,
 }
 
 /// What stands between two arrows.

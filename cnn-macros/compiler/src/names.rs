@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use proc_macro2::Ident;
 
-use crate::ast::{Args, Atom, BlockDef, Call, Chain, Program, Step};
+use crate::ast::{Args, Atom, BlockDef, Call, Chain, Program, Step, ValueName};
 use crate::diag::{Diagnostics, SHOWN, Site};
 use crate::emit::TYPES;
 use crate::op::{Kind, LAYERS};
@@ -26,8 +26,8 @@ pub enum Target {
     Block(usize),
     /// Another network of the invocation, by index.
     Network(usize),
-    /// A value named earlier.
-    Value,
+    /// A value named earlier, by the id of the name.
+    Value(usize),
     /// The current value.
     Id,
     /// Wrong, which has been reported.
@@ -43,7 +43,8 @@ pub fn resolve(program: &Program, diagnostics: &Diagnostics) -> Vec<Target> {
         conditional: HashSet::new(),
         targets: vec![Target::Broken; program.calls],
         scopes: Vec::new(),
-        misnamed: HashMap::new(),
+        misnamed: HashSet::new(),
+        misnamed_items: HashSet::new(),
         own: None,
         from_model: false,
         open: Vec::new(),
@@ -81,6 +82,7 @@ pub fn resolve(program: &Program, diagnostics: &Diagnostics) -> Vec<Target> {
 
 /// A named value.
 struct Name {
+    id: usize,
     site: Site,
     /// Whether a branch reads it, or tensors are called by it.
     used: bool,
@@ -95,8 +97,10 @@ struct Resolver<'p> {
     targets: Vec<Target>,
     /// Names that can be seen, the innermost scope last. A repeated step is a scope of its own.
     scopes: Vec<HashMap<String, Name>>,
-    /// Names of layers and items that were given to values of the item at hand, and of layers to blocks, all the same.
-    misnamed: HashMap<String, Target>,
+    /// Names of layers and items that were given to values of the item at hand all the same.
+    misnamed: HashSet<String>,
+    /// Names of layers that were given to blocks and networks all the same.
+    misnamed_items: HashSet<String>,
     /// The item at hand.
     own: Option<Target>,
     /// Whether it is a model's text, whose names nobody chose.
@@ -129,7 +133,7 @@ impl<'p> Resolver<'p> {
         for (name, target) in blocks.chain(networks) {
             let site = Site::of(name.span());
             if self.is_reserved(name) {
-                self.misnamed.insert(name.to_string(), target);
+                self.misnamed_items.insert(name.to_string());
                 continue;
             }
             if (matches!(target, Target::Network(_)) && self.is_emitted(name)) {
@@ -201,7 +205,7 @@ impl<'p> Resolver<'p> {
 
     fn item(&mut self, own: Target, chain: &'p Chain) {
         self.own = Some(own);
-        self.misnamed.retain(|_, target| *target != Target::Value);
+        self.misnamed.clear();
         self.open.clear();
         self.unsure = chain.broken;
         self.torn = chain.broken;
@@ -217,7 +221,7 @@ impl<'p> Resolver<'p> {
     /// Notes every name that a chain gives.
     fn collect(&mut self, chain: &Chain) {
         for step in &chain.steps {
-            self.all.extend(step.name.iter().map(|name| (name.to_string(), Site::of(name.span()))));
+            self.all.extend(step.name.iter().map(|name| (name.ident.to_string(), Site::of(name.ident.span()))));
             match &step.atom {
                 Atom::Group(chain) => self.collect(chain),
                 Atom::Call(Call { args: Args::Branches(branches), .. }) => {
@@ -286,22 +290,22 @@ impl<'p> Resolver<'p> {
                 Target::Layer(kind) => kind.has_tensors(),
                 // Hardly any has none.
                 Target::Block(_) | Target::Network(_) => true,
-                Target::Value | Target::Id | Target::Broken => false,
+                Target::Value(_) | Target::Id | Target::Broken => false,
             },
             Atom::Broken => false,
         }
     }
 
-    fn define(&mut self, name: &Ident, used: bool) {
-        let (text, site) = (name.to_string(), Site::of(name.span()));
-        if self.is_reserved(name) {
-            self.misnamed.insert(text, Target::Value);
+    fn define(&mut self, name: &ValueName, used: bool) {
+        let (text, site) = (name.ident.to_string(), Site::of(name.ident.span()));
+        if self.is_reserved(&name.ident) {
+            self.misnamed.insert(text);
             return;
         }
         // A model cannot know what else the invocation has: its names hide items.
         if let Some((_, first)) = self.items.get(&text).filter(|_| !self.from_model) {
             self.error(site, format!("`{text}` already names the item at {}: choose another name", first.line_col()));
-            self.misnamed.insert(text, Target::Value);
+            self.misnamed.insert(text);
             // What uses the name may mean the item.
             self.doubtful = true;
         } else if let Some(first) = self.scopes.iter().rev().find_map(|scope| scope.get(&text)) {
@@ -310,7 +314,7 @@ impl<'p> Resolver<'p> {
                 format!("`{text}` is named twice, first at {}: choose another name", first.site.line_col()),
             );
         } else if let Some(scope) = self.scopes.last_mut() {
-            scope.insert(text, Name { site, used });
+            scope.insert(text, Name { id: name.id, site, used });
         }
     }
 
@@ -332,12 +336,9 @@ impl<'p> Resolver<'p> {
     fn target(&mut self, call: &Call, starts_branch: bool, repeated: bool) -> Target {
         let text = call.name.to_string();
         let bare = matches!(call.args, Args::None);
-        let misnamed = match self.misnamed.get(&text) {
-            Some(Target::Value) => bare && starts_branch,
-            Some(_) => !bare,
-            None => false,
-        };
-        if misnamed {
+        let wrong =
+            if bare { starts_branch && self.misnamed.contains(&text) } else { self.misnamed_items.contains(&text) };
+        if wrong {
             return Target::Broken;
         }
         if let Some(kind) = Kind::named(&text) {
@@ -351,7 +352,8 @@ impl<'p> Resolver<'p> {
         }
         if let Some(name) = self.scopes.iter_mut().rev().find_map(|scope| scope.get_mut(&text)) {
             name.used = true;
-            return self.value(call, starts_branch, repeated);
+            let id = name.id;
+            return self.value(call, id, starts_branch, repeated);
         }
         match self.items.get(&text) {
             Some((Target::Network(_), _)) if !bare => {
@@ -374,10 +376,10 @@ impl<'p> Resolver<'p> {
         }
     }
 
-    fn value(&self, call: &Call, starts_branch: bool, repeated: bool) -> Target {
+    fn value(&self, call: &Call, id: usize, starts_branch: bool, repeated: bool) -> Target {
         let text = &call.name;
         let message = match (&call.args, starts_branch, repeated) {
-            (Args::None, true, false) => return Target::Value,
+            (Args::None, true, false) => return Target::Value(id),
             (Args::None, true, true) => format!("`{text}` is a value and cannot be repeated"),
             (Args::None, false, _) => {
                 format!(

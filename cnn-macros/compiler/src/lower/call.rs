@@ -1,7 +1,5 @@
 //! Calls of blocks and of other networks.
 
-use std::collections::HashMap;
-
 use super::eval::Env;
 use super::{Argument, Frame, Instr, Unfolding, naming};
 use crate::ast::{Arg, Args, BlockDef, Call, Chain, Expr, ExprKind};
@@ -44,10 +42,9 @@ impl<'a> Unfolding<'_, 'a> {
             self.naming.enter_numbered(&inner.name.to_string(), &self.reserved);
         }
         self.frames.push(inner);
-        let scopes = std::mem::replace(&mut self.scopes, vec![HashMap::new()]);
         let reserved = std::mem::replace(&mut self.reserved, naming::reserved(chain));
         let output = self.chain(chain, self.frames.len() - 1, input);
-        (self.scopes, self.reserved) = (scopes, reserved);
+        self.reserved = reserved;
         if !prefixed {
             self.naming.leave();
         }

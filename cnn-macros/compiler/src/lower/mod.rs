@@ -161,7 +161,7 @@ impl<'a> Lowerer<'a> {
             reserved: naming::reserved(&network.chain),
             instrs: Vec::new(),
             frames: vec![frame],
-            scopes: vec![HashMap::new()],
+            named: HashMap::new(),
             values: 0,
             layers: 0,
             reads: 0,
@@ -185,8 +185,8 @@ struct Unfolding<'l, 'a> {
     reserved: HashSet<String>,
     instrs: Vec<Instr<'a>>,
     frames: Vec<Frame<'a>>,
-    /// Named values of the item at hand, the innermost scope last.
-    scopes: Vec<HashMap<String, usize>>,
+    /// The newest value of each name by its id. No item stands inside itself, and a name is read behind its step alone.
+    named: HashMap<usize, usize>,
     values: usize,
     layers: usize,
     /// Values that the layers read, together.
@@ -247,7 +247,7 @@ impl<'a> Unfolding<'_, 'a> {
             _ => false,
         };
         let own_layer = single && step.repeat.is_none();
-        let given = step.name.as_ref().map(Ident::to_string);
+        let given = step.name.as_ref().map(|name| name.ident.to_string());
         let prefix = given.as_deref().filter(|_| !own_layer);
         if let Some(name) = prefix {
             self.naming.enter(name);
@@ -260,8 +260,8 @@ impl<'a> Unfolding<'_, 'a> {
         if prefix.is_some() {
             self.naming.leave();
         }
-        if let (Some(name), Some(scope)) = (given, self.scopes.last_mut()) {
-            scope.insert(name, output);
+        if let Some(name) = &step.name {
+            self.named.insert(name.id, output);
         }
         if let Some(dims) = &step.annotation {
             self.instrs.push(Instr::Annotate { value: output, dims, frame });
@@ -276,11 +276,9 @@ impl<'a> Unfolding<'_, 'a> {
         let before = self.layers;
         let mut current = input;
         for round in 0..times {
-            self.scopes.push(HashMap::new());
             let outer = std::mem::replace(&mut self.rounds, round);
             current = self.atom(&step.atom, None, false, frame, current);
             self.rounds = outer;
-            self.scopes.pop();
             let each = self.layers - before;
             if self.full || each == 0 {
                 break;
@@ -315,21 +313,14 @@ impl<'a> Unfolding<'_, 'a> {
                 }
                 match self.shared.targets[call.id] {
                     Target::Id => input,
-                    Target::Value => self.value(call),
+                    // A join that is too wide has none of the values in its branches.
+                    Target::Value(id) => self.named.get(&id).copied().unwrap_or_else(|| self.broken()),
                     Target::Layer(kind) => self.layer(call, kind, name, prefixed, frame, input),
                     Target::Block(index) => self.block(call, index, prefixed, frame, input),
                     Target::Network(index) => self.step_network(call, index, prefixed, frame, input),
                     Target::Broken => self.broken(),
                 }
             }
-        }
-    }
-
-    fn value(&mut self, call: &Call) -> usize {
-        let text = call.name.to_string();
-        match self.scopes.iter().rev().find_map(|scope| scope.get(&text)) {
-            Some(value) => *value,
-            None => self.broken(),
         }
     }
 

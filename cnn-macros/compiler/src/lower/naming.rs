@@ -14,7 +14,7 @@ pub(super) fn reserved(item: &Chain) -> HashSet<String> {
 
 fn collect(chain: &Chain, names: &mut HashSet<String>) {
     for step in &chain.steps {
-        names.extend(step.name.iter().map(|name| plain(&name.to_string()).to_string()));
+        names.extend(step.name.iter().map(|name| plain(&name.ident.to_string()).to_string()));
         match &step.atom {
             Atom::Group(chain) => collect(chain, names),
             Atom::Call(call) => {

@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, Group, Ident};
 
 use super::cursor::{Cursor, Token};
 use super::{Parser, is_item_start};
-use crate::ast::{Args, Atom, Call, Chain, Expr, Step};
+use crate::ast::{Args, Atom, Call, Chain, Expr, Step, ValueName};
 use crate::diag::{SHOWN, Site};
 use crate::op::Kind;
 
@@ -123,7 +123,10 @@ impl Parser<'_> {
             self.error(hash.to(cursor.site()), ATTRIBUTE);
             cursor.take();
         }
-        let name = self.step_name(cursor);
+        let name = self.step_name(cursor).map(|ident| {
+            self.values += 1;
+            ValueName { id: self.values, ident }
+        });
         let atom = self.atom(cursor, stop);
         let repeat = cursor.eat('*').map(|star| self.repeat(cursor, star));
         let shaped = cursor.is_punct('<') && !cursor.is_false_arrow();

@@ -31,7 +31,7 @@ pub fn parse(tokens: TokenStream, folder: &Path, diagnostics: &Diagnostics) -> P
     let mut flat = Vec::new();
     cursor::flatten(tokens, &mut flat);
     let end = flat.last().map_or(Site::of(Span::call_site()), Token::site);
-    let mut parser = Parser { diagnostics, folder, blocks: block_names(&flat), calls: 0 };
+    let mut parser = Parser { diagnostics, folder, blocks: block_names(&flat), calls: 0, values: 0 };
     let mut program = Program::default();
     parser.items(Cursor::new(&flat, end), &mut program);
     program.calls = parser.calls;
@@ -99,6 +99,8 @@ struct Parser<'d> {
     /// The blocks, and their parameters.
     blocks: HashMap<String, Rc<HashSet<String>>>,
     calls: usize,
+    /// Named values so far.
+    values: usize,
 }
 
 impl Parser<'_> {

@@ -15,6 +15,9 @@ pub const SHOWN: usize = 20;
 /// The longest message, in characters: names and sizes are quoted as they were written, however long.
 const LONGEST: usize = 1024;
 
+/// Line and column of the first token and of the end of the last one.
+pub(crate) type Place = (usize, usize, usize, usize);
+
 /// A stretch of source, from the start of its first token to the end of its last.
 #[derive(Clone, Copy, Debug)]
 pub struct Site {
@@ -42,7 +45,7 @@ impl Site {
     }
 
     /// Orders sites as they stand in the source.
-    pub(crate) fn key(self) -> (usize, usize, usize, usize) {
+    pub(crate) fn key(self) -> Place {
         let (from, to) = (self.start.start(), self.end.end());
         (from.line, from.column, to.line, to.column)
     }
@@ -74,9 +77,8 @@ impl Diagnostic {
 struct Store {
     /// Errors, and the attributes under which they are errors.
     shown: Vec<(Diagnostic, TokenStream)>,
-    /// How many are shown under each condition: what rustc leaves out must not have hidden what it compiles.
-    counts: HashMap<String, usize>,
-    seen: HashSet<((usize, usize, usize, usize), String, String)>,
+    /// Those under each condition, which are counted apart: what rustc leaves out must not have hidden what it compiles.
+    seen: HashMap<String, HashSet<(Place, String)>>,
     hidden: usize,
 }
 
@@ -116,13 +118,11 @@ impl Diagnostics {
         shorten(&mut diagnostic.message);
         if let Some(store) = self.store.borrow_mut().as_mut() {
             let conditions = self.conditions.borrow().clone();
-            let text = conditions.to_string();
-            if !store.seen.insert((diagnostic.site.key(), diagnostic.message.clone(), text.clone())) {
+            let seen = store.seen.entry(conditions.to_string()).or_default();
+            if !seen.insert((diagnostic.site.key(), diagnostic.message.clone())) {
                 return;
             }
-            let shown = store.counts.entry(text).or_insert(0);
-            if *shown < SHOWN {
-                *shown += 1;
+            if seen.len() <= SHOWN {
                 store.shown.push((diagnostic, conditions));
             } else {
                 store.hidden += 1;

@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use proc_macro2::Ident;
 
 use crate::ast::{Args, Atom, Call, Chain, Dims, NetworkDef, Program, Step};
-use crate::diag::{Diagnostics, SHOWN, Site};
+use crate::diag::{Diagnostics, Place, SHOWN, Site};
 use crate::names::Target;
 use crate::op::Kind;
 use crate::parse::cursor::DEPTH;
@@ -127,7 +127,7 @@ pub struct Lowerer<'a> {
     targets: &'a [Target],
     diagnostics: &'a Diagnostics,
     params: Vec<HashMap<String, usize>>,
-    reported: HashSet<(usize, usize, usize, usize)>,
+    reported: HashSet<Place>,
     work: usize,
     all_layers: usize,
     /// What the networks share is used up, which has been reported.

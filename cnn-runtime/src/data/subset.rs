@@ -9,7 +9,8 @@ use super::{Dataset, Draw, OnBadSample, Plan, ReadAhead, Skipped};
 use crate::error::Error;
 use crate::random;
 
-/// Some samples of a data set. Made by [`Dataset::take`], [`Dataset::spread`] and [`Dataset::hold_out`].
+/// Some samples of a data set. Made by [`Dataset::take`], [`Dataset::spread`],
+/// [`Dataset::readable`] and [`Dataset::hold_out`].
 #[derive(Clone, Debug)]
 pub struct Subset<D> {
     data: D,

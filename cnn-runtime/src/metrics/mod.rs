@@ -140,7 +140,8 @@ impl Evaluation {
 }
 
 /// Runs all of `data` through the network, in batches as large as the workspace takes, and counts what it takes for what.
-/// The network ends in a score for each class or, by a softmax, in a probability.
+/// The network ends in a score for each class or, by a softmax, in a probability. A sample that cannot be read is an
+/// error; [`Dataset::readable`] sets those aside.
 ///
 /// # Errors
 /// [`Error::DataMismatch`] if the network ends in a map larger than 1x1, or if the data are not of its input shape or

@@ -36,6 +36,7 @@ use ring::Ring;
 use skipped::LeftOut;
 
 pub use batch::Batch;
+#[cfg(feature = "images")]
 pub(super) use skipped::none_good;
 pub use skipped::{OnBadSample, Skipped};
 

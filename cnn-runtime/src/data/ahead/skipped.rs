@@ -63,6 +63,7 @@ impl LeftOut {
 }
 
 /// The error for data of which every sample was skipped.
+#[cfg(feature = "images")]
 pub(in crate::data) fn none_good(skipped: &[Skipped]) -> Error {
     let mut all = LeftOut::default();
     all.add(skipped);

@@ -23,6 +23,22 @@ pub struct Window {
 }
 
 impl Window {
+    /// Whether no size is zero, and a kernel can trust whatever it adds up to walk over both maps with their padding, from
+    /// the first tap of the first output to the last of the last, in blocks of channels: it can be addressed.
+    pub(crate) fn is_sound(&self, input: &Map, output: &Map) -> bool {
+        let Window { kernel, stride, dilation, pad } = self;
+        let span = |axis: usize, inputs: usize, outputs: usize| {
+            let [taps, steps] =
+                [(kernel, dilation), (stride, &[outputs; 2])].map(|(a, b)| a[axis].checked_mul(b[axis]));
+            [steps?, inputs, pad[axis], pad[axis + 2]].iter().try_fold(taps?, |sum, &len| sum.checked_add(len))
+        };
+        let bytes = span(0, input.h, output.h)
+            .zip(span(1, input.w, output.w))
+            .and_then(|(height, width)| height.checked_mul(width)?.checked_mul(Order::BLOCK * size_of::<f32>()));
+        let positive = [kernel, stride, dilation].into_iter().flatten().all(|&size| size > 0);
+        positive && bytes.is_some_and(|bytes| bytes <= isize::MAX as usize)
+    }
+
     /// Whether windows of 2 x 2 stand side by side, without padding.
     pub(crate) const fn is_two_by_two(&self) -> bool {
         let Window { kernel: [height, width], stride: [down, across], dilation, pad: [top, left, bottom, right] } =
@@ -79,12 +95,13 @@ impl Conv {
     ///
     /// # Panics
     /// If the maps stand in orders that the convolution does not have, a size is zero, groups are of unequal size, or there
-    /// are more weights than can be addressed.
+    /// are more weights, or places from a first tap to a last, than can be addressed.
     pub(crate) fn check(&self) {
         assert!(self.fits_orders(), "orders of the maps of {self:?}");
-        let Conv { input, output, window: Window { kernel, stride, dilation, .. }, groups, .. } = self;
-        let sizes = [kernel, stride, dilation].into_iter().flatten().chain([groups]);
-        assert!(input.is_sound() && output.is_sound() && sizes.min() > Some(&0), "sizes of {self:?}");
+        let Conv { input, output, window, groups, .. } = self;
+        let sound = input.is_sound() && output.is_sound() && window.is_sound(input, output);
+        assert!(sound && *groups > 0, "sizes of {self:?}");
+        let kernel = window.kernel;
         let even = [input.c, output.c].iter().all(|channels| channels.is_multiple_of(*groups));
         let weights = [input.c / groups, kernel[0], kernel[1]].iter().try_fold(output.c, |len, &n| len.checked_mul(n));
         assert!(even && weights.is_some(), "channels of {self:?}");
@@ -150,6 +167,34 @@ pub struct Pool {
 }
 
 impl Pool {
+    /// Holds the sizes against one another: a kernel relies on them.
+    ///
+    /// # Panics
+    /// If the output stands in an order that is neither its input's nor NCHW, a size is zero, the maps have unequal channels, more
+    /// padding counts than there is, or there are more places from a first tap to a last than can be addressed.
+    pub(crate) fn check(&self) {
+        let Pool { input, output, window, counted } = self;
+        assert!(output.order == Order::Nchw || output.order == input.order, "orders of the maps of {self:?}");
+        let sound = input.is_sound() && output.is_sound() && window.is_sound(input, output);
+        let padded = counted.iter().zip(&window.pad).all(|(counted, pad)| counted <= pad);
+        assert!(sound && padded && input.c == output.c, "sizes of {self:?}");
+    }
+
+    /// As [`check`](Pool::check), and both sides against `n` samples.
+    ///
+    /// # Panics
+    /// As there, or if a side of the layer has another length.
+    pub(crate) fn check_sides(&self, layer: &str, n: usize, input: usize, output: usize) {
+        self.check();
+        assert_eq!(Some(input), self.input.len_of(n), "{layer}: input side of {n} samples");
+        assert_eq!(Some(output), self.output.len_of(n), "{layer}: output side of {n} samples");
+    }
+
+    /// Floats of a block of channels of the input and of the output.
+    pub(crate) fn block_lens(&self) -> (usize, usize) {
+        (Order::BLOCK * self.input.plane(), Order::BLOCK * self.output.plane())
+    }
+
     /// The same layer in NCHW order.
     pub(crate) const fn plain(self) -> Self {
         Pool { input: self.input.plain(), output: self.output.plain(), ..self }

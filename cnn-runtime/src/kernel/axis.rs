@@ -2,22 +2,10 @@
 
 use std::ops::Range;
 
-use crate::desc::{Map, Order, Pool, Window};
+use crate::desc::{Map, Window};
 
 /// Rows of outputs narrower than this are not worth a pass per tap.
 pub(crate) const NARROW: usize = 8;
-
-/// Asserts that both sides of a pooling layer are `n` samples.
-pub(crate) fn check_pool(layer: &str, d: &Pool, n: usize, input: usize, output: usize) {
-    assert_eq!(input, n * d.input.len(), "{layer}: input side of {n} samples");
-    assert_eq!(output, n * d.output.len(), "{layer}: output side of {n} samples");
-    assert!(d.output.order == Order::Nchw || d.output.order == d.input.order, "{layer}: an order comes from the same");
-}
-
-/// Floats of a block of channels of a pooling layer's input and output.
-pub(crate) fn block_lens(d: &Pool) -> (usize, usize) {
-    (Order::BLOCK * d.input.plane(), Order::BLOCK * d.output.plane())
-}
 
 /// Rows or columns of a window's walk over a map.
 #[derive(Clone, Copy, Debug)]

@@ -80,6 +80,16 @@ impl DerefMut for Lent {
     }
 }
 
+/// Floats to lend for, as a product of sizes. What was lent for it can be addressed, and so can all places in it, whatever
+/// sizes a window has.
+///
+/// # Panics
+/// If no memory has so many.
+pub(crate) fn floats<const N: usize>(sizes: [usize; N]) -> usize {
+    let floats = sizes.iter().try_fold(size_of::<f32>(), |bytes, &size| bytes.checked_mul(size));
+    floats.filter(|&bytes| bytes <= isize::MAX as usize).expect("scratch that can be addressed") / size_of::<f32>()
+}
+
 /// Makes all buffers of this thread.
 pub(crate) fn make() {
     drop([Use::Packed, Use::Sums, Use::Changed].map(|purpose| lend(purpose, INITIAL)));

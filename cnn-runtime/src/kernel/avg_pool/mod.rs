@@ -10,7 +10,7 @@ use std::iter::once;
 use std::ops::Range;
 
 use self::blocked::{Block, Spread};
-use super::axis::{Axis, NARROW, block_lens, check_pool};
+use super::axis::{Axis, NARROW};
 use super::order::{pool_groups, pool_groups_backward, read_block, write_block};
 use super::pieces::{each, part, put};
 use super::sixteen::{vectors, vectors_mut};
@@ -36,7 +36,7 @@ pub fn backward(d: &Pool, n: usize, d_output: &[f32], d_input: &mut [f32], write
 }
 
 fn forward_on(isa: Isa, d: &Pool, n: usize, input: &[f32], output: &mut [f32]) {
-    check_pool("avg_pool", d, n, input.len(), output.len());
+    d.check_sides("avg_pool", n, input.len(), output.len());
     if d.input.is_batched() {
         return pool_groups(d, n, input, output, &mut [], |d, n, input, output, _| {
             forward_on(isa, d, n, input, output)
@@ -44,7 +44,7 @@ fn forward_on(isa: Isa, d: &Pool, n: usize, input: &[f32], output: &mut [f32]) {
     }
     let walk = Walk::new(d);
     if d.input.is_blocked() {
-        let (inputs, outputs) = block_lens(d);
+        let (inputs, outputs) = d.block_lens();
         return each(output, outputs, input.len(), |i, output| {
             let input = vectors(part(input, i, inputs));
             write_block(&d.output, output, |output| isa.run(Block { walk: &walk, input, output }));
@@ -60,7 +60,7 @@ fn forward_on(isa: Isa, d: &Pool, n: usize, input: &[f32], output: &mut [f32]) {
 }
 
 fn backward_on(isa: Isa, d: &Pool, n: usize, d_output: &[f32], d_input: &mut [f32], write: Write) {
-    check_pool("avg_pool", d, n, d_input.len(), d_output.len());
+    d.check_sides("avg_pool", n, d_input.len(), d_output.len());
     if d.input.is_batched() {
         return pool_groups_backward(d, n, &[], d_output, d_input, |d, n, _, d_output, d_input| {
             backward_on(isa, d, n, d_output, d_input, write);
@@ -68,7 +68,7 @@ fn backward_on(isa: Isa, d: &Pool, n: usize, d_output: &[f32], d_input: &mut [f3
     }
     let walk = Walk::new(d);
     if d.input.is_blocked() {
-        let (inputs, outputs) = block_lens(d);
+        let (inputs, outputs) = d.block_lens();
         return each(d_input, inputs, n * d.input.len(), |i, d_input| {
             let d_input = vectors_mut(d_input);
             read_block(&d.output, part(d_output, i, outputs), |d_output| {

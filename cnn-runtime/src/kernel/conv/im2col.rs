@@ -11,6 +11,7 @@ use crate::desc::{Conv, Order};
 use crate::kernel::gemm::Pack;
 use crate::kernel::gemm::columns::Run;
 use crate::kernel::gemm::pack::{self, PanelRuns};
+use crate::kernel::scratch;
 use crate::simd::{Simd, shuffle};
 
 /// Floats behind the staged rows that vector copies may read.
@@ -117,13 +118,16 @@ impl<'a> Im2col<'a> {
         let (first_line, last_line) = (columns.start / w, (columns.end - 1) / w);
         let mut stage = Stage { first_line, last_line, lines: 0, pitch: w + self.reach(1) };
         let last = stage.last_line / self.grid[0];
+        // As many as each sample has at most can be counted, so what they are can.
+        scratch::floats([last - stage.first_line / self.grid[0] + 1, self.grid[0] + self.reach(0)]);
         stage.lines = self.line_base(&stage, last) + self.lines(&stage, last).len() + self.reach(0);
         stage
     }
 
     /// Floats that [`Im2col::fill`] writes for so many channels, and what vector copies read behind them.
     pub(super) fn filled_len(&self, stage: &Stage, channels: usize) -> usize {
-        channels * self.channel(stage) + SLACK
+        let [down, across] = self.stride;
+        scratch::floats([channels, down, across, stage.lines, stage.pitch]) + SLACK
     }
 
     /// Floats of a staged line.

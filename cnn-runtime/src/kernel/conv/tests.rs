@@ -395,6 +395,10 @@ fn sizes_that_no_kernel_can_rely_on_panic() {
         Conv { groups: 0, ..good },
         Conv { groups: 3, ..good },
         Conv { output: Map::new(16, 1 << 60, 16), ..good },
+        // Distances whose products come round to small numbers.
+        Conv { window: Window { kernel: [17, 1], dilation: [1 << 60, 1], ..window }, ..good },
+        Conv { window: Window { stride: [1 << 56, 1], ..window }, output: Map::blocked(32, 257, 4), ..good },
+        Conv { window: Window { pad: [usize::MAX, 0, 1, 0], ..window }, ..good },
     ];
     for d in bad {
         let [input, output] = [d.input, d.output].map(|map| vec![0.0; map.len_of(1).unwrap_or(0)]);

@@ -14,7 +14,6 @@ use std::ops::Range;
 use self::blocked::{Block, Scatter};
 use self::rows::Rows;
 use self::walk::{Walk, reach};
-use super::axis::{block_lens, check_pool};
 use super::order::{pool_groups, pool_groups_backward, read_block, write_block};
 use super::pieces::{each, each2, part};
 use super::sixteen::{Lanes, vectors, vectors_mut};
@@ -95,7 +94,7 @@ pub fn backward(d: &Pool, n: usize, argmax: &[u16], d_output: &[f32], d_input: &
 }
 
 fn backward_on(isa: Isa, d: &Pool, n: usize, argmax: &[u16], d_output: &[f32], d_input: &mut [f32], write: Write) {
-    check_pool("max_pool", d, n, d_input.len(), d_output.len());
+    d.check_sides("max_pool", n, d_input.len(), d_output.len());
     assert_eq!(argmax.len(), d_output.len(), "max_pool: gradient by the output and argmax");
     if d.input.is_batched() {
         return pool_groups_backward(d, n, argmax, d_output, d_input, |d, n, argmax, d_output, d_input| {
@@ -104,7 +103,7 @@ fn backward_on(isa: Isa, d: &Pool, n: usize, argmax: &[u16], d_output: &[f32], d
     }
     let (walk, plane) = (Walk::new(d), d.output.plane());
     if d.input.is_blocked() {
-        let (inputs, outputs) = block_lens(d);
+        let (inputs, outputs) = d.block_lens();
         return each(d_input, inputs, n * d.input.len(), |i, d_input| {
             let (argmax, d_input) = (argmax[i * outputs..][..outputs].as_chunks().0, vectors_mut(d_input));
             read_block(&d.output, part(d_output, i, outputs), |d_output| {
@@ -126,7 +125,7 @@ fn backward_on(isa: Isa, d: &Pool, n: usize, argmax: &[u16], d_output: &[f32], d
 }
 
 pub(super) fn forward_on(isa: Isa, d: &Pool, n: usize, input: &[f32], output: &mut [f32]) {
-    check_pool("max_pool", d, n, input.len(), output.len());
+    d.check_sides("max_pool", n, input.len(), output.len());
     if d.input.is_batched() {
         return pool_groups(d, n, input, output, &mut [], |d, n, input, output, _| {
             forward_on(isa, d, n, input, output)
@@ -134,7 +133,7 @@ pub(super) fn forward_on(isa: Isa, d: &Pool, n: usize, input: &[f32], output: &m
     }
     let walk = Walk::new(d);
     if d.input.is_blocked() {
-        let (inputs, outputs) = block_lens(d);
+        let (inputs, outputs) = d.block_lens();
         return each(output, outputs, input.len(), |i, output| {
             let input = vectors(part(input, i, inputs));
             write_block(&d.output, output, |output| {
@@ -148,7 +147,7 @@ pub(super) fn forward_on(isa: Isa, d: &Pool, n: usize, input: &[f32], output: &m
 }
 
 fn forward_train_on(isa: Isa, d: &Pool, n: usize, input: &[f32], output: &mut [f32], argmax: &mut [u16]) {
-    check_pool("max_pool", d, n, input.len(), output.len());
+    d.check_sides("max_pool", n, input.len(), output.len());
     assert_eq!(argmax.len(), output.len(), "max_pool: output and argmax");
     let [kh, kw] = d.window.kernel;
     assert!(kh * kw <= 1 << 16, "max_pool: a kernel of {kh}x{kw} has more taps than an argmax can name");
@@ -159,7 +158,7 @@ fn forward_train_on(isa: Isa, d: &Pool, n: usize, input: &[f32], output: &mut [f
     }
     let (walk, plane) = (Walk::new(d), d.output.plane());
     if d.input.is_blocked() {
-        let (inputs, outputs) = block_lens(d);
+        let (inputs, outputs) = d.block_lens();
         return each2((output, outputs), (argmax, outputs), input.len(), |i, output, argmax| {
             let (input, argmax) = (vectors(part(input, i, inputs)), argmax.as_chunks_mut().0);
             write_block(&d.output, output, |output| {

@@ -1,5 +1,7 @@
-use super::{backward, backward_on, forward_on, forward_train, forward_train_on, reference};
-use crate::desc::{Map, Pool, Write};
+use std::panic::catch_unwind;
+
+use super::{backward, backward_on, forward, forward_on, forward_train, forward_train_on, reference};
+use crate::desc::{Map, Pool, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::pieces::PARALLEL;
 use crate::testing::{
@@ -154,5 +156,26 @@ fn a_large_batch_is_its_samples_on_any_threads() {
         let mut d_last = vec![0.0; ins];
         backward(&d, 1, &argmax_last, &y_last, &mut d_last, Write::Set);
         assert_same_bits("gradient of the last sample", &d_input[last * ins..], &d_last);
+    }
+}
+
+/// Each would have a kernel read what is not there.
+#[test]
+fn sizes_that_no_kernel_can_rely_on_panic() {
+    let window = Window { kernel: [17, 2], stride: [1, 1], dilation: [1, 1], pad: [0; 4] };
+    let good = Pool { input: Map::new(1, 3, 5), output: Map::new(1, 3, 4), window, counted: [0; 4] };
+    let bad = [
+        // A distance whose product comes round to a small number.
+        Pool { window: Window { dilation: [1 << 60, 1], ..window }, ..good },
+        Pool { window: Window { stride: [0, 1], ..window }, ..good },
+        Pool { counted: [0, 1, 0, 0], ..good },
+        Pool { output: Map::new(2, 3, 2), ..good },
+        Pool { output: Map::batched(1, 3, 4), ..good },
+    ];
+    for d in bad {
+        let pass = || forward(&d, 1, &vec![0.0; d.input.len()], &mut vec![0.0; d.output.len()]);
+        let outcome = catch_unwind(pass).expect_err(&format!("{d:?}"));
+        let message = outcome.downcast_ref::<String>().expect("a message of its own");
+        assert!(message.contains(" of Pool {"), "{message}");
     }
 }

@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use super::tile::Reach;
 use crate::desc::{Conv, Map, Window};
+use crate::kernel::scratch;
 use crate::simd::Simd;
 
 /// A convolution at stride 1 as its outputs see it, one group of one sample after another.
@@ -75,7 +76,7 @@ impl Taps {
 
     /// Floats that staging so many lines needs, with what whole vectors write and read past them.
     pub(super) fn stage_len(&self, lines: usize, lanes: usize) -> usize {
-        self.map.c * self.channel(&self.stage(&(0..lines))) + lanes
+        scratch::floats([self.map.c, self.kernel[1], self.stage(&(0..lines)).rows, self.grid[1]]) + lanes
     }
 
     /// Distance between staged channels.
@@ -174,7 +175,7 @@ impl Taps {
 
     /// Floats that the padded rows of so many lines need, with what vectors read past them.
     pub(super) fn padded_len(&self, lines: usize, lanes: usize) -> usize {
-        self.map.c * self.stage(&(0..lines)).rows * self.pitch(lanes) + 2 * lanes
+        scratch::floats([self.map.c, self.stage(&(0..lines)).rows, self.pitch(lanes)]) + 2 * lanes
     }
 
     /// The taps of an output in padded rows.

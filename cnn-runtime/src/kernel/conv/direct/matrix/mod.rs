@@ -153,7 +153,8 @@ impl Kernel for Task<'_> {
         // Tiles that touch the last line may read a tile's rows behind it.
         let left_len = |tiles| {
             let stage = self.work.stage(&tiles);
-            (self.work.groups() * self.work.group(&stage) + ROWS + stage.pitch) * LEFT
+            let places = scratch::floats([self.work.groups(), self.work.phases(), stage.lines, stage.pitch]);
+            scratch::floats([places + ROWS + stage.pitch, LEFT])
         };
         let left_len = groups().map(left_len).max().unwrap_or(0);
         let right_len = if kept { self.bands.len() } else { 1 } * of_band;

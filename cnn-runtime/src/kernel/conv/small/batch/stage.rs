@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::super::stage::Taps;
 use crate::desc::{Map, Order};
+use crate::kernel::scratch;
 use crate::simd::Simd;
 
 /// Samples that stand side by side.
@@ -76,7 +77,7 @@ impl Stage {
 
     /// Floats that staging needs.
     pub(super) fn len(&self) -> usize {
-        if self.is_in_place() { 0 } else { self.map.c * self.channel_len() }
+        if self.is_in_place() { 0 } else { scratch::floats([self.map.c, self.channel_len()]) }
     }
 
     /// Stages the rows of the samples of a group.

@@ -189,6 +189,39 @@ fn a_matrix_unit_is_about_as_exact_as_vectors() {
     }
 }
 
+/// Scales of two sides, each of which a float holds beside whole sums, cancel out; one of them with its sums may be too much.
+#[test]
+fn large_inputs_and_small_weights_make_numbers() {
+    let powers = [[116, -67], [-67, 116]].map(|powers| powers.map(|power: i32| 2.0_f32.powi(power)));
+    let of = |c: usize, k: Window| conv([c, 16, 16], 32, k, 1).expect("the kernel fits");
+    let kernels = [of(64, window([1, 1], [1, 1], [1, 1], [0; 4])), of(64, window([3, 3], [1, 1], [1, 1], [1; 4]))];
+    let image = of(3, window([7, 7], [2, 2], [1, 1], [3; 4]));
+    for (d, [large, small]) in kernels.into_iter().chain([image]).flat_map(|d| powers.map(|powers| (d, powers))) {
+        let d = in_every_order(d).pop().expect("blocks on both sides");
+        let of = |seed, len, factor: f32| uniform(seed, len).iter().map(|x| x * factor).collect::<Vec<f32>>();
+        let (input, weight) = (of(1, d.input.len(), large), of(2, d.weight_len(), small));
+        let d_output = of(3, d.output.len(), small);
+        // What is held against the definition comes back to about one.
+        let back = |values: &[f32]| values.iter().map(|y| y / (large * small)).collect::<Vec<f32>>();
+        let wide = |values: &[f32], factor: f32| values.iter().map(|x| f64::from(x / factor)).collect::<Vec<f64>>();
+        let (mut output, mut gradient) = (vec![0.0; d_output.len()], vec![0.0; weight.len()]);
+        reference::forward(&d, 1, &wide(&input, large), &wide(&weight, small), None, &mut output);
+        reference::backward_weights(&d, 1, &wide(&input, large), &wide(&d_output, small), &mut gradient, None);
+        let (from, weights) = (stored(&d.input, 1, &input), packed(&d, &weight));
+        let gradients = stored(&d.output, 1, &d_output);
+        for isa in Isa::available() {
+            let (mut got, mut d_weight) = (vec![f32::NAN; output.len()], vec![f32::NAN; weight.len()]);
+            let (post, write) = (Post::new(), Write::Set);
+            forward_on(pass::Forward { isa, d: &d, n: 1, input: &from, weight: &weights, post, write }, &mut got);
+            let pass = pass::BackwardWeights { isa, d: &d, n: 1, input: &from, d_output: &gradients };
+            backward_weights_on(pass, &mut d_weight, None);
+            let name = format!("{large:e} by {small:e}, {d:?} on {isa:?}");
+            assert_close(&name, &back(&nchw(&d.output, 1, &got)), &output, 1e-4);
+            assert_close(&name, &back(&plain(&d, &d_weight)), &gradient, 1e-4);
+        }
+    }
+}
+
 #[test]
 fn what_is_not_finite_does_not_pass_for_a_number() {
     for (d, worst) in shapes().into_iter().flat_map(|d| [(d, f32::NAN), (d, f32::INFINITY)]) {

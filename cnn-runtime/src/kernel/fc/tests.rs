@@ -133,6 +133,26 @@ fn check_backward_weights(isa: Isa, d: &Fc, n: usize) {
     assert_close(&format!("{d:?} x {n} on {isa:?}"), &bias, &d_bias, tolerance(n));
 }
 
+/// Scales of two sides, each of which a float holds beside whole sums, cancel out; one of them with its sums may be too much.
+#[test]
+fn large_inputs_and_small_weights_make_numbers() {
+    let (d, n) = (Fc { inputs: 256, outputs: 64 }, 70);
+    for [large, small] in [[116, -67], [-67, 116]].map(|powers| powers.map(|power: i32| 2.0_f32.powi(power))) {
+        let (input, weight) = (uniform(1, n * d.inputs), uniform(2, d.inputs * d.outputs));
+        let mut expected = vec![0.0; n * d.outputs];
+        reference::forward(&d, n, &widen(&input), &widen(&weight), None, &mut expected);
+        let [input, weight] =
+            [(input, large), (weight, small)].map(|(x, factor)| x.iter().map(|x| x * factor).collect());
+        let (input, weight): (Vec<f32>, Vec<f32>) = (input, weight);
+        for isa in Isa::available() {
+            let mut found = vec![f32::NAN; expected.len()];
+            forward_on(isa, &d, n, &input, &stored(&d, &weight), Post::new(), &mut found);
+            found.iter_mut().for_each(|y| *y /= large * small);
+            assert_close(&format!("{large:e} by {small:e} on {isa:?}"), &found, &expected, tolerance(d.inputs));
+        }
+    }
+}
+
 /// So large that it is written past the caches, from a cache line on as that asks for.
 #[test]
 fn a_large_gradient_agrees_with_the_reference() {

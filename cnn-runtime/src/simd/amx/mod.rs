@@ -41,6 +41,15 @@ pub(crate) const fn steps_apart<const N: usize>(bytes: usize) -> [u32; N] {
     steps
 }
 
+/// What the sums of a row are multiplied by, in two steps: at once, and beside their columns' own scales. All at once could be
+/// too much for a float although these are small. Powers of two, so that nothing is rounded.
+#[inline(always)]
+pub(crate) fn in_steps(down: f32) -> [f32; 2] {
+    /// Sums are below 2^31.
+    const MOST: f32 = (1_u128 << 96) as f32;
+    if down > MOST { [MOST, down / MOST] } else { [down, 1.0] }
+}
+
 /// A source of digits where there are no numbers.
 pub(crate) static ZEROS: [f32; 16] = [0.0; 16];
 
@@ -85,7 +94,7 @@ pub(crate) struct Exact([[[i32; ROWS]; ROWS]; DIGITS]);
 impl Exact {
     pub(crate) const ZERO: Exact = Exact([[[0; ROWS]; ROWS]; DIGITS]);
 
-    /// The sums of a row as floats, times what all of the row are multiplied by.
+    /// The sums of a row as floats, times what all of the row are multiplied by [at once](in_steps).
     #[inline(always)]
     pub(crate) fn row<S: Simd>(&self, simd: S, row: usize, down: f32) -> S::V {
         assert!(S::LANES == ROWS, "rows are vectors where there is a matrix unit");

@@ -4,7 +4,7 @@ use crate::desc::{Conv, Order};
 use crate::kernel::blocks::Blocks;
 use crate::kernel::parallel::Shared;
 use crate::simd::Simd;
-use crate::simd::amx::Exact;
+use crate::simd::amx::{Exact, in_steps};
 
 /// The gradients by the weights of a convolution without groups.
 pub(super) struct Sums<'a> {
@@ -42,6 +42,8 @@ impl Sums<'_> {
         let first = block * Order::BLOCK;
         let channels = Blocks::of(self.d.output.c).rows(first / Blocks::MOST);
         let at = channels.start * self.d.taps() + rows.first * channels.len() + first - channels.start;
+        let [down, rest] = in_steps(down);
+        let downs = simd.mul(downs, simd.splat(rest));
         for row in 0..rows.count {
             // Scales are powers of two; one after the other, lest their product be too small a float.
             let mut sums = simd.mul(exact.row(simd, row, down), downs);

@@ -18,8 +18,8 @@ use crate::kernel::gemm::{Gemm, Piece};
 use crate::kernel::parallel::{self, part};
 use crate::kernel::scratch;
 use crate::simd::amx::{
-    Amx, DIGITS, Exact, Greatest, LEFT, Product, RIGHT, ROWS, STEP, Scale, Tiles, ZEROS, steps_apart, write_pixels,
-    write_right,
+    Amx, DIGITS, Exact, Greatest, LEFT, Product, RIGHT, ROWS, STEP, Scale, Tiles, ZEROS, in_steps, steps_apart,
+    write_pixels, write_right,
 };
 use crate::simd::{Kernel, Simd};
 
@@ -391,11 +391,13 @@ impl Task<'_> {
                         right: right.as_ptr(),
                         sums: &raw mut exact,
                     };
+                    let [down, rest] = in_steps(spot.down);
+                    let vector = vector.scaled(simd, simd.splat(rest));
                     // SAFETY: both sides are just measured; the outputs of these positions and channels are this task's
                     // alone.
                     unsafe {
                         unit.multiply(&multiplied);
-                        vector.put_all(simd, &[spot.piece], |position| exact.row(simd, position, spot.down));
+                        vector.put_all(simd, &[spot.piece], |position| exact.row(simd, position, down));
                     }
                 }
             }

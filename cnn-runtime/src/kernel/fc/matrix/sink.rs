@@ -6,7 +6,7 @@ use crate::desc::{Fc, Write};
 use crate::kernel::parallel::Shared;
 use crate::kernel::post::Post;
 use crate::simd::Simd;
-use crate::simd::amx::{Exact, ROWS};
+use crate::simd::amx::{Exact, ROWS, in_steps};
 
 /// Which of the chunks of terms some sums are of.
 #[derive(Clone, Copy)]
@@ -27,8 +27,10 @@ impl TileSums<'_> {
     #[inline(always)]
     fn row<S: Simd>(&self, simd: S, row: usize) -> S::V {
         let [rows, columns] = self.downs;
+        let [down, rest] = in_steps(rows[row]);
         // SAFETY: as many as a vector has, where there is a matrix unit.
-        simd.mul(self.exact.row(simd, row, rows[row]), unsafe { simd.load(columns.as_ptr()) })
+        let downs = simd.mul(unsafe { simd.load(columns.as_ptr()) }, simd.splat(rest));
+        simd.mul(self.exact.row(simd, row, down), downs)
     }
 }
 

@@ -20,8 +20,8 @@ use crate::kernel::gemm::{Gemm, Piece};
 use crate::kernel::parallel::{self, part};
 use crate::kernel::scratch;
 use crate::simd::amx::{
-    Amx, CLOSE, Exact, Greatest, LEFT, MOST_PRODUCTS, Product, RIGHT, ROWS, STEP, Scale, Tiles, ZEROS, write_digits,
-    write_right,
+    Amx, CLOSE, Exact, Greatest, LEFT, MOST_PRODUCTS, Product, RIGHT, ROWS, STEP, Scale, Tiles, ZEROS, in_steps,
+    write_digits, write_right,
 };
 use crate::simd::{Kernel, Simd};
 
@@ -371,11 +371,13 @@ impl Task<'_> {
                 };
                 let pieces = &spots.pieces[begin..spots.ends[index]];
                 begin = spots.ends[index];
+                let [down, rest] = in_steps(spots.down[index]);
+                let vector = vector.scaled(simd, simd.splat(rest));
                 // SAFETY: the stage holds every tap of a tile's positions, and behind its last line as many rows as a tile
                 // has; the right side is just measured. The outputs of these positions and channels are this task's alone.
                 unsafe {
                     tiles.multiply(&multiplied);
-                    vector.put_all(simd, pieces, |position| exact.row(simd, position, spots.down[index]));
+                    vector.put_all(simd, pieces, |position| exact.row(simd, position, down));
                 }
             }
         }

@@ -136,7 +136,7 @@ impl<'a> Im2col<'a> {
     }
 
     /// Positions between the first and the last tap.
-    fn reach(&self, axis: usize) -> usize {
+    pub(super) fn reach(&self, axis: usize) -> usize {
         (self.kernel[axis] - 1) * self.dilation[axis] / self.stride[axis]
     }
 

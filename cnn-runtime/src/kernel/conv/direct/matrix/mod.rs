@@ -14,7 +14,7 @@ use super::{Direct, TASKS};
 use crate::desc::{Conv, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
-use crate::kernel::conv::im2col::Stage;
+use crate::kernel::conv::im2col::{Stage, distance};
 use crate::kernel::gemm::columns::runs;
 use crate::kernel::gemm::{Gemm, Piece};
 use crate::kernel::parallel::{self, part};
@@ -93,8 +93,7 @@ pub(super) unsafe fn run(direct: &Direct<'_>, isa: Isa, amx: Amx) {
     // A tile is written in a piece for each line that it touches.
     let ([written, _], [_, w]) = (direct.product.columns.grid, direct.input.grid);
     let pieces = 1 + if written > 1 || work.input.grid[0] > 1 { work.rows.div_ceil(w) } else { 0 };
-    let staged = work.rows * work.phases() * work.groups() * LEFT;
-    let least = tiles.div_ceil((STAGED / staged).clamp(1, MOST / pieces));
+    let least = tiles.div_ceil((STAGED / work.staged()).clamp(1, MOST / pieces));
     // Some for each thread, so that a slow one is waited for less, else one.
     let several = (parallel::parts(TASKS, macs).max(least), LEAST_OF_SEVERAL);
     let ways = [several, (least, LEAST_SHARED)].map(|(parts, each)| (parallel::even(parts, macs).min(tiles), each));
@@ -205,7 +204,7 @@ impl Task<'_> {
         for (index, step) in steps.iter_mut().enumerate() {
             let (group, tap) = (index / taps * group, index % taps);
             let place = input.tap(stage, 0, tap / across, tap % across) / input.block;
-            *step = ((group + place) * LEFT * size_of::<f32>()) as u32;
+            *step = distance((group + place) * LEFT * size_of::<f32>());
         }
     }
 
@@ -399,29 +398,57 @@ mod tests {
     fn far_taps_are_not_the_units() {
         let applies = |dilation: usize, isa: Isa| {
             let (input, output) = (Map::blocked(64, 1, 128), Map::blocked(32, 1, 128));
-            let pad = [2 * dilation, 0, 0, 0];
-            let window = Window { kernel: [3, 1], stride: [1, 1], dilation: [dilation, 1], pad };
-            let d = Conv { input, output, window, groups: 1, direct: false };
-            let product = Gemm {
-                m: output.c,
-                n: 2 * output.plane(),
-                k: d.taps(),
-                a: Left::Blocks(&[]),
-                b: (),
-                post: Post::new(),
-                channel: 0,
-                write: Write::Set,
-                c: Shared::new(&mut []),
-                first: 0,
-                c_stride: output.plane(),
-                columns: Columns::maps(output.plane(), output.len()).in_blocks(Order::BLOCK),
-            };
-            let direct = Direct::new(product, &[], Im2col::of_input(&d, 0, &[]), Order::BLOCK);
-            super::applies(&direct, isa).is_some()
+            on_direct(input, output, [dilation, 1], |direct| super::applies(direct, isa).is_some())
         };
         for isa in Isa::available() {
             assert_eq!(applies(1000, isa), isa.matrix().is_some());
             assert!(!applies(90_000, isa), "{isa:?}");
         }
+    }
+
+    /// Each sample of a task brings its padding along.
+    #[test]
+    fn a_task_stages_about_as_much_as_it_may() {
+        for amx in Isa::available().filter_map(Isa::matrix) {
+            for (input, dilation) in [
+                (Map::blocked(512, 1, 16), [1600, 1]),
+                (Map::blocked(512, 4, 4), [36, 1]),
+                (Map::blocked(64, 28, 28), [1, 1]),
+                (Map::blocked(512, 7, 7), [1, 1]),
+                (Map::blocked(512, 7, 7), [5, 5]),
+            ] {
+                on_direct(input, Map { c: 32, ..input }, dilation, |direct| {
+                    let work = Work::new(direct, amx);
+                    let staged = |tiles: usize| work.groups() * work.group(&work.stage(&(0..tiles))) * LEFT;
+                    let tiles = (STAGED / work.staged()).clamp(1, MOST);
+                    assert!(
+                        staged(tiles) <= (3 * STAGED).max(staged(1)),
+                        "{tiles} tiles of {input:?}, {dilation:?} apart"
+                    );
+                });
+            }
+        }
+    }
+
+    /// A convolution of 3 x 1 taps so far apart, padded above, of two samples.
+    fn on_direct<R>(input: Map, output: Map, dilation: [usize; 2], f: impl FnOnce(&Direct<'_>) -> R) -> R {
+        let pad = [2 * dilation[0], 0, 0, 0];
+        let window = Window { kernel: [3, 1], stride: [1, 1], dilation, pad };
+        let d = Conv { input, output, window, groups: 1, direct: false };
+        let product = Gemm {
+            m: output.c,
+            n: 2 * output.plane(),
+            k: d.taps(),
+            a: Left::Blocks(&[]),
+            b: (),
+            post: Post::new(),
+            channel: 0,
+            write: Write::Set,
+            c: Shared::new(&mut []),
+            first: 0,
+            c_stride: output.plane(),
+            columns: Columns::maps(output.plane(), output.len()).in_blocks(Order::BLOCK),
+        };
+        f(&Direct::new(product, &[], Im2col::of_input(&d, 0, &[]), Order::BLOCK))
     }
 }

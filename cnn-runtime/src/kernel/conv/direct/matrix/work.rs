@@ -67,6 +67,13 @@ impl<'a> Work<'a> {
         if self.pointwise { 1 } else { self.input.stride[0] * self.input.stride[1] }
     }
 
+    /// Floats of digits that each tile of a task has staged, roughly. Lines of padding among them count where a sample has more
+    /// of these than of its own: else they are few.
+    pub(super) fn staged(&self) -> usize {
+        let padding = self.input.reach(0).saturating_sub(self.input.grid[0]) * self.pitch;
+        (self.rows + padding.div_ceil(self.tiles())) * self.phases() * self.groups() * LEFT
+    }
+
     /// Whether 32 bits tell how far each step that a tile reads is from the first, with room for the tiles of a task.
     pub(super) fn is_near(&self) -> bool {
         let places = self.group(&self.stage(&(0..1)));

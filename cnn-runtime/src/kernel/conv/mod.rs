@@ -235,7 +235,7 @@ fn pooled_on(pass: pass::Forward<'_>, pool: &Pool, kept: Option<Transformed<'_>>
         small::forward(pass, Some(pool), output);
     } else if winograd::forward_pooled(pass, pool, kept, output).is_none() {
         let blocked = d.output.is_blocked() && pool.output.is_blocked();
-        if !d.is_depthwise() && blocked && !direct::beats_winograd(isa, d, n) {
+        if !d.is_depthwise() && blocked && !direct::beats_bands(isa, d, n) {
             direct::pooled(pass, pool, output);
         } else {
             aside(pass, pool, kept, output);

@@ -3,10 +3,10 @@
 use std::panic::catch_unwind;
 
 use super::checks::{in_every_order, packed};
-use super::{forward_pooled, pass, pooled_on, reference};
+use super::{forward_on, forward_pooled, pass, pooled_on, reference};
 use crate::desc::{Act, BatchNorm, Conv, Map, Order, Pool, Window, Write};
 use crate::dispatch::Isa;
-use crate::kernel::max_pool::reference as max_pool;
+use crate::kernel::max_pool::{forward_on as forward_max_pool, reference as max_pool};
 use crate::kernel::post::Post;
 use crate::testing::{assert_close, assert_same_bits, nchw, pool, same_on_any_threads, stored, uniform, widen};
 
@@ -111,6 +111,27 @@ pub(super) fn check_within(times: f64, d: &Conv, pool: &Pool, n: usize) {
 fn both_layers_at_once_agree_with_the_reference() {
     for (d, pool) in shapes() {
         check_within(1.0, &d, &pool, if d.is_batched() { 19 } else { 2 });
+    }
+}
+
+/// Where a matrix unit computes the convolution alone, it does so before a pool too: it rounds as no vector does.
+#[test]
+fn a_pool_does_not_keep_a_convolution_off_the_matrix_unit() {
+    let (d, pool) = both([64, 49, 47], 32, [3, 2, 1], [2, 2, 0]);
+    let d = in_every_order(d).pop().expect("blocks on both sides");
+    let pool = Pool { input: d.output, output: Map { order: Order::Nchw16c, ..pool.output }, ..pool };
+    let n = 2;
+    let (input, weight) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()));
+    let (from, weights) = (stored(&d.input, n, &input), packed(&d, &weight));
+    for isa in Isa::available() {
+        let pass =
+            pass::Forward { isa, d: &d, n, input: &from, weight: &weights, post: Post::new(), write: Write::Set };
+        let mut got = vec![f32::NAN; n * pool.output.len()];
+        pooled_on(pass, &pool, None, &mut got);
+        let (mut map, mut expected) = (vec![f32::NAN; n * d.output.len()], vec![f32::NAN; got.len()]);
+        forward_on(pass, &mut map);
+        forward_max_pool(isa, &pool, n, &map, &mut expected);
+        assert_same_bits(&format!("{isa:?}"), &got, &expected);
     }
 }
 

@@ -70,6 +70,17 @@ pub(super) fn beats_winograd(isa: Isa, d: &Conv, n: usize) -> bool {
     }
 }
 
+/// Whether a matrix unit makes whole maps, sample by sample, faster than [`pooled`] does bands of them.
+pub(super) fn beats_bands(isa: Isa, d: &Conv, n: usize) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return matrix::beats_winograd(isa, d, n) || matrix::beats_bands(isa, d);
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let _ = (isa, d, n);
+        false
+    }
+}
+
 /// A product of weights in [`Blocks`] and the taps of an input.
 pub(super) struct Direct<'a> {
     /// The product, but for its sides.

@@ -56,7 +56,7 @@ pub enum Tile {
 
 impl Tile {
     /// All of them.
-    const ALL: [Tile; 4] = [Tile::F2, Tile::F4, Tile::F2Of5, Tile::F6];
+    pub(super) const ALL: [Tile; 4] = [Tile::F2, Tile::F4, Tile::F2Of5, Tile::F6];
 }
 
 /// Floats of factors that a task should have: half of a second-level cache of one megabyte.

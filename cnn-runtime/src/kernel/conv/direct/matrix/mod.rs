@@ -15,6 +15,7 @@ use crate::desc::{Conv, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
 use crate::kernel::conv::im2col::{Stage, distance};
+use crate::kernel::conv::winograd::Tile;
 use crate::kernel::gemm::columns::runs;
 use crate::kernel::gemm::{Gemm, Piece};
 use crate::kernel::parallel::{self, part};
@@ -66,9 +67,20 @@ pub(super) fn applies(direct: &Direct<'_>, isa: Isa) -> Option<Amx> {
 /// Whether this is a faster way than Winograd's for `n` samples: on small maps, whose last tiles are cut, and for kernels of
 /// 5 x 5, of which tiles save less.
 pub(super) fn beats_winograd(isa: Isa, d: &Conv, n: usize) -> bool {
-    let blocked = d.input.is_blocked() && d.output.is_blocked() && d.groups == 1 && !d.direct;
     let weak = (d.output.plane() <= SMALL && d.input.c >= MANY) || d.window.kernel == [5, 5];
-    isa.matrix().is_some() && blocked && weak && pays(d.taps(), d.taps() / d.input.c, d.output.c, n * d.output.plane())
+    weak && takes(isa, d, n)
+}
+
+/// Whether whole maps are made faster than bands of them on vectors, even sample by sample: of kernels that Winograd's way is
+/// not for, where the digits of all weights, written for each sample, meet many positions.
+pub(super) fn beats_bands(isa: Isa, d: &Conv) -> bool {
+    d.output.plane() >= LEAST_SHARED && !Tile::ALL.iter().any(|tile| tile.fits(d)) && takes(isa, d, 1)
+}
+
+/// Whether the unit is there, and a way for `n` samples of a convolution.
+fn takes(isa: Isa, d: &Conv, n: usize) -> bool {
+    let blocked = d.input.is_blocked() && d.output.is_blocked() && d.groups == 1 && !d.direct;
+    isa.matrix().is_some() && blocked && pays(d.taps(), d.taps() / d.input.c, d.output.c, n * d.output.plane())
 }
 
 /// Whether a product pays of so many taps of all channels, taps of each, rows and positions.

@@ -116,7 +116,7 @@ impl Blocks {
         let Blocks { blocks, parts, .. } = self;
         let (macs, threads) = (COST * self.count() * blocks * Order::BLOCK, rayon::current_num_threads());
         let even = blocks.is_multiple_of(threads) || blocks >= 4 * threads;
-        if parts == 1 || even || macs < parallel::SERIAL_MACS {
+        if parts == 1 || even || !parallel::is_shared(macs, parallel::SERIAL_MACS) {
             return parallel::for_each(blocks, macs, |block| {
                 let done = finish(block, T::of((0..parts).map(|part| gather(block, part))));
                 // The part read last is the likeliest to be in the caches still.

@@ -48,7 +48,7 @@ pub mod info;
 pub mod init;
 pub mod inspect;
 mod kept;
-pub mod kernel;
+pub(crate) mod kernel;
 pub mod layout;
 pub mod loss;
 pub mod metrics;

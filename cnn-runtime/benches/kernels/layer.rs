@@ -2,12 +2,12 @@
 
 use std::fmt;
 
+use cnn_runtime::__v1::conv::{self, winograd};
+use cnn_runtime::__v1::post::Post;
+use cnn_runtime::__v1::{act, add, avg_pool, batch_norm, fc, lrn, max_pool};
 use cnn_runtime::Buffer;
 use cnn_runtime::desc::{Act, BatchNorm, Conv, Fc, Lrn, Map, Pool, Statistics, Write};
 use cnn_runtime::info::TensorInfo;
-use cnn_runtime::kernel::conv::{self, winograd};
-use cnn_runtime::kernel::post::Post;
-use cnn_runtime::kernel::{act, add, avg_pool, batch_norm, fc, lrn, max_pool};
 use cnn_runtime::optim::{Optimizer, Sgd};
 use cnn_runtime::testing::uniform;
 

@@ -25,7 +25,8 @@ pub mod permute;
 pub(crate) mod pieces;
 pub mod post;
 pub mod resize;
-pub mod scalar;
+#[cfg(test)]
+mod scalar;
 pub(crate) mod scratch;
 mod sixteen;
 pub mod softmax;

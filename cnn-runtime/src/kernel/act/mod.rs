@@ -3,7 +3,8 @@
 //! The backward pass reads what the forward pass left: the output where the slope follows from it (so that the
 //! activation may run in place), else the input; see [`Act::saves_output`].
 
-pub mod reference;
+#[cfg(test)]
+pub(super) mod reference;
 #[cfg(test)]
 mod tests;
 

@@ -1,7 +1,8 @@
 //! Products, differences and quotients of two values, element by element; an axis of size 1 is repeated along the
 //! other value's.
 
-pub mod reference;
+#[cfg(test)]
+pub(super) mod reference;
 #[cfg(test)]
 mod tests;
 

@@ -2,7 +2,8 @@
 //! often all, as in PyTorch (`count_include_pad`).
 
 mod blocked;
-pub mod reference;
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;
 

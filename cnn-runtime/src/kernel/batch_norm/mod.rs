@@ -9,7 +9,8 @@
 
 mod blocked;
 mod channels;
-pub mod reference;
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;
 

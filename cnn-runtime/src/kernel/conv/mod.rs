@@ -17,7 +17,8 @@ mod pass;
 mod pooled_tests;
 #[cfg(test)]
 mod random_tests;
-pub mod reference;
+#[cfg(test)]
+mod reference;
 mod small;
 #[cfg(test)]
 mod tests;

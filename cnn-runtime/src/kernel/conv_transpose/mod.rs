@@ -2,7 +2,8 @@
 //! that a convolution would have read it from. Forward is that convolution's gradient by its input, the gradient by the
 //! input is the convolution itself, and the weights stand in memory as the convolution's do.
 
-pub mod reference;
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;
 

@@ -13,7 +13,8 @@ mod forward;
 #[cfg(target_arch = "x86_64")]
 mod matrix;
 mod panels;
-pub mod reference;
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;
 mod tile;

@@ -4,7 +4,8 @@
 mod blocked;
 mod pass;
 mod power;
-pub mod reference;
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;
 mod window;

@@ -3,7 +3,8 @@
 #![allow(unsafe_code)] // vectors are read and written by pointer
 
 mod blocked;
-pub mod reference;
+#[cfg(test)]
+pub(super) mod reference;
 mod rows;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,8 @@
 //! backward.
 
 mod axis;
-pub mod reference;
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;
 

@@ -1,7 +1,8 @@
 //! Softmax and its logarithm over the channels of each position, with the maximum taken off first so that no input
 //! overflows.
 
-pub mod reference;
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;
 

@@ -2,7 +2,8 @@
 //!
 //! The tensor is one for all samples, and is repeated along axes of size 1; its gradient is a sum over both.
 
-pub mod reference;
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;
 

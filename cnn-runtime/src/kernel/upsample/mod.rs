@@ -3,7 +3,8 @@
 //! Output `o` of a factor `s` lies at `(o + 0.5) / s - 0.5` in the input. Outputs `i * s + p` of one phase `p` have the
 //! same weights for every `i`, so that rows are worked on a phase at a time; beyond the edge its pixel repeats.
 
-pub mod reference;
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;
 

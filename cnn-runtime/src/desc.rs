@@ -91,6 +91,15 @@ impl Conv {
         }
     }
 
+    /// The fully connected layer that a convolution is whose kernel covers its input: with its inputs in their order, the same
+    /// weights stand at the same places in memory.
+    pub(crate) fn as_fc(&self) -> Option<Fc> {
+        let Conv { input, output, window: Window { kernel, dilation, pad, .. }, groups, .. } = *self;
+        let ordered = !self.is_batched() && (!input.is_blocked() || input.plane() == 1);
+        let covers = kernel == [input.h, input.w] && dilation == [1, 1] && pad == [0; 4] && output.plane() == 1;
+        (ordered && covers && groups == 1).then(|| Fc { inputs: input.len(), outputs: output.c })
+    }
+
     /// Holds the sizes against one another: a kernel relies on them.
     ///
     /// # Panics

@@ -9,8 +9,8 @@ use crate::desc::{Conv, Order, Write};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
 use crate::kernel::conv::pass;
+use crate::kernel::gemm::Gemm;
 use crate::kernel::gemm::columns::Columns;
-use crate::kernel::gemm::{Gemm, Left};
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::post::Post;
 use crate::simd::{Kernel, Simd};
@@ -171,7 +171,7 @@ fn one(pass: pass::BackwardData<'_>, part: &Part, turned: &[f32], heads: [usize;
         m: icg,
         n: n * part.positions(),
         k: ocg * part.taps(),
-        a: Left::Blocks(turned),
+        a: turned,
         b: (),
         post: Post::new(),
         channel: 0,

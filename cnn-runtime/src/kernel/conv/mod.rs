@@ -31,13 +31,13 @@ use self::im2col::Im2col;
 use self::winograd::Transformed;
 use crate::desc::{Conv, Map, Pool, Window, Write};
 use crate::dispatch::Isa;
+use crate::kernel::gemm::Gemm;
 use crate::kernel::gemm::columns::Columns;
 use crate::kernel::gemm::pack::Plain;
-use crate::kernel::gemm::{Gemm, Left};
-use crate::kernel::max_pool;
 use crate::kernel::parallel::Shared;
 use crate::kernel::post::Post;
 use crate::kernel::scratch;
+use crate::kernel::{fc, max_pool};
 #[allow(unused_imports)] // named in the documentation
 use crate::layout::Layout;
 
@@ -192,11 +192,14 @@ fn check_pool(d: &Conv, pool: &Pool) {
 }
 
 fn forward_on(pass: pass::Forward<'_>, output: &mut [f32]) {
-    let pass::Forward { d, n, input, weight, post, .. } = pass;
+    let pass::Forward { isa, d, n, input, weight, post, write } = pass;
     check(d, n, input, weight, output);
     post.check(d.output.c, output.len());
     if n == 0 {
         return;
+    }
+    if let Some(fc) = d.as_fc().filter(|_| write == Write::Set) {
+        return fc::forward_on(pass::isa_of(d, isa), &fc, n, input, weight, post, output);
     }
     if d.is_depthwise() {
         return depthwise::forward(pass, output);
@@ -268,7 +271,7 @@ fn direct_on(pass: pass::Forward<'_>, output: &mut [f32]) {
             m: ocg,
             n: n * plane,
             k: d.taps(),
-            a: Left::Blocks(weight),
+            a: weight,
             b: (),
             post,
             channel: channels.start,
@@ -284,20 +287,19 @@ fn direct_on(pass: pass::Forward<'_>, output: &mut [f32]) {
 }
 
 fn backward_data_on(pass: pass::BackwardData<'_>, d_input: &mut [f32], scratch: &mut [f32]) {
-    let pass::BackwardData { d, n, weight, d_output, .. } = pass;
+    let pass::BackwardData { isa, d, n, weight, d_output, write } = pass;
     check(d, n, d_input, weight, d_output);
     assert_eq!(scratch.len(), scratch_len(d), "length of the scratch");
     if n == 0 {
         return;
     }
-    let plain = d.is_plain();
-    if d.is_batched() {
+    if let Some(fc) = d.as_fc() {
+        fc::backward_data_on(pass::isa_of(d, isa), &fc, n, weight, d_output, d_input, write);
+    } else if d.is_batched() {
         small::batch::backward_data(pass, d_input, scratch);
     } else if d.is_depthwise() {
         depthwise::backward_data(pass, d_input);
-    } else if plain && small::whole::applies(d) {
-        small::whole::backward_data(pass, d_input);
-    } else if plain && small::applies_backward(d) {
+    } else if d.is_plain() && small::applies_backward(d) {
         small::backward_data(pass, d_input, scratch);
     } else if winograd::backward_data(pass, d_input).is_none() {
         backward_data::run(pass, d_input, scratch);
@@ -308,6 +310,9 @@ fn backward_weights_on(pass: pass::BackwardWeights<'_>, d_weight: &mut [f32], d_
     let pass::BackwardWeights { isa, d, n, input, d_output } = pass;
     check(d, n, input, d_weight, d_output);
     assert!(d_bias.as_ref().is_none_or(|bias| bias.len() == d.output.c), "one bias per output channel");
+    if let Some(fc) = d.as_fc().filter(|_| n > 0) {
+        return fc::backward_weights_on(pass::isa_of(d, isa), &fc, n, input, d_output, d_weight, d_bias);
+    }
     if d.is_batched() {
         return small::batch::backward_weights(pass, d_weight, d_bias);
     }
@@ -334,10 +339,8 @@ unsafe fn gather(isa: Isa, gemm: Gemm<'_, ()>, b: Im2col<'_>, block: usize) {
     let plane = b.map[0] * b.map[1];
     // SAFETY: the caller's promise.
     unsafe {
-        if let Left::Blocks(weights) = gemm.a
-            && direct::applies(&gemm, &b, block)
-        {
-            Direct::new(gemm, weights, b, block).run(isa);
+        if direct::applies(&gemm, &b, block) {
+            Direct::new(gemm, b, block).run(isa);
         } else if gemm.k == 0 || b.is_identity() {
             gemm.with(Plain { data: b.data, row: plane, columns: Columns::maps(plane, b.sample) }).run(isa);
         } else {

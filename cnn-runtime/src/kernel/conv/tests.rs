@@ -7,11 +7,14 @@ use super::checks::{
     packed, plain, window,
 };
 use super::{
-    backward_data, backward_weights, backward_weights_on, direct, forward, forward_on, forward_then, pass, reference,
+    backward_data, backward_data_on, backward_weights, backward_weights_on, direct, forward, forward_on, forward_then,
+    pass, reference,
 };
 use crate::desc::{Act, Conv, Map, Order, Window, Write};
 use crate::dispatch::Isa;
+use crate::kernel::fc;
 use crate::kernel::post::Post;
+use crate::layout::Layout;
 use crate::testing::{assert_close, assert_same_bits, finite_differences, nchw, on_threads, stored, uniform, widen};
 
 /// Prime, odd, tiny, strided, padded unevenly, dilated, grouped, depthwise; deep enough for several chunks of depth.
@@ -115,6 +118,43 @@ fn forward_agrees_with_the_reference() {
             check_forward(&d, n);
         }
     }
+}
+
+/// Of weights that stand as a fully connected layer's do, a pass is that layer's.
+#[test]
+fn a_kernel_that_covers_its_input_is_fully_connected() {
+    let covers = |[c, h, w]: [usize; 3], out| {
+        conv([c, h, w], out, window([h, w], [2, 1], [1, 1], [0; 4]), 1).expect("the kernel fits")
+    };
+    for d in [covers([16, 5, 5], 120), covers([3, 4, 7], 33), covers([64, 1, 1], 16)] {
+        let layer = d.as_fc().expect("a fully connected layer");
+        assert_eq!(Layout::of_conv(&d), Layout::of_fc(&layer));
+        for (isa, n) in Isa::available().flat_map(|isa| [(isa, 1), (isa, 3), (isa, 70)]) {
+            let (input, weight) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()));
+            let (d_output, bias) = (uniform(3, n * d.output.len()), uniform(4, d.output.c));
+            let (mut got, mut expected) = (vec![f32::NAN; d_output.len()], vec![f32::NAN; d_output.len()]);
+            let (post, write) = (Post::new().bias(&bias).act(Act::Relu), Write::Set);
+            forward_on(pass::Forward { isa, d: &d, n, input: &input, weight: &weight, post, write }, &mut got);
+            fc::forward_on(isa, &layer, n, &input, &weight, post, &mut expected);
+            assert_same_bits(&format!("{n} x {d:?} on {isa:?}"), &got, &expected);
+            for write in [Write::Set, Write::Add] {
+                let (mut got, mut expected) = (input.clone(), input.clone());
+                let pass = pass::BackwardData { isa, d: &d, n, weight: &weight, d_output: &d_output, write };
+                backward_data_on(pass, &mut got, &mut vec![f32::NAN; weight.len()]);
+                fc::backward_data_on(isa, &layer, n, &weight, &d_output, &mut expected, write);
+                assert_same_bits(&format!("{write:?} by the input of {n} x {d:?} on {isa:?}"), &got, &expected);
+            }
+            let (mut got, mut expected) = (vec![f32::NAN; weight.len()], vec![f32::NAN; weight.len()]);
+            let pass = pass::BackwardWeights { isa, d: &d, n, input: &input, d_output: &d_output };
+            backward_weights_on(pass, &mut got, None);
+            fc::backward_weights_on(isa, &layer, n, &input, &d_output, &mut expected, None);
+            assert_same_bits(&format!("by the weights of {n} x {d:?} on {isa:?}"), &got, &expected);
+        }
+    }
+    let d = covers([16, 5, 5], 120);
+    let blocked = Conv { input: Map { order: Order::Nchw16c, ..d.input }, ..d };
+    let padded = Conv { window: Window { pad: [1; 4], ..d.window }, ..d };
+    assert!([blocked, padded].iter().all(|d| d.as_fc().is_none()));
 }
 
 /// So many for one thread that a matrix unit's tiles, which end in other lines, are all that a task may have.

@@ -68,7 +68,15 @@ fn check(d: &Fc, n: usize, input: &[f32], weight: &[f32], output: &[f32]) {
     assert_eq!(Some(output.len()), n.checked_mul(d.outputs), "length of the output of {n} samples");
 }
 
-fn forward_on(isa: Isa, d: &Fc, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
+pub(super) fn forward_on(
+    isa: Isa,
+    d: &Fc,
+    n: usize,
+    input: &[f32],
+    weight: &[f32],
+    post: Post<'_>,
+    output: &mut [f32],
+) {
     check(d, n, input, weight, output);
     post.check(d.outputs, output.len());
     #[cfg(target_arch = "x86_64")]
@@ -78,7 +86,15 @@ fn forward_on(isa: Isa, d: &Fc, n: usize, input: &[f32], weight: &[f32], post: P
     forward::run(isa, d, n, input, weight, post, output);
 }
 
-fn backward_data_on(isa: Isa, d: &Fc, n: usize, weight: &[f32], d_output: &[f32], d_input: &mut [f32], write: Write) {
+pub(super) fn backward_data_on(
+    isa: Isa,
+    d: &Fc,
+    n: usize,
+    weight: &[f32],
+    d_output: &[f32],
+    d_input: &mut [f32],
+    write: Write,
+) {
     check(d, n, d_input, weight, d_output);
     #[cfg(target_arch = "x86_64")]
     if let Some(amx) = matrix::applies(isa, d, n) {
@@ -91,7 +107,7 @@ fn backward_data_on(isa: Isa, d: &Fc, n: usize, weight: &[f32], d_output: &[f32]
     }
 }
 
-fn backward_weights_on(
+pub(super) fn backward_weights_on(
     isa: Isa,
     d: &Fc,
     n: usize,

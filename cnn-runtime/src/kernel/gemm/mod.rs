@@ -1,8 +1,8 @@
-//! The blocked matrix product that convolutions are made of.
+//! The blocked matrix product of convolutions between NCHW maps that have no faster way.
 //!
-//! `C[m x n] (+)= A[m x k] * B[k x n]`. A is read an element at a time, broadcast, best from blocks of rows that stand side
-//! by side: then a register tile reads all of it from one pointer. B is laid out by a [`Pack`] so that a tile reads two
-//! vectors at each step: a plain matrix, a transposed one, or one that exists only as the taps of a convolution. The
+//! `C[m x n] (+)= A[m x k] * B[k x n]`. A is read an element at a time, broadcast, from blocks of rows that stand side by
+//! side: a register tile reads all of it from one pointer. B is laid out by a [`Pack`] so that a tile reads two vectors at
+//! each step: a plain matrix, or one that exists only as the taps of a convolution. The
 //! depth is cut into chunks so that what was packed stays in the second-level cache. Tiles whose columns follow one
 //! another in memory are written straight from registers, others piece by piece.
 //!
@@ -12,7 +12,6 @@
 #![allow(unsafe_code)] // tiles are read and written by pointer
 
 pub(crate) mod columns;
-pub(crate) mod left;
 pub(crate) mod pack;
 mod places;
 mod tile;
@@ -20,10 +19,9 @@ mod tile;
 use std::ops::Range;
 
 use self::columns::{Columns, Run};
-pub(crate) use self::left::Left;
 pub(crate) use self::places::Piece;
 use self::places::Places;
-pub(crate) use self::tile::{Elements, Finish, MAX_MR, Packed, Start, Strip, compute, rows};
+pub(crate) use self::tile::{Finish, MAX_MR, Start, Strip, compute, rows};
 use crate::desc::Write;
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
@@ -95,8 +93,8 @@ pub(crate) struct Gemm<'a, P> {
     pub n: usize,
     /// Columns of A and rows of B. If 0, the product is zero.
     pub k: usize,
-    /// The left side.
-    pub a: Left<'a>,
+    /// The left side, in [`Blocks`].
+    pub a: &'a [f32],
     /// The right side.
     pub b: P,
     /// What is done to the product before it is written.
@@ -165,7 +163,7 @@ impl<P: Pack> Kernel for Task<'_, P> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Task { gemm, blocks, columns } = self;
-        gemm.a.check(gemm.m, gemm.k);
+        assert_eq!(gemm.a.len(), gemm.m * gemm.k, "length of a left side in blocks");
         let unit = gemm.b.unit();
         let chunks = (gemm.k / unit).min(gemm.k.div_ceil(KC)).max(1);
         let chunk = |index| part(gemm.k, chunks, unit, index);
@@ -213,18 +211,9 @@ fn chunk_product<S: Simd, P>(
             let rows = part(block.len(), tiles, 1, tile);
             let (skip, rows) = (rows.start, block.start + rows.start..block.start + rows.end);
             let part = Part { gemm, rows, depth: depth.clone(), right, places };
-            match gemm.a {
-                // A phase of a transposed convolution may have no taps at all.
-                Left::Blocks(_) if gemm.k == 0 => part.product(simd, Packed { base: right.packed.as_ptr(), step: 0 }),
-                Left::Blocks(data) => {
-                    let base = data[block.start * gemm.k + depth.start * block.len() + skip..].as_ptr();
-                    part.product(simd, Packed { base, step: block.len() });
-                }
-                Left::Rows { data, row, step } => {
-                    let left = left::rows(data, row, step, part.rows.start, depth.start);
-                    part.product(simd, left);
-                }
-            }
+            // A phase of a transposed convolution may have no taps at all.
+            let first = if gemm.k == 0 { 0 } else { block.start * gemm.k + depth.start * block.len() + skip };
+            part.product(simd, gemm.a[first..].as_ptr(), block.len());
         }
     }
 }
@@ -240,7 +229,7 @@ struct Part<'a, P> {
 
 impl<P> Part<'_, P> {
     #[inline(always)]
-    fn product<S: Simd, L: Elements>(&self, simd: S, a: L) {
+    fn product<S: Simd>(&self, simd: S, a: *const f32, a_step: usize) {
         let Part { gemm, rows, depth, right, places } = self;
         let post = &gemm.post;
         let channels = gemm.channel + rows.start..gemm.channel + rows.end;
@@ -252,11 +241,12 @@ impl<P> Part<'_, P> {
         let finish = if post.is_bias() || depth.end < gemm.k { None } else { Some(finish(post, channels)) };
         let first = gemm.first + rows.start * gemm.c_stride;
         let residual = post.residual().filter(|_| finish.is_some());
-        // SAFETY: `check` has measured A, the panels were packed for these columns, and the caller of `run` has promised
+        // SAFETY: the task has measured A, the panels were packed for these columns, and the caller of `run` has promised
         // that these elements of C exist; tasks have disjoint rows or columns. A residual is as long as the slice of C.
         unsafe {
             let strip = Strip {
                 a,
+                a_step,
                 b: right.packed.as_ptr(),
                 pitch: right.pitch,
                 steps: right.steps,

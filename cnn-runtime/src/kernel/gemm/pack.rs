@@ -163,42 +163,6 @@ impl Pack for Plain<'_> {
     }
 }
 
-/// A matrix whose columns stand in memory: `B[k][j]` is `data[j * column + k]`.
-pub(crate) struct Transposed<'a> {
-    /// The elements.
-    pub data: &'a [f32],
-    /// Distance between columns.
-    pub column: usize,
-}
-
-impl Pack for Transposed<'_> {
-    type Way = ();
-
-    fn way(&self, _: &Range<usize>, _: usize) {}
-
-    fn grid(&self) -> [usize; 2] {
-        [1, usize::MAX]
-    }
-
-    #[inline(always)]
-    fn pack<S: Simd>(
-        &self,
-        simd: S,
-        (): &(),
-        depth: Range<usize>,
-        columns: &Range<usize>,
-        into: &mut [f32],
-        steps: &mut [u32],
-    ) -> usize {
-        for (index, (panel, _)) in panels(simd, columns.clone()).enumerate() {
-            let source = &self.data[panel.start * self.column + depth.start..];
-            let into = &mut into[index * pitch(simd, depth.len())..][..depth.len() * 2 * S::LANES];
-            transpose(simd, source, self.column, panel.len(), 2 * S::LANES, into);
-        }
-        panel_steps(simd, depth.len(), steps)
-    }
-}
-
 /// Fills a panel, `width` columns wide, from `columns` columns that stand `distance` apart; the others become zero.
 #[inline(always)]
 pub(crate) fn transpose<S: Simd>(

@@ -30,52 +30,6 @@ macro_rules! rows {
 
 pub(crate) use rows;
 
-/// Where a tile reads the elements of its left side.
-pub(crate) trait Elements: Copy {
-    /// The elements of `MR` rows, ready for the innermost loop: a function of the step and the row.
-    fn elements<const MR: usize>(&self) -> impl Fn(usize, usize) -> *const f32;
-}
-
-/// Rows side by side: the element of row `r` at step `k` is `base[k * step + r]`.
-#[derive(Clone, Copy)]
-pub(crate) struct Packed {
-    /// The first element.
-    pub base: *const f32,
-    /// Distance between steps.
-    pub step: usize,
-}
-
-impl Elements for Packed {
-    #[inline(always)]
-    fn elements<const MR: usize>(&self) -> impl Fn(usize, usize) -> *const f32 {
-        let Packed { base, step } = *self;
-        move |k, r| base.wrapping_add(k * step + r)
-    }
-}
-
-/// Rows that stand apart: the element of row `r` at step `k` is `base[offsets[r] + k * step]`.
-#[derive(Clone, Copy)]
-pub(crate) struct Rows {
-    /// Where the offsets count from.
-    pub base: *const f32,
-    /// First element of each row.
-    pub offsets: [usize; MAX_MR],
-    /// Distance between steps.
-    pub step: usize,
-}
-
-impl Elements for Rows {
-    #[inline(always)]
-    fn elements<const MR: usize>(&self) -> impl Fn(usize, usize) -> *const f32 {
-        let mut rows = [self.base; MR];
-        for r in 0..MR {
-            rows[r] = self.base.wrapping_add(self.offsets[r]);
-        }
-        let step = self.step;
-        move |k, r| rows[r].wrapping_add(k * step)
-    }
-}
-
 /// What the tile starts from.
 #[derive(Clone, Copy)]
 pub(crate) enum Start<'a> {
@@ -98,12 +52,14 @@ pub(crate) struct Finish {
     pub clamp: (f32, f32),
 }
 
-/// A strip of tiles: some rows of the product of [`Elements`] and packed panels.
+/// A strip of tiles: some rows of the product of a left side and packed panels.
 ///
 /// A panel has two vectors for each step, the last one has one or two.
-pub(crate) struct Strip<'a, L> {
-    /// Left side.
-    pub a: L,
+pub(crate) struct Strip<'a> {
+    /// The left side: the element of row `r` at step `k` is `a[k * a_step + r]`.
+    pub a: *const f32,
+    /// Distance between its steps.
+    pub a_step: usize,
     /// The first packed panel.
     pub b: *const f32,
     /// Distance between panels.
@@ -131,24 +87,24 @@ pub(crate) struct Strip<'a, L> {
 /// written at all places, and nobody else does; a start by rows has at least `rows` values; a residual can be read where
 /// the result is written.
 #[inline(always)]
-pub(crate) unsafe fn compute<S: Simd, L: Elements>(simd: S, rows: usize, strip: Strip<'_, L>) {
-    rows!(simd, rows, MR => Sized::<L, MR>(strip));
+pub(crate) unsafe fn compute<S: Simd>(simd: S, rows: usize, strip: Strip<'_>) {
+    rows!(simd, rows, MR => Sized::<MR>(strip));
 }
 
 /// A strip whose rows are known to the compiler. Made by [`compute`] alone, under its conditions.
-struct Sized<'a, L, const MR: usize>(Strip<'a, L>);
+struct Sized<'a, const MR: usize>(Strip<'a>);
 
-impl<L: Elements, const MR: usize> Kernel for Sized<'_, L, MR> {
+impl<const MR: usize> Kernel for Sized<'_, MR> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let vectors = self.0.places.vectors();
         for panel in 0..vectors / 2 {
             // SAFETY: `compute` was promised that all panels are there.
-            unsafe { tile::<S, L, MR, 2>(simd, &self.0, panel) };
+            unsafe { tile::<S, MR, 2>(simd, &self.0, panel) };
         }
         if vectors % 2 == 1 {
             // SAFETY: as above.
-            unsafe { tile::<S, L, MR, 1>(simd, &self.0, vectors / 2) };
+            unsafe { tile::<S, MR, 1>(simd, &self.0, vectors / 2) };
         }
     }
 }
@@ -158,7 +114,7 @@ impl<L: Elements, const MR: usize> Kernel for Sized<'_, L, MR> {
 /// # Safety
 /// As for [`compute`]; the panel exists.
 #[inline(always)]
-unsafe fn tile<S: Simd, L: Elements, const MR: usize, const NV: usize>(simd: S, strip: &Strip<'_, L>, panel: usize) {
+unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(simd: S, strip: &Strip<'_>, panel: usize) {
     let first = strip.places.of(2 * panel);
     let second = if NV == 2 { strip.places.of(2 * panel + 1) } else { &[] };
     for piece in first.iter().chain(second) {
@@ -168,7 +124,7 @@ unsafe fn tile<S: Simd, L: Elements, const MR: usize, const NV: usize>(simd: S, 
     }
     // SAFETY: the caller's promises.
     unsafe {
-        let sums = product::<S, L, MR, NV>(simd, strip, panel);
+        let sums = product::<S, MR, NV>(simd, strip, panel);
         if let ([first], [second]) = (first, if NV == 2 { second } else { first })
             && first.is_whole::<S>()
             && second.is_whole::<S>()
@@ -181,7 +137,7 @@ unsafe fn tile<S: Simd, L: Elements, const MR: usize, const NV: usize>(simd: S, 
                     simd.store(rows[r][v].as_mut_ptr(), sums[r][v]);
                 }
             }
-            simd.call(InPieces { strip: &strip.ends(), rows: &rows[..MR], places: [first, second] });
+            simd.call(InPieces { strip, rows: &rows[..MR], places: [first, second] });
         }
     }
 }
@@ -191,12 +147,13 @@ unsafe fn tile<S: Simd, L: Elements, const MR: usize, const NV: usize>(simd: S, 
 /// # Safety
 /// As for [`compute`]; the panel exists.
 #[inline(always)]
-unsafe fn product<S: Simd, L: Elements, const MR: usize, const NV: usize>(
+unsafe fn product<S: Simd, const MR: usize, const NV: usize>(
     simd: S,
-    strip: &Strip<'_, L>,
+    strip: &Strip<'_>,
     panel: usize,
 ) -> [[S::V; NV]; MR] {
-    let left = strip.a.elements::<MR>();
+    let &Strip { a, a_step, .. } = strip;
+    let left = |k: usize, r: usize| a.wrapping_add(k * a_step + r);
     let mut sums = [[simd.splat(0.0); NV]; MR];
     // SAFETY: the caller's promises.
     unsafe {
@@ -223,9 +180,9 @@ unsafe fn product<S: Simd, L: Elements, const MR: usize, const NV: usize>(
 /// # Safety
 /// As for [`compute`]; `at` are the places of its vectors.
 #[inline(always)]
-unsafe fn whole<S: Simd, L: Elements, const MR: usize, const NV: usize>(
+unsafe fn whole<S: Simd, const MR: usize, const NV: usize>(
     simd: S,
-    strip: &Strip<'_, L>,
+    strip: &Strip<'_>,
     mut sums: [[S::V; NV]; MR],
     at: [isize; 2],
 ) {
@@ -290,26 +247,9 @@ unsafe fn add<S: Simd, const MR: usize, const NV: usize>(
     }
 }
 
-impl<L> Strip<'_, L> {
-    /// What a tile in pieces needs of it.
-    fn ends(&self) -> Ends<'_> {
-        let &Strip { c, c_stride, start, finish, residual, .. } = self;
-        Ends { c, c_stride, start, finish, residual }
-    }
-}
-
-/// How the tiles of a strip end; see [`Strip`].
-struct Ends<'a> {
-    c: *mut f32,
-    c_stride: usize,
-    start: Start<'a>,
-    finish: Option<&'a Finish>,
-    residual: Option<*const f32>,
-}
-
 /// Ends a tile whose vectors are broken up in memory. Made by [`tile`] alone, under the conditions of [`compute`].
 struct InPieces<'a> {
-    strip: &'a Ends<'a>,
+    strip: &'a Strip<'a>,
     rows: &'a [[[f32; 16]; 2]],
     places: [&'a [Piece]; 2],
 }
@@ -318,7 +258,7 @@ impl Kernel for InPieces<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let InPieces { strip, rows, places } = self;
-        let &Ends { c, c_stride, start, finish, residual } = strip;
+        let &Strip { c, c_stride, start, finish, residual, .. } = strip;
         for (r, row) in rows.iter().enumerate() {
             for (sums, pieces) in row.iter().zip(places) {
                 for &Piece { from, to, at, step } in pieces {

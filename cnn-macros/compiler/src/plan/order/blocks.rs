@@ -3,7 +3,7 @@
 //! A convolution without groups reads either order and writes either, so that it is where orders change; most layers have
 //! the same one on all sides; some know NCHW alone.
 
-use super::{Bond, Choice};
+use super::{Bond, Choice, is_pool};
 use crate::ir::{Graph, Op, ValueId};
 
 /// Channels of a block.
@@ -23,6 +23,8 @@ impl Choice for Blocks<'_> {
         let Blocks(graph) = *self;
         let node = &graph.nodes[index];
         match node.op {
+            // What a pool makes can be in either order; what a fully connected layer reads, in one.
+            Op::Conv { groups: 1, .. } if covers(graph, index) && input > 0 && is_pool(graph, input - 1) => Bond::Plain,
             Op::Conv { groups: 1, .. } => Bond::Free,
             Op::Conv { groups, .. } => {
                 let channels = [graph.shape(node.inputs[0]), node.output].map(|shape| shape.to_map().c);
@@ -47,10 +49,11 @@ impl Choice for Blocks<'_> {
         }
     }
 
-    /// What convolutions read.
+    /// What convolutions read, unless they are fully connected layers.
     fn wanted(&self, index: usize) -> Vec<ValueId> {
         let node = &self.0.nodes[index];
-        let input = node.inputs.first().filter(|_| matches!(node.op, Op::Conv { .. }));
+        let is_conv = matches!(node.op, Op::Conv { .. }) && !covers(self.0, index);
+        let input = node.inputs.first().filter(|_| is_conv);
         input.into_iter().copied().collect()
     }
 
@@ -58,6 +61,16 @@ impl Choice for Blocks<'_> {
     fn handed_on(&self, index: usize) -> Vec<[ValueId; 2]> {
         self.wanted(index).into_iter().map(|input| [input, index + 1]).collect()
     }
+}
+
+/// Whether a layer is a convolution without groups whose kernel covers its input: the runtime has it computed as a fully
+/// connected layer, if its input is NCHW.
+fn covers(graph: &Graph, index: usize) -> bool {
+    let node = &graph.nodes[index];
+    let Op::Conv { window, groups: 1, .. } = node.op else { return false };
+    let [input, output] = [graph.shape(node.inputs[0]), node.output].map(|shape| shape.to_map());
+    let whole = window.kernel == [input.h, input.w] && window.dilation == [1, 1] && window.pad == [0; 4];
+    whole && output.h * output.w == 1
 }
 
 /// As [`Blocks::bond`], of two values that are joined element by element: what is repeated along all channels or all

@@ -226,6 +226,27 @@ fn a_convolution_that_covers_its_input_reads_it_plain() {
     let x = net.conv(x, 20, 7, 1, 0, 1);
     net.fc(x, 5);
     assert_eq!(grouped(net.graph()), [false; 4]);
+    let mut net = Builder::new(1, 9, 9);
+    let x = net.conv(0, 16, 3, 1, 0, 1);
+    let x = net.conv(x, 32, 7, 1, 0, 1);
+    net.fc(x, 5);
+    assert_eq!(blocked(&net), [false; 4]);
+}
+
+/// A pool changes the order on its way; a convolution that others wait for keeps theirs.
+#[test]
+fn a_pool_before_a_convolution_that_covers_its_input_makes_it_plain() {
+    for pooled in [true, false] {
+        let (mut net, x) = stem(32);
+        let x = net.conv(x, 32, 3, 1, 1, 1);
+        let x = if pooled { net.max_pool(x, 2, 2) } else { net.conv(x, 32, 3, 2, 1, 1) };
+        let Map { h, w, .. } = net.graph().shape(x).to_map();
+        let window = Window { kernel: [h, w], stride: [1; 2], dilation: [1; 2], pad: [0; 4] };
+        let op = Op::Conv { window, groups: 1, bias: true, direct: false };
+        let x = net.push(op, &[x], Shape::Map(Map { c: 64, h: 1, w: 1 }));
+        net.fc(x, 5);
+        assert_eq!(blocked(&net), [false, true, true, !pooled, false, false], "{pooled}");
+    }
 }
 
 #[test]

@@ -83,10 +83,8 @@ pub(super) fn beats_bands(isa: Isa, d: &Conv, n: usize) -> bool {
 
 /// A product of weights in [`Blocks`] and the taps of an input.
 pub(super) struct Direct<'a> {
-    /// The product, but for its sides.
+    /// The product, but for its right side; the left one is `[block][tap][row]`.
     product: Gemm<'a, ()>,
-    /// `[block][tap][row]`.
-    weights: &'a [f32],
     /// What the taps are read from.
     input: Im2col<'a>,
     /// Channels that stand side by side at each position of the output.
@@ -109,10 +107,10 @@ enum Way {
 
 impl<'a> Direct<'a> {
     /// The product of weights in blocks and an input, whose output has so many channels side by side.
-    pub(super) fn new(product: Gemm<'a, ()>, weights: &'a [f32], input: Im2col<'a>, block: usize) -> Self {
+    pub(super) fn new(product: Gemm<'a, ()>, input: Im2col<'a>, block: usize) -> Self {
         let in_lines = input.block == 1 && input.is_identity();
         let input = if in_lines { input.in_lines(MOST_LINE) } else { input };
-        Direct { product, weights, input, block }
+        Direct { product, input, block }
     }
 
     fn output(&self) -> Output {
@@ -184,7 +182,7 @@ impl<'a> Direct<'a> {
     /// How the product is cut into tasks.
     fn cut(&self, isa: Isa) -> Cut {
         let Gemm { m, n, k, .. } = self.product;
-        assert_eq!(self.weights.len(), m * k, "length of the weights");
+        assert_eq!(self.product.a.len(), m * k, "length of the weights");
         let [_, w] = self.input.grid;
         let way = self.way(most_positions(isa.tile(), 2));
         let abreast = self.abreast(isa, way);
@@ -335,8 +333,8 @@ impl Task<'_> {
         read: Read<'_, K>,
         ragged: &mut [f32],
     ) {
-        let Direct { ref product, weights, block: side_by_side, .. } = *self.direct;
-        let (depth, blocks) = (product.k, Blocks::of(product.m));
+        let Direct { ref product, block: side_by_side, .. } = *self.direct;
+        let (depth, blocks, weights) = (product.k, Blocks::of(product.m), product.a);
         let mut sums = Sums([0.0; 16 * Blocks::MOST]);
         for band in self.bands.clone() {
             let [first, last] = [0, self.abreast - 1].map(|index| blocks.rows(band * self.abreast + index));

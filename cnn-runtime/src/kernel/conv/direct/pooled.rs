@@ -7,8 +7,8 @@ use super::Direct;
 use crate::desc::{Map, Order, Pool, Write};
 use crate::kernel::conv::im2col::Im2col;
 use crate::kernel::conv::pass;
+use crate::kernel::gemm::Gemm;
 use crate::kernel::gemm::columns::Columns;
-use crate::kernel::gemm::{Gemm, Left};
 use crate::kernel::max_pool::Band;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
@@ -77,7 +77,7 @@ impl Lines<'_> {
             m: d.output.c,
             n: positions,
             k: d.taps(),
-            a: Left::Blocks(weight),
+            a: weight,
             b: (),
             post,
             channel: 0,
@@ -87,7 +87,7 @@ impl Lines<'_> {
             c_stride: plane,
             columns: Columns::maps(positions, 0).in_blocks(Order::BLOCK),
         };
-        let direct = Direct::new(gemm, weight, input.of_lines(lines), Order::BLOCK);
+        let direct = Direct::new(gemm, input.of_lines(lines), Order::BLOCK);
         // SAFETY: rows are the channels, columns the positions of these lines: all inside the maps, once each.
         unsafe { direct.run_alone(pass::isa_of(d, isa)) };
     }

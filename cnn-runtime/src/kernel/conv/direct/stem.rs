@@ -343,13 +343,13 @@ impl Task<'_> {
     /// Writes the digits of all weights.
     #[inline(always)]
     fn write_right(&self, into: &mut Weights<'_>) {
-        let Direct { product, weights, input, .. } = self.direct;
+        let Direct { product, input, .. } = self.direct;
         let (k, taps) = (product.k, input.taps());
         let halves = into.digits.chunks_exact_mut(self.steps * RIGHT).zip(into.downs.chunks_exact_mut(ROWS));
         for (half, (digits, downs)) in halves.enumerate() {
             let channels = Blocks::of(product.m).rows(half * ROWS / Blocks::MOST);
             let len = channels.len();
-            let block = &weights[channels.start * k..channels.end * k];
+            let block = &product.a[channels.start * k..channels.end * k];
             let from = block[half * ROWS - channels.start..].as_ptr();
             let rows = |step: usize| {
                 move |row: usize| {

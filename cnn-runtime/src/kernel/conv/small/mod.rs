@@ -12,7 +12,6 @@ mod stage;
 mod tests;
 mod tile;
 mod weights;
-pub(super) mod whole;
 
 use std::ops::Range;
 

@@ -317,9 +317,9 @@ impl Task<'_> {
     /// Writes the digits of a block's weights.
     #[inline(always)]
     fn write_right(&self, channels: &Range<usize>, into: &mut Weights<'_>) {
-        let Direct { product, weights, input, .. } = self.work.direct;
+        let Direct { product, input, .. } = self.work.direct;
         let (len, taps) = (channels.len(), input.taps());
-        let block = &weights[channels.start * product.k..channels.end * product.k];
+        let block = &product.a[channels.start * product.k..channels.end * product.k];
         let steps = self.work.groups() * taps;
         for half in 0..len / ROWS {
             let from = block[half * ROWS..].as_ptr();
@@ -352,9 +352,9 @@ impl Task<'_> {
         weights: &Weights<'_>,
         spots: &Spots,
     ) {
-        let Direct { ref product, weights: plain, .. } = *self.work.direct;
+        let Direct { product, .. } = self.work.direct;
         let len = channels.len();
-        let next = plain.as_ptr().wrapping_add(channels.end * product.k);
+        let next = product.a.as_ptr().wrapping_add(channels.end * product.k);
         // SAFETY: the promise to `run`.
         let finish = unsafe { self.work.direct.finish(channels) };
         // While a block is at work, the next one is brought nearer; behind the last one stand those of the next layer.
@@ -400,7 +400,7 @@ mod tests {
     use super::*;
     use crate::desc::{Map, Window, Write};
     use crate::kernel::conv::im2col::Im2col;
-    use crate::kernel::gemm::Left;
+
     use crate::kernel::gemm::columns::Columns;
     use crate::kernel::parallel::Shared;
     use crate::kernel::post::Post;
@@ -451,7 +451,7 @@ mod tests {
             m: output.c,
             n: 2 * output.plane(),
             k: d.taps(),
-            a: Left::Blocks(&[]),
+            a: &[],
             b: (),
             post: Post::new(),
             channel: 0,
@@ -461,6 +461,6 @@ mod tests {
             c_stride: output.plane(),
             columns: Columns::maps(output.plane(), output.len()).in_blocks(Order::BLOCK),
         };
-        f(&Direct::new(product, &[], Im2col::of_input(&d, 0, &[]), Order::BLOCK))
+        f(&Direct::new(product, Im2col::of_input(&d, 0, &[]), Order::BLOCK))
     }
 }

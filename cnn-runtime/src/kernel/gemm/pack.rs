@@ -174,33 +174,9 @@ pub(crate) fn transpose<S: Simd>(
     panel: &mut [f32],
 ) {
     let depth = panel.len() / width;
-    let whole = if columns == width { depth / S::LANES * S::LANES } else { 0 };
-    if whole > 0 {
-        assert!((columns - 1) * distance + depth <= source.len(), "columns end inside the source");
-    }
-    for k in (0..whole).step_by(S::LANES) {
-        for j in (0..columns).step_by(S::LANES) {
-            // SAFETY: just measured; the panel has a row of `width` floats for each step.
-            unsafe {
-                let (from, to) = (source.as_ptr().add(j * distance + k), panel.as_mut_ptr().add(k * width + j));
-                simd.transpose((from, distance), (to, width));
-            }
-        }
-    }
-    // Sixteen rows at a time: their cache lines stay at hand while all columns pass over them.
-    for (block, rows) in panel[whole * width..].chunks_mut(16 * width).enumerate() {
-        let height = rows.len() / width;
-        for j in 0..columns {
-            let from = j * distance + whole + block * 16;
-            for (k, &value) in source[from..from + height].iter().enumerate() {
-                rows[k * width + j] = value;
-            }
-        }
-        if columns < width {
-            for row in rows.chunks_exact_mut(width) {
-                row[columns..].fill(0.0);
-            }
-        }
+    simd.transposed([columns, depth], (source, distance), (panel, width));
+    if columns < width {
+        panel.chunks_exact_mut(width).for_each(|row| row[columns..].fill(0.0));
     }
 }
 
@@ -236,7 +212,7 @@ mod tests {
     #[test]
     fn every_element_changes_its_places() {
         for isa in Isa::available() {
-            for (columns, depth) in [(32, 49), (16, 16), (7, 33), (8, 5), (4, 64), (29, 31)] {
+            for (columns, depth) in [(32, 49), (16, 16), (7, 33), (8, 5), (4, 64), (29, 31), (20, 64)] {
                 isa.run(Check { columns, depth });
             }
         }

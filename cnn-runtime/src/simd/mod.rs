@@ -234,12 +234,31 @@ pub(crate) trait Simd: Copy + Send + Sync {
         }
         lanes[0]
     }
+
+    /// As [`Simd::sum`], of `LANES` vectors that stand one behind the other.
+    ///
+    /// # Safety
+    /// All vectors are valid for reading.
+    #[inline(always)]
+    unsafe fn sums(self, from: *const f32) -> Self::V {
+        // SAFETY: the caller's promise.
+        let mut sums = unsafe { self.columns(from, Self::LANES) };
+        let mut width = Self::LANES;
+        while width > 1 {
+            width /= 2;
+            for i in 0..width {
+                sums[i] = self.add(sums[i], sums[i + width]);
+            }
+        }
+        sums[0]
+    }
 }
 
 #[cfg(all(test, target_arch = "x86_64"))]
 mod tests {
     use super::{Kernel, Simd};
     use crate::dispatch::Isa;
+    use crate::testing::uniform;
 
     struct Products<'a> {
         numbers: &'a [i32; 16],
@@ -270,5 +289,25 @@ mod tests {
             isa.run(Products { numbers: &numbers, by: -1.5, products: &mut products });
             assert_eq!(products, numbers.map(|number| number as f32 * -1.5), "on {isa:?}");
         }
+    }
+
+    struct Sums;
+
+    impl Kernel for Sums {
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            let vectors = uniform(1, S::LANES * S::LANES);
+            let mut sums = [f32::NAN; 16];
+            // SAFETY: as many vectors as a vector has lanes, and room for one.
+            unsafe { simd.store(sums.as_mut_ptr(), simd.sums(vectors.as_ptr())) };
+            // SAFETY: each chunk is a vector long.
+            let one_by_one = vectors.chunks_exact(S::LANES).map(|v| simd.sum(unsafe { simd.load(v.as_ptr()) }));
+            assert_eq!(sums[..S::LANES], one_by_one.collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn lanes_of_many_vectors_are_added_up_like_those_of_one() {
+        Isa::available().for_each(|isa| isa.run(Sums));
     }
 }

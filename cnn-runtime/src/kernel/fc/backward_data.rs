@@ -117,19 +117,17 @@ impl Pass<'_> {
     #[inline(always)]
     fn write<S: Simd>(&self, simd: S, sums: &[f32]) {
         let &Pass { task: &Task { d, d_input, write, .. }, ref samples, ref inputs, rows, .. } = self;
-        let mut turned = [0.0; 16 * 16];
         for (index, first) in samples.clone().step_by(S::LANES).enumerate() {
             let sums = &sums[index / 2 * rows * 2 * S::LANES + index % 2 * S::LANES..];
             for begin in inputs.clone().step_by(S::LANES) {
                 let count = S::LANES.min(inputs.end - begin);
                 let from = sums[(begin - inputs.start) * 2 * S::LANES..].as_ptr();
-                // SAFETY: there are sums for whole vectors of inputs and of samples; the square holds one of each. The
-                // gradients of these samples by this range of inputs are this task's.
+                // SAFETY: there are sums for whole vectors of inputs and of samples. The gradients of these samples by this
+                // range of inputs are this task's.
                 unsafe {
-                    simd.transpose((from, 2 * S::LANES), (turned.as_mut_ptr(), S::LANES));
-                    for (sample, row) in (first..samples.end).zip(turned.chunks_exact(S::LANES)) {
+                    let turned = simd.columns(from, 2 * S::LANES);
+                    for (sample, mut value) in (first..samples.end).zip(turned.into_iter().take(S::LANES)) {
                         let to = d_input.at(sample * d.inputs + begin);
-                        let mut value = simd.load(row.as_ptr());
                         if write == Write::Add {
                             value = simd.add(value, simd.load_part(to, 0, count));
                         }

@@ -129,8 +129,9 @@ impl Task<'_> {
         let add = together.start > 0 || write == Write::Add;
         for first in (0..R * N).step_by(S::LANES) {
             let mut totals = [0.0; 16];
+            let square = &parts[first * S::LANES..][..S::LANES * S::LANES];
             // SAFETY: there is a square from each vector on; `totals` is as long as a vector.
-            unsafe { simd.store(totals.as_mut_ptr(), columns(simd, &parts[first * S::LANES..])) };
+            unsafe { simd.store(totals.as_mut_ptr(), simd.sums(square.as_ptr())) };
             for (at, &total) in (first..R * N).zip(totals.iter().take(S::LANES)) {
                 // SAFETY: these samples have these inputs, which are this task's alone.
                 let to = unsafe { &mut *d_input.at((sample + at / R) * d.inputs + input + at % R) };
@@ -138,27 +139,4 @@ impl Task<'_> {
             }
         }
     }
-}
-
-/// The sum of the lanes of each of `LANES` vectors, in pairs.
-#[inline(always)]
-fn columns<S: Simd>(simd: S, vectors: &[f32]) -> S::V {
-    let vectors = &vectors[..S::LANES * S::LANES];
-    let mut turned = [0.0; SQUARE];
-    let mut sums = [simd.splat(0.0); 16];
-    // SAFETY: both squares have as many vectors as a vector has lanes.
-    unsafe {
-        simd.transpose((vectors.as_ptr(), S::LANES), (turned.as_mut_ptr(), S::LANES));
-        for i in 0..S::LANES {
-            sums[i] = simd.load(turned[i * S::LANES..].as_ptr());
-        }
-    }
-    let mut width = S::LANES;
-    while width > 1 {
-        width /= 2;
-        for i in 0..width {
-            sums[i] = simd.add(sums[i], sums[i + width]);
-        }
-    }
-    sums[0]
 }

@@ -118,18 +118,8 @@ pub(super) fn add_lanes<S: Simd>(simd: S, lanes: &[f32], sums: &mut [f32]) {
             }
             continue;
         }
-        // SAFETY: a vector for each of `LANES` sums.
-        let mut columns = unsafe { simd.columns(lanes.as_ptr(), S::LANES) };
-        // In pairs, as `Simd::sum` does.
-        let mut width = S::LANES;
-        while width > 1 {
-            width /= 2;
-            for i in 0..width {
-                columns[i] = simd.add(columns[i], columns[i + width]);
-            }
-        }
-        // SAFETY: there are `LANES` sums.
-        unsafe { simd.store(sums.as_mut_ptr(), columns[0]) };
+        // SAFETY: there are `LANES` sums, and a vector for each.
+        unsafe { simd.store(sums.as_mut_ptr(), simd.sums(lanes.as_ptr())) };
     }
 }
 

@@ -1,4 +1,5 @@
-//! How the weights of convolutions stand in memory: output channels in blocks, so that vectors have a channel in each lane.
+//! How the weights of convolutions and of fully connected layers stand in memory: outputs in blocks, so that vectors have one
+//! in each lane.
 
 use std::ops::Range;
 
@@ -29,6 +30,12 @@ impl Blocks {
     #[inline(always)]
     pub(crate) fn rows(self, index: usize) -> Range<usize> {
         index * Self::MOST..self.rows.min((index + 1) * Self::MOST)
+    }
+
+    /// The first element of a block of a matrix with `depth` columns.
+    #[inline(always)]
+    pub(crate) const fn start(self, index: usize, depth: usize) -> usize {
+        index * Self::MOST * depth
     }
 
     /// All blocks: the rows of each.

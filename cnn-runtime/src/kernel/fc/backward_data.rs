@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use super::panels::{Panels, WIDTH};
+use super::WIDTH;
 use super::tile::{Ahead, Operands, Sums, accumulate};
 use crate::desc::{Fc, Write};
 use crate::dispatch::Isa;
+use crate::kernel::blocks::Blocks;
 use crate::kernel::gemm::pack::transpose;
 use crate::kernel::gemm::rows;
 use crate::kernel::parallel::{self, Shared, part};
@@ -92,13 +93,14 @@ impl Pass<'_> {
     #[inline(always)]
     fn multiply<S: Simd>(&self, simd: S, sums: &mut [f32]) {
         let &Pass { task: &Task { d, weight, .. }, ref samples, ref inputs, gradients, rows } = self;
-        let (panels, wide) = (Panels::new(d.inputs, d.outputs), 2 * S::LANES);
+        let (panels, wide) = (Blocks::of(d.outputs), 2 * S::LANES);
         for first in (0..panels.count()).step_by(TOGETHER) {
             let together = first..panels.count().min(first + TOGETHER);
             for begin in inputs.clone().step_by(S::MR) {
                 for (index, sample) in samples.clone().step_by(wide).enumerate() {
                     let strip = Strip {
                         panels,
+                        inputs: d.inputs,
                         together: together.clone(),
                         weight,
                         input: begin,
@@ -142,7 +144,9 @@ impl Pass<'_> {
 /// Some inputs of at most two vectors of samples.
 #[derive(Clone)]
 struct Strip<'a> {
-    panels: Panels,
+    panels: Blocks,
+    /// Rows of a panel.
+    inputs: usize,
     /// The panels of weights to multiply with.
     together: Range<usize>,
     weight: &'a [f32],
@@ -169,12 +173,12 @@ impl<const MR: usize> Kernel for Rows<'_, MR> {
 impl<const MR: usize> Rows<'_, MR> {
     #[inline(always)]
     fn tile<S: Simd, const NV: usize>(&self, simd: S) {
-        let Strip { panels, ref together, weight, input, ahead, gradients, sums: to, .. } = self.0;
+        let Strip { panels, inputs, ref together, weight, input, ahead, gradients, sums: to, .. } = self.0;
         let mut sums: Sums<S, MR, NV> = [[simd.splat(0.0); NV]; MR];
         for index in together.clone() {
-            let (outputs, stride) = (panels.outputs(index), 2 * S::LANES);
+            let (outputs, stride) = (panels.rows(index), 2 * S::LANES);
             let width = outputs.len();
-            let scalars = weight[panels.start(index) + input * width..].as_ptr();
+            let scalars = weight[panels.start(index, inputs) + input * width..].as_ptr();
             let vectors = gradients.wrapping_add(outputs.start * stride);
             let ahead = Ahead { from: scalars.wrapping_add(if ahead { MR * width } else { 0 }), step: 16 };
             // SAFETY: there are gradients for all outputs, and weights for these inputs.

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use super::panels::{Panels, WIDTH};
+use super::WIDTH;
 use super::tile::{Ahead, Operands, Sums, accumulate, padded};
 use crate::desc::Fc;
 use crate::dispatch::Isa;
+use crate::kernel::blocks::Blocks;
 use crate::kernel::gemm::rows;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
@@ -25,7 +26,7 @@ pub(super) fn run(isa: Isa, d: &Fc, n: usize, input: &[f32], d_output: &[f32], d
     if n == 0 {
         return d_weight.fill(0.0);
     }
-    let panels = Panels::new(d.inputs, d.outputs);
+    let panels = Blocks::of(d.outputs);
     let macs = n * d_weight.len();
     let tasks = parallel::parts(TASKS, macs).min(panels.count());
     let stream = d_weight.len() >= STREAMED && n <= DEPTH && (d_weight.as_ptr() as usize).is_multiple_of(64);
@@ -43,7 +44,7 @@ struct Task<'a> {
     input: &'a [f32],
     d_output: &'a [f32],
     d_weight: Shared,
-    panels: Panels,
+    panels: Blocks,
     range: Range<usize>,
     stream: bool,
 }
@@ -96,7 +97,7 @@ impl Task<'_> {
     /// Lays out the gradients of a panel's outputs, sample by sample.
     #[inline(always)]
     fn pack_gradients<S: Simd>(&self, simd: S, samples: &Range<usize>, panel: usize, packed: &mut [f32]) {
-        let outputs = self.panels.outputs(panel);
+        let outputs = self.panels.rows(panel);
         for (sample, packed) in samples.clone().zip(packed.chunks_exact_mut(WIDTH)) {
             let source = &self.d_output[sample * self.d.outputs..][outputs.clone()];
             for (from, to) in source.chunks(S::LANES).zip(packed.chunks_exact_mut(S::LANES)) {
@@ -117,7 +118,7 @@ impl Task<'_> {
         inputs: &[f32],
         gradients: &[f32],
     ) {
-        let (width, begin) = (self.panels.outputs(panel).len(), tiles.start * S::MR);
+        let (width, begin) = (self.panels.rows(panel).len(), tiles.start * S::MR);
         // Whole tiles, and one that may be narrower.
         let end = self.d.inputs.min(tiles.end * S::MR);
         let whole = (end - begin) / S::MR;
@@ -126,7 +127,7 @@ impl Task<'_> {
             if rows == 0 || count == 0 {
                 continue;
             }
-            let at = self.panels.start(panel) + (begin + first * S::MR) * width;
+            let at = self.panels.start(panel, self.d.inputs) + (begin + first * S::MR) * width;
             let strip = Strip {
                 depth: samples.len(),
                 tiles: count,

@@ -5,9 +5,9 @@
 
 use std::ops::Range;
 
-use super::panels::Panels;
 use crate::desc::{Fc, Write};
 use crate::dispatch::Isa;
+use crate::kernel::blocks::Blocks;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::simd::{Kernel, Simd};
 
@@ -61,7 +61,7 @@ impl Task<'_> {
     /// All inputs, `R` at a time, by all samples, `N` at a time. `parts` is working memory.
     #[inline(always)]
     fn samples<S: Simd, const R: usize, const N: usize>(&self, simd: S, parts: &mut [f32; 2 * SQUARE]) {
-        let panels = Panels::new(self.d.inputs, self.d.outputs);
+        let panels = Blocks::of(self.d.outputs);
         let most = TOGETHER * N;
         for first in (0..panels.count()).step_by(most) {
             let together = first..panels.count().min(first + most);
@@ -97,12 +97,12 @@ impl Task<'_> {
         parts: &mut [f32; 2 * SQUARE],
     ) {
         let Task { d, weight, d_output, d_input, write, .. } = *self;
-        let panels = Panels::new(d.inputs, d.outputs);
+        let panels = Blocks::of(d.outputs);
         let mut sums = [[simd.splat(0.0); R]; N];
         for index in together.clone() {
-            let outputs = panels.outputs(index);
+            let outputs = panels.rows(index);
             let width = outputs.len();
-            let weights = weight[panels.start(index) + input * width..][..R * width].as_ptr();
+            let weights = weight[panels.start(index, d.inputs) + input * width..][..R * width].as_ptr();
             let gradients = d_output[sample * d.outputs + outputs.start..].as_ptr();
             for o in (0..width).step_by(S::LANES) {
                 let count = (width - o).min(S::LANES);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::panels::WIDTH;
+use super::WIDTH;
 use crate::kernel::post::Post;
 use crate::simd::Simd;
 

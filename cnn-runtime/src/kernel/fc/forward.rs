@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use super::WIDTH;
 use super::ends::Ends;
-use super::panels::{Panels, WIDTH};
 use super::tile::{Ahead, Operands, Sums, accumulate, padded};
 use crate::desc::Fc;
 use crate::dispatch::Isa;
+use crate::kernel::blocks::Blocks;
 use crate::kernel::gemm::pack::transpose;
 use crate::kernel::gemm::rows;
 use crate::kernel::parallel::{self, Shared, part};
@@ -32,7 +33,7 @@ const NEAR: usize = 12;
 
 /// See [`super::forward_then`]; the lengths are checked.
 pub(super) fn run(isa: Isa, d: &Fc, n: usize, input: &[f32], weight: &[f32], post: Post<'_>, output: &mut [f32]) {
-    let panels = Panels::new(d.inputs, d.outputs);
+    let panels = Blocks::of(d.outputs);
     let macs = n * weight.len();
     let tasks = parallel::parts(TASKS, macs).min(panels.count());
     let output = Shared::new(output);
@@ -49,7 +50,7 @@ struct Task<'a> {
     input: &'a [f32],
     weight: &'a [f32],
     post: Post<'a>,
-    panels: Panels,
+    panels: Blocks,
     range: Range<usize>,
     output: Shared,
 }
@@ -103,10 +104,11 @@ impl Pass<'_> {
             range.start = self.streams(simd);
         }
         for index in range.clone() {
-            let outputs = panels.outputs(index);
+            let outputs = panels.rows(index);
             let ends = (depth.end == d.inputs).then(|| Ends::of(post, outputs.clone()));
-            let from = panels.start(index) + depth.start * outputs.len();
-            let next = if index + 1 < range.end { panels.start(index + 1) + depth.start * WIDTH } else { from };
+            let from = panels.start(index, d.inputs) + depth.start * outputs.len();
+            let next =
+                if index + 1 < range.end { panels.start(index + 1, d.inputs) + depth.start * WIDTH } else { from };
             for tile in 0..tiles {
                 let of_tile = self.tile(tile);
                 let first = of_tile.start * d.outputs + outputs.start;
@@ -152,9 +154,9 @@ impl Pass<'_> {
                 4.. => 4,
                 left => left,
             };
-            let outputs = panels.outputs(index).start..panels.outputs(index + count - 1).end;
+            let outputs = panels.rows(index).start..panels.rows(index + count - 1).end;
             let first = sample * d.outputs + outputs.start;
-            let weights = &weight[panels.start(index)..][..outputs.len() * d.inputs];
+            let weights = &weight[panels.start(index, d.inputs)..][..outputs.len() * d.inputs];
             // SAFETY: these outputs are this task's alone.
             let output = unsafe { output.part(first..first + outputs.len()) };
             let residual = post.residual().map(|residual| &residual[first..][..outputs.len()]);

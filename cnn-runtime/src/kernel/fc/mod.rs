@@ -12,7 +12,6 @@ mod ends;
 mod forward;
 #[cfg(target_arch = "x86_64")]
 mod matrix;
-mod panels;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
@@ -21,7 +20,14 @@ mod tile;
 
 use crate::desc::{Fc, Write};
 use crate::dispatch::Isa;
+use crate::kernel::blocks::Blocks;
 use crate::kernel::post::Post;
+
+/// Outputs of a panel, as a block of weights is called here: `[input][output of the panel]`, the last one narrower.
+///
+/// A pass over a batch reads or writes a panel from its first to its last float: forward as vectors of outputs, and so the
+/// gradient by the weights; the gradient by the input has all it needs of an input in one place.
+const WIDTH: usize = Blocks::MOST;
 
 /// Applies the layer to `n` samples: `input` is `[n, inputs]`, `output` is `[n, outputs]`.
 ///

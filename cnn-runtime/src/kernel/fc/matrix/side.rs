@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::STEPS;
 use crate::desc::Fc;
-use crate::kernel::fc::panels::WIDTH;
+use crate::kernel::fc::WIDTH;
 use crate::simd::Simd;
 use crate::simd::amx::{Greatest, LEFT, RIGHT, ROWS, STEP, Scale, ZEROS, turn, write_digits};
 

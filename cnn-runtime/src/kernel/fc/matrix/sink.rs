@@ -1,8 +1,9 @@
 //! Where the sums of a product go.
 
+use super::super::WIDTH;
 use super::super::ends::Ends;
-use super::super::panels::{Panels, WIDTH};
 use crate::desc::{Fc, Write};
+use crate::kernel::blocks::Blocks;
 use crate::kernel::parallel::Shared;
 use crate::kernel::post::Post;
 use crate::simd::Simd;
@@ -127,16 +128,16 @@ pub(super) struct Weights {
 impl Sink for Weights {
     #[inline(always)]
     fn write<S: Simd>(&self, simd: S, [left, right]: [usize; 2], sums: &TileSums<'_>, chunk: &Chunk) {
-        let panels = Panels::new(self.d.inputs, self.d.outputs);
+        let panels = Blocks::of(self.d.outputs);
         let panel = right * ROWS / WIDTH;
-        let (outputs, first) = (panels.outputs(panel), right * ROWS % WIDTH);
+        let (outputs, first) = (panels.rows(panel), right * ROWS % WIDTH);
         let lanes = (outputs.len() - first).min(ROWS);
         // Rows of whole panels stand on cache lines if the first one does.
         let stream = self.stream && outputs.len() == WIDTH;
         for (row, input) in (left * ROWS..self.d.inputs).enumerate().take(ROWS) {
             // SAFETY: the panel has a row for each input; those of these outputs are this task's alone.
             unsafe {
-                let to = self.d_weight.at(panels.start(panel) + input * outputs.len() + first);
+                let to = self.d_weight.at(panels.start(panel, self.d.inputs) + input * outputs.len() + first);
                 let mut value = sums.row(simd, row);
                 if !chunk.is_first {
                     value = simd.add(value, simd.load_part(to, 0, lanes));

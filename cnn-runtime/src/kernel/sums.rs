@@ -54,6 +54,43 @@ pub(crate) fn add2(lanes: &mut [f32; LANES], a: &[f32], b: &[f32], f: impl Fn(f3
     }
 }
 
+/// A long sum: in single precision within a block of [`Running::BLOCK`] values or a few more, in double over blocks.
+pub(crate) struct Running {
+    total: f64,
+    lanes: [f32; LANES],
+    /// Values in the lanes.
+    pending: usize,
+}
+
+impl Running {
+    /// Values, at least, that are summed in single precision before their sum joins the others in double; and most that
+    /// are added at once.
+    pub(crate) const BLOCK: usize = 1024;
+
+    /// The sum of nothing.
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        Running { total: 0.0, lanes: [0.0; LANES], pending: 0 }
+    }
+
+    /// Adds `f(a, b)` over two slices of one length.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) {
+        add2(&mut self.lanes, a, b, f);
+        self.pending += a.len();
+        if self.pending >= Self::BLOCK {
+            self.total += f64::from(tree(self.lanes));
+            (self.lanes, self.pending) = ([0.0; LANES], 0);
+        }
+    }
+
+    /// All of it.
+    #[inline(always)]
+    pub(crate) fn total(self) -> f32 {
+        (self.total + f64::from(tree(self.lanes))) as f32
+    }
+}
+
 /// The largest element; NaN is passed over. Negative infinity for an empty slice.
 #[inline(always)]
 pub(crate) fn max(a: &[f32]) -> f32 {

@@ -4,13 +4,10 @@ use std::ops::Range;
 
 use crate::desc::BatchNorm;
 use crate::kernel::pieces::CHUNK;
-use crate::kernel::sums::{LANES, add2, tree};
+use crate::kernel::sums::{LANES, Running};
 
 /// Channels of one value per sample that are summed together.
 const GROUP: usize = LANES;
-
-/// Values, at least, that are summed in single precision before their sum joins a channel's in double.
-const BLOCK: usize = 1024;
 
 /// Planes smaller than this are handed to a task a sample at a time.
 const SMALL_PLANE: usize = 256;
@@ -59,20 +56,15 @@ impl Channels {
             return self.column_sums(first, [a, b], f, sums);
         }
         for (k, sum) in sums.iter_mut().enumerate() {
-            let (mut total, mut lanes, mut pending) = (0.0f64, [0.0f32; LANES], 0);
+            let mut running = Running::new();
             for n in 0..self.n {
                 let start = (n * self.channels + first + k) * self.plane;
                 let (a, b) = (&a[start..start + self.plane], &b[start..start + self.plane]);
-                for (a, b) in a.chunks(BLOCK).zip(b.chunks(BLOCK)) {
-                    add2(&mut lanes, a, b, |a, b| f(k, a, b));
-                    pending += a.len();
-                    if pending >= BLOCK {
-                        total += f64::from(tree(lanes));
-                        (lanes, pending) = ([0.0; LANES], 0);
-                    }
+                for (a, b) in a.chunks(Running::BLOCK).zip(b.chunks(Running::BLOCK)) {
+                    running.add(a, b, |a, b| f(k, a, b));
                 }
             }
-            *sum = (total + f64::from(tree(lanes))) as f32;
+            *sum = running.total();
         }
     }
 

@@ -14,12 +14,9 @@ pub(crate) use self::walk::{Along, Operand, Walk};
 use self::walk::{Axes, Axis, Odometer};
 use super::parallel::{self, Shared};
 use super::pieces::{CHUNK, each, put};
-use super::sums::{LANES, add2, tree};
+use super::sums::{LANES, Running};
 use super::wide::wide;
 use crate::desc::Write;
-
-/// Values, at least, that are summed in single precision before their sum joins the rest in double.
-const BLOCK: usize = 1024;
 
 /// What one value of a sum costs, in multiply-adds.
 const COST: usize = 8;
@@ -232,28 +229,23 @@ impl Sums<'_> {
     /// The sum of whole runs, one for each place along the repeated axes.
     #[inline(always)]
     fn along_runs(&self, [a, b]: [usize; 2], f: impl Fn(f32, f32) -> f32) -> f32 {
-        let (mut total, mut lanes, mut pending) = (0.0f64, [0.0f32; LANES], 0);
+        let mut running = Running::new();
         let mut place = Odometer::new(self.repeated, 0);
         for _ in 0..self.count() {
             let (mut first, end) = (a + place.at[1], a + place.at[1] + self.run.len);
             let mut other = b + place.at[2];
             while first < end {
-                let len = BLOCK.min(end - first);
+                let len = Running::BLOCK.min(end - first);
                 let values = &self.values[0][first..first + len];
                 match Along::new(self.values[1], other, self.run.steps[2], len) {
-                    Along::Each(others) => add2(&mut lanes, values, others, &f),
-                    Along::All(other) => add2(&mut lanes, values, values, |value, _| f(value, other)),
-                }
-                pending += len;
-                if pending >= BLOCK {
-                    total += f64::from(tree(lanes));
-                    (lanes, pending) = ([0.0; LANES], 0);
+                    Along::Each(others) => running.add(values, others, &f),
+                    Along::All(other) => running.add(values, values, |value, _| f(value, other)),
                 }
                 (first, other) = (first + len, other + len * self.run.steps[2]);
             }
             place.advance();
         }
-        (total + f64::from(tree(lanes))) as f32
+        running.total()
     }
 
     /// The sums of `len` elements of a run, over all places along the repeated axes.

@@ -1,7 +1,6 @@
 //! Sums of values, and the hand-over of gradients.
 
-use super::pieces::{CHUNK, each, part};
-use super::wide::wide;
+use super::pieces::{CHUNK, each, map1, map2, part};
 use crate::desc::Write;
 
 /// `output = a + b`.
@@ -11,17 +10,12 @@ use crate::desc::Write;
 pub fn forward(a: &[f32], b: &[f32], output: &mut [f32]) {
     assert_eq!(a.len(), output.len(), "add: first summand and output");
     assert_eq!(b.len(), output.len(), "add: second summand and output");
-    each(output, CHUNK, a.len(), |i, output| {
-        let (a, b) = (part(a, i, CHUNK), part(b, i, CHUNK));
-        wide(
-            #[inline(always)]
-            || {
-                for (y, (&a, &b)) in output.iter_mut().zip(a.iter().zip(b)) {
-                    *y = a + b;
-                }
-            },
-        );
-    });
+    map2(
+        output,
+        [a, b],
+        #[inline(always)]
+        |y, a, b| *y = a + b,
+    );
 }
 
 /// `acc += other`.
@@ -30,17 +24,12 @@ pub fn forward(a: &[f32], b: &[f32], output: &mut [f32]) {
 /// If the lengths differ.
 pub fn accumulate(acc: &mut [f32], other: &[f32]) {
     assert_eq!(acc.len(), other.len(), "add: sum and summand");
-    each(acc, CHUNK, other.len(), |i, acc| {
-        let other = part(other, i, CHUNK);
-        wide(
-            #[inline(always)]
-            || {
-                for (a, &b) in acc.iter_mut().zip(other) {
-                    *a += b;
-                }
-            },
-        );
-    });
+    map1(
+        acc,
+        other,
+        #[inline(always)]
+        |a, b| *a += b,
+    );
 }
 
 /// Hands a gradient to a summand: `dst = src` or `dst += src`.

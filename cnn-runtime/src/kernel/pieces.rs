@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use super::parallel::{Shared, is_shared, share};
+use super::wide::wide;
 
 /// Elements from which work is handed to the thread pool; below, waking it costs more than it saves.
 pub(crate) const PARALLEL: usize = 1 << 18;
@@ -23,6 +24,52 @@ pub(crate) fn each<T: Send>(out: &mut [T], piece: usize, work: usize, f: impl Fn
         // SAFETY: tasks have disjoint ranges of the slice.
         let pieces = unsafe { out.part(of_task(task, piece * together, len)) };
         (task * together..).zip(pieces.chunks_mut(piece)).for_each(|(i, out)| f(i, out));
+    });
+}
+
+/// Calls `f`, which must be `#[inline(always)]`, for each element of `io`: in parallel when they are many, and
+/// [compiled](wide) for the instruction set in use.
+pub(crate) fn map(io: &mut [f32], f: impl Fn(&mut f32) + Sync) {
+    let work = io.len();
+    each(io, CHUNK, work, |_, io| {
+        wide(
+            #[inline(always)]
+            || {
+                for io in io {
+                    f(io);
+                }
+            },
+        );
+    });
+}
+
+/// As [`map`], with the elements of another slice of the same length.
+pub(crate) fn map1(io: &mut [f32], a: &[f32], f: impl Fn(&mut f32, f32) + Sync) {
+    each(io, CHUNK, a.len(), |i, io| {
+        let a = part(a, i, CHUNK);
+        wide(
+            #[inline(always)]
+            || {
+                for (io, &a) in io.iter_mut().zip(a) {
+                    f(io, a);
+                }
+            },
+        );
+    });
+}
+
+/// As [`map`], with the elements of two other slices of the same length.
+pub(crate) fn map2(io: &mut [f32], [a, b]: [&[f32]; 2], f: impl Fn(&mut f32, f32, f32) + Sync) {
+    each(io, CHUNK, a.len(), |i, io| {
+        let (a, b) = (part(a, i, CHUNK), part(b, i, CHUNK));
+        wide(
+            #[inline(always)]
+            || {
+                for (io, (&a, &b)) in io.iter_mut().zip(a.iter().zip(b)) {
+                    f(io, a, b);
+                }
+            },
+        );
     });
 }
 

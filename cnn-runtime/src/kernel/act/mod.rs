@@ -9,8 +9,7 @@ pub(super) mod reference;
 mod tests;
 
 use super::math::{clamp, exp, exp_m1, normal, sigmoid, tanh};
-use super::pieces::{CHUNK, each, part, put};
-use super::wide::wide;
+use super::pieces::{map, map1, map2, put};
 use crate::desc::{Act, Write};
 
 /// An activation by its value, and by its gradient from what was saved.
@@ -178,30 +177,21 @@ macro_rules! with {
 /// If the lengths differ.
 pub fn forward(a: Act, input: &[f32], output: &mut [f32]) {
     assert_eq!(input.len(), output.len(), "act: input and output");
-    with!(a, |f| each(output, CHUNK, input.len(), |i, output| {
-        let input = part(input, i, CHUNK);
-        wide(
-            #[inline(always)]
-            || {
-                for (y, &x) in output.iter_mut().zip(input) {
-                    *y = f.value(x);
-                }
-            },
-        );
-    }));
+    with!(a, |f| map1(
+        output,
+        input,
+        #[inline(always)]
+        |y, x| *y = f.value(x),
+    ));
 }
 
 /// `io = a(io)`.
 pub fn forward_inplace(a: Act, io: &mut [f32]) {
-    let len = io.len();
-    with!(a, |f| each(io, CHUNK, len, |_, io| wide(
+    with!(a, |f| map(
+        io,
         #[inline(always)]
-        || {
-            for x in io {
-                *x = f.value(*x);
-            }
-        },
-    )));
+        |x| *x = f.value(*x),
+    ));
 }
 
 /// The gradient by the input from `saved` (see [`Act::saves_output`]) and the gradient by the output.
@@ -219,17 +209,12 @@ pub fn backward(a: Act, saved: &[f32], d_output: &[f32], d_input: &mut [f32], wr
 
 /// [`backward`] for one function.
 fn gradients<const ADD: bool>(f: impl Pointwise, saved: &[f32], d_output: &[f32], d_input: &mut [f32]) {
-    each(d_input, CHUNK, saved.len(), |i, d_input| {
-        let (saved, d_output) = (part(saved, i, CHUNK), part(d_output, i, CHUNK));
-        wide(
-            #[inline(always)]
-            || {
-                for (dx, (&s, &dy)) in d_input.iter_mut().zip(saved.iter().zip(d_output)) {
-                    put::<ADD>(dx, f.gradient(s, dy));
-                }
-            },
-        );
-    });
+    map2(
+        d_input,
+        [saved, d_output],
+        #[inline(always)]
+        |dx, s, dy| put::<ADD>(dx, f.gradient(s, dy)),
+    );
 }
 
 /// Turns the gradient by the output in `d` into the gradient by the input.
@@ -238,15 +223,10 @@ fn gradients<const ADD: bool>(f: impl Pointwise, saved: &[f32], d_output: &[f32]
 /// If the lengths differ.
 pub fn backward_inplace(a: Act, saved: &[f32], d: &mut [f32]) {
     assert_eq!(saved.len(), d.len(), "act: saved values and gradient");
-    with!(a, |f| each(d, CHUNK, saved.len(), |i, d| {
-        let saved = part(saved, i, CHUNK);
-        wide(
-            #[inline(always)]
-            || {
-                for (d, &s) in d.iter_mut().zip(saved) {
-                    *d = f.gradient(s, *d);
-                }
-            },
-        );
-    }));
+    with!(a, |f| map1(
+        d,
+        saved,
+        #[inline(always)]
+        |d, s| *d = f.gradient(s, *d),
+    ));
 }

@@ -1,4 +1,4 @@
-//! One axis of a sliding window: which taps fall inside the input.
+//! One axis of a sliding window: which taps fall inside the input, and which outputs have all of theirs there.
 
 use std::ops::Range;
 

@@ -85,8 +85,8 @@ pub fn forward_kept(
 ///
 /// # Panics
 /// If a slice has another length, the maps stand in orders that the convolution does not have, the pool reads another map than
-/// the convolution makes, writes in an order that is neither its input's nor NCHW, or has a window in padding alone or one of
-/// 2 x 2 that the map does not hold, or `post` adds a residual.
+/// the convolution makes, writes in an order that is neither its input's nor NCHW, or has a window that ends before the map or
+/// begins behind it, or one of 2 x 2 that the map does not hold, or `post` adds a residual.
 #[expect(clippy::too_many_arguments)] // two layers, and what they read and write
 pub fn forward_pooled(
     d: &Conv,
@@ -107,7 +107,8 @@ pub(super) fn accumulate(d: &Conv, n: usize, input: &[f32], weight: &[f32], outp
     forward_on(pass::Forward { isa: Isa::active(), d, n, input, weight, post: Post::new(), write }, output);
 }
 
-/// As [`forward_then`], always by the product with the taps of the input: what [`winograd`] is measured against.
+/// As [`forward_then`], by the product with the taps of the input: what [`winograd`] is measured against. Of a batch in groups,
+/// the samples behind the last whole sixteen go the way that is the fastest.
 ///
 /// # Panics
 /// If a slice has another length, or the maps stand in orders that the convolution does not have.
@@ -176,7 +177,7 @@ fn check_read(d: &Conv, n: usize, input: &[f32], weight: &[f32]) {
     assert_eq!(weight.len(), d.weight_len(), "length of the weights");
 }
 
-/// Holds a pool against the convolution before it. What computes both at once relies on windows that reach into the map.
+/// Holds a pool against the convolution before it. What computes both at once relies on windows that reach the map's lines.
 fn check_pool(d: &Conv, pool: &Pool) {
     pool.check();
     let Pool { input, output, window: Window { kernel, stride, dilation, pad }, .. } = *pool;

@@ -19,7 +19,7 @@ pub(super) fn reach(d: &Pool, lines: usize) -> usize {
     (lines - 1) * d.window.stride[0] + (d.window.kernel[0] - 1) * d.window.dilation[0] + 1
 }
 
-/// How the windows walk over a plane. With `TRACK` the winners' places are written too, else `argmax` is empty.
+/// How the windows walk over a plane.
 pub(super) struct Walk {
     pub(super) rows: Axis,
     pub(super) columns: Axis,

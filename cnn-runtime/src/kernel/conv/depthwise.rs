@@ -91,7 +91,7 @@ impl Kernel for Forward<'_> {
 /// What a vector of outputs reads at a tap: the lanes that are inside of the row, and how far from its beginning the first
 /// lane is; columns before the row wrap round.
 #[derive(Clone, Copy, Default)]
-struct Lanes {
+struct Reads {
     from: usize,
     to: usize,
     start: usize,
@@ -119,12 +119,12 @@ impl Forward<'_> {
         let taps = window.kernel[1];
         for first in (0..width).step_by(S::LANES) {
             let lanes = S::LANES.min(width - first);
-            let mut reads = [Lanes::default(); MOST_TAPS];
+            let mut reads = [Reads::default(); MOST_TAPS];
             for (kw, read) in reads[..taps].iter_mut().enumerate() {
                 let begin = first * STRIDE + kw * window.dilation[1];
                 let from = window.pad[1].saturating_sub(begin).div_ceil(STRIDE).min(lanes);
                 let to = (map.w + window.pad[1]).saturating_sub(begin).div_ceil(STRIDE).clamp(from, lanes);
-                *read = Lanes { from, to, start: begin.wrapping_sub(window.pad[1]) };
+                *read = Reads { from, to, start: begin.wrapping_sub(window.pad[1]) };
             }
             let reads = &reads[..taps];
             let whole = STRIDE == 1 && reads.iter().all(|read| read.to - read.from == S::LANES);
@@ -163,9 +163,9 @@ impl Forward<'_> {
         &self,
         simd: S,
         oh: usize,
-        reads: &[Lanes],
+        reads: &[Reads],
         mut sum: S::V,
-        load: impl Fn(*const f32, Lanes) -> S::V,
+        load: impl Fn(*const f32, Reads) -> S::V,
     ) -> S::V {
         let Conv { input: map, window, .. } = self.d;
         for (kh, weights) in self.weight.chunks_exact(reads.len()).enumerate() {

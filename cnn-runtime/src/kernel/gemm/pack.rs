@@ -8,7 +8,7 @@ use crate::simd::Simd;
 
 /// Where the columns of all panels of a task are copied from, the same for every row but for an offset.
 pub(crate) struct PanelRuns {
-    runs: [Piece; NC],
+    runs: [Copied; NC],
     len: usize,
     reach: usize,
 }
@@ -18,7 +18,7 @@ const AHEAD: usize = 4;
 
 /// Consecutive columns of one panel, at most two vectors.
 #[derive(Clone, Copy)]
-struct Piece {
+struct Copied {
     /// The first, in the source of a row.
     from: usize,
     /// The first, in row zero of its panel.
@@ -55,12 +55,12 @@ impl PanelRuns {
         depth: usize,
         source: impl Fn(&Run) -> usize,
     ) -> Self {
-        let mut all = PanelRuns { runs: [Piece { from: 0, to: 0, two: false }; NC], len: 0, reach: 0 };
+        let mut all = PanelRuns { runs: [Copied { from: 0, to: 0, two: false }; NC], len: 0, reach: 0 };
         for (index, (panel, _)) in panels(simd, columns).enumerate() {
             for run in runs(grid, panel) {
                 let (from, to) = (source(&run), index * pitch(simd, depth) + run.at);
                 let two = run.len > S::LANES;
-                all.runs[all.len] = Piece { from, to, two };
+                all.runs[all.len] = Copied { from, to, two };
                 all.len += 1;
                 all.reach = all.reach.max(from + if two { 2 * S::LANES } else { S::LANES });
             }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use crate::pool;
 pub(crate) use crate::pool::share;
 
-/// Multiply-accumulates below which waking another thread costs more than it saves: about 40 microseconds of work.
+/// Multiply-accumulates below which waking another thread costs more than it saves: some tens of microseconds of work.
 pub(crate) const SERIAL_MACS: usize = 2_000_000;
 
 /// By how much less work is worth sharing where the other threads are awake.

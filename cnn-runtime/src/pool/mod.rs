@@ -16,7 +16,7 @@ use self::helpers::Helpers;
 use crate::info::NetInfo;
 use crate::kernel::scratch;
 
-/// Multiply-accumulates from which a pass is worth calling other threads: some 25 microseconds of work.
+/// Multiply-accumulates from which a pass is worth calling other threads: about those of a kernel that wakes them by itself.
 const WORTH_A_CALL: u64 = 1 << 21;
 
 /// Makes the working memory of all threads of the rayon pool that this is called in, or, outside of any, of the threads

@@ -144,7 +144,7 @@ fn products(pass: pass::BackwardWeights<'_>, grid: &Grid, sums: &mut [f32]) {
             step: if d.output.w > 1 { d.window.stride[1] } else { 1 },
             d_output,
             group,
-            channels: part(d.output.c / d.groups, grid.oc_parts, 32, oc_part),
+            channels: part(d.output.c / d.groups, grid.oc_parts, Blocks::MOST, oc_part),
             inputs: part(d.input.c / d.groups, grid.ic_parts, 1, ic_part),
             samples,
             sums,

@@ -14,7 +14,7 @@ const LANES: usize = 16;
 /// Tiles of a register tile where channels stand in blocks.
 const POSITIONS: usize = 14;
 
-/// Floats that stay in a second-level cache of one megabyte.
+/// Floats that stay in a second-level cache of one megabyte: half of the one that maps in blocks are cut for.
 const L2: usize = 1 << 18;
 
 /// How the weights come.

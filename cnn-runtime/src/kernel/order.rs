@@ -55,7 +55,7 @@ fn write_groups(map: &Map, to: &mut [f32], write: impl FnOnce(&mut [f32])) {
     if map.is_batched() || to.is_empty() {
         return write(to);
     }
-    let mut groups = scratch::lend(Use::Changed, to.len());
+    let mut groups = scratch::lend(Use::Outer, to.len());
     write(&mut groups);
     change(&Map { order: Order::Chwn16, ..*map }, to.len() / map.len(), &groups, to);
 }
@@ -65,7 +65,7 @@ fn read_groups(map: &Map, from: &[f32], read: impl FnOnce(&[f32])) {
     if map.is_batched() || from.is_empty() {
         return read(from);
     }
-    let mut groups = scratch::lend(Use::Changed, from.len());
+    let mut groups = scratch::lend(Use::Outer, from.len());
     group(map, from.len() / map.len(), from, &mut groups);
     read(&groups);
 }
@@ -111,7 +111,7 @@ pub(crate) fn write_block(map: &Map, to: &mut [f32], write: impl FnOnce(&mut [La
     if map.is_blocked() || map.plane() == 1 {
         return write(vectors_mut(to));
     }
-    let mut block = scratch::lend(Use::Packed, to.len());
+    let mut block = scratch::lend(Use::Task, to.len());
     write(vectors_mut(&mut block));
     apart(map.plane(), &block, to);
 }
@@ -121,7 +121,7 @@ pub(crate) fn read_block(map: &Map, from: &[f32], read: impl FnOnce(&[Lanes])) {
     if map.is_blocked() || map.plane() == 1 {
         return read(vectors(from));
     }
-    let mut block = scratch::lend(Use::Packed, from.len());
+    let mut block = scratch::lend(Use::Task, from.len());
     together(map.plane(), from, &mut block);
     read(vectors(&block));
 }

@@ -9,29 +9,29 @@ use crate::buffer::Buffer;
 const INITIAL: usize = 1 << 19;
 
 thread_local! {
-    static PACKED: Cell<Buffer> = const { Cell::new(Buffer::EMPTY) };
-    static SUMS: Cell<Buffer> = const { Cell::new(Buffer::EMPTY) };
-    static CHANGED: Cell<Buffer> = const { Cell::new(Buffer::EMPTY) };
+    static TASK: Cell<Buffer> = const { Cell::new(Buffer::EMPTY) };
+    static PASS: Cell<Buffer> = const { Cell::new(Buffer::EMPTY) };
+    static OUTER: Cell<Buffer> = const { Cell::new(Buffer::EMPTY) };
 }
 
-/// Which of this thread's buffers: a task may hold one of each.
+/// Which of this thread's buffers, by who holds it: one of each at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Use {
-    /// What one task packs for itself.
-    Packed,
-    /// Sums over which tasks, on this thread too, are spread out.
-    Sums,
-    /// Maps in another order than a kernel was given, for all its tasks.
-    Changed,
+    /// A task, until it ends: what it packs for itself.
+    Task,
+    /// Whoever leads a pass over tasks, on this thread too, until all have ended: sums of theirs, or what they all read.
+    Pass,
+    /// Whoever has kernels or their parts run, until these are done: the maps between them, or maps in another order.
+    Outer,
 }
 
 impl Use {
     #[inline]
     fn with<R>(self, f: impl FnOnce(&Cell<Buffer>) -> R) -> R {
         match self {
-            Use::Packed => PACKED.with(f),
-            Use::Sums => SUMS.with(f),
-            Use::Changed => CHANGED.with(f),
+            Use::Task => TASK.with(f),
+            Use::Pass => PASS.with(f),
+            Use::Outer => OUTER.with(f),
         }
     }
 }
@@ -92,7 +92,7 @@ pub(crate) fn floats<const N: usize>(sizes: [usize; N]) -> usize {
 
 /// Makes all buffers of this thread.
 pub(crate) fn make() {
-    drop([Use::Packed, Use::Sums, Use::Changed].map(|purpose| lend(purpose, INITIAL)));
+    drop([Use::Task, Use::Pass, Use::Outer].map(|purpose| lend(purpose, INITIAL)));
 }
 
 #[cfg(test)]
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn the_buffer_is_aligned_and_as_long_as_asked() {
         for floats in [0, 1, 17, 1 << 10, (1 << 19) + 3] {
-            let mut buffer = lend(Use::Packed, floats);
+            let mut buffer = lend(Use::Task, floats);
             assert_eq!(buffer.len(), floats);
             assert_eq!(buffer.as_mut_ptr() as usize % 64, 0);
         }
@@ -110,13 +110,13 @@ mod tests {
 
     #[test]
     fn it_keeps_its_place_once_grown() {
-        let first = lend(Use::Packed, 1 << 20).as_ptr();
-        assert_eq!(lend(Use::Packed, 1 << 10).as_ptr(), first);
+        let first = lend(Use::Task, 1 << 20).as_ptr();
+        assert_eq!(lend(Use::Task, 1 << 10).as_ptr(), first);
     }
 
     #[test]
     fn buffers_lent_at_once_are_distinct() {
-        let lent = [lend(Use::Packed, 100), lend(Use::Sums, 100), lend(Use::Packed, 100)];
+        let lent = [lend(Use::Task, 100), lend(Use::Pass, 100), lend(Use::Task, 100)];
         let mut places = lent.each_ref().map(|buffer| buffer.as_ptr());
         places.sort();
         assert!(places.windows(2).all(|pair| pair[0] < pair[1]));

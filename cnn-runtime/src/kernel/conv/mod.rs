@@ -251,7 +251,7 @@ fn pooled_on(pass: pass::Forward<'_>, pool: &Pool, kept: Option<Transformed<'_>>
 /// As [`forward_pooled`], by way of each sample's whole map.
 fn aside(pass: pass::Forward<'_>, pool: &Pool, kept: Option<Transformed<'_>>, output: &mut [f32]) {
     let pass::Forward { isa, d, input, .. } = pass;
-    let mut map = scratch::lend(scratch::Use::Changed, d.output.len());
+    let mut map = scratch::lend(scratch::Use::Outer, d.output.len());
     for (input, output) in input.chunks_exact(d.input.len()).zip(output.chunks_exact_mut(pool.output.len())) {
         let pass = pass::Forward { n: 1, input, ..pass };
         kept_on(pass, kept, &mut map);

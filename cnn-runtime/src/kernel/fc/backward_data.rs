@@ -61,7 +61,7 @@ impl Kernel for Task<'_> {
             let columns = samples.len().next_multiple_of(wide);
             let rows = (SUMS / columns / (S::MR * S::LANES)).max(1) * S::MR * S::LANES;
             let rows = rows.min(inputs.len().next_multiple_of(S::LANES));
-            let mut buffer = scratch::lend(scratch::Use::Packed, columns * (d.outputs + rows));
+            let mut buffer = scratch::lend(scratch::Use::Task, columns * (d.outputs + rows));
             let (gradients, sums) = buffer.split_at_mut(columns * d.outputs);
             for (panel, first) in gradients.chunks_exact_mut(d.outputs * wide).zip(samples.clone().step_by(wide)) {
                 let count = wide.min(samples.end - first);

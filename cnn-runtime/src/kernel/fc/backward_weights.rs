@@ -58,7 +58,7 @@ impl Kernel for Task<'_> {
         let tiles = d.inputs.div_ceil(S::MR);
         let together = (PACKED / (deepest * padded::<S>())).clamp(1, tiles);
         let gradients = deepest * WIDTH;
-        let mut buffer = scratch::lend(scratch::Use::Packed, gradients + together * deepest * padded::<S>());
+        let mut buffer = scratch::lend(scratch::Use::Task, gradients + together * deepest * padded::<S>());
         let (gradients, inputs) = buffer.split_at_mut(gradients);
         for chunk in 0..chunks {
             let samples = part(n, chunks, 1, chunk);

@@ -71,7 +71,7 @@ impl Kernel for Task<'_> {
             let chunks = self.d.inputs.div_ceil(most).max(1);
             let deepest = self.d.inputs.div_ceil(chunks);
             let packed_len = if samples.len() == 1 { 0 } else { tiles * deepest * padded::<S>() };
-            let mut buffer = scratch::lend(scratch::Use::Packed, packed_len);
+            let mut buffer = scratch::lend(scratch::Use::Task, packed_len);
             for chunk in 0..chunks {
                 let depth = part(self.d.inputs, chunks, 1, chunk);
                 let pass = Pass { task: &self, samples: samples.clone(), tiles, depth };

@@ -173,8 +173,7 @@ impl<P: Pack> Kernel for Task<'_, P> {
             Places::new(simd, &gemm.columns, columns.clone(), gemm.b.lanes(&way, &columns), gemm.b.grid(), |run| {
                 gemm.b.lane(&way, &columns, run)
             });
-        let mut buffer =
-            scratch::lend(scratch::Use::Packed, gemm.b.packed_len(simd, &way, &columns, deepest) + deepest);
+        let mut buffer = scratch::lend(scratch::Use::Task, gemm.b.packed_len(simd, &way, &columns, deepest) + deepest);
         let (steps, packed) = buffer.split_at_mut(deepest);
         let steps = bytemuck::cast_slice_mut(steps);
         for index in 0..chunks {

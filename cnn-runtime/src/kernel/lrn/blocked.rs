@@ -44,7 +44,7 @@ impl Stage {
         let before = reach.before.next_multiple_of(Order::BLOCK);
         let channels = before..before + d.map.c;
         let pitch = (channels.end + reach.after).next_multiple_of(Order::BLOCK);
-        let mut rows = scratch::lend(Use::Packed, together(d) * pitch);
+        let mut rows = scratch::lend(Use::Task, together(d) * pitch);
         for row in rows.chunks_exact_mut(pitch) {
             row[..channels.start].fill(0.0);
             row[channels.end..].fill(0.0);
@@ -116,7 +116,7 @@ impl Backward<'_> {
         let (d, len) = (self.d, Order::BLOCK * self.d.map.plane());
         let factor = 2.0 * d.alpha / d.size as f32 * d.beta;
         let (mut stage, mut sums) = (Stage::new(d, Reach::of(d).back()), [0.0; BLOCK]);
-        let mut own = scratch::lend(Use::Sums, d.map.c / Order::BLOCK * BLOCK);
+        let mut own = scratch::lend(Use::Outer, d.map.c / Order::BLOCK * BLOCK);
         for stretch in stretches(d) {
             let span = |block: usize| block * len + stretch.start..block * len + stretch.end;
             let sums = &mut sums[..stretch.len()];

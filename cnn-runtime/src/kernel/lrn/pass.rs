@@ -50,7 +50,7 @@ impl Forward<'_> {
     #[inline(always)]
     fn channels<const KEEP: bool>(&mut self, power: impl Power) {
         let (d, plane) = (self.d, self.d.map.plane());
-        let mut rows = scratch::lend(Use::Packed, Window::len(d));
+        let mut rows = scratch::lend(Use::Task, Window::len(d));
         for block in blocks(d) {
             let mut squares = Window::new(d, Reach::of(d), block.len(), &mut rows);
             let span = |c: usize| c * plane + block.start..c * plane + block.end;
@@ -134,7 +134,7 @@ impl Backward<'_> {
     fn channels<const ADD: bool>(&mut self, power: impl Power) {
         let (d, plane) = (self.d, self.d.map.plane());
         let factor = 2.0 * d.alpha / d.size as f32 * d.beta;
-        let mut rows = scratch::lend(Use::Packed, 2 * Window::len(d));
+        let mut rows = scratch::lend(Use::Task, 2 * Window::len(d));
         let (terms, own) = rows.split_at_mut(Window::len(d));
         for block in blocks(d) {
             let reach = Reach::of(d).back();

@@ -72,7 +72,7 @@ impl Kernel for Checked<'_> {
         let together = (POSITIONS / unit).clamp(1, MOST_RUNS);
         let most = together.min(last - first);
         let staged_len = if in_place { 0 } else { staged_len(&source, most, task.inputs.len()) };
-        let mut buffer = scratch::lend(scratch::Use::Packed, staged_len);
+        let mut buffer = scratch::lend(scratch::Use::Task, staged_len);
         for begin in (first..last).step_by(together) {
             let at_hand = begin..(begin + together).min(last);
             let mut runs = Runs::NONE;

@@ -181,7 +181,7 @@ impl Kernel for Task<'_> {
         let (left_len, right_len) = (chunk * LEFT, (reach + chunk) * LEFT);
         let lens = [phases * left_len, self.blocks.len() * right_len, self.blocks.len()];
         let lists_len = (phases * chunk + reach + chunk) * STREAMS;
-        let mut buffer = scratch::lend(scratch::Use::Packed, lens.iter().sum::<usize>() + lists_len);
+        let mut buffer = scratch::lend(scratch::Use::Task, lens.iter().sum::<usize>() + lists_len);
         let (left, rest) = buffer.split_at_mut(lens[0]);
         let (right, rest) = rest.split_at_mut(lens[1]);
         let (downs, lists) = rest.split_at_mut(lens[2]);

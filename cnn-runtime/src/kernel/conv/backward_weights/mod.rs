@@ -80,7 +80,7 @@ pub(super) fn run(pass: pass::BackwardWeights<'_>, d_weight: &mut [f32]) {
     let pass::BackwardWeights { d, n, input, .. } = pass;
     // Which way goes by the outputs' order; an input that could be in the same one is brought there.
     if d.input.is_blocked() != d.output.is_blocked() && d.input.c.is_multiple_of(Order::BLOCK) {
-        let mut changed = scratch::lend(scratch::Use::Changed, input.len());
+        let mut changed = scratch::lend(scratch::Use::Outer, input.len());
         order::change(&d.input, n, input, &mut changed);
         let d = Conv { input: Map { order: d.output.order, ..d.input }, ..*d };
         return run(pass::BackwardWeights { d: &d, input: &changed, ..pass }, d_weight);
@@ -103,7 +103,7 @@ fn in_chunks(chunks: usize, d_weight: &mut [f32], compute: impl FnOnce(&mut [f32
         return compute(d_weight);
     }
     let len = d_weight.len();
-    let mut partial = scratch::lend(scratch::Use::Sums, chunks * len);
+    let mut partial = scratch::lend(scratch::Use::Pass, chunks * len);
     compute(&mut partial);
     let (partial, shared) = (&partial, Shared::new(d_weight));
     // Memory takes about as long to read a float as some multiply-accumulates.
@@ -193,7 +193,7 @@ impl Kernel for Task<'_> {
         // A group may reach two channels past the last: their sums are nobody's.
         let staged_len = self.input.filled_len(&stage, self.inputs.len() + 2);
         let (sums_len, panels_len) = (rows * width, most_lines * w * width);
-        let mut buffer = scratch::lend(scratch::Use::Packed, sums_len + panels_len + staged_len);
+        let mut buffer = scratch::lend(scratch::Use::Task, sums_len + panels_len + staged_len);
         let (sums, buffer) = buffer.split_at_mut(sums_len);
         let (packed, staged) = buffer.split_at_mut(panels_len);
         sums.fill(0.0);

@@ -133,7 +133,7 @@ impl Kernel for Task<'_> {
         let steps = layout.lines * layout.segments;
         let digits_len = self.met(layout.lines) * d.input.c * layout.line(d) / size_of::<f32>();
         let lens = [digits_len, layout.padded, steps * layout.left(), steps * RIGHT];
-        let mut buffer = scratch::lend(scratch::Use::Packed, lens.iter().sum::<usize>() + d.taps());
+        let mut buffer = scratch::lend(scratch::Use::Task, lens.iter().sum::<usize>() + d.taps());
         let (digits, rest) = buffer.split_at_mut(lens[0]);
         let (line, rest) = rest.split_at_mut(lens[1]);
         let (left, rest) = rest.split_at_mut(lens[2]);

@@ -99,7 +99,7 @@ struct Slide<'a> {
 impl Kernel for Slide<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
-        let mut weight = scratch::lend(Use::Packed, self.weight.len());
+        let mut weight = scratch::lend(Use::Task, self.weight.len());
         together(self.weight.len() / Order::BLOCK, self.weight, &mut weight);
         if self.flip {
             vectors_mut(&mut weight).reverse();
@@ -208,7 +208,7 @@ struct Scatter<'a> {
 impl Kernel for Scatter<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
-        let mut weight = scratch::lend(Use::Packed, self.weight.len());
+        let mut weight = scratch::lend(Use::Task, self.weight.len());
         together(self.weight.len() / Order::BLOCK, self.weight, &mut weight);
         let weight = vectors(&weight);
         match self.columns.kernel {
@@ -268,7 +268,7 @@ pub(super) fn backward_weights(pass: pass::BackwardWeights<'_>, d_weight: &mut [
     let pass::BackwardWeights { isa, d, n, input, d_output } = pass;
     let blocks = Blocks::of(d);
     let parts = (PARTS / blocks.count).clamp(1, n);
-    let mut sums = scratch::lend(Use::Sums, blocks.count * parts * blocks.weights);
+    let mut sums = scratch::lend(Use::Pass, blocks.count * parts * blocks.weights);
     let shared = Shared::new(&mut sums);
     let [rows, columns] = Axis::both(&d.window, d.input, d.output);
     parallel::for_each(blocks.count * parts, n * d.output.len() * d.taps(), |task| {

@@ -280,7 +280,7 @@ impl Kernel for Task<'_> {
         let panels_len = if way == Way::Panels { spots.len() * panel(simd, depth) } else { 0 };
         let ragged_len = depth * Blocks::MOST;
         let mut buffer =
-            scratch::lend(scratch::Use::Packed, ragged_len + panels_len + staged_len + Listed::places(depth));
+            scratch::lend(scratch::Use::Task, ragged_len + panels_len + staged_len + Listed::places(depth));
         let (ragged, rest) = buffer.split_at_mut(ragged_len);
         let (panels, rest) = rest.split_at_mut(panels_len);
         let (staged, steps) = rest.split_at_mut(staged_len);

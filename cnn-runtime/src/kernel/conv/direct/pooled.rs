@@ -47,7 +47,7 @@ impl Lines<'_> {
         let together = (BAND / (c * w) / stride).clamp(1, lines.len());
         let most = Band::most(pool, together);
         let block = most * w * Order::BLOCK;
-        let mut maps = scratch::lend(scratch::Use::Changed, c / Order::BLOCK * block);
+        let mut maps = scratch::lend(scratch::Use::Outer, c / Order::BLOCK * block);
         // The lines that stand in `maps`.
         let mut held = 0..0;
         for start in lines.clone().step_by(together) {

@@ -153,7 +153,7 @@ impl Kernel for Task<'_> {
         let digits_len = (1 + reach(input)) * self.line() / size_of::<f32>();
         let left_len = together * self.left() + VECTOR / size_of::<f32>();
         let right_len = product.m / ROWS * steps * RIGHT;
-        let mut buffer = scratch::lend(scratch::Use::Packed, digits_len + left_len + right_len + product.m);
+        let mut buffer = scratch::lend(scratch::Use::Task, digits_len + left_len + right_len + product.m);
         let (digits, rest) = buffer.split_at_mut(digits_len);
         let (left, rest) = rest.split_at_mut(left_len);
         let (right, downs) = rest.split_at_mut(right_len);

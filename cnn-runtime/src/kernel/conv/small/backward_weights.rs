@@ -39,7 +39,7 @@ pub(in super::super) fn run(pass: pass::BackwardWeights<'_>, d_weight: &mut [f32
     let pass::BackwardWeights { isa, d, n, input, d_output } = pass;
     let chunks = (n / TASK.0).clamp(1, TASK.1);
     let taps = Taps::of(d);
-    let mut sums = scratch::lend(scratch::Use::Sums, chunks * d_weight.len());
+    let mut sums = scratch::lend(scratch::Use::Pass, chunks * d_weight.len());
     let (shared, len) = (Shared::new(&mut sums), d.weight_len() / d.groups);
     let macs = n * d.output.plane() * d.weight_len();
     parallel::for_each(chunks * d.groups, macs, |index| {
@@ -76,7 +76,7 @@ impl Kernel for Task<'_> {
         let together = VECTORS.div_ceil(plane.div_ceil(S::LANES)).min(samples.len());
         let stage = taps.stage(&(0..d.output.h));
         let stage_len = taps.stage_len(d.output.h, S::LANES).next_multiple_of(16);
-        let mut buffer = scratch::lend(scratch::Use::Packed, together * stage_len + sums.len() * S::LANES);
+        let mut buffer = scratch::lend(scratch::Use::Task, together * stage_len + sums.len() * S::LANES);
         let (staged, lanes) = buffer.split_at_mut(together * stage_len);
         let channels = d.output.c / d.groups;
         for first in samples.clone().step_by(together) {

@@ -147,13 +147,13 @@ impl Kernel for Task<'_> {
         let (stage, len) = (taps.stage(&lines), taps.map.len());
         let input = &input[self.map * len..][..len];
         if lines::applies(simd, taps.grid[1]) && pool.is_none_or(|pool| pool.window.is_two_by_two()) {
-            let mut staged = scratch::lend(scratch::Use::Packed, taps.padded_len(lines.len(), S::LANES));
+            let mut staged = scratch::lend(scratch::Use::Task, taps.padded_len(lines.len(), S::LANES));
             taps.pad(simd, &stage, input, &mut staged);
             return self.each(lines::rows(simd), |rows| self.in_lines(simd, &stage, &staged, rows));
         }
         let most = most_rows(simd);
         let (len, plane) = (taps.stage_len(lines.len(), S::LANES), lines.len() * taps.grid[1]);
-        let mut buffer = scratch::lend(scratch::Use::Packed, len + band.as_ref().map_or(0, |_| most * plane));
+        let mut buffer = scratch::lend(scratch::Use::Task, len + band.as_ref().map_or(0, |_| most * plane));
         let (staged, maps) = buffer.split_at_mut(len);
         taps.fill(simd, &stage, input, staged);
         self.each(most, |rows| match &band {

@@ -314,7 +314,7 @@ fn all<P: Points>(isa: Isa, d: &Conv, n: usize, input: &[f32], left: Left<'_>, f
         // Weights of many tasks are transformed once. For few, each block is when its turn comes: it never leaves the
         // cache, while all of them together would.
         Left::Weights(weights) if tile_parts > TRANSFORMS => {
-            let u = kept.insert(scratch::lend(scratch::Use::Sums, Place::all(P::A * P::A, d.input.c, bands)));
+            let u = kept.insert(scratch::lend(scratch::Use::Pass, Place::all(P::A * P::A, d.input.c, bands)));
             weights.transform::<P>(isa, bands, u);
             Left::Transformed(u)
         }
@@ -362,7 +362,7 @@ impl<P: Points> Kernel for Task<'_, P> {
             Left::Transformed(_) => 0,
             Left::Weights(_) => Place::most(P::A * P::A.div_ceil(passes), d.input.c, bands),
         };
-        let mut buffer = scratch::lend(scratch::Use::Packed, lens.iter().sum::<usize>() + band_len);
+        let mut buffer = scratch::lend(scratch::Use::Task, lens.iter().sum::<usize>() + band_len);
         let (factors, rest) = buffer.split_at_mut(lens[1]);
         let (products, rest) = rest.split_at_mut(lens[2]);
         let (stage, transformed) = rest.split_at_mut(lens[0]);

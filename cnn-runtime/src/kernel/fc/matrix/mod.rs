@@ -183,7 +183,7 @@ impl<const PANEL: usize, W: Sink> Kernel for Task<'_, PANEL, W> {
         let kept_tiles = kept.lines().div_ceil(ROWS);
         let together = (KEPT / len).clamp(1, kept_tiles);
         let edges = STEPS * size_of::<Edge>() / size_of::<f32>();
-        let mut buffer = scratch::lend(scratch::Use::Packed, (together + 1) * len + edges + together * ROWS);
+        let mut buffer = scratch::lend(scratch::Use::Task, (together + 1) * len + edges + together * ROWS);
         let (digits, rest) = buffer.split_at_mut(together * len);
         let (met_digits, rest) = rest.split_at_mut(len);
         let (edges, kept_downs) = rest.split_at_mut(edges);

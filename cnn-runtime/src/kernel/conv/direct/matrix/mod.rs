@@ -99,7 +99,7 @@ pub(super) unsafe fn run(direct: &Direct<'_>, isa: Isa, amx: Amx) {
     let Gemm { m, n, k, .. } = direct.product;
     let samples = n / work.plane();
     let (macs, tiles) = (m * n * k, samples * work.tiles());
-    let mut greatest = scratch::lend(scratch::Use::Sums, if work.pointwise { 0 } else { samples * PARTS });
+    let mut greatest = scratch::lend(scratch::Use::Pass, if work.pointwise { 0 } else { samples * PARTS });
     work.find_greatest(isa, &mut greatest);
     let work = Work { greatest: &greatest, ..work };
     // A tile is written in a piece for each line that it touches.
@@ -169,8 +169,7 @@ impl Kernel for Task<'_> {
         };
         let left_len = groups().map(left_len).max().unwrap_or(0);
         let right_len = if kept { self.bands.len() } else { 1 } * of_band;
-        let mut buffer =
-            scratch::lend(scratch::Use::Packed, left_len + right_len + count.next_multiple_of(Order::BLOCK));
+        let mut buffer = scratch::lend(scratch::Use::Task, left_len + right_len + count.next_multiple_of(Order::BLOCK));
         let (left, rest) = buffer.split_at_mut(left_len);
         let (digits, steps) = rest.split_at_mut(right_len);
         let steps = &mut bytemuck::cast_slice_mut::<f32, u32>(steps)[..count];

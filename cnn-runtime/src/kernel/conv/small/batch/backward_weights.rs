@@ -44,7 +44,7 @@ pub(in super::super::super) fn backward_weights(
     let groups = grouped / GROUP;
     let chunks = groups.min(CHUNKS);
     let (taps, len) = (Taps::of(d), d.weight_len());
-    let mut sums = scratch::lend(scratch::Use::Sums, chunks * len);
+    let mut sums = scratch::lend(scratch::Use::Pass, chunks * len);
     let shared = Shared::new(&mut sums);
     parallel::for_each(chunks, grouped * d.output.plane() * len, |chunk| {
         // SAFETY: each task has a set of weights of its own.
@@ -59,7 +59,7 @@ pub(in super::super::super) fn backward_weights(
 /// Adds the gradient by the bias over whole groups.
 fn add_bias(isa: Isa, outputs: &Map, n: usize, d_output: &[f32], d_bias: &mut [f32]) {
     let Map { c, h, w, .. } = *outputs;
-    let mut sums = scratch::lend(scratch::Use::Sums, c);
+    let mut sums = scratch::lend(scratch::Use::Pass, c);
     if outputs.is_batched() {
         // A channel of a group is one stretch, as a plane of a sample is.
         all_weights::bias(isa, Map::new(c, h, w * GROUP), n / GROUP, d_output, &mut sums);
@@ -89,7 +89,7 @@ impl Kernel for Task<'_> {
         let bottom = origin[0] + (d.output.h + (kernel[0] - 1) * dilation[0]) as isize;
         let inputs = Stage::of(d.input, taps, origin[0]..bottom);
         let outputs = Stage::whole(d.output);
-        let mut buffer = scratch::lend(scratch::Use::Packed, inputs.len() + outputs.len() + sums.len() * S::LANES);
+        let mut buffer = scratch::lend(scratch::Use::Task, inputs.len() + outputs.len() + sums.len() * S::LANES);
         let (staged, rest) = buffer.split_at_mut(inputs.len());
         let (gradients, lanes) = rest.split_at_mut(outputs.len());
         // The gradients of a few channels stay in the first-level cache for all taps.

@@ -152,7 +152,7 @@ impl Kernel for Task<'_> {
             let together = Band::together(pool, self.lines.len());
             outputs.c * Band::most(pool, together) * taps.grid[1] * GROUP
         });
-        let mut buffer = scratch::lend(scratch::Use::Packed, stage.len() + aside_len + maps_len);
+        let mut buffer = scratch::lend(scratch::Use::Task, stage.len() + aside_len + maps_len);
         let (staged, rest) = buffer.split_at_mut(stage.len());
         let (aside, maps) = rest.split_at_mut(aside_len);
         let len = GROUP * map.len();

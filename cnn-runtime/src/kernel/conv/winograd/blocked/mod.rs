@@ -87,7 +87,7 @@ pub(super) fn all<P: Points>(
         // Weights of many tasks are transformed once; for few, each block when its turn comes, so that it stays in the
         // cache.
         Left::Weights(weights) if tile_parts > TRANSFORMS => {
-            let u = kept.insert(scratch::lend(scratch::Use::Sums, Place::all(factors, d.input.c, bands)));
+            let u = kept.insert(scratch::lend(scratch::Use::Pass, Place::all(factors, d.input.c, bands)));
             weights.transform::<P>(isa, bands, u);
             Left::Transformed(u)
         }
@@ -134,7 +134,7 @@ impl<P: Points> Kernel for Task<'_, P> {
         let factor_len = depth * count + GAP;
         let product_len = group * Blocks::MOST * count + GAP;
         let lens = factors * (factor_len + product_len) + weights_len;
-        let mut buffer = scratch::lend(scratch::Use::Packed, lens);
+        let mut buffer = scratch::lend(scratch::Use::Task, lens);
         let (v, rest) = buffer.split_at_mut(factors * factor_len);
         let (products, rest) = rest.split_at_mut(factors * product_len);
         let transformed = &mut rest[..weights_len];

@@ -155,11 +155,7 @@ impl Crew {
         // SAFETY: no round is under way.
         unsafe { *self.task.get() = Some(task) };
         self.done.store(0, Ordering::Relaxed);
-        let (each, more) = (tasks / self.count, tasks % self.count);
-        let begin = |lot: usize| lot * each + lot.min(more);
-        for (index, lot) in self.lots[..self.count].iter().enumerate() {
-            lot.fill(begin(index)..begin(index + 1));
-        }
+        self.deal(tasks);
         while self.one(0) {}
         let mut looks = 0;
         while self.done.load(Ordering::Acquire) < tasks {
@@ -167,10 +163,23 @@ impl Crew {
         }
     }
 
-    /// Has the thread at `place` do a task of the round, if there is one left: of its own lot, else of the next that has one.
+    /// Shares the tasks of a round out to the lots.
+    fn deal(&self, tasks: usize) {
+        let (each, more) = (tasks / self.count, tasks % self.count);
+        let begin = |lot: usize| lot * each + lot.min(more);
+        for (index, lot) in self.lots[..self.count].iter().enumerate() {
+            lot.fill(begin(index)..begin(index + 1));
+        }
+    }
+
+    /// A task of the round for the thread at `place`, if there is one left: of its own lot, else of the next that has one.
+    fn draw(&self, place: usize) -> Option<usize> {
+        (0..self.count).find_map(|offset| self.lots[(place + offset) % self.count].draw())
+    }
+
+    /// Has the thread at `place` do a task of the round, if there is one left.
     fn one(&self, place: usize) -> bool {
-        let mut lots = (0..self.count).map(|offset| &self.lots[(place + offset) % self.count]);
-        let Some(index) = lots.find_map(Lot::draw) else { return false };
+        let Some(index) = self.draw(place) else { return false };
         // SAFETY: the round that this task is of cannot end before this task is done, so its task is still there.
         let task = unsafe { (*self.task.get()).map(|task| &*task) };
         let outcome =
@@ -204,11 +213,9 @@ pub(super) fn wait(looks: &mut usize) {
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::sync::Barrier;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::thread;
 
-    use super::{is_led, share, with};
+    use super::{Crew, is_led, share, with};
     use crate::testing::on_threads;
 
     #[test]
@@ -229,21 +236,15 @@ mod tests {
     }
 
     #[test]
-    fn each_thread_begins_with_the_same_tasks_in_each_round() {
-        on_threads(2, || {
-            with(|| {
-                let leader = thread::current().id();
-                for _ in 0..100 {
-                    let both = Barrier::new(2);
-                    share(4, &|index| {
-                        if index % 2 == 0 {
-                            both.wait();
-                            assert_eq!(thread::current().id() == leader, index == 0);
-                        }
-                    });
-                }
-            });
-        });
+    fn each_thread_begins_with_its_own_lot() {
+        let crew = Crew::new(3);
+        for _ in 0..2 {
+            crew.deal(7);
+            assert_eq!([2, 0, 1].map(|place| crew.draw(place)), [5, 0, 3].map(Some));
+            let rest: Vec<usize> = std::iter::from_fn(|| crew.draw(1)).collect();
+            assert_eq!(rest, [4, 6, 1, 2]);
+            assert_eq!([0, 1, 2].map(|place| crew.draw(place)), [None; 3]);
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::dispatch::Isa;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::post::Post;
 use crate::kernel::scratch;
-use crate::simd::amx::{Amx, CLOSE, Exact, Product, RIGHT, ROWS, STEP, Tiles, steps_apart};
+use crate::simd::amx::{Amx, CLOSE, Exact, Product, RIGHT, ROWS, STEP, Tiles, in_steps, steps_apart};
 use crate::simd::{Kernel, Simd};
 
 /// Least samples: for fewer, the weights' digits take longer to write than products on vectors, and a step of samples is
@@ -166,8 +166,12 @@ impl<const PANEL: usize, W: Sink> Whole<'_, PANEL, W> {
         };
         // SAFETY: both sides were just measured, and the steps.
         unsafe { unit.multiply_places(&product) };
-        let sums = TileSums { exact, downs: [left.downs, right.downs] };
-        self.sink.write(simd, [left.tile, right.tile], &sums, chunk);
+        let (at, downs) = ([left.tile, right.tile], [left.downs, right.downs]);
+        if left.downs.iter().fold(false, |any, &down| any | (in_steps(down)[1] > 1.0)) {
+            self.sink.write(simd, at, &TileSums::<true> { exact, downs }, chunk);
+        } else {
+            self.sink.write(simd, at, &TileSums::<false> { exact, downs }, chunk);
+        }
     }
 }
 

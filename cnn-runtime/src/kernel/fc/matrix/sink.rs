@@ -16,29 +16,30 @@ pub(super) struct Chunk {
     pub is_last: bool,
 }
 
-/// The sums of two tiles.
-pub(super) struct TileSums<'a> {
+/// The sums of two tiles; `FAR` if what those of a row are multiplied by goes [in two steps](in_steps), which hardly any does.
+pub(super) struct TileSums<'a, const FAR: bool> {
     pub exact: &'a Exact,
     /// What those of each row, and of each column, are multiplied by.
     pub downs: [&'a [f32; ROWS]; 2],
 }
 
-impl TileSums<'_> {
+impl<const FAR: bool> TileSums<'_, FAR> {
     /// Those of a row.
     #[inline(always)]
     fn row<S: Simd>(&self, simd: S, row: usize) -> S::V {
         let [rows, columns] = self.downs;
-        let [down, rest] = in_steps(rows[row]);
+        let [down, rest] = if FAR { in_steps(rows[row]) } else { [rows[row], 1.0] };
         // SAFETY: as many as a vector has, where there is a matrix unit.
-        let downs = simd.mul(unsafe { simd.load(columns.as_ptr()) }, simd.splat(rest));
-        simd.mul(self.exact.row(simd, row, down), downs)
+        let columns = unsafe { simd.load(columns.as_ptr()) };
+        let columns = if FAR { simd.mul(columns, simd.splat(rest)) } else { columns };
+        simd.mul(self.exact.row(simd, row, down), columns)
     }
 }
 
 /// Where sums go.
 pub(super) trait Sink {
     /// Writes the sums of two tiles, whose indices these are, or adds them to those of earlier chunks.
-    fn write<S: Simd>(&self, simd: S, at: [usize; 2], sums: &TileSums<'_>, chunk: &Chunk);
+    fn write<S: Simd, const FAR: bool>(&self, simd: S, at: [usize; 2], sums: &TileSums<'_, FAR>, chunk: &Chunk);
 
     /// Called after the last sums of a task.
     #[inline(always)]
@@ -56,7 +57,13 @@ pub(super) struct Outputs<'a> {
 
 impl Sink for Outputs<'_> {
     #[inline(always)]
-    fn write<S: Simd>(&self, simd: S, [left, right]: [usize; 2], sums: &TileSums<'_>, chunk: &Chunk) {
+    fn write<S: Simd, const FAR: bool>(
+        &self,
+        simd: S,
+        [left, right]: [usize; 2],
+        sums: &TileSums<'_, FAR>,
+        chunk: &Chunk,
+    ) {
         let outputs = right * ROWS..self.width.min((right + 1) * ROWS);
         let lanes = outputs.len();
         let ends = chunk.is_last.then(|| Ends::of(&self.post, outputs.clone()));
@@ -94,7 +101,13 @@ pub(super) struct Inputs {
 
 impl Sink for Inputs {
     #[inline(always)]
-    fn write<S: Simd>(&self, simd: S, [left, right]: [usize; 2], sums: &TileSums<'_>, chunk: &Chunk) {
+    fn write<S: Simd, const FAR: bool>(
+        &self,
+        simd: S,
+        [left, right]: [usize; 2],
+        sums: &TileSums<'_, FAR>,
+        chunk: &Chunk,
+    ) {
         let inputs = left * ROWS..self.width.min((left + 1) * ROWS);
         let adds = !chunk.is_first || self.write == Write::Add;
         let mut rows = Rows([[0.0; ROWS]; ROWS]);
@@ -127,7 +140,13 @@ pub(super) struct Weights {
 
 impl Sink for Weights {
     #[inline(always)]
-    fn write<S: Simd>(&self, simd: S, [left, right]: [usize; 2], sums: &TileSums<'_>, chunk: &Chunk) {
+    fn write<S: Simd, const FAR: bool>(
+        &self,
+        simd: S,
+        [left, right]: [usize; 2],
+        sums: &TileSums<'_, FAR>,
+        chunk: &Chunk,
+    ) {
         let panels = Blocks::of(self.d.outputs);
         let panel = right * ROWS / WIDTH;
         let (outputs, first) = (panels.rows(panel), right * ROWS % WIDTH);

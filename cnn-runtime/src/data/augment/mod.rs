@@ -39,7 +39,7 @@ pub use rotation::{Rotation, rotate};
 pub use shift::{RandomCrop, RandomShift, Shift, shift};
 
 /// A change of an image in place, at random or not. [The guide](crate::guide::ch12_from_here#of-your-own) has one of
-/// one's own; [`rand`](crate::rand) has what it draws by.
+/// one's own; [`rand`] has what it draws by.
 pub trait Augment: Sync {
     /// Tells the random numbers of this change from those of others: two changes of one name in one chain draw the same.
     const NAME: &'static str;

@@ -41,7 +41,7 @@ use crate::kernel::{fc, max_pool};
 #[allow(unused_imports)] // named in the documentation
 use crate::layout::Layout;
 
-/// Floats of scratch that [`backward_data`] needs: room for the weights, rearranged.
+/// Floats of scratch that `backward_data` needs: room for the weights, rearranged.
 pub const fn scratch_len(d: &Conv) -> usize {
     d.weight_len()
 }

@@ -37,7 +37,7 @@ pub fn forward(d: &Fc, n: usize, input: &[f32], weight: &[f32], bias: Option<&[f
     forward_then(d, n, input, weight, bias.into(), output);
 }
 
-/// As [`forward`], with more than a bias done to each output as it is written.
+/// As `forward`, with more than a bias done to each output as it is written.
 ///
 /// # Panics
 /// If a slice has another length than the descriptor says.

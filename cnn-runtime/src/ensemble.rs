@@ -83,7 +83,7 @@ impl<N: Network> Ensemble<N> {
     pub fn evaluate(&self, workspace: &mut Workspace<N>, data: &(impl Dataset + ?Sized)) -> Result<Evaluation, Error> {
         let data = Labelled::of(data, N::INFO)?;
         let mut tally = Tally::new(data.classes);
-        data.batches(workspace.capacity(), &mut ReadAhead::new(), |batch| {
+        ReadAhead::new().all(&data, workspace.capacity(), |batch| {
             let mut sum = Array2::zeros((batch.len(), data.classes));
             for member in &self.members {
                 add_softmax(sum.view_mut(), scores(member, workspace, batch.images()).view());

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Batch, Dataset, Draw, Plan, ReadAhead, Skipped, check_input, check_output};
+use super::{Dataset, Draw, check_input, check_output};
 use crate::error::Error;
 use crate::info::NetInfo;
 use crate::loss::class;
@@ -25,23 +25,6 @@ impl<'d, D: Dataset + ?Sized> Labelled<'d, D> {
         check_output(network)?;
         check_input(data, network)?;
         Ok(Labelled { data, classes: network.infer.output.len })
-    }
-
-    /// Hands all samples to `work` in batches of `size`, in order, as `ahead` reads them; tells which were left out.
-    pub(crate) fn batches(
-        &self,
-        size: usize,
-        ahead: &mut ReadAhead,
-        mut work: impl FnMut(&Batch),
-    ) -> Result<Vec<Skipped>, Error> {
-        let order: Vec<usize> = (0..self.len()).collect();
-        let plan = Plan { order: &order, batch: size, first: 0, epoch: 0, seed: 0 };
-        ahead.run(self, plan, |batches| {
-            while let Some(batch) = batches.next()? {
-                work(batch);
-            }
-            Ok(batches.take_skipped())
-        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rand::RngExt;
 
-use super::{Dataset, Draw, OnBadSample, Plan, ReadAhead, Skipped};
+use super::{Dataset, Draw, OnBadSample, ReadAhead, Skipped};
 use crate::error::Error;
 use crate::random;
 
@@ -34,14 +34,8 @@ impl<D: Dataset> Subset<D> {
     }
 
     pub(super) fn readable(data: D) -> Result<(Self, Vec<Skipped>), Error> {
-        let order: Vec<usize> = (0..data.len()).collect();
-        let plan = Plan { order: &order, batch: 32, first: 0, epoch: 0, seed: 0 };
-        let skipped = ReadAhead::new().on_bad_sample(OnBadSample::Skip).run(&data, plan, |batches| {
-            while batches.next()?.is_some() {}
-            Ok(batches.take_skipped())
-        })?;
-        let mut bad = skipped.iter().map(|sample| sample.index).peekable();
-        let indices = order.into_iter().filter(|index| bad.next_if_eq(index).is_none()).collect();
+        let skipped = ReadAhead::new().on_bad_sample(OnBadSample::Skip).all(&data, 32, |_| ())?;
+        let indices = all_but(data.len(), skipped.iter().map(|sample| sample.index));
         Ok((Subset { data, indices }, skipped))
     }
 
@@ -62,10 +56,15 @@ impl<D: Dataset> Subset<D> {
             });
         }
         let apart: Vec<_> = one_of_each((0..apart).map(|stretch| stretch * every..(stretch + 1) * every)).collect();
-        let mut chosen = apart.iter().peekable();
-        let rest = (0..all).filter(|index| chosen.next_if_eq(&index).is_none()).collect();
+        let rest = all_but(all, apart.iter().copied());
         Ok((Subset { data: data.clone(), indices: rest }, Subset { data, indices: apart }))
     }
+}
+
+/// The samples of `all` that are none of these, which are in order.
+fn all_but(all: usize, others: impl Iterator<Item = usize>) -> Vec<usize> {
+    let mut others = others.peekable();
+    (0..all).filter(|index| others.next_if_eq(index).is_none()).collect()
 }
 
 /// One sample of each stretch, at a place that is drawn, always the same: labels often come in turns, and what picks at

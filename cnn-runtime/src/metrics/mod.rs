@@ -163,7 +163,7 @@ pub(crate) fn evaluate_ahead<N: Network>(
 ) -> Result<(Evaluation, Vec<Skipped>), Error> {
     let data = Labelled::of(data, N::INFO)?;
     let mut tally = Tally::new(data.classes);
-    let skipped = data.batches(workspace.capacity(), ahead, |batch| {
+    let skipped = ahead.all(&data, workspace.capacity(), |batch| {
         let scores = scores(network, workspace, batch.images());
         scores.outer_iter().zip(batch.labels()).for_each(|(scores, &label)| tally.add(scores, label));
     })?;

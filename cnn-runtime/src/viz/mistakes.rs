@@ -44,7 +44,7 @@ pub fn mistakes<N: Network>(network: &N, data: &(impl Dataset + ?Sized), most: u
     let mut found: Vec<Mistake> = Vec::new();
     // The larger of NaN and a number is the number.
     let sure = |mistake: &Mistake| mistake.confidence.max(0.0);
-    Labelled::of(data, N::INFO)?.batches(BATCH, &mut ReadAhead::new(), |batch| {
+    ReadAhead::new().all(&Labelled::of(data, N::INFO)?, BATCH, |batch| {
         let scores = scores(network, &mut workspace, batch.images());
         for (at, (&label, scores)) in batch.labels().iter().zip(scores.outer_iter()).enumerate() {
             let class = argmax(scores);

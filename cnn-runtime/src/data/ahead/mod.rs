@@ -183,6 +183,25 @@ impl ReadAhead {
         self.spare.extend(ring.into_batches().chain([batch]));
         outcome
     }
+
+    /// Hands all samples to `work` once, in order, `batch` at a time; tells which were left out.
+    ///
+    /// # Errors
+    /// As [`run`](ReadAhead::run).
+    pub(crate) fn all(
+        &mut self,
+        data: &(impl Dataset + ?Sized),
+        batch: usize,
+        mut work: impl FnMut(&Batch),
+    ) -> Result<Vec<Skipped>, Error> {
+        let order: Vec<usize> = (0..data.len()).collect();
+        self.run(data, Plan { order: &order, batch, first: 0, epoch: 0, seed: 0 }, |batches| {
+            while let Some(batch) = batches.next()? {
+                work(batch);
+            }
+            Ok(batches.take_skipped())
+        })
+    }
 }
 
 /// Where samples come from.

@@ -10,7 +10,7 @@ use super::sheet::Sheet;
 use super::svg::Figure;
 use crate::data::{Dataset, Labelled, ReadAhead};
 use crate::error::Error;
-use crate::metrics::{argmax, scores};
+use crate::metrics::{argmax, scores, softmax};
 use crate::network::Network;
 
 /// Samples in a pass.
@@ -49,11 +49,11 @@ pub fn mistakes<N: Network>(network: &N, data: &(impl Dataset + ?Sized), most: u
         for (at, (&label, scores)) in batch.labels().iter().zip(scores.outer_iter()).enumerate() {
             let class = argmax(scores);
             if class != label {
-                let sum: f32 = scores.iter().map(|score| (score - scores[class]).exp()).sum();
+                let confidence = softmax(scores)[class];
                 let (index, image) =
                     (batch.number() * BATCH + at, batch.view().index_axis_move(Axis(0), at).to_owned());
                 let source = data.source(index).map(Path::to_owned);
-                found.push(Mistake { index, source, image, label, found: class, confidence: 1.0 / sum });
+                found.push(Mistake { index, source, image, label, found: class, confidence });
             }
         }
         // The worst of each batch suffice, so that bad networks do not keep all of the data in memory.

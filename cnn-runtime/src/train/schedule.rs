@@ -300,7 +300,7 @@ impl Schedule for Plateau {
             let (what, expected) = ("epochs that a plateau has waited", format!("from 0 to {}", waited.end()));
             return Err(Error::DataMismatch { what, expected, found: memory[2].to_string() });
         }
-        // Another rate to start at is a rate that is asked for now.
+        // A plateau that was made with another rate is to have that one.
         self.lr = if memory[3] as f32 == self.given { memory[0] as f32 } else { self.given };
         self.waited = memory[2] as usize;
         self.best = Some(memory[1]).filter(|best| !best.is_nan());

@@ -2,9 +2,9 @@
 //!
 //! The product is `[taps x positions] * [positions x out_channels]`. Its left side is read straight from the staged input
 //! (a tap is a row at an offset of its own), so that it is never spread out tap by tap. Its right side is `d_output`: from
-//! NCHW transposed as it is packed, in blocks read where it stands. A task owns a range of input channels by a range of output channels and adds up all
-//! samples in order. Where there are too few of those for several threads, the batch is cut into a number of chunks that
-//! depends on the sizes alone, and their sums are added in order.
+//! NCHW transposed as it is packed, in blocks read where it stands. A task owns a range of input channels by a range of
+//! output channels and adds up all samples in order. Where there are too few of those for several threads, the batch is
+//! cut into a number of chunks that depends on the sizes alone, and their sums are added in order.
 
 mod blocked;
 #[cfg(target_arch = "x86_64")]

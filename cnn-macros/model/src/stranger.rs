@@ -7,11 +7,15 @@ pub struct Shown<'a>(pub &'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const LONGEST: usize = 64;
-        let mut chars = self.0.chars();
-        let start: String = chars.by_ref().take(LONGEST).flat_map(char::escape_debug).collect();
-        write!(f, "`{start}{}`", if chars.next().is_some() { ".." } else { "" })
+        write!(f, "`{}`", start(self.0, 64))
     }
+}
+
+/// The first letters of a text out of a file, `longest` at most, as a piece of a line.
+pub fn start(text: &str, longest: usize) -> String {
+    let mut chars = text.chars();
+    let start: String = chars.by_ref().take(longest).flat_map(char::escape_debug).collect();
+    start + if chars.next().is_some() { ".." } else { "" }
 }
 
 /// A shape out of a file, which can have any number of axes.

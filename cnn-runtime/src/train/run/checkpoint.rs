@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use cnn_model::stranger;
 use serde::{Deserialize, Serialize};
 
 use super::super::average::Average;
@@ -262,10 +263,7 @@ impl<N: Network, O: Optimizer, D: Dataset + ?Sized> Run<'_, '_, N, O, D> {
 
 /// A text out of a file, which nobody vouches for, as a piece of a line. Long enough for a layer with all its options.
 fn line(text: &str) -> String {
-    const LONGEST: usize = 200;
-    let mut chars = text.chars();
-    let start: String = chars.by_ref().take(LONGEST).flat_map(char::escape_debug).collect();
-    start + if chars.next().is_some() { ".." } else { "" }
+    stranger::start(text, 200)
 }
 
 /// Every layer as it is declared, with its name and its output.

@@ -21,6 +21,11 @@ impl Blocks {
         Blocks { rows }
     }
 
+    /// Rows.
+    pub(crate) const fn len(self) -> usize {
+        self.rows
+    }
+
     /// Blocks.
     pub(crate) const fn count(self) -> usize {
         self.rows.div_ceil(Self::MOST)
@@ -52,6 +57,37 @@ impl Blocks {
                 }
             }
         }
+    }
+}
+
+/// Cache lines in pieces that stand apart, one after the other: what is brought nearer while something else is at work.
+/// Nothing is read, so they may be anywhere.
+pub(crate) struct Lines {
+    /// The next one, and how many of its piece are left.
+    at: *const f32,
+    left: usize,
+    /// Lines of a piece.
+    piece: usize,
+    /// Floats from the end of a piece to the next one.
+    gap: usize,
+}
+
+impl Lines {
+    /// Those from `first` on: so many in a piece, and so many floats from piece to piece.
+    pub(crate) fn of(first: *const f32, piece: usize, apart: usize) -> Self {
+        Lines { at: first, left: piece, piece, gap: apart.wrapping_sub(piece.wrapping_mul(16)) }
+    }
+
+    /// The next one.
+    #[inline(always)]
+    pub(crate) fn next(&mut self) -> *const f32 {
+        let line = self.at;
+        self.at = line.wrapping_add(16);
+        self.left -= 1;
+        if self.left == 0 {
+            (self.at, self.left) = (self.at.wrapping_add(self.gap), self.piece);
+        }
+        line
     }
 }
 

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use crate::desc::{Conv, Order, Write};
 use crate::dispatch::Isa;
-use crate::kernel::blocks::Blocks;
+use crate::kernel::blocks::{Blocks, Lines};
 use crate::kernel::conv::pass;
 use crate::kernel::gemm::Gemm;
 use crate::kernel::gemm::columns::Columns;
@@ -15,11 +15,14 @@ use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::post::Post;
 use crate::simd::{Kernel, Simd};
 
+use super::direct::Direct;
 use super::gather;
 use super::im2col::Im2col;
 
 /// Tasks at most that set gradients to zero.
 const FILLS: usize = 8;
+/// Multiply-accumulates in the time that a weight is moved in, roughly: it comes from far.
+const MOVE: usize = 32;
 /// Floats that are set to zero by one call: the C library leaves more to a string instruction, which is slower here.
 const ZEROS: usize = 256;
 
@@ -103,25 +106,20 @@ impl Part {
 
 /// See [`super::backward_data`]; the lengths are checked.
 pub(super) fn run(pass: pass::BackwardData<'_>, d_input: &mut [f32], scratch: &mut [f32]) {
-    let pass::BackwardData { isa, d, weight, write, .. } = pass;
-    let mut rest = &mut *scratch;
-    for part in Part::all(d) {
-        let turned = rest.split_off_mut(..part.weights(d)).expect("no two parts meet the same weight");
-        turn(isa, d, &part, weight, turned);
-    }
+    let pass::BackwardData { d, write, .. } = pass;
     // Products without depth, which other inputs are set by, write planes.
     let zeros = d.input.is_blocked() && write == Write::Set && Part::all(d).any(|part| part.taps() == 0);
     let heads = heads(d).filter(|_| zeros);
     if zeros && heads.is_none() {
         fill(d_input);
     }
-    let (mut turned, d_input) = (&*scratch, Shared::new(d_input));
+    let d_input = Shared::new(d_input);
     for part in Part::all(d) {
-        let turned = turned.split_off(..part.weights(d)).expect("as above");
+        let scratch = &mut scratch[..part.weights(d)];
         let [y, x] = part.first;
         let first = part.group * (d.input.c / d.groups) * d.input.plane() + (y * d.input.w + x) * d.input.block();
         // SAFETY: that of an element of the first sample.
-        one(pass, &part, turned, heads.unwrap_or([1, 1]), unsafe { d_input.skip(first) });
+        one(pass, &part, scratch, heads.unwrap_or([1, 1]), unsafe { d_input.skip(first) });
     }
 }
 
@@ -145,10 +143,9 @@ fn fill(d_input: &mut [f32]) {
     });
 }
 
-/// Computes a part from its weights, turned round. Its inputs set those of other parts to zero, where they are
-/// [`heads`](Columns::heads).
-fn one(pass: pass::BackwardData<'_>, part: &Part, turned: &[f32], heads: [usize; 2], c: Shared) {
-    let pass::BackwardData { isa, d, n, d_output, write, .. } = pass;
+/// Computes a part. Its inputs set those of other parts to zero, where they are [`heads`](Columns::heads).
+fn one(pass: pass::BackwardData<'_>, part: &Part, scratch: &mut [f32], heads: [usize; 2], c: Shared) {
+    let pass::BackwardData { isa, d, n, weight, d_output, write } = pass;
     let Part { group, phases: [vertical, horizontal], .. } = *part;
     let (icg, ocg) = (d.input.c / d.groups, d.output.c / d.groups);
     if part.taps() == 0 && d.input.is_blocked() {
@@ -167,11 +164,11 @@ fn one(pass: pass::BackwardData<'_>, part: &Part, turned: &[f32], heads: [usize;
         }
     }
     .in_blocks(d.input.block());
-    let gemm = Gemm {
+    let product = |a| Gemm {
         m: icg,
         n: n * part.positions(),
         k: ocg * part.taps(),
-        a: turned,
+        a,
         b: (),
         post: Post::new(),
         channel: 0,
@@ -192,60 +189,112 @@ fn one(pass: pass::BackwardData<'_>, part: &Part, turned: &[f32], heads: [usize;
         grid: [vertical.inputs, horizontal.inputs],
         block: d.output.block(),
     };
+    let (isa, block) = (pass::isa_of(d, isa), d.input.block());
+    let turned = Turned::of(d, part, weight);
+    let direct = Direct::turned(product(&[]), b, block, turned);
     // SAFETY: the columns are the inputs of this phase, the rows the channels of this group.
-    unsafe { gather(pass::isa_of(d, isa), gemm, b, d.input.block()) };
+    unsafe {
+        if direct.takes_turned(isa) {
+            direct.run(isa);
+        } else {
+            turned.write(isa, scratch);
+            gather(isa, product(scratch), b, block);
+        }
+    }
 }
 
-/// Writes the weights of a part as a left side: a row for each input channel, and for the depth the output channels and their
-/// taps, turned round.
-fn turn(isa: Isa, d: &Conv, part: &Part, weight: &[f32], turned: &mut [f32]) {
-    let (taps, [v, h]) = (part.taps(), part.phases);
-    let (icg, ocg) = (d.input.c / d.groups, d.output.c / d.groups);
-    let weight = &weight[part.group * ocg * d.taps()..][..ocg * d.taps()];
-    let turned = Shared::new(turned);
-    let inputs = Blocks::of(icg);
-    // A weight is moved in the time of a few multiply-adds.
-    parallel::for_each(inputs.count(), 4 * taps * icg * ocg, |block| {
-        let ics = inputs.rows(block);
-        // SAFETY: the blocks follow one another.
-        let to = unsafe { turned.part(ics.start * ocg * taps..ics.end * ocg * taps) };
-        isa.run(Turn { d, v, h, weight, ics, to });
-    });
-}
-
-/// The part of [`turn`] for a block of input channels.
-struct Turn<'a> {
+/// The weights that a part meets, turned round to a left side: a row for each input channel, and for the depth the output channels
+/// and their taps, the last one first.
+#[derive(Clone, Copy)]
+pub(super) struct Turned<'a> {
     d: &'a Conv,
-    v: Phase,
-    h: Phase,
+    phases: [Phase; 2],
+    /// Those of the part's group.
     weight: &'a [f32],
-    ics: Range<usize>,
+}
+
+impl<'a> Turned<'a> {
+    fn of(d: &'a Conv, part: &Part, weight: &'a [f32]) -> Self {
+        let len = d.output.c / d.groups * d.taps();
+        Turned { d, phases: part.phases, weight: &weight[part.group * len..][..len] }
+    }
+
+    /// The output channels, as they stand.
+    #[inline(always)]
+    pub(super) fn outputs(&self) -> Blocks {
+        Blocks::of(self.d.output.c / self.d.groups)
+    }
+
+    /// Taps of an output channel.
+    fn taps(&self) -> usize {
+        self.phases[0].count * self.phases[1].count
+    }
+
+    /// The weights of a block of output channels, from those of an input channel and a tap on.
+    #[inline(always)]
+    pub(super) fn from(&self, block: &Range<usize>, input: usize, tap: usize) -> &'a [f32] {
+        let [v, h] = self.phases;
+        let back = self.taps() - 1 - tap;
+        let (kh, kw) = (v.first + back / h.count * v.step, h.first + back % h.count * h.step);
+        let [kernel_h, kernel_w] = self.d.window.kernel;
+        let first = (input * kernel_h + kh) * kernel_w + kw;
+        &self.weight[block.start * self.d.taps() + first * block.len()..block.end * self.d.taps()]
+    }
+
+    /// How far an input channel's weights in a block of output channels are from those of the next.
+    #[inline(always)]
+    pub(super) fn apart(&self, block: &Range<usize>) -> usize {
+        let [kernel_h, kernel_w] = self.d.window.kernel;
+        kernel_h * kernel_w * block.len()
+    }
+
+    /// The cache lines of the weights of the input channels from the given one on, and of what stands behind them.
+    pub(super) fn lines(&self, input: usize) -> Lines {
+        let [kernel_h, kernel_w] = self.d.window.kernel;
+        let of_input = kernel_h * kernel_w * Blocks::MOST;
+        let first = self.weight.as_ptr().wrapping_add(input * of_input);
+        Lines::of(first, of_input * Blocks::MOST / Order::BLOCK, self.d.taps() * Blocks::MOST)
+    }
+
+    /// Writes them in [`Blocks`].
+    fn write(&self, isa: Isa, to: &mut [f32]) {
+        let (inputs, depth) = (Blocks::of(self.d.input.c / self.d.groups), self.outputs().len() * self.taps());
+        let (work, to) = (MOVE * to.len(), Shared::new(to));
+        parallel::for_each(inputs.count(), work, |block| {
+            let inputs = inputs.rows(block);
+            // SAFETY: the blocks follow one another.
+            let to = unsafe { to.part(inputs.start * depth..inputs.end * depth) };
+            isa.run(Turn { turned: self, inputs, to });
+        });
+    }
+}
+
+/// Writes the weights of a block of input channels.
+struct Turn<'a> {
+    turned: &'a Turned<'a>,
+    inputs: Range<usize>,
     to: &'a mut [f32],
 }
 
 impl Kernel for Turn<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Turn { d, v, h, weight, ics, to } = self;
-        let [kernel_h, kernel_w] = d.window.kernel;
-        let (plane, taps) = (kernel_h * kernel_w, v.count * h.count);
-        for ocs in Blocks::of(d.output.c / d.groups).iter() {
-            let from = &weight[ocs.start * d.taps()..ocs.end * d.taps()];
+        let Turn { turned, inputs, to } = self;
+        let taps = turned.taps();
+        for block in turned.outputs().iter() {
             for tap in 0..taps {
-                let (kh, kw) = (v.first + tap / h.count * v.step, h.first + tap % h.count * h.step);
-                let first = (ics.start * plane + kh * kernel_w + kw) * ocs.len();
-                let back = (ocs.start * taps + taps - 1 - tap) * ics.len();
-                let (from, to) = ((&from[first..], plane * ocs.len()), (&mut to[back..], taps * ics.len()));
-                simd.transposed([ics.len(), ocs.len()], from, to);
+                let from = (turned.from(&block, inputs.start, tap), turned.apart(&block));
+                let to = &mut to[(block.start * taps + tap) * inputs.len()..];
+                simd.transposed([inputs.len(), block.len()], from, (to, taps * inputs.len()));
             }
         }
     }
 }
 
-/// As [`turn`] for all groups of a convolution at stride 1, whose one phase has all taps.
-pub(super) fn turn_all(isa: Isa, d: &Conv, weight: &[f32], turned: &mut [f32]) {
-    for (part, turned) in Part::all(d).zip(turned.chunks_exact_mut(d.weight_len() / d.groups)) {
-        turn(isa, d, &part, weight, turned);
+/// Writes the weights of all groups of a convolution at stride 1, turned round to left sides.
+pub(super) fn turn_all(isa: Isa, d: &Conv, weight: &[f32], to: &mut [f32]) {
+    for (part, to) in Part::all(d).zip(to.chunks_exact_mut(d.weight_len() / d.groups)) {
+        Turned::of(d, &part, weight).write(isa, to);
     }
 }
 

@@ -179,6 +179,44 @@ pub(crate) unsafe fn write_right<F: Fn(usize) -> [*const f32; 4]>(
     scales.map(|scale| scale.down)
 }
 
+/// As [`write_right`], of columns that have each step's numbers side by side: `columns` says of a step where the four vectors
+/// of its first column are, and how far from there those of the next one.
+///
+/// # Safety
+/// There is a matrix unit; all sources are vectors.
+#[inline(always)]
+pub(crate) unsafe fn write_right_turned<S: Simd>(
+    simd: S,
+    digits: &mut [f32],
+    columns: impl Fn(usize) -> [(*const f32, usize); 4],
+) -> [f32; ROWS] {
+    // SAFETY: a processor with a matrix unit has AVX-512.
+    let mut greatest = [unsafe { Greatest::none() }; ROWS];
+    for step in 0..digits.len() / RIGHT {
+        let vectors = columns(step);
+        for (column, greatest) in greatest.iter_mut().enumerate() {
+            for (first, apart) in vectors {
+                // SAFETY: the caller's promise.
+                *greatest = unsafe { greatest.and(first.wrapping_add(column * apart)) };
+            }
+        }
+    }
+    // SAFETY: as above.
+    let scales = greatest.map(|greatest| Scale::of(unsafe { greatest.all() }));
+    let mut rows = [[0.0; LEFT]; ROWS];
+    for (step, to) in digits.as_chunks_mut::<RIGHT>().0.iter_mut().enumerate() {
+        let vectors = columns(step);
+        for (column, row) in rows.iter_mut().enumerate() {
+            let sources = vectors.map(|(first, apart)| first.wrapping_add(column * apart));
+            let up = [scales[column].up; 16];
+            // SAFETY: the caller's promise; a row has a vector for each digit.
+            unsafe { write_digits(sources, up.as_ptr(), row.as_mut_ptr(), STEP / 4) };
+        }
+        turn(simd, &rows, to, TILES_APART);
+    }
+    scales.map(|scale| scale.down)
+}
+
 /// Writes the digits of sixteen pixels, scaled by `up`: their `channels`, of which there are four at most, side by side; high
 /// digits, middle ones `apart` bytes later, low ones as far again. Up to 64 bytes of each are overwritten.
 ///
@@ -244,17 +282,23 @@ pub(crate) unsafe fn write_phases(from: &[f32; STEP], phases: usize, up: f32, to
     }
 }
 
-/// Turns around the digits of a step, sixteen rows of them: what stood in the rows' fours of digits stands in as many rows.
+/// How far in a step each row is from the next, and its digits: rows of a left side, and of a right one.
+pub(crate) const ROWS_APART: [usize; 2] = [LEFT, STEP / 4];
+const TILES_APART: [usize; 2] = [STEP / 4, RIGHT / DIGITS];
+
+/// Turns around the digits of a step, sixteen rows of them: what stood in the rows' fours of digits stands in as many rows,
+/// so many floats [apart](ROWS_APART).
 #[inline(always)]
-pub(crate) fn turn<S: Simd>(simd: S, rows: &[[f32; LEFT]; ROWS], to: &mut [[f32; LEFT]]) {
-    assert!(S::LANES == ROWS && to.len() == ROWS, "sixteen rows of vectors");
-    for digit in 0..DIGITS {
-        let from = rows.as_flattened()[digit * ROWS..].as_ptr();
+pub(crate) fn turn<S: Simd>(simd: S, rows: &[[f32; LEFT]; ROWS], to: &mut [f32; RIGHT], [row, digit]: [usize; 2]) {
+    assert!(S::LANES == ROWS, "rows are vectors where there is a matrix unit");
+    for index in 0..DIGITS {
+        let from = rows.as_flattened()[index * ROWS..].as_ptr();
         // SAFETY: sixteen rows, of as many floats each.
         let columns = unsafe { simd.columns(from, LEFT) };
-        for (column, row) in columns.into_iter().zip(&mut *to) {
-            // SAFETY: a row has a vector for each digit.
-            unsafe { simd.store(row[digit * ROWS..].as_mut_ptr(), column) };
+        for (at, column) in columns.into_iter().enumerate() {
+            let to = &mut to[at * row + index * digit..][..ROWS];
+            // SAFETY: just measured.
+            unsafe { simd.store(to.as_mut_ptr(), column) };
         }
     }
 }

@@ -15,7 +15,9 @@ mod digits;
 use std::arch::asm;
 use std::mem::offset_of;
 
-pub(crate) use self::digits::{Greatest, Scale, turn, write_digits, write_phases, write_pixels, write_right};
+pub(crate) use self::digits::{
+    Greatest, ROWS_APART, Scale, turn, write_digits, write_phases, write_pixels, write_right, write_right_turned,
+};
 use super::Simd;
 
 /// Rows of a tile, and the columns of sums.

@@ -19,7 +19,8 @@ use crate::kernel::conv::pass;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
 use crate::simd::amx::{
-    Amx, CLOSE, Exact, Greatest, LEFT, Product, RIGHT, ROWS, STEP, Scale, ZEROS, steps_apart, turn, write_digits,
+    Amx, CLOSE, Exact, Greatest, LEFT, Product, RIGHT, ROWS, ROWS_APART, STEP, Scale, ZEROS, steps_apart, turn,
+    write_digits,
 };
 use crate::simd::{Kernel, Simd};
 
@@ -270,11 +271,11 @@ fn digits(from: &[f32], place: &[u32; STREAMS], up: f32, to: &mut [f32; LEFT]) {
 #[inline(always)]
 fn turned<S: Simd>(simd: S, from: &[f32], places: &[[u32; STREAMS]], up: f32, to: &mut [f32]) {
     let mut rows = [[0.0; LEFT]; ROWS];
-    for (places, to) in places.chunks_exact(ROWS).zip(to.chunks_exact_mut(RIGHT)) {
+    for (places, to) in places.chunks_exact(ROWS).zip(to.as_chunks_mut::<RIGHT>().0) {
         for (place, row) in places.iter().zip(&mut rows) {
             digits(from, place, up, row);
         }
-        turn(simd, &rows, to.as_chunks_mut::<LEFT>().0);
+        turn(simd, &rows, to, ROWS_APART);
     }
 }
 

@@ -15,12 +15,13 @@ use std::ops::Range;
 
 pub(super) use self::pooled::pooled;
 use self::spots::{Output, Spots};
+use super::backward_data::Turned;
 use super::finish::{End, Finish, Sums};
 use super::im2col::{Im2col, Stage, distance};
 use super::tile::{Channels, Listed, Steps, Tile, compute, most_positions};
 use crate::desc::{Conv, Order};
 use crate::dispatch::Isa;
-use crate::kernel::blocks::Blocks;
+use crate::kernel::blocks::{Blocks, Lines};
 use crate::kernel::gemm::Gemm;
 use crate::kernel::parallel::{self, part};
 use crate::kernel::scratch;
@@ -89,6 +90,8 @@ pub(super) struct Direct<'a> {
     input: Im2col<'a>,
     /// Channels that stand side by side at each position of the output.
     block: usize,
+    /// The left side where it is still to be turned round: then that of the product is empty.
+    turned: Option<Turned<'a>>,
 }
 
 /// How the positions of a task are read.
@@ -110,7 +113,31 @@ impl<'a> Direct<'a> {
     pub(super) fn new(product: Gemm<'a, ()>, input: Im2col<'a>, block: usize) -> Self {
         let in_lines = input.block == 1 && input.is_identity();
         let input = if in_lines { input.in_lines(MOST_LINE) } else { input };
-        Direct { product, input, block }
+        Direct { product, input, block, turned: None }
+    }
+
+    /// As [`Direct::new`], of weights that are still to be turned round: what can be [computed at once](Direct::takes_turned).
+    pub(super) fn turned(product: Gemm<'a, ()>, input: Im2col<'a>, block: usize, turned: Turned<'a>) -> Self {
+        Direct { turned: Some(turned), ..Direct::new(product, input, block) }
+    }
+
+    /// Whether there is a way that turns the weights round itself.
+    pub(super) fn takes_turned(&self, isa: Isa) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return matrix::takes_turned(self, isa);
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            let _ = isa;
+            false
+        }
+    }
+
+    /// The cache lines of the weights of the output channels from the given one on, and of what stands behind them.
+    fn weights(&self, channel: usize) -> Lines {
+        match &self.turned {
+            Some(turned) => turned.lines(channel),
+            None => Lines::of(self.product.a.as_ptr().wrapping_add(channel * self.product.k), usize::MAX, 0),
+        }
     }
 
     fn output(&self) -> Output {

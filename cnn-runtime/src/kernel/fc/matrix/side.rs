@@ -6,7 +6,7 @@ use super::STEPS;
 use crate::desc::Fc;
 use crate::kernel::fc::WIDTH;
 use crate::simd::Simd;
-use crate::simd::amx::{Greatest, LEFT, RIGHT, ROWS, STEP, Scale, ZEROS, turn, write_digits};
+use crate::simd::amx::{Greatest, LEFT, RIGHT, ROWS, ROWS_APART, STEP, Scale, ZEROS, turn, write_digits};
 
 /// Vectors of a step that a line takes part in, or that stand side by side in it.
 const VECTORS: usize = STEP / ROWS;
@@ -157,16 +157,15 @@ impl<const PANEL: usize> Side<'_, PANEL> {
         let ups = scales.map(|scale| scale.up);
         let turns = self.along != self.left;
         let mut turned = [[0.0; LEFT]; ROWS];
-        for (sources, to) in sources.iter().zip(to.chunks_exact_mut(RIGHT)) {
-            let to = to.as_chunks_mut::<LEFT>().0;
-            let rows = if turns { &mut turned[..] } else { &mut to[..] };
+        for (sources, to) in sources.iter().zip(to.as_chunks_mut::<RIGHT>().0) {
+            let rows = if turns { &mut turned[..] } else { to.as_chunks_mut::<LEFT>().0 };
             for (index, row) in rows.iter_mut().enumerate().take(ROWS) {
                 let up = if self.along { [ups[index]; ROWS] } else { ups };
                 // SAFETY: all sources are vectors, and a row has room for three; a processor with a matrix unit has AVX-512.
                 unsafe { write_digits(sources.of(index), up.as_ptr(), row.as_mut_ptr(), STEP / 4) };
             }
             if turns {
-                turn(simd, &turned, to);
+                turn(simd, &turned, to, ROWS_APART);
             }
         }
         scales.map(|scale| scale.down)

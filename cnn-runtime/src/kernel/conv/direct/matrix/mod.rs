@@ -16,6 +16,7 @@ use super::{Direct, TASKS};
 use crate::desc::{Conv, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
+use crate::kernel::conv::backward_data::Turned;
 use crate::kernel::conv::im2col::{Stage, distance};
 use crate::kernel::conv::winograd::Tile;
 use crate::kernel::gemm::columns::runs;
@@ -24,7 +25,7 @@ use crate::kernel::parallel::{self, part};
 use crate::kernel::scratch;
 use crate::simd::amx::{
     Amx, CLOSE, Exact, Greatest, LEFT, MOST_PRODUCTS, Product, RIGHT, ROWS, STEP, Scale, Tiles, ZEROS, in_steps,
-    write_digits, write_right,
+    write_digits, write_right, write_right_turned,
 };
 use crate::simd::{Kernel, Simd};
 
@@ -42,6 +43,8 @@ const LEAST_POSITIONS: usize = 128;
 /// other weights. And where each has several, all of which write those of the same weights.
 const LEAST_SHARED: usize = 256;
 const LEAST_OF_SEVERAL: usize = 1024;
+/// Most parts of the positions for each thread where each turns the weights round.
+const MOST_TURNED: usize = 2;
 /// Most positions of a map, and least channels, where Winograd's way is slower.
 const SMALL: usize = 256;
 const MANY: usize = 128;
@@ -64,6 +67,12 @@ pub(super) fn applies(direct: &Direct<'_>, isa: Isa) -> Option<Amx> {
     let blocked = input.block == Order::BLOCK && direct.block == Order::BLOCK;
     let pays = blocked && pays(product.k, input.taps(), product.m, product.n);
     isa.matrix().filter(|&amx| pays && Work::new(direct, amx).is_near())
+}
+
+/// Whether weights are turned round faster by each task, as it writes their digits, than beforehand by all threads.
+pub(super) fn takes_turned(direct: &Direct<'_>, isa: Isa) -> bool {
+    applies(direct, isa)
+        .is_some_and(|amx| parts(&Work::new(direct, amx)) <= MOST_TURNED * parallel::even(1, usize::MAX))
 }
 
 /// Whether this is a faster way than Winograd's for `n` samples: on small maps, whose last tiles are cut, and for kernels of
@@ -99,20 +108,11 @@ fn pays(k: usize, taps: usize, m: usize, n: usize) -> bool {
 pub(super) unsafe fn run(direct: &Direct<'_>, isa: Isa, amx: Amx) {
     let work = Work::new(direct, amx);
     let Gemm { m, n, k, .. } = direct.product;
-    let samples = n / work.plane();
-    let (macs, tiles) = (m * n * k, samples * work.tiles());
-    let mut greatest = scratch::lend(scratch::Use::Pass, if work.pointwise { 0 } else { samples * PARTS });
+    let (macs, tiles) = (m * n * k, work.all_tiles());
+    let mut greatest = scratch::lend(scratch::Use::Pass, if work.pointwise { 0 } else { n / work.plane() * PARTS });
     work.find_greatest(isa, &mut greatest);
     let work = Work { greatest: &greatest, ..work };
-    // A tile is written in a piece for each line that it touches.
-    let ([written, _], [_, w]) = (direct.product.columns.grid, direct.input.grid);
-    let pieces = 1 + if written > 1 || work.input.grid[0] > 1 { work.rows.div_ceil(w) } else { 0 };
-    let least = tiles.div_ceil((STAGED / work.staged()).clamp(1, MOST / pieces));
-    // Some for each thread, so that a slow one is waited for less, else one.
-    let several = (parallel::parts(TASKS, macs).max(least), LEAST_OF_SEVERAL);
-    let ways = [several, (least, LEAST_SHARED)].map(|(parts, each)| (parallel::even(parts, macs).min(tiles), each));
-    let parts = ways.into_iter().find(|(parts, each)| n >= parts * each).map_or(least, |(parts, _)| parts);
-    let bands = Blocks::of(m).count();
+    let (parts, bands) = (parts(&work), Blocks::of(m).count());
     // One for each thread: those of the same positions write the same digits.
     let row_parts = (parallel::even(1, macs) / parts).clamp(1, bands);
     parallel::for_each(parts * row_parts, macs, |index| {
@@ -122,6 +122,20 @@ pub(super) unsafe fn run(direct: &Direct<'_>, isa: Isa, amx: Amx) {
             isa.run(Task { work: &work, tiles, bands });
         }
     });
+}
+
+/// Parts that the tiles are cut into.
+fn parts(work: &Work<'_>) -> usize {
+    let Gemm { m, n, k, ref columns, .. } = work.direct.product;
+    let (macs, tiles) = (m * n * k, work.all_tiles());
+    // A tile is written in a piece for each line that it touches.
+    let pieces =
+        1 + if columns.grid[0] > 1 || work.input.grid[0] > 1 { work.rows.div_ceil(work.input.grid[1]) } else { 0 };
+    let least = tiles.div_ceil((STAGED / work.staged()).clamp(1, MOST / pieces));
+    // Some for each thread, so that a slow one is waited for less, else one.
+    let several = (parallel::parts(TASKS, macs).max(least), LEAST_OF_SEVERAL);
+    let ways = [several, (least, LEAST_SHARED)].map(|(parts, each)| (parallel::even(parts, macs).min(tiles), each));
+    ways.into_iter().find(|(parts, each)| n >= parts * each).map_or(least, |(parts, _)| parts)
 }
 
 /// Some tiles of some blocks of output channels.
@@ -188,6 +202,7 @@ impl Kernel for Task<'_> {
             |unit| {
                 for tiles in groups() {
                     let is_first = tiles.start == self.tiles.start;
+                    let ahead = !kept || tiles.end == self.tiles.end;
                     let group = Task { work: self.work, tiles, bands: self.bands.clone() };
                     let stage = self.work.stage(&group.tiles);
                     group.list_steps(&stage, steps);
@@ -199,9 +214,9 @@ impl Kernel for Task<'_> {
                         let mut weights =
                             Weights { digits: &mut digits[index * of_band..][..of_band], down: &mut downs[index] };
                         if is_first || !kept {
-                            group.write_right(&channels, &mut weights);
+                            group.write_right(simd, &channels, &mut weights);
                         }
-                        group.multiply(simd, unit, channels, left, steps, &weights, &spots);
+                        group.multiply(simd, unit, channels, left, steps, &weights, &spots, ahead);
                     }
                 }
             },
@@ -317,27 +332,55 @@ impl Task<'_> {
 
     /// Writes the digits of a block's weights.
     #[inline(always)]
-    fn write_right(&self, channels: &Range<usize>, into: &mut Weights<'_>) {
-        let Direct { product, input, .. } = self.work.direct;
-        let (len, taps) = (channels.len(), input.taps());
-        let block = &product.a[channels.start * product.k..channels.end * product.k];
-        let steps = self.work.groups() * taps;
-        for half in 0..len / ROWS {
-            let from = block[half * ROWS..].as_ptr();
-            let rows = |step: usize| {
-                let (group, tap) = (step / taps * STEP, step % taps);
-                move |row: usize| {
-                    std::array::from_fn(|block| {
-                        let k = (group + block * Order::BLOCK + row) * taps + tap;
-                        if k < product.k { from.wrapping_add(k * len) } else { ZEROS.as_ptr() }
-                    })
-                }
-            };
+    fn write_right<S: Simd>(&self, simd: S, channels: &Range<usize>, into: &mut Weights<'_>) {
+        let steps = self.work.groups() * self.work.input.taps();
+        for half in 0..channels.len() / ROWS {
             let digits = &mut into.digits[half * steps * RIGHT..][..steps * RIGHT];
-            // SAFETY: a vector of this half's channels stands at each depth; a processor with a matrix unit has AVX-512.
-            let downs = unsafe { write_right(Greatest::none().and_all(from, product.k, len), digits, rows) };
+            let downs = match &self.work.direct.turned {
+                Some(turned) => self.write_turned(simd, turned, channels.start + half * ROWS, digits),
+                None => self.write_rows(channels, half * ROWS, digits),
+            };
             into.down[half * ROWS..][..ROWS].copy_from_slice(&downs);
         }
+    }
+
+    /// Writes the digits of sixteen channels of a block from the given one on. Returns what their sums are multiplied by.
+    #[inline(always)]
+    fn write_rows(&self, channels: &Range<usize>, first: usize, digits: &mut [f32]) -> [f32; ROWS] {
+        let Direct { product, input, .. } = self.work.direct;
+        let (len, taps) = (channels.len(), input.taps());
+        let from = product.a[channels.start * product.k..channels.end * product.k][first..].as_ptr();
+        let rows = |step: usize| {
+            let (group, tap) = (step / taps * STEP, step % taps);
+            move |row: usize| {
+                std::array::from_fn(|block| {
+                    let k = (group + block * Order::BLOCK + row) * taps + tap;
+                    if k < product.k { from.wrapping_add(k * len) } else { ZEROS.as_ptr() }
+                })
+            }
+        };
+        // SAFETY: a vector of these channels stands at each depth; a processor with a matrix unit has AVX-512.
+        unsafe { write_right(Greatest::none().and_all(from, product.k, len), digits, rows) }
+    }
+
+    /// As [`Task::write_rows`] from the given channel on, of weights that are to be turned round.
+    #[inline(always)]
+    fn write_turned<S: Simd>(&self, simd: S, turned: &Turned<'_>, first: usize, digits: &mut [f32]) -> [f32; ROWS] {
+        let (taps, outputs) = (self.work.input.taps(), turned.outputs());
+        let columns = |step: usize| {
+            let (group, tap) = (step / taps * STEP, step % taps);
+            std::array::from_fn(|block| {
+                let output = group + block * Order::BLOCK;
+                if output >= outputs.len() {
+                    return (ZEROS.as_ptr(), 0);
+                }
+                let block = outputs.rows(output / Blocks::MOST);
+                let (from, apart) = (turned.from(&block, first, tap), turned.apart(&block));
+                (from[output - block.start..][..(ROWS - 1) * apart + Order::BLOCK].as_ptr(), apart)
+            })
+        };
+        // SAFETY: just measured, for each channel a vector of outputs; there is a matrix unit.
+        unsafe { write_right_turned(simd, digits, columns) }
     }
 
     /// Multiplies all tiles with a block's weights, and writes what becomes of the sums.
@@ -352,15 +395,16 @@ impl Task<'_> {
         steps: &[u32],
         weights: &Weights<'_>,
         spots: &Spots,
+        ahead: bool,
     ) {
         let Direct { product, .. } = self.work.direct;
         let len = channels.len();
-        let next = product.a.as_ptr().wrapping_add(channels.end * product.k);
+        // While a block is at work, the next one is brought nearer; behind the last one stand those of the next layer.
+        let mut next = self.work.direct.weights(channels.end);
         // SAFETY: the promise to `run`.
         let finish = unsafe { self.work.direct.finish(channels) };
-        // While a block is at work, the next one is brought nearer; behind the last one stand those of the next layer.
         let (halves, count) = (len / ROWS, self.tiles.len());
-        let lines = (len * product.k / Order::BLOCK).div_ceil(halves * count);
+        let lines = if ahead { (len * product.k / Order::BLOCK).div_ceil(halves * count) } else { 0 };
         let mut exact = Exact::ZERO;
         for half in 0..halves {
             let right = &weights.digits[half * steps.len() * RIGHT..][..steps.len() * RIGHT];
@@ -369,10 +413,10 @@ impl Task<'_> {
             let vector = finish.vector(simd, half * ROWS).scaled(simd, downs);
             let mut begin = 0;
             for index in 0..count {
-                let asked = half * count + index;
-                for line in asked * lines..(asked + 1) * lines {
-                    simd.prefetch_later(next.wrapping_add(line * Order::BLOCK));
-                }
+                (0..lines).for_each(
+                    #[inline(always)]
+                    |_| simd.prefetch_later(next.next()),
+                );
                 let multiplied = Product {
                     left: left[spots.at[index]..].as_ptr(),
                     left_apart: CLOSE,

@@ -57,6 +57,11 @@ impl<'a> Work<'a> {
         self.places().div_ceil(self.rows)
     }
 
+    /// Tiles of all samples.
+    pub(super) fn all_tiles(&self) -> usize {
+        self.direct.product.n / self.plane() * self.tiles()
+    }
+
     /// Groups of blocks of input channels, a step each.
     pub(super) fn groups(&self) -> usize {
         (self.direct.product.k / self.input.taps()).div_ceil(STEP)

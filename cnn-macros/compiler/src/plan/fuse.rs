@@ -15,6 +15,9 @@ use super::storage::Mode;
 /// channels from which kernels of 3x3 are left to Winograd: the runtime's `small`.
 const SMALL: (usize, usize, usize) = (32, 1 << 13, 8);
 
+/// Most outputs of a channel where a convolution by Winograd's way makes whole maps for a pool.
+const MOST_OF_MAP: usize = 32 * 32;
+
 /// What a layer does to its output as it writes it, in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fusion {
@@ -107,15 +110,16 @@ fn pools(graph: &Graph, orders: &[Order], conv: usize, pool: usize) -> bool {
             orders[from] == Order::Nchw && few && window.stride == [1, 1] && !depthwise && !winograd
         }
         Order::Chwn16 => true,
-        Order::Nchw16c if orders[pool + 1] != Order::Nchw16c || groups > 1 => false,
+        Order::Nchw16c if groups > 1 => false,
         Order::Nchw16c => {
             let square = [[3, 3], [5, 5]].contains(&window.kernel);
             let winograd = square && plain && !direct && orders[from] == Order::Nchw16c;
             let side_by_side = windows.kernel == [2, 2] && windows.stride == [2, 2];
-            // Tiles of Winograd's hold whole windows of 2 x 2. What is computed line by line may have any, but a kernel of
-            // one position reads its input where it stands.
+            let in_tiles = side_by_side && windows.dilation == [1, 1] && windows.pad == [0; 4];
+            // Tiles of Winograd's hold whole windows of 2 x 2; others are taken from whole maps, of which a task has to make all.
+            // What is computed line by line may have any, but a kernel of one position reads its input where it stands.
             if winograd {
-                side_by_side && windows.dilation == [1, 1] && windows.pad == [0; 4]
+                (in_tiles && orders[pool + 1] == Order::Nchw16c) || output.h * output.w <= MOST_OF_MAP
             } else {
                 window.kernel != [1, 1]
             }
@@ -172,10 +176,10 @@ mod tests {
     }
 
     #[test]
-    fn blocks_of_channels_are_pooled_line_by_line_or_in_winograds_tiles() {
-        // The pool of a stem, then one for each of two layers: of a whole number of windows in a tile, and not.
-        for (kernel, fused) in [(2, true), (3, false)] {
-            let mut net = Builder::new(3, 64, 64);
+    fn blocks_of_channels_are_pooled_line_by_line_in_winograds_tiles_or_map_by_map() {
+        // The pool of a stem, then one of a whole number of windows in a tile, and one of small maps and of large ones.
+        for (kernel, size, fused) in [(2, 256, true), (3, 64, true), (3, 256, false)] {
+            let mut net = Builder::new(3, size, size);
             let x = net.conv(0, 32, 7, 2, 3, 1);
             let x = net.bn(x);
             let x = net.relu(x);
@@ -187,6 +191,20 @@ mod tests {
             let found = of(net.graph(), Mode::Inference);
             assert_eq!(found.of[&0], Fusion { norm: Some(1), act: Some(2), pool: Some(3), residual: None });
             assert_eq!(found.owner[5], if fused { 4 } else { 5 });
+        }
+    }
+
+    #[test]
+    fn a_pool_may_leave_the_blocks() {
+        for (kernel, fused) in [(1, false), (3, true), (7, true)] {
+            let mut net = Builder::new(32, 14, 14);
+            let x = net.conv(0, 32, 3, 1, 1, 1);
+            let x = net.conv(x, 32, kernel, 1, kernel / 2, 1);
+            let x = net.max_pool(x, 3, 2);
+            let x = net.fc(x, 10);
+            let orders = orders(net.graph());
+            assert_eq!([orders[x - 2], orders[x - 1]], [Order::Nchw16c, Order::Nchw]);
+            assert_eq!(of(net.graph(), Mode::Inference).owner[2], if fused { 1 } else { 2 });
         }
     }
 

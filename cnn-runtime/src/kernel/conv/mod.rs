@@ -23,6 +23,7 @@ mod small;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod whole;
 pub mod winograd;
 
 use self::backward_data::turn_all;
@@ -225,7 +226,7 @@ fn kept_on(pass: pass::Forward<'_>, kept: Option<Transformed<'_>>, output: &mut 
 }
 
 fn pooled_on(pass: pass::Forward<'_>, pool: &Pool, kept: Option<Transformed<'_>>, output: &mut [f32]) {
-    let pass::Forward { isa, d, n, input, weight, post, .. } = pass;
+    let pass::Forward { d, n, input, weight, post, .. } = pass;
     check_read(d, n, input, weight);
     check_pool(d, pool);
     assert_eq!(Some(output.len()), pool.output.len_of(n), "length of the pool's output of {n} samples");
@@ -239,10 +240,8 @@ fn pooled_on(pass: pass::Forward<'_>, pool: &Pool, kept: Option<Transformed<'_>>
     } else if !d.is_depthwise() && d.is_plain() && small::applies(d) {
         small::forward(pass, Some(pool), output);
     } else if winograd::forward_pooled(pass, pool, kept, output).is_none() {
-        let blocked = d.output.is_blocked() && pool.output.is_blocked();
-        if !d.is_depthwise() && blocked && !direct::beats_bands(isa, d, n) {
-            direct::pooled(pass, pool, output);
-        } else {
+        let blocked = d.output.is_blocked() && d.groups == 1;
+        if !(blocked && direct::pooled(pass, pool, output)) {
             aside(pass, pool, kept, output);
         }
     }

@@ -114,24 +114,31 @@ fn both_layers_at_once_agree_with_the_reference() {
     }
 }
 
-/// Where a matrix unit computes the convolution alone, it does so before a pool too: it rounds as no vector does.
+/// Where a matrix unit computes the convolution alone, it does so before a pool too: it rounds as no vector does. A whole number
+/// of blocks of channels and half a one more, strides and none, windows in padding.
 #[test]
 fn a_pool_does_not_keep_a_convolution_off_the_matrix_unit() {
-    let (d, pool) = both([64, 49, 47], 32, [3, 2, 1], [2, 2, 0]);
-    let d = in_every_order(d).pop().expect("blocks on both sides");
-    let pool = Pool { input: d.output, output: Map { order: Order::Nchw16c, ..pool.output }, ..pool };
-    let n = 2;
-    let (input, weight) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()));
-    let (from, weights) = (stored(&d.input, n, &input), packed(&d, &weight));
-    for isa in Isa::available() {
-        let pass =
-            pass::Forward { isa, d: &d, n, input: &from, weight: &weights, post: Post::new(), write: Write::Set };
-        let mut got = vec![f32::NAN; n * pool.output.len()];
-        pooled_on(pass, &pool, None, &mut got);
-        let (mut map, mut expected) = (vec![f32::NAN; n * d.output.len()], vec![f32::NAN; got.len()]);
-        forward_on(pass, &mut map);
-        forward_max_pool(isa, &pool, n, &map, &mut expected);
-        assert_same_bits(&format!("{isa:?}"), &got, &expected);
+    let n = 3;
+    for (d, pool) in [
+        both([64, 49, 47], 32, [3, 2, 1], [2, 2, 0]),
+        both([128, 13, 11], 48, [3, 1, 1], [3, 2, 0]),
+        both([48, 12, 15], 80, [5, 1, 2], [3, 2, 1]),
+    ] {
+        let d = in_every_order(d).pop().expect("blocks on both sides");
+        let (input, weight) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()));
+        let (from, weights) = (stored(&d.input, n, &input), packed(&d, &weight));
+        for (isa, order) in Isa::available().flat_map(|isa| [(isa, Order::Nchw16c), (isa, Order::Nchw)]) {
+            let pool = Pool { input: d.output, output: Map { order, ..pool.output }, ..pool };
+            let pass =
+                pass::Forward { isa, d: &d, n, input: &from, weight: &weights, post: Post::new(), write: Write::Set };
+            let mut got = vec![f32::NAN; n * pool.output.len()];
+            pooled_on(pass, &pool, None, &mut got);
+            let (mut map, mut expected) = (vec![f32::NAN; n * d.output.len()], vec![f32::NAN; got.len()]);
+            forward_on(pass, &mut map);
+            forward_max_pool(isa, &pool, n, &map, &mut expected);
+            assert_same_bits(&format!("{isa:?}, {pool:?}"), &got, &expected);
+        }
+        check_threads(&d, &Pool { input: d.output, ..pool }, n);
     }
 }
 

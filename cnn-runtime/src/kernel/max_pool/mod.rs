@@ -16,15 +16,17 @@ use self::blocked::{Block, Scatter};
 use self::rows::Rows;
 use self::walk::{Walk, reach};
 use super::order::{pool_groups, pool_groups_backward, read_block, write_block};
+use super::parallel::Shared;
 use super::pieces::{each, each2, part};
 use super::sixteen::{Lanes, vectors, vectors_mut};
-use crate::desc::{Pool, Write};
+use crate::desc::{Map, Order, Pool, Write};
 use crate::dispatch::Isa;
 use crate::simd::Simd;
 
 /// Some lines of outputs, from the lines of inputs that they read: for who has no more of the map.
 pub(crate) struct Band {
     walk: Walk,
+    outputs: Range<usize>,
     /// The lines of inputs.
     pub(crate) inputs: Range<usize>,
 }
@@ -32,8 +34,8 @@ pub(crate) struct Band {
 impl Band {
     /// The lines `outputs` of a layer, one at least.
     pub(crate) fn new(d: &Pool, outputs: Range<usize>) -> Self {
-        let (walk, inputs) = Walk::band(d, outputs);
-        Band { walk, inputs }
+        let (walk, inputs) = Walk::band(d, outputs.clone());
+        Band { walk, outputs, inputs }
     }
 
     /// Lines of outputs in bands: each by itself, or all together where they share lines of inputs.
@@ -65,6 +67,35 @@ impl Band {
     #[inline(always)]
     pub(crate) fn block<S: Simd>(&self, simd: S, input: &[Lanes], output: &mut [Lanes]) {
         simd.call(Block::<false> { walk: &self.walk, input, output, argmax: &mut [] });
+    }
+
+    /// As [`Band::block`], to the block's map as a whole, which stands as the layer's output does. What becomes planes is in
+    /// [`Band::aside`] floats before.
+    ///
+    /// # Safety
+    /// The map begins where `output` does, and these lines of it are the caller's alone.
+    #[inline(always)]
+    pub(crate) unsafe fn put<S: Simd>(&self, simd: S, d: &Pool, input: &[Lanes], output: Shared, aside: &mut [f32]) {
+        let Map { w, .. } = d.output;
+        let [start, end] = [self.outputs.start, self.outputs.end].map(|line| line * w);
+        if d.output.is_blocked() {
+            // SAFETY: the caller's promise.
+            let lines = unsafe { output.part(start * Order::BLOCK..end * Order::BLOCK) };
+            return self.block(simd, input, vectors_mut(lines));
+        }
+        let aside = &mut aside[..(end - start) * Order::BLOCK];
+        self.block(simd, input, vectors_mut(aside));
+        for channel in 0..Order::BLOCK {
+            let plane = channel * d.output.plane();
+            // SAFETY: the caller's promise.
+            let lines = unsafe { output.part(plane + start..plane + end) };
+            lines.iter_mut().zip(aside.chunks_exact(Order::BLOCK)).for_each(|(to, from)| *to = from[channel]);
+        }
+    }
+
+    /// Floats that [`Band::put`] wants for so many lines.
+    pub(crate) fn aside(d: &Pool, lines: usize) -> usize {
+        if d.output.is_blocked() { 0 } else { lines * d.output.w * Order::BLOCK }
     }
 }
 

@@ -19,6 +19,7 @@ use super::backward_data::Turned;
 use super::finish::{End, Finish, Sums};
 use super::im2col::{Im2col, Stage, distance};
 use super::tile::{Channels, Listed, Steps, Tile, compute, most_positions};
+use super::whole::Whole;
 use crate::desc::{Conv, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::{Blocks, Lines};
@@ -167,7 +168,7 @@ impl<'a> Direct<'a> {
         #[cfg(target_arch = "x86_64")]
         if let Some(amx) = matrix::applies(self, isa) {
             // SAFETY: the caller's promise.
-            return unsafe { matrix::run(self, isa, amx) };
+            return unsafe { matrix::run(self, isa, amx, None) };
         }
         #[cfg(target_arch = "x86_64")]
         if let Some(amx) = stem::applies(self, isa) {
@@ -182,6 +183,21 @@ impl<'a> Direct<'a> {
             let bands = part(cut.bands, row_parts, 1, index % row_parts);
             self.task(isa, &cut, part(n, parts, cut.unit, index / row_parts), bands);
         });
+    }
+
+    /// Computes the maps of some samples and channels at a time, on a matrix unit, and writes what a pool makes of them. False
+    /// if there is none, or maps are too large.
+    ///
+    /// # Safety
+    /// The output is that of the pool.
+    unsafe fn run_whole(&self, isa: Isa, whole: &Whole<'_>) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(amx) = matrix::applies(self, isa).filter(|&amx| matrix::holds_maps(self, amx)) {
+            // SAFETY: the caller's promise.
+            unsafe { matrix::run(self, isa, amx, Some(whole)) };
+            return true;
+        }
+        false
     }
 
     /// Computes the product on this thread.

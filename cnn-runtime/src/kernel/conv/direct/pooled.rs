@@ -1,26 +1,31 @@
-//! Convolutions whose largest outputs alone are written, a band of lines after the other: what a pool reads never leaves the
-//! cache.
+//! Convolutions whose largest outputs alone are written, a band of lines after the other, or on a matrix unit a block of channels:
+//! what a pool reads never leaves the cache.
 
 use std::ops::Range;
 
-use super::Direct;
+use super::{Direct, beats_bands};
 use crate::desc::{Map, Order, Pool, Write};
 use crate::kernel::conv::im2col::Im2col;
 use crate::kernel::conv::pass;
+use crate::kernel::conv::whole::Whole;
 use crate::kernel::gemm::Gemm;
 use crate::kernel::gemm::columns::Columns;
 use crate::kernel::max_pool::Band;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::scratch;
-use crate::kernel::sixteen::{vectors, vectors_mut};
+use crate::kernel::sixteen::vectors;
 use crate::simd::{Kernel, Simd};
 
 /// Floats of a band, roughly: a quarter of a second-level cache of two megabytes.
 const BAND: usize = 1 << 17;
 
-/// See [`super::super::forward_pooled`]; the lengths are checked. A convolution without groups, both maps in blocks.
-pub(in super::super) fn pooled(pass: pass::Forward<'_>, pool: &Pool, output: &mut [f32]) {
-    let pass::Forward { d, n, .. } = pass;
+/// See [`super::super::forward_pooled`]; the lengths are checked. A convolution without groups that writes blocks. False if whole
+/// maps are made faster, but are too large for a task.
+pub(in super::super) fn pooled(pass: pass::Forward<'_>, pool: &Pool, output: &mut [f32]) -> bool {
+    let pass::Forward { isa, d, n, .. } = pass;
+    if beats_bands(isa, d, n) {
+        return whole(pass, pool, output);
+    }
     let macs = n * d.output.len() * d.taps();
     let parts = parallel::even(n, macs).div_ceil(n).min(pool.output.h);
     let shared = Shared::new(output);
@@ -28,6 +33,30 @@ pub(in super::super) fn pooled(pass: pass::Forward<'_>, pool: &Pool, output: &mu
         let lines = part(pool.output.h, parts, 1, index % parts);
         Lines { pass, pool, sample: index / parts, output: shared }.run(lines);
     });
+    true
+}
+
+/// Has a matrix unit make whole maps, if they are not too large.
+fn whole(pass: pass::Forward<'_>, pool: &Pool, output: &mut [f32]) -> bool {
+    let pass::Forward { isa, d, n, input, weight, post, .. } = pass;
+    let (plane, whole) = (d.output.plane(), Whole::new(pool));
+    let gemm = Gemm {
+        m: d.output.c,
+        n: n * plane,
+        k: d.taps(),
+        a: weight,
+        b: (),
+        post,
+        channel: 0,
+        write: Write::Set,
+        c: Shared::new(output),
+        first: 0,
+        c_stride: plane,
+        columns: Columns::maps(plane, whole.apart()).in_blocks(Order::BLOCK),
+    };
+    let direct = Direct::new(gemm, Im2col::of_input(d, 0, input), Order::BLOCK);
+    // SAFETY: the output is the pool's, of these samples.
+    unsafe { direct.run_whole(isa, &whole) }
 }
 
 /// The outputs of a sample.
@@ -47,7 +76,9 @@ impl Lines<'_> {
         let together = (BAND / (c * w) / stride).clamp(1, lines.len());
         let most = Band::most(pool, together);
         let block = most * w * Order::BLOCK;
-        let mut maps = scratch::lend(scratch::Use::Outer, c / Order::BLOCK * block);
+        let maps_len = c / Order::BLOCK * block;
+        let mut maps = scratch::lend(scratch::Use::Outer, maps_len + Band::aside(pool, together));
+        let (maps, aside) = maps.split_at_mut(maps_len);
         // The lines that stand in `maps`.
         let mut held = 0..0;
         for start in lines.clone().step_by(together) {
@@ -61,7 +92,7 @@ impl Lines<'_> {
             }
             self.convolve(kept.end..band.inputs.end, &mut maps[kept.len() * line..], most * w);
             held = band.inputs.clone();
-            isa.run(Pooled { lines: self, band: &band, written, maps: &maps, block });
+            isa.run(Pooled { lines: self, band: &band, maps, block, aside });
         }
     }
 
@@ -97,23 +128,23 @@ impl Lines<'_> {
 struct Pooled<'a> {
     lines: &'a Lines<'a>,
     band: &'a Band,
-    /// The lines that are written.
-    written: Range<usize>,
     maps: &'a [f32],
     /// Floats from one block of channels in them to the next.
     block: usize,
+    /// As [`Band::put`] wants it.
+    aside: &'a mut [f32],
 }
 
 impl Kernel for Pooled<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Pooled { lines: &Lines { pool, sample, output, .. }, band, written, maps, block } = self;
-        let line = pool.output.w * Order::BLOCK;
+        let Pooled { lines: &Lines { pool, sample, output, .. }, band, maps, block, aside } = self;
         for (index, map) in maps.chunks_exact(block).enumerate() {
-            let first = sample * pool.output.len() + (index * pool.output.h + written.start) * line;
             // SAFETY: these lines of this sample are this task's alone.
-            let output = unsafe { output.part(first..first + written.len() * line) };
-            band.block(simd, vectors(map), vectors_mut(output));
+            unsafe {
+                let to = output.skip(sample * pool.output.len() + index * Order::BLOCK * pool.output.plane());
+                band.put(simd, pool, vectors(map), to, aside);
+            }
         }
     }
 }

@@ -190,7 +190,7 @@ pub(super) fn forward_once(pass: pass::Forward<'_>, output: &mut [f32]) -> Optio
     Some(())
 }
 
-/// As [`super::forward_pooled`], or nothing where that is not the faster way, or tiles do not hold whole windows.
+/// As [`super::forward_pooled`], or nothing where that is not the faster way.
 pub(super) fn forward_pooled(
     pass: pass::Forward<'_>,
     pool: &Pool,
@@ -198,7 +198,7 @@ pub(super) fn forward_pooled(
     output: &mut [f32],
 ) -> Option<()> {
     let pass::Forward { isa, d, n, input, weight, post, write } = pass;
-    if !(d.output.is_blocked() && pool.output.is_blocked() && pool.window.is_two_by_two()) {
+    if !d.output.is_blocked() {
         return None;
     }
     let (tile, left) = match kept.filter(|kept| serves(isa, d, n, kept.tile)) {

@@ -21,7 +21,7 @@ pub(super) struct Finish<'a> {
     pub post: Post<'a>,
     /// Whether the output is overwritten or added to.
     pub write: Write,
-    /// What takes the largest outputs, and only those are written: windows of 2 x 2 side by side, both maps in blocks.
+    /// What takes the largest outputs, and only those are written. The convolution's stand in blocks.
     pub pool: Option<&'a Pool>,
 }
 

@@ -12,12 +12,13 @@ mod work;
 use std::ops::Range;
 
 use self::work::Work;
-use super::{Direct, TASKS};
+use super::{Direct, Finish, TASKS};
 use crate::desc::{Conv, Order};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
 use crate::kernel::conv::backward_data::Turned;
 use crate::kernel::conv::im2col::{Stage, distance};
+use crate::kernel::conv::whole::Whole;
 use crate::kernel::conv::winograd::Tile;
 use crate::kernel::gemm::columns::runs;
 use crate::kernel::gemm::{Gemm, Piece};
@@ -72,7 +73,7 @@ pub(super) fn applies(direct: &Direct<'_>, isa: Isa) -> Option<Amx> {
 /// Whether weights are turned round faster by each task, as it writes their digits, than beforehand by all threads.
 pub(super) fn takes_turned(direct: &Direct<'_>, isa: Isa) -> bool {
     applies(direct, isa)
-        .is_some_and(|amx| parts(&Work::new(direct, amx)) <= MOST_TURNED * parallel::even(1, usize::MAX))
+        .is_some_and(|amx| parts(&Work::new(direct, amx), 1) <= MOST_TURNED * parallel::even(1, usize::MAX))
 }
 
 /// Whether this is a faster way than Winograd's for `n` samples: on small maps, whose last tiles are cut, and for kernels of
@@ -101,46 +102,60 @@ fn pays(k: usize, taps: usize, m: usize, n: usize) -> bool {
     full && k < MOST_PRODUCTS && m >= LEAST_CHANNELS && n >= LEAST_POSITIONS
 }
 
-/// Computes a product, in parallel if it is large enough.
+/// Computes a product, in parallel if it is large enough; if it has a pool, what this makes of whole maps.
 ///
 /// # Safety
-/// As for [`Direct::run`].
-pub(super) unsafe fn run(direct: &Direct<'_>, isa: Isa, amx: Amx) {
+/// As for [`Direct::run`], or [`Direct::run_whole`].
+pub(super) unsafe fn run(direct: &Direct<'_>, isa: Isa, amx: Amx, whole: Option<&Whole<'_>>) {
     let work = Work::new(direct, amx);
     let Gemm { m, n, k, .. } = direct.product;
     let (macs, tiles) = (m * n * k, work.all_tiles());
     let mut greatest = scratch::lend(scratch::Use::Pass, if work.pointwise { 0 } else { n / work.plane() * PARTS });
     work.find_greatest(isa, &mut greatest);
     let work = Work { greatest: &greatest, ..work };
-    let (parts, bands) = (parts(&work), Blocks::of(m).count());
+    let unit = if whole.is_some() { work.tiles() } else { 1 };
+    let (parts, bands) = (parts(&work, unit), Blocks::of(m).count());
     // One for each thread: those of the same positions write the same digits.
     let row_parts = (parallel::even(1, macs) / parts).clamp(1, bands);
     parallel::for_each(parts * row_parts, macs, |index| {
-        let tiles = part(tiles, parts, 1, index / row_parts);
+        let tiles = part(tiles, parts, unit, index / row_parts);
         let bands = part(bands, row_parts, 1, index % row_parts);
         if !tiles.is_empty() {
-            isa.run(Task { work: &work, tiles, bands });
+            isa.run(Task { work: &work, whole, tiles, bands });
         }
     });
 }
 
-/// Parts that the tiles are cut into.
-fn parts(work: &Work<'_>) -> usize {
-    let Gemm { m, n, k, ref columns, .. } = work.direct.product;
-    let (macs, tiles) = (m * n * k, work.all_tiles());
-    // A tile is written in a piece for each line that it touches.
-    let pieces =
-        1 + if columns.grid[0] > 1 || work.input.grid[0] > 1 { work.rows.div_ceil(work.input.grid[1]) } else { 0 };
-    let least = tiles.div_ceil((STAGED / work.staged()).clamp(1, MOST / pieces));
+/// Parts that the tiles are cut into, none of which cuts a unit of so many.
+fn parts(work: &Work<'_>, unit: usize) -> usize {
+    let Gemm { m, n, k, .. } = work.direct.product;
+    let (macs, units) = (m * n * k, work.all_tiles() / unit);
+    let most = (STAGED / work.staged()).clamp(1, most_tiles(work));
+    let least = units.div_ceil((most / unit).max(1));
     // Some for each thread, so that a slow one is waited for less, else one.
     let several = (parallel::parts(TASKS, macs).max(least), LEAST_OF_SEVERAL);
-    let ways = [several, (least, LEAST_SHARED)].map(|(parts, each)| (parallel::even(parts, macs).min(tiles), each));
+    let ways = [several, (least, LEAST_SHARED)].map(|(parts, each)| (parallel::even(parts, macs).min(units), each));
     ways.into_iter().find(|(parts, each)| n >= parts * each).map_or(least, |(parts, _)| parts)
+}
+
+/// Most tiles that a task has room to list.
+fn most_tiles(work: &Work<'_>) -> usize {
+    let ([written, _], [lines, w]) = (work.direct.product.columns.grid, work.input.grid);
+    // A tile is written in a piece for each line that it touches.
+    MOST / (1 + if written > 1 || lines > 1 { work.rows.div_ceil(w) } else { 0 })
+}
+
+/// Whether a task has room for whole maps, of which it makes all at a time.
+pub(super) fn holds_maps(direct: &Direct<'_>, amx: Amx) -> bool {
+    let work = Work::new(direct, amx);
+    !work.pointwise && work.tiles() <= most_tiles(&work)
 }
 
 /// Some tiles of some blocks of output channels.
 struct Task<'a> {
     work: &'a Work<'a>,
+    /// What takes the largest of whole maps.
+    whole: Option<&'a Whole<'a>>,
     tiles: Range<usize>,
     bands: Range<usize>,
 }
@@ -185,9 +200,13 @@ impl Kernel for Task<'_> {
         };
         let left_len = groups().map(left_len).max().unwrap_or(0);
         let right_len = if kept { self.bands.len() } else { 1 } * of_band;
-        let mut buffer = scratch::lend(scratch::Use::Task, left_len + right_len + count.next_multiple_of(Order::BLOCK));
+        let samples = self.tiles.start / self.work.tiles()..self.tiles.end.div_ceil(self.work.tiles());
+        let maps_len = self.whole.map_or(0, |whole| whole.len(samples.len()));
+        let steps_len = count.next_multiple_of(Order::BLOCK);
+        let mut buffer = scratch::lend(scratch::Use::Task, left_len + right_len + maps_len + steps_len);
         let (left, rest) = buffer.split_at_mut(left_len);
-        let (digits, steps) = rest.split_at_mut(right_len);
+        let (digits, rest) = rest.split_at_mut(right_len);
+        let (maps, steps) = rest.split_at_mut(maps_len);
         let steps = &mut bytemuck::cast_slice_mut::<f32, u32>(steps)[..count];
         let mut downs = [[0.0; Blocks::MOST]; MOST_KEPT];
         let mut spots = Spots {
@@ -203,7 +222,7 @@ impl Kernel for Task<'_> {
                 for tiles in groups() {
                     let is_first = tiles.start == self.tiles.start;
                     let ahead = !kept || tiles.end == self.tiles.end;
-                    let group = Task { work: self.work, tiles, bands: self.bands.clone() };
+                    let group = Task { tiles, bands: self.bands.clone(), ..self };
                     let stage = self.work.stage(&group.tiles);
                     group.list_steps(&stage, steps);
                     group.list_tiles(&stage, &mut spots);
@@ -216,7 +235,16 @@ impl Kernel for Task<'_> {
                         if is_first || !kept {
                             group.write_right(simd, &channels, &mut weights);
                         }
-                        group.multiply(simd, unit, channels, left, steps, &weights, &spots, ahead);
+                        let finish = match self.whole {
+                            Some(whole) => whole.finish(&product.post, channels.clone(), samples.start, maps),
+                            // SAFETY: the promise to `run`: these rows' maps are in the shared slice.
+                            None => unsafe { self.work.direct.finish(channels.clone()) },
+                        };
+                        group.multiply(simd, unit, &channels, &finish, left, steps, &weights, &spots, ahead);
+                        if let Some(whole) = self.whole {
+                            // SAFETY: the promise to `run`; these channels of these samples are this task's alone.
+                            unsafe { whole.write(simd, samples.clone(), &channels, maps, product.c) };
+                        }
                     }
                 }
             },
@@ -390,7 +418,8 @@ impl Task<'_> {
         &self,
         simd: S,
         tiles: Tiles,
-        channels: Range<usize>,
+        channels: &Range<usize>,
+        finish: &Finish,
         left: &[f32],
         steps: &[u32],
         weights: &Weights<'_>,
@@ -401,8 +430,6 @@ impl Task<'_> {
         let len = channels.len();
         // While a block is at work, the next one is brought nearer; behind the last one stand those of the next layer.
         let mut next = self.work.direct.weights(channels.end);
-        // SAFETY: the promise to `run`.
-        let finish = unsafe { self.work.direct.finish(channels) };
         let (halves, count) = (len / ROWS, self.tiles.len());
         let lines = if ahead { (len * product.k / Order::BLOCK).div_ceil(halves * count) } else { 0 };
         let mut exact = Exact::ZERO;

@@ -13,11 +13,12 @@ use super::output::Finish;
 use super::points::Points;
 use super::weights::{Band, Bands, Place};
 use super::{Left, TRANSFORMS};
-use crate::desc::{Conv, Order};
+use crate::desc::{Conv, Map, Order, Pool};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
 use crate::kernel::conv::finish;
 use crate::kernel::conv::tile::{Channels, Steps, Tile, compute, most_positions};
+use crate::kernel::conv::whole::Whole;
 use crate::kernel::parallel::{self, Shared, part as cut};
 use crate::kernel::scratch;
 use crate::simd::{Kernel, Simd};
@@ -71,16 +72,21 @@ pub(super) fn all<P: Points>(
     let (factors, positions) = (P::A * P::A, most_positions(isa.tile(), 2));
     let grid = [d.output.h.div_ceil(P::M), d.output.w.div_ceil(P::M)];
     let tiles = n * grid[0] * grid[1];
+    // Tiles hold whole windows of 2 x 2; else a task has whole maps.
+    let in_tiles = |pool: &&Pool| pool.window.is_two_by_two() && pool.output.is_blocked();
+    let whole = finish.pool.filter(|pool| !in_tiles(pool)).map(Whole::new);
+    let unit = if whole.is_some() { grid[0] * grid[1] } else { 1 };
     let macs = factors * tiles * d.input.c * d.output.c;
     let way = Way::of(factors, d, positions);
     let bands = Bands::blocks(d.output.c);
-    let parts = tiles.div_ceil(way.tiles);
+    let parts = tiles.div_ceil((way.tiles / unit * unit).max(unit));
     let shared = parallel::even(parts, macs);
     // Threads that share tiles all transform weights, those that share output channels all transform inputs: the less.
-    let (tile_parts, row_parts) = if parts == 1 && tiles < d.output.c && bands.count() > 1 {
+    let few = tiles < d.output.c || tiles / unit < shared;
+    let (tile_parts, row_parts) = if parts == 1 && few && bands.count() > 1 {
         (1, shared.min(bands.count()))
     } else {
-        (shared.min(tiles), 1)
+        (shared.min(tiles / unit), 1)
     };
     let mut kept = None;
     let left = match left {
@@ -95,10 +101,23 @@ pub(super) fn all<P: Points>(
     };
     let output = Shared::new(output);
     parallel::for_each(tile_parts * row_parts, macs, |index| {
-        let tiles = cut(tiles, tile_parts, 1, index / row_parts);
-        let part = cut(bands.count(), row_parts, 1, index % row_parts);
+        let tiles = cut(tiles, tile_parts, unit, index / row_parts);
+        let (part, whole) = (cut(bands.count(), row_parts, 1, index % row_parts), whole.as_ref());
         if !tiles.is_empty() {
-            isa.run(Task::<P> { d, way, grid, input, left, finish, output, tiles, bands, part, points: PhantomData });
+            isa.run(Task::<P> {
+                d,
+                way,
+                grid,
+                input,
+                left,
+                finish,
+                whole,
+                output,
+                tiles,
+                bands,
+                part,
+                points: PhantomData,
+            });
         }
     });
 }
@@ -112,6 +131,8 @@ struct Task<'a, P> {
     input: &'a [f32],
     left: Left<'a>,
     finish: Finish<'a>,
+    /// What takes the largest of whole maps.
+    whole: Option<&'a Whole<'a>>,
     output: Shared,
     tiles: Range<usize>,
     bands: Bands,
@@ -133,11 +154,12 @@ impl<P: Points> Kernel for Task<'_, P> {
         };
         let factor_len = depth * count + GAP;
         let product_len = group * Blocks::MOST * count + GAP;
-        let lens = factors * (factor_len + product_len) + weights_len;
+        let maps_len = self.whole.map_or(0, |whole| whole.len(1));
+        let lens = factors * (factor_len + product_len) + weights_len + maps_len;
         let mut buffer = scratch::lend(scratch::Use::Task, lens);
         let (v, rest) = buffer.split_at_mut(factors * factor_len);
         let (products, rest) = rest.split_at_mut(factors * product_len);
-        let transformed = &mut rest[..weights_len];
+        let (transformed, maps) = rest.split_at_mut(weights_len);
         simd.call(Inputs::<P> { d, grid, tiles: tiles.clone(), input, v: &mut *v, factor_len, points });
         let inputs = Factors { v, len: factor_len, steps: Channels::new(depth, count) };
         for first in part.clone().step_by(group) {
@@ -151,7 +173,13 @@ impl<P: Points> Kernel for Task<'_, P> {
                     inputs.multiply(simd, lines, &u, products, product_len, count);
                 }
             }
-            together.for_each(|band| self.write(simd, band, &products[begin(band)..], product_len));
+            for band in together {
+                let products = &products[begin(band)..];
+                match self.whole {
+                    Some(whole) => self.write_largest(simd, band, products, product_len, whole, maps),
+                    None => self.write(simd, band, products, product_len),
+                }
+            }
         }
     }
 }
@@ -205,11 +233,55 @@ impl<P: Points> Task<'_, P> {
         // SAFETY: these channels' maps are in the shared slice; a residual is as long as it.
         let to = unsafe { output.at(first) };
         let end = finish::Finish::of(&finish.post, rows.clone(), finish.write, to, residual, outputs.plane());
-        let (tiles, rows) = (tiles.clone(), rows.len());
+        let (tiles, part, rows) = (tiles.clone(), 0..tiles.len(), rows.len());
         if finish.pool.is_some() {
-            simd.call(Outputs::<P, true> { outputs, grid, tiles, rows, products, product_len, finish: end, points });
+            simd.call(Outputs::<P, true> {
+                outputs,
+                grid,
+                tiles,
+                part,
+                rows,
+                products,
+                product_len,
+                finish: end,
+                points,
+            });
         } else {
-            simd.call(Outputs::<P, false> { outputs, grid, tiles, rows, products, product_len, finish: end, points });
+            simd.call(Outputs::<P, false> {
+                outputs,
+                grid,
+                tiles,
+                part,
+                rows,
+                products,
+                product_len,
+                finish: end,
+                points,
+            });
+        }
+    }
+
+    /// Transforms the products of a band, and writes the largest outputs alone; those of one sample at a time are in `maps`.
+    #[inline(always)]
+    fn write_largest<S: Simd>(
+        &self,
+        simd: S,
+        band: usize,
+        products: &[f32],
+        product_len: usize,
+        whole: &Whole<'_>,
+        maps: &mut [f32],
+    ) {
+        let Task { d, grid, ref finish, output, ref tiles, bands, points, .. } = *self;
+        let (channels, of_sample) = (bands.rows(band), grid[0] * grid[1]);
+        let (outputs, rows) = (Map { c: Blocks::MOST, ..d.output }, channels.len());
+        for first in (0..tiles.len()).step_by(of_sample) {
+            let sample = (tiles.start + first) / of_sample;
+            let (part, tiles) = (first..first + of_sample, tiles.clone());
+            let finish = whole.finish(&finish.post, channels.clone(), sample, maps);
+            simd.call(Outputs::<P, false> { outputs, grid, tiles, part, rows, products, product_len, finish, points });
+            // SAFETY: a task has these channels of its samples to itself.
+            unsafe { whole.write(simd, sample..sample + 1, &channels, maps, output) };
         }
     }
 }

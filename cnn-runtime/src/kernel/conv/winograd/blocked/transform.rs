@@ -129,7 +129,9 @@ pub(super) struct Outputs<'a, P, const POOLED: bool> {
     /// The map that is written.
     pub(super) outputs: Map,
     pub(super) grid: [usize; 2],
+    /// Those that there are products of, and which of them are transformed.
     pub(super) tiles: Range<usize>,
+    pub(super) part: Range<usize>,
     pub(super) rows: usize,
     /// As [`Factors::multiply`](super::Factors::multiply) writes them.
     pub(super) products: &'a [f32],
@@ -142,7 +144,7 @@ pub(super) struct Outputs<'a, P, const POOLED: bool> {
 impl<P: Points, const POOLED: bool> Kernel for Outputs<'_, P, POOLED> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Outputs { ref outputs, grid, tiles, rows, products, product_len, finish, .. } = self;
+        let Outputs { ref outputs, grid, tiles, part, rows, products, product_len, finish, .. } = self;
         let count = tiles.len();
         let needed = (P::A * P::A - 1) * product_len + rows * count;
         assert!(products.len() >= needed && product_len >= rows * count, "all products");
@@ -151,7 +153,8 @@ impl<P: Points, const POOLED: bool> Kernel for Outputs<'_, P, POOLED> {
             let pair = begin / (2 * S::LANES) * (2 * S::LANES);
             let width = (rows - pair).min(2 * S::LANES);
             let vector = finish.vector(simd, begin);
-            for (index, corner) in corners::<P>(grid, tiles.clone()).enumerate() {
+            let corners = corners::<P>(grid, tiles.start + part.start..tiles.start + part.end);
+            for (index, corner) in part.clone().zip(corners) {
                 let from = products[pair * count + index * width + begin - pair..].as_ptr();
                 // SAFETY: each factor has a vector here; the tile's outputs are this task's alone.
                 unsafe { back::<S, P, POOLED>(simd, from, product_len, &mut columns, outputs, corner, &vector) };

@@ -49,8 +49,9 @@ fn a_direct_network_has_direct_layers_wherever_they_stand() {
     let outer = "-> I -> two(2) -> shortcut(3) -> dwconv(3x3)";
     let direct_of = |inner: &str, outer: &str| direct(&format!("{block}; {inner}; O <1x8x8> {outer}"));
     assert_eq!(direct_of(inner, outer), [false; 5]);
-    // A depthwise convolution is direct anyway.
-    assert_eq!(direct_of(inner, &format!("direct {outer}")), [true, true, true, true, false]);
+    // One that is depthwise is so anyway, but not where there is one channel.
+    assert_eq!(direct_of(inner, &format!("direct {outer}")), [true; 5]);
+    assert_eq!(direct("<1x28x28> direct dwconv(7x7, m64)"), [true]);
     let inner = inner.replace("->", "direct ->");
     assert_eq!(direct_of(&inner, outer), [true, false, false, false, false]);
     assert_eq!(direct("<1x8x8> weights = \"a\" embed direct conv(2, 3x3)"), [true]);

@@ -130,7 +130,8 @@ pub(super) fn dwconv(cx: &Cx<'_>) -> Outcome {
         text += &format!(", m{times}");
     }
     let output = Shape::Map(Map { c: out, h, w });
-    Outcome::node(Op::Conv { window, groups: map.c, bias, direct: false }, output, text + ")")
+    // On one channel it is a convolution as any other, which may save products.
+    Outcome::node(Op::Conv { window, groups: map.c, bias, direct: cx.direct }, output, text + ")")
 }
 
 /// Says what is wrong where groups do not divide both channel counts, with the nearest ones that do.

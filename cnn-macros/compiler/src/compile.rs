@@ -26,10 +26,11 @@ pub struct Compiled {
 /// Differentiates and plans a graph.
 pub fn compile(graph: &Graph) -> Compiled {
     let (tape, orders) = (differentiate(graph), orders(graph));
+    let infer = plan::inference(graph, &orders, &tape);
     Compiled {
         layout: Layout::of(graph),
-        part: plan::part::part(graph.cost()),
-        infer: plan::inference(graph, &orders, &tape),
+        part: plan::part::part(graph.cost(), infer.per_sample),
+        infer,
         train: plan::training(graph, &orders, &tape),
         tape,
         orders,

@@ -3,6 +3,8 @@
 //! Kernels are ordinary functions over these, compiled once inside this crate, so that a network adds a call per layer
 //! to the user's build and no monomorphised copy of a kernel.
 
+use cnn_model::window;
+
 mod map;
 mod resize;
 
@@ -27,16 +29,12 @@ impl Window {
     /// the first tap of the first output to the last of the last, in blocks of channels: it can be addressed.
     pub(crate) fn is_sound(&self, input: &Map, output: &Map) -> bool {
         let Window { kernel, stride, dilation, pad } = self;
-        let span = |axis: usize, inputs: usize, outputs: usize| {
-            let [taps, steps] =
-                [(kernel, dilation), (stride, &[outputs; 2])].map(|(a, b)| a[axis].checked_mul(b[axis]));
-            [steps?, inputs, pad[axis], pad[axis + 2]].iter().try_fold(taps?, |sum, &len| sum.checked_add(len))
+        let walk = |axis: usize, inputs, outputs| {
+            window::walk(kernel[axis], dilation[axis], stride[axis], outputs, inputs, [pad[axis], pad[axis + 2]])
         };
-        let bytes = span(0, input.h, output.h)
-            .zip(span(1, input.w, output.w))
-            .and_then(|(height, width)| height.checked_mul(width)?.checked_mul(Order::BLOCK * size_of::<f32>()));
+        let pixels = walk(0, input.h, output.h).saturating_mul(walk(1, input.w, output.w));
         let positive = [kernel, stride, dilation].into_iter().flatten().all(|&size| size > 0);
-        positive && bytes.is_some_and(|bytes| bytes <= isize::MAX as usize)
+        positive && pixels <= window::MOST_WALKED
     }
 
     /// Whether windows of 2 x 2 stand side by side, without padding.

@@ -32,6 +32,23 @@ pub fn same(input: usize, span: usize, stride: usize) -> Option<(usize, usize)> 
     Some((windows, end.saturating_sub(input)))
 }
 
+/// The most pixels of a [`walk`] along rows times that along columns: what can be addressed in vectors of sixteen floats.
+pub const MOST_WALKED: usize = isize::MAX as usize / (16 * size_of::<f32>());
+
+/// How many pixels lie between the first tap of the first window and the last of the last one, padding and a step more
+/// counted in; [`usize::MAX`] where they cannot be counted. `inputs` are the pixels that `windows` are placed on.
+pub fn walk(
+    kernel: usize,
+    dilation: usize,
+    stride: usize,
+    windows: usize,
+    inputs: usize,
+    [before, behind]: [usize; 2],
+) -> usize {
+    let steps = [stride.saturating_mul(windows), inputs, before, behind];
+    steps.into_iter().fold(kernel.saturating_mul(dilation), usize::saturating_add)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,5 +91,6 @@ mod tests {
         assert_eq!(explicit(1, HUGE, 1, [HUGE; 2], false), None);
         assert_eq!(explicit(HUGE, 2, HUGE, [0, 0], true), Some((1, 0)));
         assert_eq!(explicit(HUGE - 1, HUGE, HUGE, [0, 0], true), Some((1, 1)));
+        assert_eq!([walk(HUGE, 2, 1, 1, 1, [0; 2]), walk(3, 1, 1, 1, HUGE, [1; 2])], [HUGE; 2]);
     }
 }

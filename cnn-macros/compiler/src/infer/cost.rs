@@ -1,5 +1,7 @@
 //! What a layer costs, and the limits on it.
 
+use cnn_model::window::{MOST_WALKED, walk};
+
 use crate::ir::{Cost, Map, Op, Shape};
 
 /// The most elements of one value, for one sample.
@@ -43,6 +45,22 @@ pub fn cost(op: &Op, input: Shape, output: Shape) -> Option<Cost> {
     let weights = taps.checked_mul(channels(output))?;
     let params = weights.checked_add(if bias { channels(output) } else { 0 })?;
     in_64_bits(params, taps.checked_mul(elements(output)?)?)
+}
+
+/// Rows and columns over which the windows of a layer walk, where kernels cannot address so many: a few windows may be far
+/// apart.
+pub fn too_far(op: &Op, input: Shape, output: Shape) -> Option<[usize; 2]> {
+    let (window, from, to) = match op {
+        Op::Conv { window, .. } | Op::MaxPool { window } | Op::AvgPool { window, .. } => (window, input, output),
+        Op::ConvTranspose { window, .. } => (window, output, input),
+        _ => return None,
+    };
+    let [from, to] = [from, to].map(|shape| shape.to_map()).map(|map| [map.h, map.w]);
+    let walked = [0, 1].map(|axis| {
+        let padding = [window.pad[axis], window.pad[axis + 2]];
+        walk(window.kernel[axis], window.dilation[axis], window.stride[axis], to[axis], from[axis], padding)
+    });
+    (walked[0].saturating_mul(walked[1]) > MOST_WALKED).then_some(walked)
 }
 
 fn in_64_bits(params: u128, macs: u128) -> Option<Cost> {

@@ -9,11 +9,13 @@ pub(crate) mod report;
 
 use std::collections::HashSet;
 
+use cnn_model::window::MOST_WALKED;
+
 use crate::ast::{Call, Dims, NetworkDef};
 use crate::diag::{Diagnostic, Diagnostics, Site};
 use crate::ir::{Cost, Graph, Map, Node, Op, Shape, ValueId};
 use crate::lower::{Instr, Layer, Lowered, call_notes};
-use crate::op::{self, Built, Outcome, thousands};
+use crate::op::{self, Built, Outcome, full, thousands};
 use cost::{MAX_ELEMENTS, MAX_PARAMS, elements};
 use report::Report;
 
@@ -332,7 +334,13 @@ fn add_cost(total: Cost, built: &Built, input: Option<Shape>) -> Result<Cost, St
         }
         None => return Err(format!("the output {shape} has more elements than can be counted")),
     }
-    let layer = input.and_then(|input| cost::cost(&built.op, input, built.output));
+    if let Some(walked) = input.and_then(|input| cost::too_far(&built.op, input, shape)) {
+        let (walked, most) = (full(walked), thousands(MOST_WALKED as u64));
+        return Err(format!(
+            "its windows walk over {walked} pixels: at most {most} can be addressed: use a smaller stride, dilation or padding"
+        ));
+    }
+    let layer = input.and_then(|input| cost::cost(&built.op, input, shape));
     let layer =
         layer.ok_or_else(|| format!("the work of this layer, with output {shape}, cannot be counted in 64 bits"))?;
     let params = total.params.saturating_add(layer.params);

@@ -24,7 +24,7 @@ mod upsample;
 mod window;
 
 pub(crate) use conv::settle_bias;
-pub(crate) use text::{as_whole, fraction, joined, thousands};
+pub(crate) use text::{as_whole, fraction, full, joined, thousands};
 pub(crate) use window::padding_for;
 
 use crate::infer::report::Report;

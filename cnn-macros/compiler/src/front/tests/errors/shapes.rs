@@ -133,6 +133,31 @@ fn each_mistake_is_marked_and_explained() {
             "3x3",
             "`conv1`: 3x3 with dilation 2147483648 spans 4294967297x4294967297, which does not fit 8x8: use 1x1, `d3` or `same`",
         ),
+        (
+            "A <1x8x8> -> conv(4, 3x3, s536870912)",
+            "conv(4, 3x3, s536870912)",
+            "`conv1`: its windows walk over 536870923x536870923 pixels: at most 144,115,188,075,855,871 can be addressed: use a smaller stride, dilation or padding",
+        ),
+        (
+            "A <1x8x8> -> dwconv(1x1, d536870912)",
+            "dwconv(1x1, d536870912)",
+            "`dwconv1`: its windows walk over 536870928x536870928 pixels: at most 144,115,188,075,855,871 can be addressed: use a smaller stride, dilation or padding",
+        ),
+        (
+            "A <1x8x8> -> pool(2, s536870912)",
+            "pool(2, s536870912)",
+            "`pool1`: its windows walk over 536870922x536870922 pixels: at most 144,115,188,075,855,871 can be addressed: use a smaller stride, dilation or padding",
+        ),
+        (
+            "A <1x1x1> -> conv_transpose(4, 1x1, s536870912)",
+            "conv_transpose(4, 1x1, s536870912)",
+            "`conv_transpose1`: its windows walk over 536870914x536870914 pixels: at most 144,115,188,075,855,871 can be addressed: use a smaller stride, dilation or padding",
+        ),
+        (
+            "A <1x8x8> -> shortcut(4, s536870912)",
+            "shortcut(4, s536870912)",
+            "`shortcut1`: its windows walk over 536870921x536870921 pixels: at most 144,115,188,075,855,871 can be addressed: use a smaller stride, dilation or padding",
+        ),
         ("A <4x8x8> -> id", "id", "a network needs at least one layer that computes something: `id` alone is none"),
         (
             "A <4x8x8> -> x = relu -> conv(3, 3x3) -> add(x, x)",

@@ -22,13 +22,15 @@ pub fn summary(name: &str, graph: &Graph, layout: &Layout, infer: &Plan, train: 
     let mut text = format!("{name}: {} -> {}\n\n", graph.input, graph.output());
     table(&mut text, &rows);
     let params = bytes(4 * (layout.param_floats + layout.state_floats));
-    let _ = write!(
-        text,
-        "\nparameters {params}; activations {} per image at inference, {} in training",
-        bytes(infer.bytes(1)),
-        bytes(train.bytes(1))
-    );
+    let [infer, train] = [infer, train].map(memory);
+    let _ = write!(text, "\nparameters {params}; activations {infer} at inference, {train} in training");
     text
+}
+
+/// The part of an arena that grows with the batch, and the one that does not, as rearranged weights and statistics do not.
+fn memory(plan: &Plan) -> String {
+    let each = format!("{} per image", bytes(4 * plan.per_sample));
+    if plan.fixed == 0 { each } else { format!("{each} and {} for any batch", bytes(4 * plan.fixed)) }
 }
 
 /// Text left, numbers right, two spaces between the columns, none at the end of a line.
@@ -205,7 +207,7 @@ add1   add        4x4x4
 fc1    fc         5          325    320
 total                        437  2,048
 
-parameters 1.8 KiB; activations 0.5 KiB per image at inference, 1.4 KiB in training";
+parameters 1.8 KiB; activations 0.5 KiB per image at inference, 1.0 KiB per image and 0.4 KiB for any batch in training";
         assert_eq!(text, expected);
     }
 

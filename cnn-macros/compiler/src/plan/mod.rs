@@ -91,11 +91,6 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Bytes of an arena for batches of up to `batch` samples.
-    pub fn bytes(&self, batch: usize) -> usize {
-        4 * (self.per_sample * batch + self.fixed)
-    }
-
     fn placed(mut self) -> Self {
         self.per_sample = self.place(false);
         self.fixed = self.place(true);

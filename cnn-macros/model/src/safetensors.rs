@@ -22,6 +22,12 @@ const MAX_HEADER: usize = 100_000_000;
 /// What the header calls its part about the file itself.
 const METADATA: &str = "__metadata__";
 
+/// Whether a file that begins so is an ONNX model rather than of this format. The version of that format, a number of one
+/// byte, begins a model; a header of just that many bytes has its brace at the end of its length.
+pub fn is_onnx(start: &[u8]) -> bool {
+    matches!(start, [8, 1..=u8::MAX, ..]) && start.get(PREFIX) != Some(&b'{')
+}
+
 /// What the header of a file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {

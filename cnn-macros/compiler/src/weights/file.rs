@@ -59,6 +59,10 @@ fn entries(mut file: BufReader<File>, len: u64) -> Result<Vec<Entry>, String> {
     if start.starts_with(b"PK") {
         return Err("expected a safetensors file, found a zip archive: npz files are read at run time only".into());
     }
+    if safetensors::is_onnx(start) {
+        let model = "what looks like an ONNX model, which declares a network of its own: `Net = onnx \"net.onnx\"`";
+        return Err(format!("expected a safetensors file, found {model}"));
+    }
     let len = usize::try_from(len).map_err(|_| format!("{len} bytes cannot be addressed"))?;
     let entry = |safetensors::Entry { name, dtype, shape, .. }| Entry { name, dtype, shape };
     Ok(safetensors::read(file, len)?.tensors.into_iter().map(entry).collect())

@@ -120,6 +120,7 @@ fn hostile_files_are_refused_at_their_name() {
         (&b""[..], "expected a safetensors file, found 0 bytes"),
         (b"PK\x03\x04....", "found a zip archive: npz files are read at run time only"),
         (b"PK\x03\x04..net/data.pkl..", "found a checkpoint of PyTorch: in Python, `safetensors.torch.save_file("),
+        (&[8, 9, 18, 7, b'p', b'y', b't', b'o', b'r'], "found what looks like an ONNX model, which declares a network"),
         (&huge, "18446744073709551615 claimed for a header"),
         (&claims, "expected `x` at bytes 0.. of 0"),
         (&deep, "whose header is a JSON object"),

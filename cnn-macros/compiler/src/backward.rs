@@ -33,6 +33,20 @@ pub enum Saved {
     Scale,
 }
 
+impl Saved {
+    /// The values that a node keeps, of those it reads and the one it makes.
+    pub fn values(self, graph: &Graph, node: usize) -> impl Iterator<Item = ValueId> {
+        let inputs = &graph.nodes[node].inputs;
+        let (inputs, output) = match self {
+            Saved::Nothing | Saved::Argmax => (&[][..], None),
+            Saved::Input | Saved::Stats | Saved::Scale => (&inputs[..1], None),
+            Saved::Inputs => (&inputs[..], None),
+            Saved::Output | Saved::ArgmaxAndOutput => (&[][..], Some(node + 1)),
+        };
+        inputs.iter().copied().chain(output)
+    }
+}
+
 /// Whether a step overwrites a gradient or adds to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Write {

@@ -133,24 +133,20 @@ impl Lives {
             return;
         }
         let is_data = matches!(task, Task::Data { .. });
-        match (tape.saved[node], graph.nodes[node].op) {
-            (Saved::Input, Op::Conv { .. }) if is_data => {
+        match graph.nodes[node].op {
+            Op::Conv { .. } if is_data => {
                 let len = weights(graph, node);
                 let buffer = Buffer::new(Purpose::Scratch(node), len, true, at);
                 let index = at - graph.nodes.len() - 2;
                 self.plan.scratch[index] = Some(self.add(buffer));
             }
-            (Saved::Input, Op::ConvTranspose { .. } | Op::Fc { .. }) if is_data => {}
-            (Saved::Input | Saved::Stats | Saved::Scale, _) => {
-                self.read(self.plan.value[graph.nodes[node].inputs[0]], at);
-            }
-            (Saved::Inputs, _) => {
-                for &input in &graph.nodes[node].inputs {
-                    self.read(self.plan.value[input], at);
+            // The gradient by what they read follows from their weights.
+            Op::ConvTranspose { .. } | Op::Fc { .. } if is_data => {}
+            _ => {
+                for value in tape.saved[node].values(graph, node) {
+                    self.read(self.plan.value[value], at);
                 }
             }
-            (Saved::Output | Saved::ArgmaxAndOutput, _) => self.read(self.plan.value[node + 1], at),
-            (Saved::Nothing | Saved::Argmax, _) => {}
         }
     }
 }

@@ -123,13 +123,9 @@ fn last_reads(graph: &Graph, roots: &[ValueId], fusions: &Fusions) -> Vec<Option
 fn kept(graph: &Graph, mode: Mode, saved: &[Saved], roots: &[ValueId]) -> Vec<bool> {
     let mut kept = vec![false; roots.len()];
     kept[roots[graph.nodes.len()]] = true;
-    for (index, node) in graph.nodes.iter().enumerate() {
-        match saved[index] {
-            _ if mode == Mode::Inference => {}
-            Saved::Input | Saved::Stats | Saved::Scale => kept[roots[node.inputs[0]]] = true,
-            Saved::Inputs => node.inputs.iter().for_each(|&input| kept[roots[input]] = true),
-            Saved::Output | Saved::ArgmaxAndOutput => kept[roots[index + 1]] = true,
-            Saved::Nothing | Saved::Argmax => {}
+    if mode == Mode::Training {
+        for (node, saved) in saved.iter().enumerate() {
+            saved.values(graph, node).for_each(|value| kept[roots[value]] = true);
         }
     }
     kept

@@ -25,13 +25,12 @@ impl Choice for Blocks<'_> {
         match node.op {
             // What a pool makes can be in either order; what a fully connected layer reads, in one.
             Op::Conv { groups: 1, .. } if covers(graph, index) && input > 0 && is_pool(graph, input - 1) => Bond::Plain,
-            Op::Conv { groups: 1, .. } => Bond::Free,
+            Op::Conv { groups: 1, .. } | Op::MaxPool { .. } | Op::AvgPool { .. } => Bond::Free,
             Op::Conv { groups, .. } => {
                 let channels = [graph.shape(node.inputs[0]), node.output].map(|shape| shape.to_map().c);
                 // Depthwise, with as many outputs as inputs.
                 if channels == [groups; 2] { Bond::Same } else { Bond::Plain }
             }
-            Op::MaxPool { .. } | Op::AvgPool { .. } => Bond::Pool,
             Op::Arith(_) => join(graph, index, input),
             Op::Act(_) | Op::BatchNorm { .. } | Op::Lrn { .. } | Op::Dropout { .. } | Op::Add | Op::Concat => {
                 Bond::Same

@@ -47,7 +47,7 @@ impl Choice for Groups<'_> {
     fn bond(&self, index: usize, _: ValueId) -> Bond {
         match self.graph.nodes[index].op {
             Op::Conv { .. } if self.gains(index) => Bond::Free,
-            Op::MaxPool { .. } | Op::AvgPool { .. } => Bond::Pool,
+            Op::MaxPool { .. } | Op::AvgPool { .. } => Bond::Free,
             Op::Act(_) | Op::Dropout { .. } | Op::Add => Bond::Same,
             _ => Bond::Plain,
         }

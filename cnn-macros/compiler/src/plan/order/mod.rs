@@ -23,12 +23,10 @@ pub enum Order {
 /// How a layer's input and output depend on each other in whether they leave NCHW.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Bond {
-    /// Not at all.
+    /// Not at all; a pool's as [`Classes::pools`] says.
     Free,
     /// Both do or neither.
     Same,
-    /// The output may be NCHW though the input is not, but not the other way.
-    Pool,
     /// Neither does.
     Plain,
 }
@@ -69,7 +67,7 @@ fn chosen(graph: &Graph, choice: &impl Choice) -> Vec<ValueId> {
     for (index, node) in graph.nodes.iter().enumerate() {
         for &input in &node.inputs {
             match choice.bond(index, input) {
-                Bond::Free | Bond::Pool => {}
+                Bond::Free => {}
                 Bond::Same => classes.tie(input, index + 1),
                 Bond::Plain => {
                     classes.plain(input);
@@ -151,7 +149,8 @@ impl Classes {
         self.plain[class]
     }
 
-    /// Makes the output of every pool plain whose input is, until all are: that may be the input of an earlier one.
+    /// Makes the output of every pool plain whose input is, until all are: that may be the input of an earlier one. The
+    /// other way round, a pool may well write NCHW.
     fn pools(&mut self, graph: &Graph) {
         let pools: Vec<usize> = (0..graph.nodes.len()).filter(|&node| is_pool(graph, node)).collect();
         let mut changed = true;

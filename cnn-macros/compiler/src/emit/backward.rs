@@ -146,7 +146,6 @@ impl Backward<'_> {
             Op::BatchNorm { .. } => vec![("x", self.input()), ("mean", saved(0)), ("inv_std", saved(1))],
             Op::Lrn { .. } => vec![("x", self.input()), ("scale", saved(0))],
             Op::Arith(Arith::Sub) => Vec::new(),
-            Op::Arith(_) if self.input_at(0) == self.input_at(1) => vec![("a", self.input())],
             Op::Arith(_) => vec![("a", self.input_at(0)), ("b", self.input_at(1))],
             Op::Trained { .. } => vec![("x", self.input())],
             Op::Act(act) if !saves_output(act) => vec![("x", self.input())],
@@ -210,7 +209,6 @@ impl Backward<'_> {
             Op::Arith(arith) => {
                 let values = match arith {
                     Arith::Sub => quote!(&[], &[]),
-                    _ if self.input_at(0) == self.input_at(1) => quote!(a, a),
                     _ => quote!(a, b),
                 };
                 let (d, input) = (d(), int(input));

@@ -21,11 +21,21 @@ pub fn steps(context: &Context<'_>, arena: Arena) -> Vec<TokenStream> {
 }
 
 impl Context<'_> {
-    /// `let [x, y] = frame.views(arena, [infer::INPUT, infer::CONV1]);`
+    /// `let [x, y] = frame.views(arena, [infer::INPUT, infer::CONV1]);`, and `let b = &*a;` where a buffer is read by a second
+    /// name: it is viewed once.
     pub fn views(&self, arena: Arena, views: &[(&str, BufferId)]) -> TokenStream {
-        let names = views.iter().map(|(name, _)| format_ident!("{name}"));
-        let slots = views.iter().map(|&(_, buffer)| self.slot(arena, buffer));
-        quote!(let [#(#names),*] = frame.views(arena, [#(#slots),*]);)
+        let (mut names, mut slots, mut again) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, &(name, buffer)) in views.iter().enumerate() {
+            let name = format_ident!("{name}");
+            if let Some((first, _)) = views[..index].iter().find(|(_, other)| *other == buffer) {
+                let first = format_ident!("{first}");
+                again.push(quote!(let #name = &*#first;));
+            } else {
+                names.push(name);
+                slots.push(self.slot(arena, buffer));
+            }
+        }
+        quote!(let [#(#names),*] = frame.views(arena, [#(#slots),*]); #(#again)*)
     }
 
     /// A tensor of a node's parameters or statistics: `&p[0..150]`.
@@ -127,9 +137,7 @@ impl Forward<'_> {
     /// A layer of one input that writes a buffer of its own.
     fn fresh(&self, op: Op) -> TokenStream {
         let mut views = vec![("x", self.input(0)), ("y", self.output())];
-        // A buffer is viewed once: a layer may add its own input.
-        let residual = self.fusion().residual.map(|value| self.buffer(value)).filter(|&r| r != self.input(0));
-        views.extend(residual.map(|residual| ("r", residual)));
+        views.extend(self.fusion().residual.map(|value| ("r", self.buffer(value))));
         let saved =
             if self.arena == Arena::Train { self.context.plan(self.arena).saved[self.node].as_slice() } else { &[] };
         let names: &[&str] = match op {
@@ -250,10 +258,7 @@ impl Forward<'_> {
             let (d, tensors) = (self.context.descriptors.get(node), self.batch_norm_tensors(node));
             quote!(.norm(&#d, #tensors))
         });
-        let residual = fusion.residual.map(|value| {
-            let view = if self.buffer(value) == self.input(0) { quote!(x) } else { quote!(r) };
-            quote!(.add(#view))
-        });
+        let residual = fusion.residual.map(|_| quote!(.add(r)));
         let act = fusion.act.and_then(|node| match self.context.graph.nodes[node].op {
             Op::Act(act) => Some(literal::act(act)),
             _ => None,
@@ -308,27 +313,14 @@ impl Forward<'_> {
 
     fn add(&self) -> TokenStream {
         let inputs = &self.context.graph.nodes[self.node].inputs;
-        let (a, b, y) = (self.input(0), self.input(1), self.output());
-        let first = if a == b {
-            let views = self.views(&[("a", a), ("y", y)]);
-            quote!(#views rt::add::forward(a, a, y);)
-        } else {
-            let views = self.views(&[("a", a), ("b", b), ("y", y)]);
-            quote!(#views rt::add::forward(a, b, y);)
-        };
+        let views = self.views(&[("a", self.input(0)), ("b", self.input(1)), ("y", self.output())]);
         let rest = self.accumulate(inputs[2..].iter().copied());
-        quote!(#first #rest)
+        quote!(#views rt::add::forward(a, b, y); #rest)
     }
 
     fn arith(&self) -> TokenStream {
         let d = self.context.descriptors.get(self.node);
-        let (a, b, y) = (self.input(0), self.input(1), self.output());
-        // A buffer is viewed once: a value may be multiplied by itself.
-        if a == b {
-            let views = self.views(&[("a", a), ("y", y)]);
-            return quote!(#views rt::arith::forward(&#d, frame.n, a, a, y););
-        }
-        let views = self.views(&[("a", a), ("b", b), ("y", y)]);
+        let views = self.views(&[("a", self.input(0)), ("b", self.input(1)), ("y", self.output())]);
         quote!(#views rt::arith::forward(&#d, frame.n, a, b, y);)
     }
 

@@ -228,6 +228,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn no_two_live_buffers_overlap(raw in prop::collection::vec((1_usize..300, 0_usize..40, 0_usize..15), 1..120)) {
             let spans: Vec<Span> = raw.iter().map(|&(len, first, life)| span(len, first, first + life)).collect();

@@ -172,8 +172,14 @@ fn words(source: &str) -> Vec<String> {
     spaced.replace("/// Doc.\n", "#[doc=\"x\"]").split_whitespace().map(str::to_string).collect()
 }
 
+/// So many random cases, or as many as `PROPTEST_CASES` says; none is kept in a file.
+fn random(cases: u32) -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").map_or(cases, |cases| cases.parse().expect("a number"));
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(random(2000))]
 
     #[test]
     fn random_words_are_answered(pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 0..60)) {
@@ -366,7 +372,7 @@ fn alone(text: &str, input: Shape, op: Op) -> (Op, String) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(random(250))]
 
     #[test]
     fn valid_architectures_have_the_shapes_of_a_simple_count(

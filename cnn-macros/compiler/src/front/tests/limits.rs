@@ -4,16 +4,26 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use super::analyse;
+use crate::compile::compile;
 use crate::testing::compared;
 
-/// Analyses a source in bounded time, on a small stack, and returns the first error's message.
+/// The most layers that are emitted here, each of which takes as long as any other: not so long as a test of thousands.
+const EMITTED: usize = 512;
+
+/// Compiles a source in bounded time, on a small stack, and returns the first error's message.
 fn first_error(source: String) -> Option<String> {
     const BOUND: Duration = Duration::from_secs(20);
     let work = move || {
         let start = Instant::now();
         let (networks, diagnostics) = analyse(source.parse().expect("test source lexes"));
-        let nodes: usize =
-            networks.iter().filter_map(|network| network.graph.as_ref()).map(|graph| graph.nodes.len()).sum();
+        let mut nodes = 0;
+        for (network, graph) in networks.iter().filter_map(|network| Some((network, network.graph.as_ref()?))) {
+            let compiled = compile(graph);
+            nodes += graph.nodes.len();
+            if nodes <= EMITTED {
+                assert!(!crate::emit::network(network, Some(&compiled)).is_empty());
+            }
+        }
         assert!(nodes <= 32_768, "{nodes} nodes");
         let errors = diagnostics.into_vec();
         assert!(errors.iter().all(|error| error.text().len() < 4096), "a message floods the screen");

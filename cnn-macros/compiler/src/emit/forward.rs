@@ -11,7 +11,6 @@ use super::slots::Arena;
 use crate::ir::{Op, ValueId};
 use crate::layout::{Role, Tensor};
 use crate::plan::fuse::Fusion;
-use crate::plan::order::Order;
 use crate::plan::storage::{BufferId, Exec};
 
 /// The steps of a forward pass, an entry per layer that runs.
@@ -219,18 +218,14 @@ impl Forward<'_> {
         let d = self.context.descriptors.get(self.node);
         let weight = self.context.tensor(self.node, Role::Weight);
         let bias = bias.then(|| self.context.tensor(self.node, Role::Bias));
-        let kept = (self.arena == Arena::Infer && self.may_keep_weights()).then(|| {
-            let layer = Literal::usize_unsuffixed(self.node);
-            quote!(frame.kept(#layer))
-        });
-        if let Some(pool) = self.fusion().pool {
-            let (pool, post, kept) =
-                (self.context.descriptors.get(pool), self.post(bias), kept.unwrap_or(quote!(None)));
-            return quote!(rt::#module::forward_pooled(&#d, &#pool, frame.n, x, #weight, #kept, #post, y););
-        }
-        if let Some(kept) = kept {
-            let post = self.post(bias);
-            return quote!(rt::#module::forward_kept(&#d, frame.n, x, #weight, #kept, #post, y););
+        if self.arena == Arena::Infer && matches!(self.context.graph.nodes[self.node].op, Op::Conv { .. }) {
+            // Of what the runtime has transformed of the weights, if it has.
+            let (layer, post) = (Literal::usize_unsuffixed(self.node), self.post(bias));
+            let kept = quote!(frame.kept(#layer));
+            let Some(pool) = self.fusion().pool.map(|pool| self.context.descriptors.get(pool)) else {
+                return quote!(rt::conv::forward_kept(&#d, frame.n, x, #weight, #kept, #post, y););
+            };
+            return quote!(rt::conv::forward_pooled(&#d, &#pool, frame.n, x, #weight, #kept, #post, y););
         }
         if self.fusion() == Fusion::default() {
             let bias = bias.map_or(quote!(None), |bias| quote!(Some(#bias)));
@@ -238,16 +233,6 @@ impl Forward<'_> {
         }
         let post = self.post(bias);
         quote!(rt::#module::forward_then(&#d, frame.n, x, #weight, #post, y);)
-    }
-
-    /// Whether the runtime may have transformed the layer's weights for inference: a kernel of 3x3 or 5x5 at stride 1,
-    /// channels in blocks on both sides.
-    fn may_keep_weights(&self) -> bool {
-        let node = &self.context.graph.nodes[self.node];
-        let blocked = |value: ValueId| self.context.compiled.orders[value] == Order::Nchw16c;
-        let Op::Conv { window, groups: 1, direct: false, .. } = node.op else { return false };
-        let small = [[3, 3], [5, 5]].contains(&window.kernel) && window.stride == [1, 1] && window.dilation == [1, 1];
-        small && blocked(node.inputs[0]) && blocked(self.node + 1)
     }
 
     /// What a layer does to its output as it writes it.

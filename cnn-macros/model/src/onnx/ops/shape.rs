@@ -116,6 +116,8 @@ pub(super) fn unsqueeze(node: &mut Node<'_, '_>) -> Result<Value, String> {
 
 pub(super) fn cast(node: &mut Node<'_, '_>) -> Result<Value, String> {
     let x = node.live(0)?;
+    // These are about floats of 8 bits.
+    node.attributes.ignore(&["saturate", "round_mode"]);
     match node.attributes.int("to")? {
         Some(to) if to == i64::from(data_type::FLOAT) => live(x.value, x.dims),
         _ => Err("it turns numbers into another type than 32-bit floats".into()),

@@ -130,6 +130,13 @@ fn values_are_broadcast_against_each_other() {
 }
 
 #[test]
+fn a_cast_to_floats_is_nothing() {
+    let attributes = [("to", Int(1)), ("saturate", Int(1)), ("round_mode", Text("up"))];
+    let net = Builder::new(&[0, 3, 5, 7]).opset(24).node("Cast", "x", "a", attributes).node("Relu", "a", "y", []);
+    assert_eq!(net.text(), "<3x5x7> -> relu");
+}
+
+#[test]
 fn known_products_have_their_name() {
     let silu = Builder::new(&[0, 3, 5, 7]).node("Sigmoid", "x", "a", []).node("Mul", "a x", "y", []);
     assert_eq!(silu.text(), "<3x5x7> -> silu");

@@ -2,7 +2,7 @@
 
 use super::act::{affine, gate};
 use super::live;
-use crate::onnx::constant::Constant;
+use crate::onnx::constant::{Constant, Int};
 use crate::onnx::error::sizes;
 use crate::onnx::import::{Live, Node, Value};
 use crate::onnx::net::{Layer, Shape, ValueId, elements};
@@ -11,11 +11,55 @@ use crate::onnx::weight::Weight;
 pub(super) fn apply(node: &mut Node<'_, '_>) -> Result<Value, String> {
     let operands = (node.value(0)?.clone(), node.value(1)?.clone());
     match operands {
-        (Value::Live(a), Value::Live(b)) => joined(node, &a, &b),
+        (Value::Live(a), Value::Live(b)) => {
+            let kind = match node.proto.op_type.as_str() {
+                "Add" => "add",
+                "Sub" => "sub",
+                "Mul" => "mul",
+                _ => "div",
+            };
+            joined(node, kind, &a, &b).map(Value::Live)
+        }
         (Value::Live(x), Value::Constant(c)) => with_constant(node, x, &c, false),
         (Value::Constant(c), Value::Live(x)) => with_constant(node, x, &c, true),
         _ => Err("its inputs are not known".into()),
     }
+}
+
+/// The sum of any number of values.
+pub(super) fn sum(node: &mut Node<'_, '_>) -> Result<Value, String> {
+    let all = (0..node.proto.input.len()).map(|index| node.live(index)).collect::<Result<Vec<_>, _>>()?;
+    let (first, rest) = all.split_first().ok_or("it has no inputs")?;
+    if !rest.is_empty() && rest.iter().all(|x| x.dims == first.dims) {
+        return Ok(Value::Live(of_equals(node, "add", &all)));
+    }
+    let sum = rest.iter().try_fold(first.clone(), |sum, x| joined(node, "add", &sum, x));
+    sum.map(Value::Live)
+}
+
+/// A value whose axes of size 1 are repeated.
+pub(super) fn expand(node: &mut Node<'_, '_>) -> Result<Value, String> {
+    let x = node.live(0)?;
+    let asked = node.needed(1)?.few()?.to_ints()?;
+    let own = node.full_dims(&x);
+    let more = own.len().checked_sub(asked.len());
+    let more = more.ok_or_else(|| format!("it makes {} axes of {}", asked.len(), own.len()))?;
+    let mut all = [&vec![Int::Known(1); more], &asked[..]].concat();
+    if node.is_batched() {
+        let samples = all.remove(0);
+        if samples != Int::Known(1) && samples != own[0] {
+            return Err("it repeats samples, whose number a network keeps".into());
+        }
+    }
+    let wanted = all.iter().map(|size| size.known().and_then(|size| usize::try_from(size).ok()));
+    let wanted = wanted.collect::<Option<Vec<_>>>().ok_or("it asks for a size that is negative or not known")?;
+    let joint = broadcast(&x.dims, &wanted)?;
+    let [map, all] = three([&x.dims, &joint], &joint).ok_or_else(|| too_scattered(&x.dims, &wanted))?;
+    if map == all {
+        return live(x.value, joint);
+    }
+    let value = node.net().view(x.value, Shape::Map(map));
+    live(expanded(node, value, all), joint)
 }
 
 /// The sizes of a constant as they stand against those of one sample.
@@ -81,17 +125,20 @@ fn too_scattered(a: &[usize], b: &[usize]) -> String {
     format!("its operands of shapes {} and {} repeat too many axes in turn", sizes(a), sizes(b))
 }
 
-fn joined(node: &mut Node<'_, '_>, a: &Live, b: &Live) -> Result<Value, String> {
+/// The values of equal sizes of which `kind` makes one.
+fn of_equals(node: &mut Node<'_, '_>, kind: &'static str, all: &[Live]) -> Live {
+    let (shape, dims) = (node.net().shape(all[0].value), all[0].dims.clone());
+    let is_shared = all.iter().all(|x| node.net().shape(x.value) == shape);
+    let shape = if is_shared { shape } else { Shape::of(&dims) };
+    let values = all.iter().map(|x| node.net().view(x.value, shape)).collect();
+    Live { value: node.net().add(kind, vec![], values, shape), dims }
+}
+
+fn joined(node: &mut Node<'_, '_>, kind: &'static str, a: &Live, b: &Live) -> Result<Live, String> {
     if a.dims.len() != b.dims.len() {
         return Err(format!("its operands have {} and {} axes, which is not supported", node.rank(a), node.rank(b)));
     }
     let joint = broadcast(&a.dims, &b.dims)?;
-    let kind = match node.proto.op_type.as_str() {
-        "Add" => "add",
-        "Sub" => "sub",
-        "Mul" => "mul",
-        _ => "div",
-    };
     if a.dims == b.dims {
         if kind == "mul"
             && let Some((name, input)) = gate(node, a.value, b.value)
@@ -99,13 +146,9 @@ fn joined(node: &mut Node<'_, '_>, a: &Live, b: &Live) -> Result<Value, String> 
                 .or_else(|| gate(node, b.value, a.value).map(|name| (name, b.value)))
         {
             let value = node.net().pointwise(name, vec![], input);
-            return live(value, joint);
+            return Ok(Live { value, dims: joint });
         }
-        let (mut values, shape) = ([a.value, b.value], node.net().shape(a.value));
-        let shape = if shape == node.net().shape(b.value) { shape } else { Shape::of(&joint) };
-        values = values.map(|value| node.net().view(value, shape));
-        let value = node.net().add(kind, vec![], values.to_vec(), shape);
-        return live(value, joint);
+        return Ok(of_equals(node, kind, &[a.clone(), b.clone()]));
     }
     let [a_map, b_map, all] =
         three([&a.dims, &b.dims, &joint], &joint).ok_or_else(|| too_scattered(&a.dims, &b.dims))?;
@@ -116,7 +159,7 @@ fn joined(node: &mut Node<'_, '_>, a: &Live, b: &Live) -> Result<Value, String> 
         if strict { expanded(node, value, all) } else { value }
     });
     let value = node.net().add(kind, vec![], values.to_vec(), Shape::Map(all));
-    live(value, joint)
+    Ok(Live { value, dims: joint })
 }
 
 /// A value whose axes of size 1 are repeated to be a map of `all`.

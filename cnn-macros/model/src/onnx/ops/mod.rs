@@ -36,6 +36,8 @@ pub(super) fn apply(node: &mut Node<'_, '_>) -> Result<Value, String> {
         "Gemm" => dense::gemm(node),
         "MatMul" => dense::matmul(node),
         "Add" | "Sub" | "Mul" | "Div" => arithmetic::apply(node),
+        "Sum" => arithmetic::sum(node),
+        "Expand" => arithmetic::expand(node),
         "Relu" | "LeakyRelu" | "PRelu" | "Elu" | "Selu" | "Gelu" | "Clip" | "Sigmoid" | "HardSigmoid" | "HardSwish"
         | "Tanh" | "Neg" | "Reciprocal" => act::apply(node),
         "Softmax" => reduce::softmax(node, "softmax"),

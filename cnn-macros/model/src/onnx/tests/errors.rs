@@ -31,6 +31,18 @@ fn cycles_and_dangling_names_end_the_import() {
 }
 
 #[test]
+fn samples_are_not_repeated() {
+    let expand = |shape: &[i64]| {
+        let net = Builder::new(&[0, 3, 1, 1]).ints("s", shape).node("Expand", "x s", "y", []);
+        net.problem().split_once(": ").unwrap().1.to_owned()
+    };
+    assert_eq!(expand(&[8, 3, 5, 7]), "it repeats samples, whose number a network keeps");
+    assert_eq!(expand(&[1, 1, 3, 5, 7]), "it makes 5 axes of 4");
+    assert_eq!(expand(&[2, 5, 7]), "its operands have shapes [3, 1, 1] and [2, 5, 7] for one sample");
+    assert_eq!(expand(&[3, -1, 7]), "it asks for a size that is negative or not known");
+}
+
+#[test]
 fn attributes_that_are_not_understood_are_not_passed_over() {
     let net = Builder::new(&[0, 3, 5, 7]).node("Relu", "x", "y", [("slope", Int(1))]);
     assert!(net.problem().ends_with("its attribute `slope` is not supported"));

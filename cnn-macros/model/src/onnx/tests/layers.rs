@@ -130,6 +130,38 @@ fn values_are_broadcast_against_each_other() {
 }
 
 #[test]
+fn sums_have_any_number_of_operands() {
+    let net = |operands: &str| {
+        let net = Builder::new(&[0, 3, 5, 7]).node("Relu", "x", "a", []).node("GlobalAveragePool", "x", "b", []);
+        net.node("Sum", operands, "c", []).node("Tanh", "c", "y", [])
+    };
+    assert_eq!(net("x a x").text(), "<3x5x7> -> add(id, relu, id) -> tanh");
+    assert_eq!(net("b").text(), "<3x5x7> -> avgpool(global) -> tanh");
+    let repeated = "avgpool(global) -> expand(3x5x7)";
+    assert_eq!(net("b x a").text(), format!("<3x5x7> -> add(add({repeated}, id), relu) -> tanh"));
+    assert_eq!(net("x a b").text(), format!("<3x5x7> -> add(add(id, relu), {repeated}) -> tanh"));
+}
+
+#[test]
+fn axes_of_one_are_repeated() {
+    let net = |input: &[i64], shape: &[i64]| {
+        Builder::new(input).ints("s", shape).node("Expand", "x s", "a", []).node("Relu", "a", "y", [])
+    };
+    assert_eq!(net(&[0, 3, 1, 7], &[1, 3, 5, 7]).text(), "<3x1x7> -> expand(3x5x7) -> relu");
+    assert_eq!(net(&[0, 3, 1, 7], &[5, 1]).text(), "<3x1x7> -> expand(3x5x7) -> relu");
+    assert_eq!(net(&[0, 3, 5, 7], &[1]).text(), "<3x5x7> -> relu");
+    assert_eq!(net(&[4, 3, 1, 1], &[4, 3, 5, 7]).text(), "<3x1x1> -> expand(3x5x7) -> relu");
+    assert_eq!(
+        net(&[0, 2, 3, 1, 1], &[2, 3, 5, 7]).text(),
+        "<2x3x1> -> reshape(6x1x1) -> expand(6x35x1) -> relu -> reshape(2x15x7)"
+    );
+    // As PyTorch writes `x.expand(x.size(0), -1, 5, 7)`, when it is traced.
+    let sized = Builder::new(&[0, 3, 1, 1]).ints("first", &[0]).ints("rest", &[3, 5, 7]).node("Shape", "x", "a", []);
+    let sized = sized.node("Gather", "a first", "b", []).node("Concat", "b rest", "c", [("axis", Int(0))]);
+    assert_eq!(sized.node("Expand", "x c", "y", []).text(), "<3x1x1> -> expand(3x5x7)");
+}
+
+#[test]
 fn a_cast_to_floats_is_nothing() {
     let attributes = [("to", Int(1)), ("saturate", Int(1)), ("round_mode", Text("up"))];
     let net = Builder::new(&[0, 3, 5, 7]).opset(24).node("Cast", "x", "a", attributes).node("Relu", "a", "y", []);

@@ -72,8 +72,9 @@ pub fn backward(
         }
         (Arith::Div, 0) => reduce(&walk(other), [d_output, values], d_input, write, quotient, signed(1.0)),
         (Arith::Div, _) => {
-            let by_square = |at: usize, sum: f32| -sum / (b[at] * b[at]);
-            reduce(&walk(other), [d_output, values], d_input, write, product, by_square);
+            // Not by the square, which can be zero or infinite where the gradient is neither.
+            let twice = |at: usize, sum: f32| -(sum / b[at]) / b[at];
+            reduce(&walk(other), [d_output, values], d_input, write, product, twice);
         }
     }
 }

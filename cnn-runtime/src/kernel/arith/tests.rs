@@ -118,6 +118,18 @@ fn backward_agrees_with_finite_differences() {
 }
 
 #[test]
+fn a_divisor_whose_square_is_no_number_has_a_gradient() {
+    let d = Join { arith: Arith::Div, inputs: [Map::new(1, 1, 1); 2] };
+    for (a, b, d_output, expected) in
+        [(1e-23, 1e-23, 1.0, -1e23), (1e-23, 1e-23, 0.0, 0.0), (1e20, 1e20, 1.0, -1e-20), (1e38, 2e19, 1.0, -0.25)]
+    {
+        let mut d_input = [f32::NAN];
+        backward(&d, 1, 1, &[a], &[b], &[d_output], &mut d_input, Write::Set);
+        assert!((d_input[0] - expected).abs() <= 2e-7 * expected.abs(), "{a} / {b}: {}", d_input[0]);
+    }
+}
+
+#[test]
 fn a_difference_needs_no_values_for_its_gradients() {
     let d = Join { arith: Arith::Sub, inputs: [Map::new(2, 3, 1), Map::new(2, 1, 1)] };
     let mut d_input = [f32::NAN; 2];

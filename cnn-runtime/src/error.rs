@@ -1,9 +1,11 @@
 //! What can go wrong at run time. Sizes the compiler can see are checked by `cnn!`; this is for what it cannot.
 
+use std::fmt;
 use std::path::PathBuf;
 
-/// An error of this crate. Its text names what was expected and what was found.
-#[derive(Debug, thiserror::Error)]
+/// An error of this crate. Its text names what was expected and what was found, also as [`Debug`](fmt::Debug): this is
+/// what a `main` that returns it prints, and `unwrap`.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A batch whose samples have another shape than the network's input.
@@ -205,6 +207,12 @@ impl Error {
     }
 }
 
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// Of an array that has another shape or rank than what it was to become.
 impl From<ndarray::ShapeError> for Error {
     fn from(error: ndarray::ShapeError) -> Self {
@@ -240,6 +248,9 @@ mod tests {
         assert_eq!(file.to_string(), "a/b.idx: expected magic 2051, found 0");
         let io = |path| Error::Io { path, error: std::io::Error::other("no room") }.to_string();
         assert_eq!([io(Some("a/b.csv".into())), io(None)], ["a/b.csv: no room", "no room"]);
+        for error in [shape, label, loss, file, Error::other("closed")] {
+            assert_eq!(format!("{error:?}"), error.to_string(), "what `main` prints");
+        }
     }
 
     #[test]

@@ -53,7 +53,7 @@ use std::sync::Arc;
 
 use ndarray::Array3;
 
-use crate::desc::{LayerOp, Softmax};
+use crate::desc::{Act, LayerOp, Softmax};
 use crate::error::Error;
 use crate::info::{LayerInfo, NetInfo};
 
@@ -321,25 +321,35 @@ pub(crate) fn check_output(network: &NetInfo) -> Result<(), Error> {
     Ok(())
 }
 
-/// The softmax that a network ends in; what only reshapes may stand behind it.
-pub(crate) fn last_softmax(network: &NetInfo) -> Option<&'static LayerInfo> {
+/// The layer that makes a network's numbers; what only reshapes may stand behind it.
+fn last_layer(network: &NetInfo) -> Option<&'static LayerInfo> {
     let mut layer = network.layers.last()?;
     while let LayerOp::Reshape | LayerOp::Dropout(_) = layer.op {
         layer = network.layers.get(layer.inputs[0])?;
     }
-    matches!(layer.op, LayerOp::Softmax(Softmax { log: false, .. })).then_some(layer)
+    Some(layer)
+}
+
+/// The softmax that a network ends in.
+pub(crate) fn last_softmax(network: &NetInfo) -> Option<&'static LayerInfo> {
+    last_layer(network).filter(|layer| matches!(layer.op, LayerOp::Softmax(Softmax { log: false, .. })))
 }
 
 /// Refuses a network that ends in probabilities, to be trained by a loss that makes them itself.
 pub(crate) fn check_scores(network: &NetInfo) -> Result<(), Error> {
-    match last_softmax(network) {
-        Some(layer) => Err(Error::DataMismatch {
-            what: "output of the network",
-            expected: "scores, of which the loss makes probabilities itself".into(),
-            found: format!("the probabilities of `{}`: train {} without it", layer.name, network.name),
-        }),
-        None => Ok(()),
-    }
+    let Some(layer) = last_layer(network) else { return Ok(()) };
+    let more = match layer.op {
+        LayerOp::Softmax(Softmax { log: false, .. }) => "",
+        LayerOp::Act(Act::Sigmoid | Act::HardSigmoid { .. }) => {
+            "; where classes do not exclude each other, the loss is `BinaryCrossEntropy`, in a loop of your own"
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::DataMismatch {
+        what: "output of the network",
+        expected: "scores, of which the loss makes probabilities itself".into(),
+        found: format!("the probabilities of `{}`: train {} without it{more}", layer.name, network.name),
+    })
 }
 
 /// Holds data against the input and the outputs of the network they are for. `what` is what their classes are called.

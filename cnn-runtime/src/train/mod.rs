@@ -36,7 +36,8 @@ pub use schedule::{Constant, Cosine, OneCycle, Plateau, Position, Schedule, Step
 
 /// Trains networks that classify, with softmax cross-entropy: their output is a score for each class, which the loss makes
 /// probabilities of. So a network that is to end in softmax is trained without it, and its weights, of which softmax has
-/// none, are loaded by one with it.
+/// none, are loaded by one with it. Classes that do not exclude each other, whose network is to end in sigmoid, have
+/// another loss, [`BinaryCrossEntropy`](crate::loss::BinaryCrossEntropy), whose documentation shows a step.
 ///
 /// The seed decides the order of the samples, their augmentation and what dropout drops; the same seed gives the same
 /// run, bit for bit, on any number of threads. Each run begins with the optimiser and the schedule as they were handed
@@ -348,9 +349,9 @@ impl<'d, O: Optimizer> Trainer<'d, O> {
     ///
     /// # Errors
     /// [`Error::InvalidOption`] for a setting outside its range; [`Error::UnknownLayer`] for a layer to freeze that
-    /// there is not; [`Error::DataMismatch`] if the network ends in a map larger than 1x1 or in a softmax, if the data are not of its
-    /// input shape, have more classes than it has outputs, or there are none, or if what was asked for needs data to
-    /// validate on; [`Error::LabelOutOfRange`] naming a sample, by its index in the data, whose label is no class;
+    /// there is not; [`Error::DataMismatch`] if the network ends in a map larger than 1x1, in softmax or in sigmoid, if the
+    /// data are not of its input shape, have more classes than it has outputs, or there are none, or if what was asked for
+    /// needs data to validate on; [`Error::LabelOutOfRange`] naming a sample, by its index in the data, whose label is no class;
     /// [`Error::LossNotFinite`] naming the step at which the loss became NaN or infinite, and
     /// [`Error::GradientNotFinite`] where gradients to be clipped did; [`Error::Io`] and [`Error::Format`] for a
     /// checkpoint that cannot be written or is not this run's, naming the first layer that differs; what the data, the optimiser or the callback find wrong.

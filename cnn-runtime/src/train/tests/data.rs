@@ -36,15 +36,21 @@ crate::cnn! {
     Twice <1x2x3> -> fc(3) -> softmax;
 
     Log <1x2x3> -> fc(3) -> log_softmax;
+
+    Any <1x2x3> -> fc(3) -> sigmoid -> reshape(3x1x1);
 }
 
 #[test]
-fn a_network_that_ends_in_softmax_is_refused() {
+fn a_network_that_ends_in_probabilities_is_refused() {
     let error = trainer().fit(&mut Twice::new(1), &columns(20), ()).unwrap_err().to_string();
     let found = "the probabilities of `softmax1`: train Twice without it";
     let expected = "scores, of which the loss makes probabilities itself";
     assert_eq!(error, format!("output of the network: expected {expected}, found {found}"));
     trainer().fit(&mut Log::new(1), &columns(20), ()).unwrap();
+    let error = trainer().fit(&mut Any::new(1), &columns(20), ()).unwrap_err().to_string();
+    let found = "the probabilities of `sigmoid1`: train Any without it; where classes do not exclude each other, the loss is \
+                 `BinaryCrossEntropy`, in a loop of your own";
+    assert_eq!(error, format!("output of the network: expected {expected}, found {found}"));
 }
 
 #[test]

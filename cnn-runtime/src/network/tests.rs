@@ -28,7 +28,11 @@ fn one_image_goes_forward() {
     assert_eq!(net.forward(&mut ws, &image), &[11.0, 12.0, 13.0]);
 }
 
-crate::cnn! { Map <1x2x3> -> conv(2, 1x1, nobias) }
+crate::cnn! {
+    Map <1x2x3> -> conv(2, 1x1, nobias);
+
+    Deep <1x2x3> -> conv(4, 2x2) -> bn -> relu -> fc(5) -> relu -> fc(3) -> relu
+}
 
 #[test]
 fn a_map_is_a_map_and_features_are_one_of_a_pixel_each() {
@@ -179,6 +183,16 @@ fn calls_out_of_turn_are_refused() {
     assert!(tw.gradient("seen.running_mean").unwrap_err().to_string().contains("has no gradient"));
     assert!(tw.input_gradient().unwrap_err().to_string().contains("set_input_gradient(true)"));
     assert!(net.backward(&mut tw).is_err());
+}
+
+#[test]
+fn what_went_forward_is_there_after_the_backward_pass() {
+    let mut net = Deep::new(3);
+    let mut workspace = net.train_workspace(3);
+    let output = net.forward_train(&mut workspace, batch(3).view(), 1).unwrap().to_owned();
+    workspace.loss(&SoftmaxCrossEntropy, &[0, 2, 1]).unwrap();
+    net.backward(&mut workspace).unwrap();
+    assert_eq!(workspace.output().unwrap(), output);
 }
 
 #[test]

@@ -94,12 +94,15 @@ impl<N: Network> TrainWorkspace<N> {
         Ok(())
     }
 
-    /// The results of the last forward pass, a row per sample.
+    /// The results of the last forward pass, a row per sample. A backward pass leaves them as they are.
     ///
     /// # Errors
-    /// [`Error::OutOfTurn`] before the first forward pass, and after a backward pass, which reuses the memory.
+    /// [`Error::OutOfTurn`] before the first forward pass.
     pub fn output(&self) -> Result<ArrayView2<'_, f32>, Error> {
-        let (n, _) = self.forward_done("output")?;
+        let n = match self.stage {
+            Stage::Forward { n, .. } | Stage::Loss { n, .. } | Stage::Backward { n, .. } => n,
+            Stage::Idle => return Err(Error::OutOfTurn { call: "output", missing: "forward_train" }),
+        };
         Ok(rows(&N::INFO.train, n, &self.arena[self.frame(n).range(N::INFO.train.output)]))
     }
 

@@ -8,6 +8,7 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 
 use image::imageops::FilterType;
+use image::metadata::Orientation;
 use image::{DynamicImage, ImageFormat, ImageReader, Limits, LumaA, Rgb, RgbImage, Rgba};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
@@ -76,14 +77,15 @@ pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
     (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE.into()), Some(MAX_SIDE.into()));
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| error.to_string())?;
     if reader.format() == Some(ImageFormat::Jpeg) {
-        return jpeg(bytes, most).map(DynamicImage::from);
+        return jpeg(bytes, most);
     }
     reader.limits(limits);
     reader.decode().map_err(|error| error.to_string())
 }
 
-/// `most` bytes of pixels are believed.
-fn jpeg(bytes: &[u8], most: usize) -> Result<RgbImage, String> {
+/// `most` bytes of pixels are believed. Cameras that were held upright store their pictures lying, and say so beside them:
+/// such a picture is turned.
+fn jpeg(bytes: &[u8], most: usize) -> Result<DynamicImage, String> {
     let side = usize::from(MAX_SIDE);
     let options = DecoderOptions::default().set_strict_mode(true).set_max_width(side).set_max_height(side);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
@@ -96,7 +98,12 @@ fn jpeg(bytes: &[u8], most: usize) -> Result<RgbImage, String> {
     if !has_end(bytes) {
         return Err("expected an end of the image, found the end of the file".into());
     }
-    RgbImage::from_raw(width as u32, height as u32, pixels).ok_or_else(|| "expected three colours, found others".into())
+    let picture = RgbImage::from_raw(width as u32, height as u32, pixels);
+    let mut picture = DynamicImage::from(picture.ok_or("expected three colours, found others")?);
+    if let Some(orientation) = decoder.exif().and_then(|said| Orientation::from_exif_chunk(said)) {
+        picture.apply_orientation(orientation);
+    }
+    Ok(picture)
 }
 
 /// Whether a JPEG that decodes ends with its last row. Where only some bytes of that are missing, the decoder makes them

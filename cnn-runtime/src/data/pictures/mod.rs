@@ -21,7 +21,8 @@ pub use csv::Header;
 
 /// Labelled picture files, decoded as they are read: a set may be larger than memory. Pictures are scaled to cover the
 /// shape asked for and cut at its centre, and read as values from 0 to 1. Transparent ones are laid on white, and where
-/// one channel is asked for, colours become grey as in PIL's mode `L`.
+/// one channel is asked for, colours become grey as in PIL's mode `L`. JPEGs stand upright: they are turned as the camera
+/// says in them (EXIF), as by PIL's `ImageOps.exif_transpose`, which torchvision does not call.
 ///
 /// A file that is missing, cut short or not a picture is an error that names it, when it is read; whether that ends a
 /// training is for [`ReadAhead`](super::ReadAhead) to say. For sets that fit in memory, [`ImageFiles::load`] decodes all

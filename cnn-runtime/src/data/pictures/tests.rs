@@ -60,6 +60,22 @@ fn colours_are_as_grey_as_pil_makes_them() {
 }
 
 #[test]
+fn a_camera_s_picture_stands_upright() {
+    // White above black, and, turned to the right as the camera says, black beside white.
+    let lying = RgbImage::from_fn(32, 16, |_, y| Rgb([if y < 8 { 255 } else { 0 }; 3]));
+    let mut bytes = Cursor::new(Vec::new());
+    lying.write_to(&mut bytes, ImageFormat::Jpeg).unwrap();
+    let bytes = bytes.into_inner();
+    let mut said = b"\xff\xe1\0\x22Exif\0\0MM\0*\0\0\0\x08\0\x01".to_vec();
+    // The tag of the orientation, one number of two bytes, which is 6, and no more tables.
+    said.extend(b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0");
+    let turned = [&bytes[..2], &said, &bytes[2..]].concat();
+    let columns = |bytes: &[u8]| picture_from_bytes(bytes, [1, 4, 2]).unwrap().mapv(|value| value > 0.5);
+    assert_eq!(columns(&turned).as_slice().unwrap(), [false, true].repeat(4));
+    assert_eq!(columns(&bytes).as_slice().unwrap(), [true, true, true, true, false, false, false, false]);
+}
+
+#[test]
 fn loading_gives_what_reading_gives() {
     let root = folder();
     let data = ImageFiles::from_folder(root.path(), [1, 3, 2]).unwrap();

@@ -198,7 +198,9 @@ pub trait Network: Sized + Send + Sync + 'static {
         Ok(rows.into_shape_with_order(shape).expect("a row has all values of the output"))
     }
 
-    /// What every layer makes of a batch, as in inference. Allocates as much as a training step and all outputs take.
+    /// What every layer makes of a batch, as in inference. Where an activation is applied as the layer before it writes
+    /// its output, that layer shows what the activation made of it: a convolution before `relu` has no value below zero.
+    /// Allocates as much as a training step and all outputs take.
     ///
     /// # Errors
     /// [`Error::InputShape`] or [`Error::EmptyBatch`], before anything is computed.

@@ -123,6 +123,9 @@ struct Args {
     /// Where to save the network that was trained now
     #[arg(long, conflicts_with = "weights")]
     save: Option<PathBuf>,
+    /// Turn pictures into their negatives: a digit in ink on paper for a network of MNIST, whose digits are bright on black
+    #[arg(long)]
+    invert: bool,
     /// Classes to name of each picture
     #[arg(long, default_value_t = 5)]
     top: usize,
@@ -214,7 +217,7 @@ fn predict<N: Network>(
     }
     let mut workspace = net.workspace(1);
     for path in pictures {
-        let batch = picture::load(path, N::INFO.input, normalize)?;
+        let batch = picture::load(path, N::INFO.input, args.invert, normalize)?;
         let probabilities = softmax(net.forward_batch(&mut workspace, batch.view())?.row(0));
         println!("{}", path.display());
         for (class, probability) in top(probabilities.view(), args.top) {

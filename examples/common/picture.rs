@@ -38,14 +38,17 @@ pub fn normalize_of(file: &Weights) -> Result<Normalize, Failure> {
     }
 }
 
-/// Reads a picture into a batch of one: scaled to cover `shape` (channels, height, width), cut at its centre, and
-/// normalised.
+/// Reads a picture into a batch of one: scaled to cover `shape` (channels, height, width), cut at its centre, turned into
+/// its negative if it is to be inverted, and normalised.
 ///
 /// # Errors
 ///
 /// When the file cannot be read or is not a picture; the message names it. When `normalize` is for other channels.
-pub fn load(path: &Path, shape: [usize; 3], normalize: &Normalize) -> Result<Array4<f32>, Error> {
+pub fn load(path: &Path, shape: [usize; 3], invert: bool, normalize: &Normalize) -> Result<Array4<f32>, Error> {
     let mut picture = pictures::picture(path, shape)?;
+    if invert {
+        picture.mapv_inplace(|value| 1.0 - value);
+    }
     normalize.apply(picture.view_mut())?;
     Ok(picture.insert_axis(Axis(0)))
 }
@@ -57,7 +60,7 @@ pub fn load(path: &Path, shape: [usize; 3], normalize: &Normalize) -> Result<Arr
 ///
 /// When the photo cannot be read.
 pub fn classify<N: Network>(net: &N, photo: &Path, runs: usize) -> Outcome {
-    let batch = load(photo, N::INFO.input, &imagenet())?;
+    let batch = load(photo, N::INFO.input, false, &imagenet())?;
     let mut workspace = net.workspace(1);
     net.forward_batch(&mut workspace, batch.view())?; // The first pass warms caches and threads.
     let mut times = Vec::with_capacity(runs);
@@ -96,10 +99,18 @@ mod tests {
     #[test]
     fn a_shipped_photo_fills_the_batch_with_normalised_colours() {
         let photo = crate::shipped("photos").join("china.jpg");
-        let batch = load(&photo, [3, 32, 24], &imagenet()).unwrap();
+        let batch = load(&photo, [3, 32, 24], false, &imagenet()).unwrap();
         assert_eq!(batch.dim(), (1, 3, 32, 24));
         assert!(batch.iter().all(|v| (-2.2..2.7).contains(v)));
         assert!(batch.std(0.0) > 0.1, "a photo is not one flat colour");
+    }
+
+    #[test]
+    fn what_is_dark_becomes_bright() {
+        let photo = crate::shipped("photos").join("china.jpg");
+        let as_it_is = Normalize::new(&[0.0], &[1.0]).unwrap();
+        let [photo, negative] = [false, true].map(|invert| load(&photo, [1, 28, 28], invert, &as_it_is).unwrap());
+        assert!((photo + negative).iter().all(|sum| (sum - 1.0).abs() < 1e-6));
     }
 
     #[test]
@@ -127,13 +138,13 @@ mod tests {
     #[test]
     fn a_grey_picture_is_not_normalised_by_colours() {
         let photo = crate::shipped("photos").join("china.jpg");
-        let error = load(&photo, [1, 28, 28], &imagenet()).unwrap_err().to_string();
+        let error = load(&photo, [1, 28, 28], false, &imagenet()).unwrap_err().to_string();
         assert_eq!(error, "channels of the normalisation: expected 1, found 3");
     }
 
     #[test]
     fn a_missing_photo_is_named() {
-        let error = load(Path::new("no-such-photo.jpg"), [3, 32, 32], &imagenet()).unwrap_err().to_string();
+        let error = load(Path::new("no-such-photo.jpg"), [3, 32, 32], false, &imagenet()).unwrap_err().to_string();
         assert!(error.contains("no-such-photo.jpg"), "{error}");
     }
 }

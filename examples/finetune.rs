@@ -4,36 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Parser;
+use cnn_examples::tuned::{EightKinds, FourKinds, SixKinds};
 use cnn_examples::{Outcome, data, picture, shipped};
-use cnn_runtime::data::{HorizontalFlip, Images, RandomCrop, idx};
+use cnn_runtime::data::{HorizontalFlip, Images, RandomCrop};
 use cnn_runtime::prelude::*;
 use cnn_runtime::watch::Progress;
 use cnn_runtime::weights::{Loader, Saver, Weights};
-
-cnn! {
-    block basic(c, s = 1) =
-        add(conv(c, 3x3, s, p1) -> bn -> relu -> conv(c, 3x3, p1) -> bn, shortcut(c, s)) -> relu;
-
-    block small() =
-        conv(16, 3x3, p1) -> bn -> relu
-        -> basic(16) -> basic(32, s2) -> basic(64, s2) -> avgpool(global);
-
-    block resnet() =
-        conv(64, 7x7, s2, p3) -> bn -> relu -> pool(3, s2, p1)
-        -> basic(64) * 2 -> basic(128, s2) -> basic(128) -> basic(256, s2) -> basic(256)
-        -> basic(512, s2) -> basic(512) -> avgpool(global);
-
-    /// The small body, with a head for six kinds of clothes that it learns from.
-    pub SixKinds <1x28x28> -> small() -> fc(6);
-
-    /// The same body, with a head for the other four.
-    #[derive(Clone)]
-    pub FourKinds <1x28x28> -> small() -> fc(4);
-
-    /// ResNet-18's body, with a head for eight classes of pictures.
-    #[derive(Clone)]
-    pub EightKinds <3x224x224> -> resnet() -> fc(8);
-}
 
 /// Classes of Fashion-MNIST: T-shirts, pullovers, coats, shirts, sandals and sneakers.
 const SIX: [usize; 6] = [0, 2, 4, 6, 5, 7];
@@ -70,7 +46,7 @@ struct Args {
     /// Seed of the weights and of the order of pictures
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Where to save the network with its new head
+    /// Where to save the network with its new head, for the example `predict`
     #[arg(long)]
     save: Option<PathBuf>,
     /// Few pictures once: a check that everything runs
@@ -96,8 +72,7 @@ fn tune_resnet(path: &Path, args: &Args) -> Outcome {
 
 /// Trains the small body on six kinds of clothes, then puts a head for four others on it.
 fn tune_small(args: &Args) -> Outcome {
-    let folder = shipped("fashion-mnist");
-    let (clothes, tests) = (idx::mnist(&folder, Split::Train)?, idx::mnist(&folder, Split::Test)?);
+    let (clothes, tests) = data::clothes()?;
     let normalize = Normalize::of(&clothes)?;
     let body = learn(kinds(&clothes, &SIX, usize::MAX)?, kinds(&tests, &SIX, usize::MAX)?, &normalize, args)?;
     let (few, tests) = (kinds(&clothes, &FOUR, args.each)?, kinds(&tests, &FOUR, usize::MAX)?);
@@ -116,7 +91,8 @@ fn kinds(clothes: &Images, classes: &[usize], each: usize) -> Result<Images, Err
             labels.push(class);
         }
     }
-    Images::new(clothes.shape(), pixels, labels, classes.len())
+    let names = classes.iter().map(|&class| clothes.class_names()[class].clone());
+    Images::new(clothes.shape(), pixels, labels, classes.len())?.with_class_names(names.collect())
 }
 
 /// The small body, trained, with a head for what it was trained on.

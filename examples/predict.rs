@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
+use cnn_examples::tuned::{EightKinds, FourKinds};
 use cnn_examples::{Failure, Outcome, picture, shipped};
 use cnn_runtime::data::{HorizontalFlip, RandomCrop, pictures::ImageFiles};
 use cnn_runtime::metrics::{softmax, top};
@@ -92,6 +93,10 @@ enum Choice {
     ResNet20,
     #[value(name = "resnet20colour")]
     ResNet20Colour,
+    #[value(name = "fourkinds")]
+    FourKinds,
+    #[value(name = "eightkinds")]
+    EightKinds,
     #[value(name = "alexnet")]
     AlexNet,
     Vgg16,
@@ -144,6 +149,8 @@ fn main() -> Outcome {
         Choice::LeNet5Of1998 => load::<LeNet5Of1998>(&file, &args),
         Choice::ResNet20 => load::<ResNet20>(&file, &args),
         Choice::ResNet20Colour => load::<ResNet20Colour>(&file, &args),
+        Choice::FourKinds => load::<FourKinds>(&file, &args),
+        Choice::EightKinds => load::<EightKinds>(&file, &args),
         Choice::AlexNet => load::<AlexNet>(&file, &args),
         Choice::Vgg16 => load::<Vgg16>(&file, &args),
         Choice::ResNet18 => load::<ResNet18>(&file, &args),

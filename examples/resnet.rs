@@ -111,9 +111,9 @@ struct Args {
     /// The photo for --depth [default: one that ships with the repository]
     #[arg(long, requires = "depth")]
     photo: Option<PathBuf>,
-    /// A folder to train on: Fashion-MNIST's idx files, CIFAR-10's binary files, train/CLASS and test/CLASS with
-    /// pictures, or train.csv and test.csv, which name pictures and their classes [default: the part of Fashion-MNIST
-    /// that ships with the repository]
+    /// A folder to train on, of up to ten classes: Fashion-MNIST's idx files, CIFAR-10's binary files, train/CLASS and
+    /// test/CLASS with pictures, or train.csv and test.csv, which name pictures and their classes; such pictures are
+    /// scaled and cut to 32x32 [default: the part of Fashion-MNIST that ships with the repository]
     #[arg(long)]
     data: Option<PathBuf>,
     /// Times the network sees every picture
@@ -134,7 +134,7 @@ struct Args {
     /// Seed of the weights, of the order of pictures and of their augmentation
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Where to save the trained network [default: nowhere]
+    /// Where to save the trained network, for the example `predict` [default: nowhere]
     #[arg(long)]
     save: Option<PathBuf>,
     /// One epoch on few pictures, or one pass of the photo: a check that everything runs
@@ -153,9 +153,8 @@ fn main() -> Outcome {
         Some(Depth::Of101) => classify::<ResNet101>(&args),
         Some(Depth::Of152) => classify::<ResNet152>(&args),
         None => {
-            let folder = args.data.clone().unwrap_or_else(|| shipped("fashion-mnist"));
-            let (train, test) = data::open(&folder)?;
-            println!("{}: {} pictures to train on, {} to test on", folder.display(), train.len(), test.len());
+            let (train, test) = args.data.as_deref().map_or_else(|| Ok(data::clothes()?), data::open)?;
+            println!("{} pictures to train on, {} to test on", train.len(), test.len());
             match train.shape() {
                 ResNet20::INPUT => learn::<ResNet20>(train, test, &args),
                 ResNet20Colour::INPUT => learn::<ResNet20Colour>(train, test, &args),

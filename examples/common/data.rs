@@ -7,6 +7,21 @@ use cnn_runtime::data::{Dataset, Header, ImageFiles, Images, Split, cifar, idx};
 
 use crate::Failure;
 
+/// The names of Fashion-MNIST's classes, which its files do not say.
+const CLOTHES: [&str; 10] =
+    ["T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"];
+
+/// Training and test pictures of the part of Fashion-MNIST that ships with the repository, with the names of its classes.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn clothes() -> Result<(Images, Images), Error> {
+    let read =
+        |split| idx::mnist(crate::shipped("fashion-mnist"), split)?.with_class_names(CLOTHES.map(String::from).into());
+    Ok((read(Split::Train)?, read(Split::Test)?))
+}
+
 /// Training and test pictures out of a folder in one of four layouts, told by what the folder holds:
 ///
 /// - `train-images-idx3-ubyte` and so on: idx files as of Fashion-MNIST;
@@ -72,6 +87,13 @@ mod tests {
     fn idx_files_are_recognised() {
         let (train, test) = open(&crate::shipped("fashion-mnist")).unwrap();
         assert_eq!((train.len(), test.len(), train.shape()), (7_700, 1_500, [1, 28, 28]));
+    }
+
+    #[test]
+    fn clothes_have_names() {
+        let (train, test) = clothes().unwrap();
+        assert_eq!((train.len(), test.len(), train.class_names()), (7_700, 1_500, test.class_names()));
+        assert_eq!((train.classes(), train.class_names()[9].as_str()), (10, "ankle boot"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 pub mod data;
 pub mod picture;
 pub mod record;
+pub mod tuned;
 
 use std::error::Error;
 use std::fmt;

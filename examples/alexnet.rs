@@ -35,7 +35,7 @@ cnn! {
 #[derive(Parser)]
 #[command(about = "Runs a photo through AlexNet, then trains it on small colour drawings")]
 struct Args {
-    /// The photo to classify [default: one that ships with the repository]
+    /// The photo to run through it, with random weights [default: one that ships with the repository]
     #[arg(long)]
     photo: Option<PathBuf>,
     /// A folder with up to eight folders of pictures, one per class [default: drawings that ship with the repository]

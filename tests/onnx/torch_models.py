@@ -72,11 +72,11 @@ def network(name):
 
 
 def export(net, images, path, dynamo):
-    """By the exporter that traces (`dynamo=False`), or by the one of torch.export."""
+    """By the exporter that traces (`dynamo=False`), or by the one of torch.export, as the README has it."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         if dynamo:
-            shapes = ({0: torch.export.Dim("batch", min=1, max=64)},)
-            torch.onnx.export(net, (images,), str(path), dynamo=True, dynamic_shapes=shapes, verbose=False)
+            shapes = ({0: "batch"},)
+            torch.onnx.export(net, (images,), str(path), dynamo=True, external_data=False, dynamic_shapes=shapes)
         else:
             axes = {"images": {0: "batch"}, "logits": {0: "batch"}}
             names = {"input_names": ["images"], "output_names": ["logits"]}

@@ -27,7 +27,8 @@ enum Command {
         /// Name of the network; the model's file name if it is not given.
         #[arg(long)]
         name: Option<String>,
-        /// Writes the weights to this safetensors file, by the names that the network gives them.
+        /// Writes the weights to this safetensors file, by the names that the network gives them; the printed network
+        /// embeds it. Its declaration reads the path from the folder of the crate's `Cargo.toml`.
         #[arg(long)]
         weights: Option<PathBuf>,
     },
@@ -36,7 +37,10 @@ enum Command {
 fn main() -> ExitCode {
     let Command::Import { model, name, weights } = Arguments::parse().command;
     match import(&model, name, weights.as_deref()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
@@ -44,7 +48,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn import(path: &Path, name: Option<String>, weights: Option<&Path>) -> Result<(), Box<dyn Error>> {
+/// The declaration of a model, whose weights are written to a file if there is one to embed.
+fn import(path: &Path, name: Option<String>, weights: Option<&Path>) -> Result<String, Box<dyn Error>> {
     let name = name.unwrap_or_else(|| type_name(&path.file_stem().unwrap_or_default().to_string_lossy()));
     if !is_type_name(&name) {
         return Err(format!("--name {name}: expected the name of a type, as in `ResNet18`").into());
@@ -52,13 +57,13 @@ fn import(path: &Path, name: Option<String>, weights: Option<&Path>) -> Result<(
     let imported = Model::open(path).and_then(|model| model.import());
     let imported = imported.map_err(|error| format!("{}: {error}", path.display()))?;
     let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut text = imported.text.replace('\n', "\n    ");
     if let Some(weights) = weights {
         save(&imported, weights)?;
+        let shape = text.find('>').expect("a network begins with the shape of its input") + 1;
+        text.insert_str(shape, &format!(" weights = {:?} embed", weights.display().to_string()));
     }
-    println!("cnn! {{\n    /// Imported from {file}.");
-    println!("    pub {name} {}", imported.text.replace('\n', "\n    "));
-    println!("}}");
-    Ok(())
+    Ok(format!("cnn! {{\n    /// Imported from {file}.\n    pub {name} {text}\n}}"))
 }
 
 /// `ResNet18` of `res-net_18`: letters and digits, each word with a capital.
@@ -135,6 +140,20 @@ mod tests {
         assert!(text.starts_with(&format!("{}: ", missing.display())), "{text}");
         let text = message(&missing, None, None);
         assert!(text.starts_with(&format!("{}: ", missing.display())), "{text}");
+    }
+
+    #[test]
+    fn the_declaration_embeds_the_weights() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, weights, new] = ["model.onnx", "weights", "new \"1\""].map(|name| folder.path().join(name));
+        fs::write(&path, model().encode_to_vec()).unwrap();
+        fs::write(&weights, [0; 32]).unwrap();
+        let begin = "cnn! {\n    /// Imported from model.onnx.\n    pub Model <1x2x4>";
+        let text = import(&path, None, None).unwrap();
+        assert!(text.starts_with(&format!("{begin}\n        -> ")) && text.ends_with("\n}"), "{text}");
+        let text = import(&path, None, Some(&new)).unwrap();
+        let file = new.display().to_string().replace('"', "\\\"");
+        assert!(text.starts_with(&format!("{begin} weights = \"{file}\" embed\n        -> ")), "{text}");
     }
 
     /// A model of a line of eight numbers, times some that stand in the file `weights` beside it.

@@ -101,8 +101,8 @@ pub mod __v1 {
     pub use crate::params::Params;
 }
 
-// The README's code compiles and runs.
-#[cfg(doctest)]
+// The README's code compiles and runs, with the features of its project.
+#[cfg(all(doctest, feature = "images", feature = "progress"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 

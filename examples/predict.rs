@@ -109,9 +109,16 @@ enum Choice {
 #[derive(Parser)]
 #[command(
     about = "Says what is on pictures, by a network with weights from a file or one trained on small drawings",
-    after_help = "AlexNet, VGG-16 and the ResNets take torchvision's weights as PyTorch saves them:\n  \
-                  save_file(torchvision.models.resnet18(weights=\"DEFAULT\").state_dict(), \"resnet18.safetensors\")\n\
-                  where save_file is safetensors.torch's."
+    after_help = "AlexNet, VGG-16, ResNet-18 and ResNet-50 take torchvision's weights. PyTorch writes them, and the classes' names:\n  \
+                  import safetensors.torch, torchvision\n  \
+                  weights = torchvision.models.ResNet18_Weights.DEFAULT\n  \
+                  net = torchvision.models.resnet18(weights=weights)\n  \
+                  safetensors.torch.save_file(net.state_dict(), \"resnet18.safetensors\")\n  \
+                  open(\"labels.txt\", \"w\").write(\"\\n\".join(weights.meta[\"categories\"]))\n\
+                  then:\n  \
+                  predict --weights resnet18.safetensors --net resnet18 --labels labels.txt photo.jpg\n\
+                  Such a file does not say what pictures are normalised by: that is ImageNet's colours then. A picture is\n\
+                  scaled to cover 224x224, where torchvision cuts 224x224 out of one scaled to 256 lines."
 )]
 struct Args {
     /// Pictures: JPEG, PNG or WebP [default: drawings that ship with the repository and were not trained on]

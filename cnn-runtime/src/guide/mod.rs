@@ -21,7 +21,7 @@
 //!
 //! You need to know some Rust and no mathematics beyond sums. To follow along, make a project beside the clone of the
 //! repository, here called `cnn`, with this in its `Cargo.toml`; every block of code goes into a `main` that returns
-//! `Result<(), Error>`. The examples, as in `cargo run --release --example lenet5`, run in the clone.
+//! `Result<(), Error>`, unless it has one. The examples, as in `cargo run --release --example lenet5`, run in the clone.
 //!
 //! ```toml
 //! [dependencies]

@@ -3,8 +3,9 @@
 VENV/bin/python benches/rivals/compare.py [FILTER] [--threads 1,2] [--rounds 5] [--seconds 0.7] [--json FILE]
 
 For each case, each tool has a process, which stays, and is stopped while another runs. In each round each of them
-measures once, alone; what counts is the median of its rounds. The file keeps cases of earlier runs that FILTER leaves
-out. `table.py` makes the README's table of it.
+measures once, alone; what counts is the median of its rounds. Networks that `nets.py` does not have, whose ways of
+computing only `cnn!` knows, it measures alone. The file keeps cases of earlier runs that FILTER leaves out. `table.py`
+makes the README's table of it.
 
 The Rust crates (`--tools tract,rten,candle,burn`) run only if named: building them takes cargo many minutes at first.
 """
@@ -20,6 +21,7 @@ import statistics
 import subprocess
 import sys
 
+import nets
 from table import CRATES
 from tool import TOOLS
 
@@ -124,7 +126,7 @@ def compare(case, threads, tools, binary, args, locked):
     """All tools, with what runs them, on one case: what each reached, by name."""
     with locked(fcntl.LOCK_SH):
         name, task, batch = case.split("-")
-        known = {tool: program for tool, program in tools.items() if tool in KNOWN[task]}
+        known = {tool: program for tool, program in tools.items() if tool in KNOWN[task] and name in nets.NETS}
         wanted = {"models": task == "infer" and known, "layers": any(tool in CRATES for tool in known)}
         kinds = [kind for kind, is_wanted in wanted.items() if is_wanted]
         if kinds:

@@ -75,7 +75,7 @@ class Ours:
     def __init__(self, binary, case, threads, folder):
         self.case, self.threads, self.file = case, threads, os.path.join(folder, "ours.json")
         self.command = [binary, case, "--alone", "--threads", str(threads), "--json", self.file]
-        self.ready = {"version": command("git", "describe", "--always", "--dirty"), "error": 0.0}
+        self.ready = {"version": command("git", "describe", "--always", "--dirty")}
 
     def measure(self, seconds):
         open(self.file, "w").close()
@@ -149,7 +149,8 @@ def compare(case, threads, tools, binary, args, locked):
 def summary(ready, rounds):
     if not rounds or any(found.get("failed") for found in rounds):
         return {"failed": True}
-    if ready["error"] > TOLERANCE:
+    # Ours has weights of its own, which the tests hold against PyTorch. An error that is not a number is one, too.
+    if not ready.get("error", 0.0) <= TOLERANCE:
         return {"failed": True, **ready}
     times = [found["median_s"] for found in rounds]
     known = {key: rounds[-1][key] for key in ("planned_bytes", "peak_gflops") if key in rounds[-1]}

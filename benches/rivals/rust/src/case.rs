@@ -67,14 +67,15 @@ impl Case {
         Ok(layers)
     }
 
-    /// The largest difference from PyTorch's scores for the first image, as a part of the largest score.
+    /// The largest difference from PyTorch's scores for the first image, as a part of the largest score. Scores that are
+    /// not finite are an error.
     pub fn error_of(&self, found: &[f32]) -> Result<f32> {
         let expected = self.array(".scores.npy")?.data;
         ensure!(found.len() == self.batch * expected.len(), "{} scores", found.len());
+        ensure!(found.iter().all(|score| score.is_finite()), "scores that are not finite");
         let largest = expected.iter().fold(0.0, |most: f32, score| most.max(score.abs()));
         let differences = expected.iter().zip(found).map(|(one, other)| (one - other).abs());
-        // Not `max`, which would pass over what is not a number.
-        Ok(differences.fold(0.0, |most, one| if one <= most { most } else { one }) / largest)
+        Ok(differences.fold(0.0, f32::max) / largest)
     }
 }
 

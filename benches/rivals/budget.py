@@ -4,7 +4,8 @@ cargo bench -p cnn-runtime --bench kernels -- --batch 1,8 --json kernels.json
 VENV/bin/python benches/rivals/budget.py kernels.json [NETWORK] [--top 8]
 
 Behind each kernel stands how near it is to its limit: the first lines that are far from it are where speed is to be
-had. What convolutions write as they go (folded normalisation, sums, relu) costs nothing here.
+had. What convolutions write as they go (folded normalisation, sums, relu) costs nothing here. Kernels that a network
+needs and the file lacks are named: what they take is missing from the total.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import nets
 INFER = {kind: ["forward"] for kind in ("conv", "fc", "max pool", "avg pool", "lrn")}
 PRODUCT, POOL = ["forward", "d_input", "d_weight"], ["training", "backward"]
 TRAIN = {"conv": PRODUCT, "fc": PRODUCT, "max pool": POOL, "lrn": POOL, "bn": POOL, "add": ["in place"]}
-TRAIN |= {"avg pool": ["forward", "backward"], "relu": ["backward"]}
+TRAIN |= {"avg pool": ["forward", "backward"], "relu": ["forward", "backward"], "sgd": ["momentum"]}
 
 
 def used(chain, shape):
@@ -53,17 +54,33 @@ def used(chain, shape):
     return found, shape
 
 
-def budget(name, task, measured):
-    """Seconds of each kernel that the task runs, all its calls together."""
+def needed(name, task):
+    """The kernels that the task runs, one by one."""
     shape, chain = nets.NETS[name]
-    seconds = Counter()
-    for index, (kind, layer) in enumerate(used(chain, shape)[0]):
+    layers, before = used(chain, shape)[0] + [("sgd", name)], None
+    for index, (kind, layer) in enumerate(layers):
         for direction in task.get(kind, []):
             # Nobody asks for the gradient by the images.
-            if (index, direction) != (0, "d_input") and (kind, layer, direction) in measured:
-                time, of_limit = measured[kind, layer, direction]
-                seconds[f"{kind} {direction} {layer} ({of_limit:.0%})"] += time
-    return seconds
+            if (index, direction) == (0, "d_input"):
+                continue
+            # What multiplies rectifies as it writes.
+            if (kind, direction) == ("relu", "forward") and before in ("conv", "fc"):
+                continue
+            yield kind, layer, direction
+        before = kind
+
+
+def budget(name, task, measured):
+    """Seconds of each kernel that the task runs, all its calls together, and the kernels that were not measured."""
+    seconds, missing = Counter(), {}
+    for key in needed(name, task):
+        kind, layer, direction = key
+        if key in measured:
+            time, of_limit = measured[key]
+            seconds[f"{kind} {direction} {layer} ({of_limit:.0%})"] += time
+        else:
+            missing[f"{kind} {direction} {layer}"] = None
+    return seconds, list(missing)
 
 
 def main():
@@ -75,18 +92,22 @@ def main():
     runs = defaultdict(dict)
     with open(args.file) as file:
         for one in map(json.loads, file):
-            key = one["kernel"], one["layer"], one["direction"]
+            # A step of the optimiser is one of the whole network.
+            layer = one["networks"] if one["kernel"] == "sgd" else one["layer"]
+            key = one["kernel"], layer, one["direction"]
             runs[one["batch"], one["threads"]][key] = one["median_s"], one["of_limit"]
     for (batch, threads), measured in runs.items():
         for name in ("lenet5", "resnet20", "alexnet", "resnet18", "resnet50"):
             for title, task in (("inference", INFER), ("training", TRAIN)):
-                seconds = budget(name, task, measured)
+                seconds, missing = budget(name, task, measured)
                 total = seconds.total()
                 if args.network not in name or not total:
                     continue
                 print(f"\n{name}, {title}, batches of {batch}, {threads} threads: {1e3 * total:.3f} ms")
                 for kernel, time in seconds.most_common(args.top):
                     print(f"{time / total:6.1%} {1e3 * time:10.3f} ms  {kernel}")
+                if missing:
+                    print(f"not measured: {', '.join(missing)}")
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ pub(super) fn beats_winograd(isa: Isa, d: &Conv, n: usize) -> bool {
     }
 }
 
-/// Whether a matrix unit makes whole maps, sample by sample, faster than [`pooled`] does bands of them.
+/// Whether a matrix unit makes whole maps faster than [`pooled`] does bands of them on vectors.
 pub(super) fn beats_bands(isa: Isa, d: &Conv, n: usize) -> bool {
     #[cfg(target_arch = "x86_64")]
     return matrix::beats_winograd(isa, d, n) || matrix::beats_bands(isa, d);

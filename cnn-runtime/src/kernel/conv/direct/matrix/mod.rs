@@ -177,6 +177,8 @@ struct Weights<'a> {
     digits: &'a mut [f32],
     /// What the sums of each channel are multiplied by.
     down: &'a mut [f32; Blocks::MOST],
+    /// Cache lines of the next block that each tile brings nearer.
+    ahead: usize,
 }
 
 impl Kernel for Task<'_> {
@@ -221,7 +223,7 @@ impl Kernel for Task<'_> {
             |unit| {
                 for tiles in groups() {
                     let is_first = tiles.start == self.tiles.start;
-                    let ahead = !kept || tiles.end == self.tiles.end;
+                    let is_last = tiles.end == self.tiles.end;
                     let group = Task { tiles, bands: self.bands.clone(), ..self };
                     let stage = self.work.stage(&group.tiles);
                     group.list_steps(&stage, steps);
@@ -230,8 +232,13 @@ impl Kernel for Task<'_> {
                     for (index, band) in self.bands.clone().enumerate() {
                         let channels = Blocks::of(product.m).rows(band);
                         let index = if kept { index } else { 0 };
-                        let mut weights =
-                            Weights { digits: &mut digits[index * of_band..][..of_band], down: &mut downs[index] };
+                        // Each tile is multiplied with each half of a block.
+                        let lines = (ROWS * product.k / Order::BLOCK).div_ceil(group.tiles.len());
+                        let mut weights = Weights {
+                            digits: &mut digits[index * of_band..][..of_band],
+                            down: &mut downs[index],
+                            ahead: if is_last || !kept { lines } else { 0 },
+                        };
                         if is_first || !kept {
                             group.write_right(simd, &channels, &mut weights);
                         }
@@ -240,7 +247,7 @@ impl Kernel for Task<'_> {
                             // SAFETY: the promise to `run`: these rows' maps are in the shared slice.
                             None => unsafe { self.work.direct.finish(channels.clone()) },
                         };
-                        group.multiply(simd, unit, &channels, &finish, left, steps, &weights, &spots, ahead);
+                        group.multiply(simd, unit, &channels, &finish, left, steps, &weights, &spots);
                         if let Some(whole) = self.whole {
                             // SAFETY: the promise to `run`; these channels of these samples are this task's alone.
                             unsafe { whole.write(simd, samples.clone(), &channels, maps, product.c) };
@@ -424,23 +431,18 @@ impl Task<'_> {
         steps: &[u32],
         weights: &Weights<'_>,
         spots: &Spots,
-        ahead: bool,
     ) {
-        let Direct { product, .. } = self.work.direct;
-        let len = channels.len();
         // While a block is at work, the next one is brought nearer; behind the last one stand those of the next layer.
         let mut next = self.work.direct.weights(channels.end);
-        let (halves, count) = (len / ROWS, self.tiles.len());
-        let lines = if ahead { (len * product.k / Order::BLOCK).div_ceil(halves * count) } else { 0 };
         let mut exact = Exact::ZERO;
-        for half in 0..halves {
+        for half in 0..channels.len() / ROWS {
             let right = &weights.digits[half * steps.len() * RIGHT..][..steps.len() * RIGHT];
             // SAFETY: a scale for each channel.
             let downs = unsafe { simd.load(weights.down[half * ROWS..][..ROWS].as_ptr()) };
             let vector = finish.vector(simd, half * ROWS).scaled(simd, downs);
             let mut begin = 0;
-            for index in 0..count {
-                (0..lines).for_each(
+            for index in 0..self.tiles.len() {
+                (0..weights.ahead).for_each(
                     #[inline(always)]
                     |_| simd.prefetch_later(next.next()),
                 );

@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)] // vectors are read and written by pointer
 
-use std::ops::{Add, Sub};
+use std::ops::{Add, Mul, Sub};
 
 use crate::desc::Order;
 use crate::simd::Simd;
@@ -149,6 +149,19 @@ impl<S: Simd> Add for Sixteen<S> {
             self.simd,
             #[inline(always)]
             |i| self.simd.add(self.registers[i], other.registers[i]),
+        )
+    }
+}
+
+impl<S: Simd> Mul for Sixteen<S> {
+    type Output = Self;
+
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        Self::of(
+            self.simd,
+            #[inline(always)]
+            |i| self.simd.mul(self.registers[i], other.registers[i]),
         )
     }
 }

@@ -50,7 +50,6 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// `a * b + c`, fused where the processor can.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `a * b`.
-    #[cfg(target_arch = "x86_64")]
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a + b`.
     fn add(self, a: Self::V, b: Self::V) -> Self::V;

@@ -47,7 +47,6 @@ impl Simd for Portable {
         std::array::from_fn(|i| if a[i] < b[i] { a[i] } else { b[i] })
     }
 
-    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     fn mul(self, a: Self::V, b: Self::V) -> Self::V {
         [a[0] * b[0], a[1] * b[1], a[2] * b[2], a[3] * b[3]]

@@ -22,8 +22,7 @@ impl Kernel for Block<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
         if self.walk.is_global() {
-            let zero = Sixteen::splat(simd, 0.0);
-            let mean = total(simd, self.input).mul_add(Sixteen::splat(simd, self.walk.weight), zero);
+            let mean = total(simd, self.input) * Sixteen::splat(simd, self.walk.weight);
             return mean.store(&mut self.output[0]);
         }
         match self.walk.columns.kernel {
@@ -67,9 +66,9 @@ impl Block<'_> {
             if let Some(counted) = &self.walk.counted {
                 let output = &mut self.output[oh * columns.outputs..][..columns.outputs];
                 for (span, weight) in weights(counted, oh) {
-                    let (weight, zero) = (Sixteen::splat(simd, weight), Sixteen::splat(simd, 0.0));
+                    let weight = Sixteen::splat(simd, weight);
                     for y in &mut output[span] {
-                        Sixteen::load(simd, y).mul_add(weight, zero).store(y);
+                        (Sixteen::load(simd, y) * weight).store(y);
                     }
                 }
             }
@@ -80,15 +79,14 @@ impl Block<'_> {
     #[inline(always)]
     fn window<S: Simd>(&mut self, simd: S, [oh, ow]: [usize; 2], across: Range<usize>) {
         let Walk { rows, columns, weight, .. } = self.walk;
-        let zero = Sixteen::splat(simd, 0.0);
-        let mut sum = zero;
+        let mut sum = Sixteen::splat(simd, 0.0);
         for kh in rows.taps(oh) {
             let row = &self.input[rows.at(oh, kh) * columns.inputs..][..columns.inputs];
             for kw in across.clone() {
                 sum = sum + Sixteen::load(simd, &row[columns.at(ow, kw)]);
             }
         }
-        sum.mul_add(Sixteen::splat(simd, *weight), zero).store(&mut self.output[oh * columns.outputs + ow]);
+        (sum * Sixteen::splat(simd, *weight)).store(&mut self.output[oh * columns.outputs + ow]);
     }
 }
 
@@ -131,8 +129,7 @@ impl Spread<'_> {
     /// The only window is the whole map.
     #[inline(always)]
     fn global<S: Simd>(self, simd: S) {
-        let zero = Sixteen::splat(simd, 0.0);
-        let share = Sixteen::load(simd, &self.d_output[0]).mul_add(Sixteen::splat(simd, self.walk.weight), zero);
+        let share = Sixteen::load(simd, &self.d_output[0]) * Sixteen::splat(simd, self.walk.weight);
         match self.write {
             Write::Set => self.d_input.fill(share.lanes()),
             Write::Add => {

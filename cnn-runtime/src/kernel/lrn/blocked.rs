@@ -55,11 +55,10 @@ impl Stage {
     /// Brings the values of a block to the rows of their positions, squared or as they are.
     #[inline(always)]
     fn bring<S: Simd, const SQUARE: bool>(&mut self, simd: S, block: usize, values: &[f32]) {
-        let zero = Sixteen::splat(simd, 0.0);
         for (row, x) in self.rows.chunks_exact_mut(self.pitch).zip(vectors(values)) {
             let x = Sixteen::load(simd, x);
             let to = &mut row[self.before + block * Order::BLOCK..];
-            (if SQUARE { x.mul_add(x, zero) } else { x }).store(&mut vectors_mut(to)[0]);
+            (if SQUARE { x * x } else { x }).store(&mut vectors_mut(to)[0]);
         }
     }
 

@@ -63,7 +63,7 @@ pub(super) fn line<S: Simd, const N: usize>(
 /// `x * factor`.
 #[inline(always)]
 fn times<S: Simd>(simd: S, x: S::V, factor: f32) -> S::V {
-    simd.mul_add(x, simd.splat(factor), simd.splat(0.0))
+    simd.mul(x, simd.splat(factor))
 }
 
 /// `F(2, 3)`: four products for two outputs, at the points 0, 1, -1 and infinity.
@@ -220,7 +220,7 @@ impl Points for F6 {
         let pair = |p: f32, scale: f32| {
             let even = simd.mul_add(g[2], simd.splat(scale * p * p), times(simd, g[0], scale));
             let odd = simd.splat(scale * p);
-            [simd.mul_add(g[1], odd, even), simd.sub(even, simd.mul_add(g[1], odd, simd.splat(0.0)))]
+            [simd.mul_add(g[1], odd, even), simd.sub(even, simd.mul(g[1], odd))]
         };
         let [plus_1, minus_1] = pair(1.0, -2.0 / 9.0);
         let [plus_half, minus_half] = pair(0.5, 32.0 / 45.0);

@@ -6,6 +6,7 @@ pub mod naming;
 #[cfg(feature = "onnx")]
 pub mod onnx;
 pub mod pickle;
+pub mod resize;
 #[cfg(feature = "safetensors")]
 pub mod safetensors;
 pub mod stranger;

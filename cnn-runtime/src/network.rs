@@ -106,6 +106,8 @@ pub trait Network: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be written, or would have 2 GiB, which is more than a model may have.
+    /// [`Error::DataMismatch`] if a `resize` has a scale that ONNX would make another size of: the old size times the
+    /// scale, rounded down.
     #[cfg(feature = "onnx")]
     fn export_onnx(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         onnx::export(self, path.as_ref())

@@ -37,8 +37,10 @@ const BATCH: &str = "N";
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be written: also where it would have 2 GiB, which no ONNX model may have.
+/// [`Error::DataMismatch`] if a layer's maps are of other sizes than ONNX's operator makes.
 pub(crate) fn export<N: Network>(network: &N, path: &Path) -> Result<(), Error> {
     let info = N::INFO;
+    info.layers.iter().try_for_each(spatial::check_scale)?;
     let mut graph = Graph::new(info);
     for number in 0..info.layers.len() {
         graph.enter(info, number).write();

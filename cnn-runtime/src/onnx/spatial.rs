@@ -3,7 +3,9 @@
 use super::attribute::{int, ints, text};
 use super::graph::Layer;
 use super::layer::around;
-use crate::desc::{ConvTranspose, Fill, Pad, Resize, Sampling};
+use crate::desc::{ConvTranspose, Fill, LayerOp, Pad, Resize, Sampling};
+use crate::error::Error;
+use crate::info::LayerInfo;
 
 impl Layer<'_> {
     pub(super) fn conv_transpose(&mut self, d: &ConvTranspose) {
@@ -45,7 +47,7 @@ impl Layer<'_> {
 
     /// Given sizes, ONNX takes its scales from them; so it has either.
     pub(super) fn resize(&mut self, d: &Resize) {
-        let sizes = [(d.input.h, d.output.h), (d.input.w, d.output.w)];
+        let sizes = sizes(d);
         let mut inputs = vec![self.input(), String::new()];
         if d.scale == [None; 2] {
             inputs.extend([String::new(), self.ints("sizes", &sizes.map(|(_, output)| output))]);
@@ -62,6 +64,29 @@ impl Layer<'_> {
         }
         self.node_with("Resize", &inputs, attributes);
     }
+}
+
+/// Refuses a scale of a resized map that ONNX would make another size of.
+pub(super) fn check_scale(layer: &LayerInfo) -> Result<(), Error> {
+    let LayerOp::Resize(d) = layer.op else { return Ok(()) };
+    for (axis, (inputs, outputs)) in sizes(&d).into_iter().enumerate() {
+        let Some(scale) = d.scale[axis] else { continue };
+        let made = (scale * inputs as f32).floor();
+        if made != outputs as f32 {
+            let (option, what) = [("scale_h", "rows"), ("scale_w", "columns")][axis];
+            return Err(Error::DataMismatch {
+                what: "layer to be exported",
+                expected: format!("a `{option}` that makes {outputs} {what} of {inputs} in ONNX, which rounds down"),
+                found: format!("{scale} in `{}`, which makes {made}: leave `{option}` out", layer.name),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Inputs and outputs of both axes.
+fn sizes(d: &Resize) -> [(usize, usize); 2] {
+    [(d.input.h, d.output.h), (d.input.w, d.output.w)]
 }
 
 /// The scale that makes so many outputs, rounded down, of so many inputs: also for readers that multiply in `f64`.

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
-use cnn_model::onnx::Model;
 use cnn_model::onnx::proto::{AttributeProto, NodeProto, TensorProto};
+use cnn_model::onnx::{Imported, Model};
 use prost::Message;
 
 use super::*;
@@ -22,6 +22,23 @@ cnn! {
             pool(3, s2, p1), pool(9) -> upsample(5), avgpool(3, s2, p1), avgpool(3, s2, p1, excludepad),
             avgpool(2, ceil), avgpool(4, s2, p1, ceil)
         );
+
+    Sums <4x5x3> -> add(id, relu, avgpool(global) -> expand(4x5x3));
+
+    Pointwise <6x5x3>
+        -> concat(
+            relu6, leaky_relu(0.2), elu(0.7), gelu, silu, hardswish, tanh, sigmoid, softmax, log_softmax,
+            selu(1.5, 0.9), clip(-1, 2), clip(lo = -0.5), clip(hi = 0.5), hardsigmoid, gelu(tanh), affine(2, 0.5),
+            sigmoid -> reciprocal, prelu, prelu(shared), scale, scale(1x1x3), shift, shift(6x5x1)
+        );
+
+    Shapes <6x8x5>
+        -> mul(id, avgpool(global) -> conv(6, 1x1) -> sigmoid) -> sub(id, conv(6, 8x5) -> expand(6x1x5))
+        -> div(id, conv(1, 1x1) -> sigmoid) -> permute(hwc) -> reshape(5x16x3) -> permute(whc)
+        -> flatten -> fc(12) -> add(reshape(3x2x2) -> conv(3, 1x1) -> reshape(12), dropout(0.3)) -> sub(id, fc(1))
+        -> prelu -> scale -> shift(1) -> bn -> concat(softmax, log_softmax, elu, fc(1)) -> reshape(37x1x1);
+
+    Stretched <1x4x4> -> resize(8x8, scale_h = 1.5) -> fc(3);
 
     Spatial <4x5x3>
         -> conv_transpose(6, 3x2, s2, p1, o1x0, g2) -> pad(1, edge) -> pad(0x1x2x0, value = 0.5)
@@ -143,14 +160,39 @@ fn layers_that_move_pixels_have_onnx_s_arguments() {
     assert_eq!(attribute(scaled, "nearest_mode").s.as_deref(), Some(&b"ceil"[..]));
 }
 
+/// What an export is imported as, and the text of it on one line.
+fn imported<N: Network>() -> (Imported, String) {
+    let imported = Model::read(exported::<N>().1, None).unwrap().import();
+    let imported = imported.unwrap_or_else(|error| panic!("{}: {error}", N::INFO.name));
+    let text = imported.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    (imported, text)
+}
+
 #[test]
 fn what_is_exported_can_be_imported() {
-    let (net, bytes) = exported::<Residual>();
-    let imported = Model::read(bytes, None).unwrap().import().unwrap();
-    let tensors: Vec<_> = imported.tensors.iter().map(|tensor| tensor.floats().unwrap()).collect();
+    let net = exported::<Residual>().0;
+    let (model, text) = imported::<Residual>();
+    let tensors: Vec<_> = model.tensors.iter().map(|tensor| tensor.floats().unwrap()).collect();
     let own: Vec<_> = net.tensors().map(|(name, _)| net.tensor(name).unwrap().into_raw_vec_and_offset().0).collect();
     assert_eq!(tensors, own);
-    assert!(imported.text.starts_with("<3x17x16>"), "{}", imported.text);
+    assert!(text.starts_with("<3x17x16>"), "{text}");
+    assert_eq!(imported::<Sums>().1, "<4x5x3> -> add(id, relu, avgpool(global) -> expand(4x5x3)) <4x5x3>");
+    // All operators that are written are known.
+    imported::<Named>();
+    imported::<Pools>();
+    imported::<Spatial>();
+    imported::<Pointwise>();
+    imported::<Shapes>();
+}
+
+#[test]
+fn a_scale_that_makes_another_size_in_onnx_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = Stretched::new(1).export_onnx(folder.path().join("net.onnx")).unwrap_err();
+    let text = "layer to be exported: expected a `scale_h` that makes 8 rows of 4 in ONNX, which rounds down, found 1.5 in \
+                `resize1`, which makes 6: leave `scale_h` out";
+    assert_eq!(error.to_string(), text);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]

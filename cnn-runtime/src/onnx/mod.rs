@@ -15,6 +15,7 @@ mod tests;
 
 use std::path::Path;
 
+use cnn_model::onnx::own;
 use cnn_model::onnx::proto::{
     DimensionProto, GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto, TensorShapeProto,
     TensorTypeProto, TypeProto, ValueInfoProto, data_type,
@@ -68,6 +69,8 @@ fn about(info: &NetInfo) -> ModelProto {
         ("cnn.network", info.name.to_owned()),
         ("cnn.hash", format!("{:016x}", info.hash)),
         ("cnn.summary", info.summary.to_owned()),
+        // By these the network finds its weights again: `load` does not go by what an import makes of the graph.
+        (own::TENSORS, own::list(info.tensors.iter().map(|tensor| (tensor.name, tensor.shape)))),
     ];
     let entry = |(key, value): (&str, String)| StringStringEntryProto { key: key.to_owned(), value };
     ModelProto {

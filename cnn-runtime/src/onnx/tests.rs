@@ -7,6 +7,7 @@ use prost::Message;
 use super::*;
 use crate::cnn;
 use crate::testing::uniform;
+use crate::weights::{Loader, Weights};
 
 cnn! {
     block basic(c, s = 1) =
@@ -22,6 +23,12 @@ cnn! {
             pool(3, s2, p1), pool(9) -> upsample(5), avgpool(3, s2, p1), avgpool(3, s2, p1, excludepad),
             avgpool(2, ceil), avgpool(4, s2, p1, ceil)
         );
+
+    /// Whose own names are not those that an import counts out.
+    Crossed <4x8x8> -> conv(4, 3x3, p1) -> conv1 = conv(4, 3x3, p1) -> relu -> add(id, conv1) -> prelu -> scale(1x8x1);
+
+    /// What an import makes of it.
+    Counted <4x8x8> -> x1 = conv(4, 3x3, p1) -> conv(4, 3x3, p1) -> add(relu, id) -> prelu -> scale(1x8x1);
 
     Sums <4x5x3> -> add(id, relu, avgpool(global) -> expand(4x5x3));
 
@@ -183,6 +190,37 @@ fn what_is_exported_can_be_imported() {
     imported::<Spatial>();
     imported::<Pointwise>();
     imported::<Shapes>();
+}
+
+/// What an export loads into a new network of its kind.
+fn loaded<N: Network>() {
+    let (net, bytes) = exported::<N>();
+    let mut again = N::new(2);
+    Loader::new().apply(&mut again, &Weights::from_bytes(bytes).unwrap()).unwrap();
+    assert_eq!(again.params().values(), net.params().values());
+    assert_eq!(again.params().state(), net.params().state());
+}
+
+#[test]
+fn what_is_exported_loads_by_its_own_names() {
+    loaded::<Residual>();
+    loaded::<Named>();
+    loaded::<Crossed>();
+    loaded::<Spatial>();
+    loaded::<Pointwise>();
+    loaded::<Shapes>();
+}
+
+#[test]
+fn a_network_made_of_an_export_loads_it_by_its_own_names() {
+    let (net, bytes) = exported::<Crossed>();
+    let (imported, text) = imported::<Crossed>();
+    let names: Vec<_> = imported.tensors.iter().map(|tensor| &tensor.name[..]).collect();
+    let counted: Vec<_> = Counted::INFO.tensors.iter().map(|tensor| tensor.name).collect();
+    assert_eq!(names, counted, "{text}");
+    let mut other = Counted::new(2);
+    Loader::new().apply(&mut other, &Weights::from_bytes(bytes).unwrap()).unwrap();
+    assert_eq!(other.params().values(), net.params().values());
 }
 
 #[test]

@@ -105,7 +105,8 @@ pub(super) struct Contents {
 }
 
 /// A file of named tensors, told by its first bytes: safetensors, with the feature `npz` NumPy's npz, or with the feature
-/// `onnx` an ONNX model, whose tensors have the names that a network made of it gives them.
+/// `onnx` an ONNX model. The tensors of a model that `export_onnx` wrote have the names of the network that it was written
+/// of, those of a model from elsewhere the names that a network made of it gives them.
 ///
 /// The file is mapped into memory, so that opening it reads its header only, and reading a tensor copies it once. While
 /// it is open no program may change it in place; replacing it by another file, as this crate does, is fine. Nothing in a
@@ -185,13 +186,29 @@ impl Weights {
             [8, version, ..] if version != 0 && bytes.get(8) != Some(&b'{') => read_onnx(&bytes, path.as_deref()),
             _ => safetensors::read(&bytes),
         };
-        let contents = match read {
-            Ok(contents) => contents,
-            Err(reason) => return Err(Error::Format { path, reason }),
-        };
+        match read {
+            Ok(contents) => Ok(Self::with(bytes, path, contents)),
+            Err(reason) => Err(Error::Format { path, reason }),
+        }
+    }
+
+    fn with(bytes: Bytes, path: Option<PathBuf>, contents: Contents) -> Self {
         let names = contents.tensors.iter().enumerate();
         let index = names.map(|(at, tensor)| (tensor.name.clone(), at)).collect();
-        Ok(Weights { bytes, path, contents, index })
+        Weights { bytes, path, contents, index }
+    }
+
+    /// The same file by the names that a network made of it has, if it is a model that has others, too.
+    #[cfg(feature = "onnx")]
+    pub(super) fn imported(&self) -> Option<Weights> {
+        let Some(Entry { place: Place::Made(_), .. }) = self.contents.tensors.first() else { return None };
+        let contents = onnx::read_imported(self.bytes.clone(), self.path())?;
+        Some(Self::with(self.bytes.clone(), self.path.clone(), contents))
+    }
+
+    #[cfg(not(feature = "onnx"))]
+    pub(super) fn imported(&self) -> Option<Weights> {
+        None
     }
 
     /// The file, if the bytes came from one.

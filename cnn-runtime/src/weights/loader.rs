@@ -138,9 +138,15 @@ impl Loader {
     /// give two tensors one name, and [`Error::DataMismatch`] if the network has no names as of the
     /// [`naming`](Loader::naming) that was asked for.
     pub fn apply<N: Network>(&self, network: &mut N, weights: &Weights) -> Result<Loaded, Error> {
-        let entries = self.renamed(weights)?;
-        let (naming, names) = self.names(N::INFO, &entries)?;
-        let plan = self.plan(naming, N::INFO, &names, &entries, weights.is_checkpoint());
+        let (mut weights, mut plan) = (weights, self.plan(N::INFO, weights)?);
+        // A network that was made of a model has other names than one that was written as it.
+        let imported = if plan.pairs.len() < N::INFO.tensors.len() { weights.imported() } else { None };
+        if let Some(imported) = &imported
+            && let Ok(other) = self.plan(N::INFO, imported)
+            && other.pairs.len() > plan.pairs.len()
+        {
+            (weights, plan) = (imported, other);
+        }
         if !plan.mismatch.is_empty() {
             let (path, mismatch) = (weights.path().map(Into::into), Box::new(plan.mismatch));
             return Err(Error::WeightsMismatch { path, network: N::INFO.name, mismatch });
@@ -152,7 +158,7 @@ impl Loader {
             network.params_mut().write(tensor, &values);
         }
         let loaded = plan.pairs.iter().map(|(tensor, _)| tensor.name).collect();
-        Ok(Loaded { naming, loaded, kept: plan.kept, surplus: plan.surplus })
+        Ok(Loaded { naming: plan.mismatch.naming, loaded, kept: plan.kept, surplus: plan.surplus })
     }
 
     /// The file's tensors by the names that the rules make.
@@ -177,17 +183,11 @@ impl Loader {
     }
 
     /// Pairs the tensors of network and file.
-    fn plan<'w>(
-        &self,
-        naming: Naming,
-        info: &'static NetInfo,
-        names: &[String],
-        entries: &HashMap<String, &'w Entry>,
-        is_checkpoint: bool,
-    ) -> Plan<'w> {
+    fn plan<'w>(&self, info: &'static NetInfo, weights: &'w Weights) -> Result<Plan<'w>, Error> {
+        let mut rest = self.renamed(weights)?;
+        let (naming, names) = self.names(info, &rest)?;
         let mut plan = Plan { pairs: vec![], kept: vec![], surplus: vec![], mismatch: Mismatch::new(naming) };
-        let mut rest = entries.clone();
-        for (tensor, name) in info.tensors.iter().zip(names) {
+        for (tensor, name) in info.tensors.iter().zip(&names) {
             let under = |prefixes: &[String]| prefixes.iter().any(|p| starts(name, p) || starts(tensor.name, p));
             match rest.remove(name) {
                 _ if under(&self.keep) => plan.kept.push(tensor.name),
@@ -208,7 +208,7 @@ impl Loader {
         let mut rest: Vec<_> = rest.into_iter().filter(|(_, entry)| is_surplus(entry)).collect();
         rest.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         for (name, entry) in rest {
-            let is_of_a_run = is_checkpoint && name.contains('/');
+            let is_of_a_run = weights.is_checkpoint() && name.contains('/');
             if is_of_a_run || self.allow_surplus.iter().any(|prefix| starts(&name, prefix)) {
                 plan.surplus.push(entry.name().to_owned());
             } else {
@@ -216,7 +216,7 @@ impl Loader {
             }
         }
         plan.mismatch.find_nearest();
-        plan
+        Ok(plan)
     }
 }
 

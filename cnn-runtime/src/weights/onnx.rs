@@ -1,4 +1,5 @@
-//! The weights of ONNX models, by the names that a network made of the model gives them.
+//! The weights of ONNX models: of one that a network was written as, by that network's names, of others by the names that
+//! a network made of the model gives them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -30,12 +31,30 @@ impl Made {
 
 /// Reads a model; tensors in other files are looked for beside it, if it has a path.
 pub(super) fn read(bytes: Bytes, path: Option<&Path>) -> Result<Contents, String> {
-    let import = || Model::read(bytes, path.and_then(Path::parent))?.import();
-    let tensors = import().map_err(|error| error.to_string())?.tensors.into_iter().map(|tensor| Entry {
+    let model = open(bytes, path)?;
+    model.tensors().map_or_else(|| import(&model), |tensors| Ok(contents(tensors)))
+}
+
+/// Reads a model that a network was written as by the other names: those that a network made of it has.
+pub(super) fn read_imported(bytes: Bytes, path: Option<&Path>) -> Option<Contents> {
+    let model = open(bytes, path).ok()?;
+    model.tensors().and_then(|_| import(&model).ok())
+}
+
+fn open(bytes: Bytes, path: Option<&Path>) -> Result<Model, String> {
+    Model::read(bytes, path.and_then(Path::parent)).map_err(|error| error.to_string())
+}
+
+fn import(model: &Model) -> Result<Contents, String> {
+    Ok(contents(model.import().map_err(|error| error.to_string())?.tensors))
+}
+
+fn contents(tensors: Vec<Tensor>) -> Contents {
+    let tensors = tensors.into_iter().map(|tensor| Entry {
         name: tensor.name.clone(),
         dtype: Dtype::F32,
         shape: tensor.shape().to_vec(),
         place: Place::Made(Made(Arc::new(tensor))),
     });
-    Ok(Contents { tensors: tensors.collect(), ..Contents::default() })
+    Contents { tensors: tensors.collect(), ..Contents::default() }
 }

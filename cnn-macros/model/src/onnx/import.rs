@@ -105,7 +105,9 @@ pub(super) fn import(model: &Model) -> Result<Imported, Error> {
     let input = Shape::of(&dims);
     // The language declares maps: `784` features come as `784x1x1`.
     let declared = Shape::Map(input.map());
-    let net = Net { input: declared, layers: Vec::new(), origin: String::new() };
+    let own = model.tensors().unwrap_or_default().into_iter();
+    let own = own.filter_map(|tensor| Some(tensor.name.rsplit_once('.')?.0.to_owned()));
+    let net = Net::new(declared, own.collect());
     let mut importer = Importer {
         folder: &model.folder,
         opset,
@@ -300,6 +302,7 @@ impl<'a> Importer<'a> {
 
     fn compute(&mut self, index: usize, proto: &'a NodeProto) -> Result<Value, String> {
         self.net.origin = describe(index, proto, self.opset);
+        self.net.node.clone_from(&proto.name);
         let attributes = Attributes::of(&proto.attribute);
         let mut node = Node { importer: self, proto, attributes };
         let value = ops::apply(&mut node)?;

@@ -12,6 +12,7 @@ mod file;
 mod import;
 mod net;
 mod ops;
+pub mod own;
 mod print;
 pub mod proto;
 mod structure;

@@ -1,5 +1,6 @@
 //! The network that an import builds, layer by layer.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use super::weight::Weight;
@@ -82,6 +83,8 @@ pub(super) struct Layer {
     pub tensors: Vec<(&'static str, Weight)>,
     /// What a message calls it.
     pub origin: String,
+    /// The name of the node that it comes from.
+    pub node: String,
 }
 
 impl Layer {
@@ -105,9 +108,18 @@ pub(super) struct Net {
     pub layers: Vec<Layer>,
     /// What a message calls layers that are added now.
     pub origin: String,
+    /// The name of the node that they come from.
+    pub node: String,
+    /// The names of the layers that the model was written of, if it lists their tensors.
+    pub own: HashSet<String>,
 }
 
 impl Net {
+    /// A network without layers.
+    pub fn new(input: Shape, own: HashSet<String>) -> Self {
+        Net { input, layers: Vec::new(), origin: String::new(), node: String::new(), own }
+    }
+
     pub fn shape(&self, value: ValueId) -> Shape {
         if value == 0 { self.input } else { self.layers[value - 1].output }
     }
@@ -126,7 +138,8 @@ impl Net {
         output: Shape,
         tensors: Vec<(&'static str, Weight)>,
     ) -> ValueId {
-        self.layers.push(Layer { kind, args, inputs, output, tensors, origin: self.origin.clone() });
+        let (origin, node) = (self.origin.clone(), self.node.clone());
+        self.layers.push(Layer { kind, args, inputs, output, tensors, origin, node });
         self.layers.len()
     }
 

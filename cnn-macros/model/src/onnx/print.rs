@@ -53,19 +53,34 @@ impl Printer<'_> {
         for step in &chain.steps {
             step.branches.iter().for_each(|branch| self.name(branch));
             let layer = &self.net.layers[step.value - 1];
-            let name = if let Some(name) = self.names.get_mut(&step.value) {
-                self.given += 1;
-                name.insert(format!("x{}", self.given)).clone()
+            let count = self.counts.entry(layer.kind).or_insert(0);
+            let numbered = format!("{}{}", layer.kind, *count + 1);
+            // In a model of ours this may be the own name of another layer, whose weights would then be taken for this one's.
+            let is_of_another = !layer.tensors.is_empty() && layer.node != numbered && self.net.own.contains(&numbered);
+            let name = if is_of_another || self.names.contains_key(&step.value) {
+                let name = self.free();
+                self.names.insert(step.value, Some(name.clone()));
+                name
             } else {
-                let count = self.counts.entry(layer.kind).or_insert(0);
                 *count += 1;
-                format!("{}{count}", layer.kind)
+                numbered
             };
             self.tensors.extend(layer.tensors.iter().map(|(part, weight)| Tensor {
                 name: format!("{name}.{part}"),
                 origin: layer.origin.clone(),
                 weight: weight.clone(),
             }));
+        }
+    }
+
+    /// The next name that no layer has that the model was written of.
+    fn free(&mut self) -> String {
+        loop {
+            self.given += 1;
+            let name = format!("x{}", self.given);
+            if !self.net.own.contains(&name) {
+                return name;
+            }
         }
     }
 

@@ -105,7 +105,7 @@ mod tests {
 
     /// A network whose layers read these values.
     fn net(inputs: &[&[ValueId]]) -> Net {
-        let mut net = Net { input: Shape::Map([1, 1, 1]), layers: vec![], origin: String::new() };
+        let mut net = Net::new(Shape::Map([1, 1, 1]), Default::default());
         for inputs in inputs {
             net.add("add", vec![], inputs.to_vec(), Shape::Map([1, 1, 1]));
         }

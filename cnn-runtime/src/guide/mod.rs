@@ -18,6 +18,7 @@
 //! | [11. ResNet](ch11_resnet) | 152 layers |
 //! | [12. From here](ch12_from_here) | weights, checkpoints, reports, PyTorch |
 //! | 13. From PyTorch to a program | `ch13_onnx`, with the feature `onnx`: models as ONNX files, both ways |
+//! | 14. From a folder of pictures to a program | `ch14_own_pictures`, with `images` and `progress`: trained, saved, embedded |
 //!
 //! You need to know some Rust and no mathematics beyond sums. To follow along, make a project beside the clone of the
 //! repository, here called `cnn`, with this in its `Cargo.toml`; every block of code goes into a `main` that returns
@@ -65,3 +66,5 @@ chapter!(ch11_resnet);
 chapter!(ch12_from_here, report);
 #[cfg(feature = "onnx")]
 chapter!(ch13_onnx);
+#[cfg(all(feature = "images", feature = "progress"))]
+chapter!(ch14_own_pictures);

@@ -28,11 +28,12 @@
 //! [dependencies]
 //! cnn-runtime = { path = "../cnn/cnn-runtime", features = ["images", "progress"] }
 //!
-//! # Kernels at full speed, without checks in their loops, also in debug builds. `cargo run --release` needs none of it.
-//! [profile.dev.package.cnn-runtime]
-//! opt-level = 3
-//! debug-assertions = false
-//! overflow-checks = false
+//! # Kernels at full speed, without checks in their loops, also in debug builds, and pictures read by optimised code.
+//! # `cargo run --release` needs none of it.
+//! [profile.dev.package]
+//! cnn-runtime = { opt-level = 3, debug-assertions = false, overflow-checks = false }
+//! image.opt-level = 3
+//! zune-jpeg.opt-level = 3
 //! ```
 
 // The chapters' links go by these names.

@@ -35,6 +35,7 @@ impl Layer {
             Layer::Conv(_) => {
                 let ways = &[
                     "forward",
+                    "training",
                     "d_input",
                     "d_weight",
                     "direct",
@@ -108,6 +109,7 @@ fn flops(n: usize, d: &Conv) -> f64 {
     2.0 * (n * d.output.plane() * d.weight_len()) as f64
 }
 
+/// What inference computes, by weights that it keeps transformed where that pays, and the three passes of training.
 fn directions(d: &Conv, n: usize, row: &mut Row<'_>) {
     let (input, weight, mut output) = (random(n * d.input.len()), random(d.weight_len()), random(n * d.output.len()));
     let mut scratch = Buffer::zeroed(conv::scratch_len(d));
@@ -117,7 +119,16 @@ fn directions(d: &Conv, n: usize, row: &mut Row<'_>) {
         ..Traffic::default()
     };
     let traffic = moves([&input, &weight], &output);
-    row.time("forward", flops(n, d), traffic, || conv::forward(d, n, &input, &weight, None, &mut output));
+    let transformed = winograd::kept(d).map(|tile| {
+        let mut u = Buffer::zeroed(winograd::transformed_len(d, tile));
+        winograd::transform(d, tile, &weight, &mut u);
+        (tile, u)
+    });
+    let kept = transformed.as_ref().map(|(tile, u)| winograd::Transformed { tile: *tile, u });
+    row.time("forward", flops(n, d), traffic, || {
+        conv::forward_kept(d, n, &input, &weight, kept, Post::new(), &mut output);
+    });
+    row.time("training", flops(n, d), traffic, || conv::forward(d, n, &input, &weight, None, &mut output));
     let mut d_input = random(input.len());
     let traffic = moves([&weight, &output], &d_input);
     row.time("d_input", flops(n, d), traffic, || {

@@ -148,7 +148,7 @@ mod tests {
         let [path, weights, new] = ["model.onnx", "weights", "new \"1\""].map(|name| folder.path().join(name));
         fs::write(&path, model().encode_to_vec()).unwrap();
         fs::write(&weights, [0; 32]).unwrap();
-        let begin = "cnn! {\n    /// Imported from model.onnx.\n    pub Model <1x2x4>";
+        let begin = "cnn! {\n    /// Imported from model.onnx.\n    pub Model <2x1x4>";
         let text = import(&path, None, None).unwrap();
         assert!(text.starts_with(&format!("{begin}\n        -> ")) && text.ends_with("\n}"), "{text}");
         let text = import(&path, None, Some(&new)).unwrap();

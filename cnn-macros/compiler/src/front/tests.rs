@@ -113,6 +113,12 @@ fn parameters_are_used_wherever_an_expression_stands() {
 }
 
 #[test]
+fn parentheses_may_be_empty_and_lists_may_end_in_a_comma() {
+    let graph = graph("block b() = relu(); block c(n,) = fc(n,); A <1x8x8> -> b() -> b -> add(id, tanh(),) -> c(3,)");
+    assert_eq!(graph.nodes.len(), 5);
+}
+
+#[test]
 fn the_expression_form_has_no_name() {
     let network = networks("<1x28x28> conv(6,5x5,s1) -> pool(2,s2) -> fc(10)").pop().expect("one network");
     assert!(network.expression);

@@ -56,6 +56,12 @@ pub fn widen(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| f64::from(v)).collect()
 }
 
+/// What to allow sums of `terms` products for rounding, which grows with the square root of their number.
+#[cfg(test)]
+pub(crate) fn tolerance(terms: usize) -> f64 {
+    1e-6 + 2e-6 * (terms as f64).sqrt()
+}
+
 /// `n` samples of NCHW values as they stand in memory in the order of `map`.
 pub fn stored(map: &Map, n: usize, values: &[f32]) -> Vec<f32> {
     let mut stored = values.to_vec();
@@ -102,6 +108,22 @@ pub fn assert_close(what: &str, got: &[f32], expected: &[f64], tolerance: f64) {
             expected[worst],
         );
     }
+}
+
+/// The largest magnitude of some values, or NaN if one of them is NaN, which `f64::max` would pass over.
+pub fn largest(values: impl IntoIterator<Item = f64>) -> f64 {
+    let magnitudes = values.into_iter().map(f64::abs);
+    magnitudes.fold(0.0, |most, one| if most.is_nan() || one <= most { most } else { one })
+}
+
+/// How far `got` is from `expected`, as a part of the largest value expected; NaN where either has one.
+///
+/// # Panics
+/// If the two differ in length.
+#[track_caller]
+pub fn relative_error(got: &[f32], expected: &[f64]) -> f64 {
+    assert_eq!(got.len(), expected.len(), "lengths differ");
+    largest(got.iter().zip(expected).map(|(&g, e)| f64::from(g) - e)) / largest(expected.iter().copied())
 }
 
 /// Asserts that two results are the same bit for bit.
@@ -269,6 +291,16 @@ mod tests {
     #[should_panic(expected = "x: 1 of 3 elements differ by more than 1e-6; worst at 1: got 2e0, expected 3e0")]
     fn a_difference_is_reported_with_its_place() {
         assert_close("x", &[1.0, 2.0, f32::NAN], &[1.0, 3.0, f64::NAN], 1e-6);
+    }
+
+    #[test]
+    fn what_is_not_a_number_is_the_largest_wherever_it_stands() {
+        assert_eq!(largest([1.0, -3.0, 2.0]), 3.0);
+        assert!(largest([f64::NAN, 1.0]).is_nan() && largest([1.0, f64::NAN, 2.0]).is_nan());
+        assert_eq!(relative_error(&[1.0, 3.5], &[1.0, 4.0]), 0.125);
+        for got in [[f32::NAN, 1.0], [1.0, f32::NAN], [f32::NAN; 2]] {
+            assert!(relative_error(&got, &[1.0, 1.0]).is_nan(), "{got:?}");
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! gradients by the parameters are their sum. Without dropout either, inference computes what training does.
 
 use cnn_runtime::prelude::*;
-use ndarray::{Array2, ArrayD, ArrayView2, ArrayView4, ArrayViewD, Axis, Slice};
+use cnn_runtime::testing::largest;
+use ndarray::{Array2, ArrayD, ArrayView2, ArrayView4, ArrayViewD, Axis, Slice, array};
 
 use crate::networks::{BlockKinks, Fan, Joins, Kinks, Names, Row, Tensors, Windows};
 use crate::random::{random, random_batch, random_network};
@@ -124,7 +125,12 @@ fn widen(values: ArrayViewD<'_, f32>) -> ArrayD<f64> {
 
 #[track_caller]
 fn assert_close(what: &str, found: ArrayViewD<'_, f32>, expected: &ArrayD<f64>) {
-    let largest = |values: &ArrayD<f64>| values.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
-    let (distance, scale) = (largest(&(widen(found) - expected)), largest(expected));
+    let (distance, scale) = (largest(widen(found) - expected), largest(expected.iter().copied()));
     assert!(scale > 0.0 && distance <= BOUND * scale, "{what}: {distance:e} apart, of {scale:e}");
+}
+
+#[test]
+#[should_panic(expected = "x: NaN apart, of 1e0")]
+fn what_is_not_a_number_is_close_to_nothing() {
+    assert_close("x", array![f32::NAN, 1.0].view().into_dyn(), &array![1.0, 1.0].into_dyn());
 }

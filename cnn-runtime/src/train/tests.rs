@@ -8,6 +8,7 @@ use super::*;
 use crate::data::{Arrays, Draw, OnBadSample};
 use crate::metrics;
 use crate::optim::Sgd;
+use crate::testing::largest;
 use crate::toy::Toy;
 
 /// Images whose brightest column is their class.
@@ -160,9 +161,8 @@ fn fitted(mut trainer: Trainer<'_, Sgd>, data: &Arrays) -> (Toy, History) {
 }
 
 /// The largest distance between two networks' parameters.
-fn distance(a: &Toy, b: &Toy) -> f32 {
-    let pairs = a.params().values().iter().zip(b.params().values());
-    pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+fn distance(a: &Toy, b: &Toy) -> f64 {
+    largest(a.params().values().iter().zip(b.params().values()).map(|(a, b)| f64::from(a - b)))
 }
 
 #[test]

@@ -4,6 +4,7 @@ use ndarray::Array4;
 
 use super::*;
 use crate::data::{Arrays, Normalize, Plan, ReadAhead};
+use crate::testing::largest;
 
 const SHAPE: [usize; 3] = [2, 2, 3];
 
@@ -95,7 +96,7 @@ fn changed(augment: &impl Augment, shape: [usize; 3], index: u64) -> Vec<f32> {
 #[track_caller]
 fn assert_close(found: &[f32], expected: &[f32]) {
     assert_eq!(found.len(), expected.len());
-    let furthest = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let furthest = largest(found.iter().zip(expected).map(|(a, b)| f64::from(a - b)));
     assert!(furthest < 1e-5, "{furthest} apart");
 }
 

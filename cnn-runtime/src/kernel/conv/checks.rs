@@ -8,7 +8,7 @@ use crate::desc::{Act, BatchNorm, Conv, Map, Order, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::post::Post;
 use crate::layout::Layout;
-use crate::testing::{assert_close, nchw, same_on_any_threads, stored, uniform, widen};
+use crate::testing::{assert_close, nchw, same_on_any_threads, stored, tolerance, uniform, widen};
 
 /// A convolution by its sizes, or `None` where the kernel does not fit.
 pub(super) fn conv(input: [usize; 3], out: usize, window: Window, groups: usize) -> Option<Conv> {
@@ -49,11 +49,6 @@ pub(super) fn in_every_order(d: Conv) -> Vec<Conv> {
     let with =
         |input, output| Conv { input: Map { order: input, ..d.input }, output: Map { order: output, ..d.output }, ..d };
     orders(d.input).flat_map(|input| orders(d.output).map(move |output| with(input, output))).collect()
-}
-
-/// Rounding errors of sums of `terms` products grow with the square root of their number.
-fn tolerance(terms: usize) -> f64 {
-    1e-6 + 2e-6 * (terms as f64).sqrt()
 }
 
 pub(super) fn check_forward(d: &Conv, n: usize) {

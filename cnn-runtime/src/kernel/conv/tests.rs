@@ -15,7 +15,9 @@ use crate::dispatch::Isa;
 use crate::kernel::fc;
 use crate::kernel::post::Post;
 use crate::layout::Layout;
-use crate::testing::{assert_close, assert_same_bits, finite_differences, nchw, on_threads, stored, uniform, widen};
+use crate::testing::{
+    assert_close, assert_same_bits, finite_differences, nchw, on_threads, relative_error, stored, uniform, widen,
+};
 
 /// Prime, odd, tiny, strided, padded unevenly, dilated, grouped, depthwise; deep enough for several chunks of depth.
 fn shapes() -> Vec<Conv> {
@@ -209,7 +211,6 @@ fn a_matrix_unit_is_about_as_exact_as_vectors() {
         let weight: Vec<f32> = uniform(2, d.weight_len()).iter().map(|x| x.powi(power)).collect();
         let mut expected = vec![0.0; d.output.len()];
         reference::forward(&d, 1, &widen(&input), &widen(&weight), None, &mut expected);
-        let greatest = expected.iter().fold(0.0, |most: f64, e| most.max(e.abs()));
         let (from, weights) = (stored(&d.input, 1, &input), packed(&d, &weight));
         for isa in Isa::available() {
             let of = |d: &Conv, isa| {
@@ -218,9 +219,7 @@ fn a_matrix_unit_is_about_as_exact_as_vectors() {
                 forward_on(pass::Forward { isa, d, n: 1, input: &from, weight: &weights, post, write }, &mut got);
                 got
             };
-            let got = nchw(&d.output, 1, &of(&d, isa));
-            let errors = got.iter().zip(&expected).map(|(&g, e)| (f64::from(g) - e).abs());
-            let error = errors.fold(0.0, f64::max) / greatest;
+            let error = relative_error(&nchw(&d.output, 1, &of(&d, isa)), &expected);
             eprintln!("{error:.1e}: {channels} channels to the power {power} by {:?} on {isa:?}", kernel.kernel);
             assert!(error < 2e-6, "{d:?} to the power {power} on {isa:?}: an error of {error:e}");
             let direct = Conv { direct: true, ..d };

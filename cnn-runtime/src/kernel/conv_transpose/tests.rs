@@ -4,7 +4,7 @@ use super::{backward_data, backward_weights, forward, reference, scratch_len};
 use crate::desc::{ConvTranspose, Map, Window};
 use crate::layout::Layout;
 use crate::testing::{
-    assert_close, finite_differences, random, same_on_any_threads, set_and_add, uniform, widen, windows,
+    assert_close, finite_differences, random, same_on_any_threads, set_and_add, tolerance, uniform, widen, windows,
 };
 
 /// A layer by its sizes; `extra` rows and columns are added behind.
@@ -65,11 +65,6 @@ fn run(d: &ConvTranspose, n: usize, x: &[f32], weight: &[f32], bias: Option<&[f3
     let (mut y, mut scratch) = (vec![f32::NAN; n * d.output.len()], vec![f32::NAN; scratch_len(d)]);
     forward(d, n, x, &packed(d, weight), bias, &mut y, &mut scratch);
     y
-}
-
-/// Rounding errors of sums of `terms` products grow with the square root of their number.
-fn tolerance(terms: usize) -> f64 {
-    1e-6 + 2e-6 * (terms as f64).sqrt()
 }
 
 fn check_forward(d: &ConvTranspose, n: usize) {

@@ -8,7 +8,7 @@ use crate::desc::{Act, Fc, Write};
 use crate::dispatch::Isa;
 use crate::kernel::post::Post;
 use crate::layout::Layout;
-use crate::testing::{assert_close, finite_differences, random, same_on_any_threads, uniform, widen};
+use crate::testing::{assert_close, finite_differences, random, same_on_any_threads, tolerance, uniform, widen};
 
 const SHAPES: [Fc; 8] = [
     Fc { inputs: 1, outputs: 1 },
@@ -23,11 +23,6 @@ const SHAPES: [Fc; 8] = [
 
 /// One, a few, a vector's worth, several tiles, and more samples than are worked on together.
 const BATCHES: [usize; 9] = [1, 2, 3, 4, 7, 13, 16, 67, 131];
-
-/// Rounding errors of sums of `terms` products grow with the square root of their number.
-fn tolerance(terms: usize) -> f64 {
-    1e-6 + 2e-6 * (terms as f64).sqrt()
-}
 
 /// Plain weights as the kernels read them.
 fn stored(d: &Fc, weight: &[f32]) -> Vec<f32> {

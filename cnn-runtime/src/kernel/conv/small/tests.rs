@@ -6,7 +6,7 @@ use crate::dispatch::Isa;
 use crate::kernel::conv::checks::packed;
 use crate::kernel::conv::{pass, reference};
 use crate::kernel::post::Post;
-use crate::testing::{assert_close, uniform, widen};
+use crate::testing::{assert_close, tolerance, uniform, widen};
 
 pub(super) fn conv(
     [c, h, w]: [usize; 3],
@@ -48,7 +48,7 @@ fn forward_agrees_with_the_reference() {
                 let (bias, residual) = (uniform(3, d.output.c), uniform(4, n * d.output.len()));
                 let mut expected = vec![0.0; residual.len()];
                 reference::forward(&d, n, &widen(&input), &widen(&weight), Some(&widen(&bias)), &mut expected);
-                let tolerance = 1e-6 + 2e-6 * (d.taps() as f64).sqrt();
+                let tolerance = tolerance(d.taps());
                 let what = format!("{n} x {d:?} on {isa:?}");
                 let mut got = vec![f32::NAN; residual.len()];
                 let (weight, post, write) = (&packed(&d, &weight), Post::new().bias(&bias), Write::Set);
@@ -84,7 +84,7 @@ fn backward_data_agrees_with_the_reference() {
                     &mut scratch,
                 );
                 reference::backward_data(&d, n, &widen(&weight), &widen(&d_output), &mut expected, write);
-                let tolerance = 1e-6 + 2e-6 * ((d.weight_len() / d.input.c) as f64).sqrt();
+                let tolerance = tolerance(d.weight_len() / d.input.c);
                 assert_close(&format!("{write:?} of {n} x {d:?} on {isa:?}"), &got, &expected, tolerance);
             }
         }
@@ -102,7 +102,7 @@ fn backward_weights_agree_with_the_reference() {
                 let pass = pass::BackwardWeights { isa, d: &d, n, input: &input, d_output: &d_output };
                 backward_weights::run(pass, &mut got);
                 reference::backward_weights(&d, n, &widen(&input), &widen(&d_output), &mut expected, None);
-                let tolerance = 1e-6 + 2e-6 * ((n * d.output.plane()) as f64).sqrt();
+                let tolerance = tolerance(n * d.output.plane());
                 let expected: Vec<f32> = expected.iter().map(|&g| g as f32).collect();
                 assert_close(&format!("{n} x {d:?} on {isa:?}"), &got, &widen(&packed(&d, &expected)), tolerance);
             }

@@ -12,7 +12,9 @@ use crate::kernel::conv::checks::packed;
 use crate::kernel::conv::{self, pass, reference};
 use crate::kernel::max_pool;
 use crate::kernel::post::Post;
-use crate::testing::{assert_close, assert_same_bits, nchw, same_on_any_threads, stored, uniform, widen};
+use crate::testing::{
+    assert_close, assert_same_bits, nchw, relative_error, same_on_any_threads, stored, uniform, widen,
+};
 
 fn conv(input: [usize; 3], out: usize, pad: [usize; 4]) -> Conv {
     square(3, input, out, pad)
@@ -70,14 +72,6 @@ fn finished(isa: Isa, d: &Conv, tile: Tile, n: usize, input: &[f32], weight: &[f
     output
 }
 
-/// The greatest error, relative to the greatest value.
-fn error(got: &[f32], expected: &[f64]) -> f64 {
-    assert_eq!(got.len(), expected.len());
-    let greatest = expected.iter().fold(0.0, |most: f64, e| most.max(e.abs()));
-    let worst = got.iter().zip(expected).map(|(&g, e)| (f64::from(g) - e).abs());
-    worst.fold(0.0, |most, error| if error.is_nan() { f64::NAN } else { error.max(most) }) / greatest
-}
-
 /// The most that rounding may change of the greatest value.
 fn bound(tile: Tile) -> f64 {
     match tile {
@@ -108,7 +102,8 @@ fn forward_agrees_with_the_reference() {
             for bias in [None, Some(&bias[..])] {
                 let expected = reference_of(&d, n, &input, &weight, bias);
                 for (isa, tile) in ways(&d) {
-                    let error = error(&forward(isa, &d, tile, n, &input, &weight, Post::from(bias)), &expected);
+                    let error =
+                        relative_error(&forward(isa, &d, tile, n, &input, &weight, Post::from(bias)), &expected);
                     assert!(error < bound(tile), "{error:e} of {tile:?} on {isa:?}: {n} x {d:?}");
                 }
             }
@@ -131,7 +126,7 @@ fn the_gradient_agrees_with_the_reference() {
                 let (from, left) = (stored(&d.output, n, &d_output), Weights::backward(d.output.c, d.input.c, &blocks));
                 let finish = Finish { post: Post::new(), write, pool: None };
                 run(isa, &back, tile, n, &from, Left::Weights(left), finish, &mut got);
-                let error = error(&nchw(&d.input, n, &got), &expected);
+                let error = relative_error(&nchw(&d.input, n, &got), &expected);
                 assert!(error < bound(tile), "{error:e} of {write:?} of {tile:?} on {isa:?}: {n} x {d:?}");
             }
         }
@@ -211,10 +206,10 @@ fn rounding_errors_stay_within_their_bounds() {
                 let (weights, post) = (&packed(&d, &weight), Post::new());
                 let pass = pass::Forward { isa, d: &d, n: 1, input: &input, weight: weights, post, write: Write::Set };
                 conv::direct_on(pass, &mut direct);
-                println!("direct {:.1e}: {d:?} on {isa:?}", error(&direct, &expected));
+                println!("direct {:.1e}: {d:?} on {isa:?}", relative_error(&direct, &expected));
                 for d in [d, in_blocks(d)] {
                     for tile in Tile::ALL.into_iter().filter(|tile| tile.fits(&d)) {
-                        let error = error(&forward(isa, &d, tile, 1, &input, &weight, Post::new()), &expected);
+                        let error = relative_error(&forward(isa, &d, tile, 1, &input, &weight, Post::new()), &expected);
                         println!("{tile:?} {error:.1e}: {d:?} on {isa:?}");
                         assert!(error < bound(tile), "{error:.1e} of {tile:?}: {d:?} on {isa:?}");
                     }
@@ -250,7 +245,7 @@ fn direct_convolutions_go_the_direct_way() {
         for ((got, saved), expected) in passes(&direct).iter().zip(&passes(&saving)).zip(&expected) {
             assert_same_bits(&format!("direct on {isa:?}"), got, expected);
             assert_ne!(saved, expected, "Winograd's way on {isa:?}");
-            let difference = error(saved, &widen(expected));
+            let difference = relative_error(saved, &widen(expected));
             assert!(difference < 1e-5, "{difference:e} on {isa:?}");
         }
     }

@@ -139,6 +139,14 @@ mod tests {
         assert_eq!(Isa::available().last().map(Isa::name), Some("portable"));
     }
 
+    /// Else tests on a set that this machine lacks would pass on another one.
+    #[test]
+    fn the_set_asked_for_is_in_use() {
+        if let Some(wanted) = std::env::var("CNN_ISA").ok().filter(|wanted| !wanted.is_empty()) {
+            assert_eq!(Isa::active().name(), wanted, "CNN_ISA names no instruction set of this machine");
+        }
+    }
+
     #[test]
     fn an_unknown_name_leaves_the_widest() {
         let widest = Isa::available().map(Isa::name).next();

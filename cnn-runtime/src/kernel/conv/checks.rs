@@ -1,9 +1,7 @@
 //! How the passes of a convolution are held against the reference, on every instruction set of the machine, and to the same
 //! bits on any number of threads.
 
-use super::{
-    backward_data, backward_data_on, backward_weights, backward_weights_on, forward, forward_on, pass, reference,
-};
+use super::{backward_data_on, backward_weights_on, forward_on, pass, reference};
 use crate::desc::{Act, BatchNorm, Conv, Map, Order, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::post::Post;
@@ -159,16 +157,18 @@ pub(super) fn check_backward_weights(d: &Conv, n: usize) {
 }
 
 /// All passes, on each number of threads.
-pub(super) fn check_threads(d: &Conv, n: usize) {
+pub(super) fn check_threads(isa: Isa, d: &Conv, n: usize) {
     let (input, weight) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()));
     let (bias, d_output) = (uniform(3, d.output.c), uniform(4, n * d.output.len()));
-    same_on_any_threads(&format!("{n} x {d:?}"), || {
+    same_on_any_threads(&format!("{n} x {d:?} on {isa:?}"), || {
         let mut output = vec![f32::NAN; d_output.len()];
         let (mut d_input, mut scratch) = (vec![f32::NAN; input.len()], vec![f32::NAN; weight.len()]);
         let (mut d_weight, mut d_bias) = (vec![f32::NAN; weight.len()], vec![f32::NAN; bias.len()]);
-        forward(d, n, &input, &weight, Some(&bias), &mut output);
-        backward_data(d, n, &weight, &d_output, &mut d_input, &mut scratch, Write::Set);
-        backward_weights(d, n, &input, &d_output, &mut d_weight, Some(&mut d_bias));
+        let (input, weight, d_output, post, write) =
+            (&input, &weight, &d_output, Post::from(Some(&bias[..])), Write::Set);
+        forward_on(pass::Forward { isa, d, n, input, weight, post, write }, &mut output);
+        backward_data_on(pass::BackwardData { isa, d, n, weight, d_output, write }, &mut d_input, &mut scratch);
+        backward_weights_on(pass::BackwardWeights { isa, d, n, input, d_output }, &mut d_weight, Some(&mut d_bias));
         [output, d_input, d_weight, d_bias].concat()
     });
 }

@@ -9,6 +9,7 @@ use super::checks::{
 use super::pooled_tests;
 use super::winograd::Tile;
 use crate::desc::{Conv, Map, Order, Pool, Window};
+use crate::dispatch::Isa;
 use crate::testing::{random, windows};
 
 /// Most multiply-accumulates of a case: the reference takes some hundredths of a second for them.
@@ -109,13 +110,14 @@ proptest! {
         (h, w) in (1..40_usize, 1..40_usize),
         (window, square) in (windows(5, 3, 2), any::<bool>()),
         (image, order) in (any::<bool>(), 0..4_usize),
+        isa in prop::sample::select(Isa::available().collect::<Vec<_>>()),
     ) {
         let inputs = if image { inputs } else { 16 * inputs };
         if let Some(d) = conv([inputs, h, w], 16 * outputs, plainer(window, square), 1)
             && n * d.output.plane() * d.weight_len() < 8 * MOST_MACS
         {
             let all = in_every_order(d);
-            check_threads(&all[order % all.len()], n);
+            check_threads(isa, &all[order % all.len()], n);
         }
     }
 

@@ -13,6 +13,7 @@ use super::{
 use crate::desc::{Act, Conv, Map, Order, Window, Write};
 use crate::dispatch::Isa;
 use crate::kernel::fc;
+use crate::kernel::parallel::SERIAL_MACS;
 use crate::kernel::post::Post;
 use crate::layout::Layout;
 use crate::testing::{
@@ -192,7 +193,7 @@ fn wide_maps_agree_with_the_reference() {
             check_forward(&d, 1);
             check_backward_data(&d, 1);
             check_backward_weights(&d, 1);
-            check_threads(&d, 3);
+            check_threads(Isa::active(), &d, 3);
         }
     }
 }
@@ -391,10 +392,16 @@ fn any_number_of_threads_gives_the_same_bits() {
         // Of some gradients by the input, half of the batch has too few for a matrix unit.
         conv([32, 24, 6], 96, window([2, 2], [3, 3], [1, 1], [1; 4]), 1),
     ];
-    for d in all.into_iter().flat_map(|d| in_every_order(d.expect("the kernel fits"))) {
-        let n = 11;
-        assert!(n * d.output.plane() * d.weight_len() > crate::kernel::parallel::SERIAL_MACS, "large enough to matter");
-        check_threads(&d, n);
+    // Instead of Winograd's way, blocks line by line.
+    let direct = conv([32, 29, 31], 48, window([3, 3], [1, 1], [1, 1], [1; 4]), 1).map(|d| Conv { direct: true, ..d });
+    for d in all.into_iter().chain([direct]).flat_map(|d| in_every_order(d.expect("the kernel fits"))) {
+        for isa in Isa::available() {
+            let each = d.output.plane() * d.weight_len();
+            // Without vectors, which takes long, no more than are worth sharing.
+            let n = if isa.name() == "portable" { SERIAL_MACS / each + 2 } else { 11 };
+            assert!(n * each > SERIAL_MACS, "large enough to matter");
+            check_threads(isa, &d, n);
+        }
     }
 }
 

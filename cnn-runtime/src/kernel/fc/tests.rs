@@ -148,6 +148,36 @@ fn large_inputs_and_small_weights_make_numbers() {
     }
 }
 
+/// So deep that inputs are taken in chunks, also of a few samples: what follows comes once, after the last of them.
+#[test]
+fn deep_layers_agree_with_the_reference() {
+    for d in [Fc { inputs: 9300, outputs: 37 }, Fc { inputs: 2100, outputs: 40 }] {
+        for n in [1, 4, 8, 37] {
+            let (input, weight) = (uniform(1, n * d.inputs), uniform(2, d.inputs * d.outputs));
+            let (bias, added) = (uniform(3, d.outputs), uniform(4, n * d.outputs));
+            let (mut expected, weights) = (vec![0.0; n * d.outputs], stored(&d, &weight));
+            reference::forward(&d, n, &widen(&input), &widen(&weight), Some(&widen(&bias)), &mut expected);
+            expected.iter_mut().zip(&added).for_each(|(y, &added)| *y = (*y + f64::from(added)).max(0.0));
+            for isa in Isa::available() {
+                let mut found = vec![f32::NAN; expected.len()];
+                let post = Post::new().bias(&bias).add(&added).act(Act::Relu);
+                forward_on(isa, &d, n, &input, &weights, post, &mut found);
+                assert_close(&format!("{d:?} x {n} on {isa:?}"), &found, &expected, tolerance(d.inputs));
+            }
+        }
+    }
+}
+
+/// So many that gradients are taken in groups or chunks of them, on vectors and on a matrix unit.
+#[test]
+fn many_outputs_and_samples_agree_with_the_reference() {
+    for isa in Isa::available() {
+        check_backward_data(isa, &Fc { inputs: 40, outputs: 4100 }, 70);
+        check_backward_weights(isa, &Fc { inputs: 37, outputs: 40 }, 1100);
+        check_backward_weights(isa, &Fc { inputs: 130, outputs: 130 }, 1100);
+    }
+}
+
 /// So large that it is written past the caches, from a cache line on as that asks for.
 #[test]
 fn a_large_gradient_agrees_with_the_reference() {
@@ -159,6 +189,23 @@ fn a_large_gradient_agrees_with_the_reference() {
         let mut weight = Buffer::zeroed(d_weight.len());
         backward_weights_on(isa, &d, n, &input, &d_output, &mut weight, None);
         assert_close(&format!("{d:?} x {n} on {isa:?}"), &plain(&d, &weight), &d_weight, tolerance(n));
+    }
+}
+
+/// A matrix unit writes larger ones past the caches, and a last panel that is not whole through them.
+#[test]
+fn a_huge_gradient_agrees_with_its_definition() {
+    let (d, n) = (Fc { inputs: 4100, outputs: 2053 }, 64);
+    let (input, d_output) = (uniform(7, n * d.inputs), uniform(8, n * d.outputs));
+    let mut d_weight = Buffer::zeroed(d.inputs * d.outputs);
+    d_weight.fill(f32::NAN);
+    backward_weights(&d, n, &input, &d_output, &mut d_weight, None);
+    let d_weight = plain(&d, &d_weight);
+    assert!(d_weight.iter().all(|value| value.is_finite()), "all are written");
+    for at in (0..d_weight.len()).step_by(9973) {
+        let (to, from) = (at / d.inputs, at % d.inputs);
+        let products = (0..n).map(|i| f64::from(input[i * d.inputs + from]) * f64::from(d_output[i * d.outputs + to]));
+        assert_close(&format!("the gradient at {at}"), &d_weight[at..=at], &[products.sum()], tolerance(n));
     }
 }
 

@@ -405,6 +405,17 @@ fn any_number_of_threads_gives_the_same_bits() {
     }
 }
 
+/// So many for their inputs that a matrix unit's digits of their gradients have to be cut for the caches.
+#[test]
+fn many_output_channels_agree_with_the_reference() {
+    for kernel in [window([1, 1], [1, 1], [1, 1], [0; 4]), window([3, 3], [1, 1], [1, 1], [1; 4])] {
+        let d = conv([64, 16, 16], 704, kernel, 1).expect("the kernel fits");
+        let d = in_every_order(d).pop().expect("blocks on both sides");
+        check_backward_weights(&d, 2);
+        check_threads(Isa::active(), &d, 2);
+    }
+}
+
 /// The filter of the lecture's worked examples.
 const FILTER: [f32; 9] = [2., 0., 1., 0., 1., 2., 1., 0., 2.];
 

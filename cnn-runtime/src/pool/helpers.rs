@@ -145,6 +145,7 @@ impl Drop for Away<'_> {
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::PoisonError;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::thread;
 
@@ -153,9 +154,11 @@ mod tests {
 
     #[test]
     fn passes_follow_one_another_and_all_tasks_are_done() {
+        // There are none on a machine of one processor.
         let Some(helpers) = Helpers::get() else { return };
         for tasks in (0..300).chain([1, 0, 1000]) {
-            let Some(turn) = helpers.turn() else { continue };
+            // Other tests lead passes, too: each of them is waited for.
+            let turn = helpers.turn.lock().unwrap_or_else(PoisonError::into_inner);
             let done = AtomicUsize::new(0);
             helpers.lead(turn, || {
                 assert!(is_awake());

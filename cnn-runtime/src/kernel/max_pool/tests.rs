@@ -111,6 +111,29 @@ fn every_order_gives_the_same() {
     }
 }
 
+/// Up to as many taps as there are places to name.
+#[test]
+fn large_windows_agree_with_the_definition() {
+    for d in [
+        pool([2, 23, 41], [9, 8], [2, 3], [1, 1], [4, 0, 3, 2]),
+        pool([2, 19, 90], [2, 37], [2, 1], [1, 2], [1, 0, 0, 5]),
+        pool([1, 256, 256], [256, 256], [1, 1], [1, 1], [0; 4]),
+    ] {
+        let mut x = uniform(1, d.input.len());
+        check_forward(&d, 1, &x);
+        x.fill(0.0);
+        x[d.input.len() - 1] = 1.0;
+        check_forward(&d, 1, &x);
+    }
+}
+
+#[test]
+#[should_panic(expected = "a kernel of 257x256 has more taps than an argmax can name")]
+fn more_taps_than_there_are_places_panic() {
+    let d = pool([1, 257, 256], [257, 256], [1, 1], [1, 1], [0; 4]);
+    train(&d, 1, &vec![0.0; d.input.len()]);
+}
+
 #[test]
 fn a_window_wholly_in_the_padding_has_no_gradient() {
     // Taps at -1 and 2 of an input of two columns.

@@ -416,29 +416,6 @@ fn many_output_channels_agree_with_the_reference() {
     }
 }
 
-/// The filter of the lecture's worked examples.
-const FILTER: [f32; 9] = [2., 0., 1., 0., 1., 2., 1., 0., 2.];
-
-/// Convolves a square map with the lecture's filter.
-fn lecture(input: &[f32], size: usize, stride: usize, pad: usize) -> Vec<f32> {
-    let window = window([3, 3], [stride; 2], [1, 1], [pad; 4]);
-    let d = conv([1, size, size], 1, window, 1).expect("the kernel fits");
-    let mut output = vec![0.0; d.output.len()];
-    forward(&d, 1, input, &FILTER, None, &mut output);
-    output
-}
-
-#[test]
-fn the_lectures_worked_examples() {
-    let small = [1., 2., 3., 0., 0., 1., 2., 3., 3., 0., 1., 2., 2., 3., 0., 1.];
-    assert_eq!(lecture(&small, 4, 1, 0), [15., 16., 6., 15.]);
-    let same = [7., 12., 10., 2., 4., 15., 16., 10., 10., 6., 15., 6., 8., 10., 4., 3.];
-    assert_eq!(lecture(&small, 4, 1, 1), same);
-    let rows = [[1, 2, 3, 0, 1, 2, 3], [0, 1, 2, 3, 0, 1, 2], [3, 0, 1, 2, 3, 0, 1], [2, 3, 0, 1, 2, 3, 0]];
-    let large: Vec<f32> = (0..7).flat_map(|row| rows[row % 4]).map(|value| value as f32).collect();
-    assert_eq!(lecture(&large, 7, 2, 0), [15., 17., 15., 17., 15., 17., 15., 17., 15.]);
-}
-
 #[test]
 #[should_panic(expected = "length of the weights")]
 fn a_wrong_length_panics_with_its_name() {

@@ -13,7 +13,7 @@ use cnn_runtime::testing::uniform;
 use ndarray::{Array4, ArrayD, ArrayView2};
 
 use crate::networks::{
-    BlockKinks, Blocks, Fan, Joins, Kinks, Names, Norms, Readers, Residual, Row, Spatial, Tensors, Windows,
+    BlockKinks, Blocks, Fan, Groups, Joins, Kinks, Names, Norms, Readers, Residual, Row, Spatial, Tensors, Windows,
 };
 use crate::random::{random, random_batch, random_network};
 
@@ -100,6 +100,11 @@ fn normalisations_and_dropout() {
 fn blocks_of_channels() {
     check::<Blocks>(&SMOOTH, weighted);
     check::<BlockKinks>(&KINKED, weighted);
+}
+
+#[test]
+fn groups_of_samples() {
+    check::<Groups>(&SMOOTH, weighted);
 }
 
 #[test]

@@ -120,6 +120,15 @@ cnn! {
         -> conv(32, 3x3, p1) -> dwconv(3, s2, p1) -> tanh <32x2x2>
         -> conv(7, 2x2) -> fc(5);
 
+    /// Few channels all the way: samples that stand in memory in groups, in every layer that they can pass. Smooth.
+    pub Groups <2x11x13>
+        -> low = conv(5, 3x3, p1) -> silu -> avgpool(2, s1, p1) <5x12x14>
+        -> conv(6, 3x3, d2, p2) -> tanh
+        -> add(id, low -> conv(6, 2x2, p1), conv(6, 1x1) -> dropout(0)) -> gelu
+        -> avgpool(3, s2, p1) <6x6x7>
+        -> concat(conv(3, 3x3, p1), avgpool(3, s1, p1) -> conv(4, 1x1)) <7x6x7>
+        -> conv(5, 3x3) -> sigmoid -> fc(4);
+
     /// Rectified blocks of channels and their maxima, of which the last ones are read in CHW order.
     pub BlockKinks <3x13x11>
         -> conv(16, 3x3, s2) <16x6x5> -> relu

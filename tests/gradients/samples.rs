@@ -1,14 +1,16 @@
 //! Samples do not mix without batch normalisation: a batch computes what its samples compute one by one, and its
 //! gradients by the parameters are their sum. Without dropout either, inference computes what training does.
 
+use cnn_runtime::desc::{LayerOp, Order};
 use cnn_runtime::prelude::*;
 use cnn_runtime::testing::largest;
 use ndarray::{Array2, ArrayD, ArrayView2, ArrayView4, ArrayViewD, Axis, Slice, array};
 
-use crate::networks::{BlockKinks, Fan, Joins, Kinks, Names, Row, Tensors, Windows};
+use crate::networks::{BlockKinks, Blocks, Fan, Groups, Joins, Kinks, Names, Row, Tensors, Windows};
 use crate::random::{random, random_batch, random_network};
 
-const SAMPLES: usize = 5;
+/// Three and a group of sixteen, as in which samples of layers with few channels stand: alone they stand as in NCHW.
+const SAMPLES: usize = 19;
 
 /// Largest difference, as a part of a tensor's largest magnitude: the sums are the same in another order, or, where
 /// only the batch is large enough for Winograd's convolution, of other products. The worst found,
@@ -37,6 +39,11 @@ fn blocks_of_channels() {
 }
 
 #[test]
+fn groups_of_samples() {
+    check::<Groups>();
+}
+
+#[test]
 fn joins_of_different_shapes() {
     check::<Joins>();
 }
@@ -49,6 +56,25 @@ fn trained_tensors() {
 #[test]
 fn named_values() {
     check::<Names>();
+}
+
+/// Else batches and samples would stand in the same order, and nothing above would show it.
+#[test]
+fn networks_stand_in_the_orders_that_they_are_for() {
+    #[track_caller]
+    fn check<N: Network>(order: Order) {
+        let orders = N::INFO.layers.iter().filter_map(|layer| match layer.op {
+            LayerOp::Conv(d) => Some(d.output.order),
+            LayerOp::MaxPool(d) | LayerOp::AvgPool(d) => Some(d.input.order),
+            _ => None,
+        });
+        let (count, all) = (orders.clone().filter(|&found| found == order).count(), orders.count());
+        assert!(2 * count > all, "{count} of {all} maps of {} stand in {order:?}", N::INFO.name);
+    }
+    check::<Blocks>(Order::Nchw16c);
+    check::<BlockKinks>(Order::Nchw16c);
+    check::<Groups>(Order::Chwn16);
+    check::<Kinks>(Order::Chwn16);
 }
 
 /// Compares a batch with its samples, in a workspace for more than these.

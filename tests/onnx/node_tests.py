@@ -26,8 +26,8 @@ import harness
 
 OPERATORS = set(
     """Conv ConvTranspose MaxPool AveragePool GlobalAveragePool GlobalMaxPool BatchNormalization LRN Gemm MatMul Relu
-    LeakyRelu PRelu Elu Selu Gelu Clip Sigmoid HardSigmoid HardSwish Tanh Softmax LogSoftmax Add Sub Mul Div Concat Flatten
-    Reshape Transpose Dropout Identity Pad Resize Upsample ReduceMean Squeeze Unsqueeze Constant""".split()
+    LeakyRelu PRelu Elu Selu Gelu Clip Sigmoid HardSigmoid HardSwish Tanh Softmax LogSoftmax Add Sum Sub Mul Div Concat Flatten
+    Reshape Transpose Dropout Identity Expand Pad Resize Upsample ReduceMean Squeeze Unsqueeze Constant""".split()
 )
 
 

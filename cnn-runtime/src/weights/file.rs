@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use cnn_model::safetensors::is_onnx;
 use cnn_model::stranger::Shown;
 use cnn_model::{Dtype, pickle};
 use ndarray::ArrayD;
@@ -181,9 +182,7 @@ impl Weights {
         let read = match *bytes {
             _ if let Some(reason) = pickle::refusal(&bytes) => Err(reason.into()),
             [b'P', b'K', ..] => read_npz(&bytes),
-            // The version of the format, a number of one byte, begins a model. A header of safetensors of just that many
-            // bytes has its brace at the end of its length.
-            [8, version, ..] if version != 0 && bytes.get(8) != Some(&b'{') => read_onnx(&bytes, path.as_deref()),
+            _ if is_onnx(&bytes) => read_onnx(&bytes, path.as_deref()),
             _ => safetensors::read(&bytes),
         };
         match read {

@@ -164,6 +164,7 @@ proptest! {
         (window, square) in (windows(5, 2, 2), any::<bool>()),
         windows in prop_oneof![Just(TWO_BY_TWO), windows(3, 3, 2)],
         (blocks, in_groups, order) in (any::<[bool; 2]>(), any::<bool>(), 0..4_usize),
+        isa in prop::sample::select(Isa::available().collect::<Vec<_>>()),
     ) {
         let [inputs, outputs] = [(inputs, blocks[0]), (outputs, blocks[1])]
             .map(|(channels, blocks)| if blocks { channels.next_multiple_of(16) } else { channels });
@@ -182,7 +183,7 @@ proptest! {
             let output = if blocks[0] { windows.output } else { ordered(windows.output, d.output.order) };
             let pool = Pool { input: d.output, output, window: windows.window, counted: [0; 4] };
             pooled_tests::check_within(loss(&d), &d, &pool, n);
-            pooled_tests::check_threads(&d, &pool, n);
+            pooled_tests::check_threads(isa, &d, &pool, n);
         }
     }
 }

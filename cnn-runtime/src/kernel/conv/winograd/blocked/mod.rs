@@ -225,7 +225,7 @@ impl<P: Points> Task<'_, P> {
     /// Transforms the products of a band and writes them.
     #[inline(always)]
     fn write<S: Simd>(&self, simd: S, band: usize, products: &[f32], product_len: usize) {
-        let Task { d, grid, ref finish, output, ref tiles, bands, points, .. } = *self;
+        let Task { d, ref finish, output, ref tiles, bands, .. } = *self;
         let rows = bands.rows(band);
         let outputs = finish.pool.map_or(d.output, |pool| pool.output);
         let first = rows.start * outputs.plane();
@@ -233,32 +233,28 @@ impl<P: Points> Task<'_, P> {
         // SAFETY: these channels' maps are in the shared slice; a residual is as long as it.
         let to = unsafe { output.at(first) };
         let end = finish::Finish::of(&finish.post, rows.clone(), finish.write, to, residual, outputs.plane());
-        let (tiles, part, rows) = (tiles.clone(), 0..tiles.len(), rows.len());
+        let (part, rows) = (0..tiles.len(), rows.len());
         if finish.pool.is_some() {
-            simd.call(Outputs::<P, true> {
-                outputs,
-                grid,
-                tiles,
-                part,
-                rows,
-                products,
-                product_len,
-                finish: end,
-                points,
-            });
+            self.put::<S, true>(simd, outputs, part, rows, (products, product_len), end);
         } else {
-            simd.call(Outputs::<P, false> {
-                outputs,
-                grid,
-                tiles,
-                part,
-                rows,
-                products,
-                product_len,
-                finish: end,
-                points,
-            });
+            self.put::<S, false>(simd, outputs, part, rows, (products, product_len), end);
         }
+    }
+
+    /// Transforms the products of a part of the tiles and so many rows, and writes them to a map.
+    #[inline(always)]
+    fn put<S: Simd, const POOLED: bool>(
+        &self,
+        simd: S,
+        outputs: Map,
+        part: Range<usize>,
+        rows: usize,
+        (products, product_len): (&[f32], usize),
+        finish: finish::Finish,
+    ) {
+        let Task { grid, ref tiles, points, .. } = *self;
+        let tiles = tiles.clone();
+        simd.call(Outputs::<P, POOLED> { outputs, grid, tiles, part, rows, products, product_len, finish, points });
     }
 
     /// Transforms the products of a band, and writes the largest outputs alone; those of one sample at a time are in `maps`.
@@ -272,14 +268,13 @@ impl<P: Points> Task<'_, P> {
         whole: &Whole<'_>,
         maps: &mut [f32],
     ) {
-        let Task { d, grid, ref finish, output, ref tiles, bands, points, .. } = *self;
+        let Task { d, grid, ref finish, output, ref tiles, bands, .. } = *self;
         let (channels, of_sample) = (bands.rows(band), grid[0] * grid[1]);
         let (outputs, rows) = (Map { c: Blocks::MOST, ..d.output }, channels.len());
         for first in (0..tiles.len()).step_by(of_sample) {
             let sample = (tiles.start + first) / of_sample;
-            let (part, tiles) = (first..first + of_sample, tiles.clone());
-            let finish = whole.finish(&finish.post, channels.clone(), sample, maps);
-            simd.call(Outputs::<P, false> { outputs, grid, tiles, part, rows, products, product_len, finish, points });
+            let end = whole.finish(&finish.post, channels.clone(), sample, maps);
+            self.put::<S, false>(simd, outputs, first..first + of_sample, rows, (products, product_len), end);
             // SAFETY: a task has these channels of its samples to itself.
             unsafe { whole.write(simd, sample..sample + 1, &channels, maps, output) };
         }

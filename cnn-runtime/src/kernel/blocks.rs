@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use crate::simd::Simd;
+
 /// Rows cut into blocks of [`Blocks::MOST`]; the last one has what is left.
 ///
 /// A matrix in blocks has them one after the other, each `[depth][rows]`. As all rows stand somewhere and none twice, it
@@ -78,16 +80,19 @@ impl Lines {
         Lines { at: first, left: piece, piece, gap: apart.wrapping_sub(piece.wrapping_mul(16)) }
     }
 
-    /// The next one.
+    /// Brings so many of them nearer.
     #[inline(always)]
-    pub(crate) fn next(&mut self) -> *const f32 {
-        let line = self.at;
-        self.at = line.wrapping_add(16);
-        self.left -= 1;
-        if self.left == 0 {
-            (self.at, self.left) = (self.at.wrapping_add(self.gap), self.piece);
+    pub(crate) fn ask<S: Simd>(&mut self, simd: S, mut count: usize) {
+        while count > 0 {
+            let run = count.min(self.left);
+            for line in 0..run {
+                simd.prefetch_later(self.at.wrapping_add(line * 16));
+            }
+            (self.at, self.left, count) = (self.at.wrapping_add(run * 16), self.left - run, count - run);
+            if self.left == 0 {
+                (self.at, self.left) = (self.at.wrapping_add(self.gap), self.piece);
+            }
         }
-        line
     }
 }
 

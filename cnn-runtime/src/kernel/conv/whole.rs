@@ -45,7 +45,7 @@ impl<'a> Whole<'a> {
     ///
     /// # Safety
     /// `output` is that of all samples, and these channels of these samples are the caller's alone.
-    #[inline(always)]
+    #[inline(never)] // It would crowd out what its callers have in registers.
     pub(super) unsafe fn write<S: Simd>(
         &self,
         simd: S,

@@ -442,10 +442,7 @@ impl Task<'_> {
             let vector = finish.vector(simd, half * ROWS).scaled(simd, downs);
             let mut begin = 0;
             for index in 0..self.tiles.len() {
-                (0..weights.ahead).for_each(
-                    #[inline(always)]
-                    |_| simd.prefetch_later(next.next()),
-                );
+                next.ask(simd, weights.ahead);
                 let multiplied = Product {
                     left: left[spots.at[index]..].as_ptr(),
                     left_apart: CLOSE,
@@ -462,7 +459,12 @@ impl Task<'_> {
                 // has; the right side is just measured. The outputs of these positions and channels are this task's alone.
                 unsafe {
                     tiles.multiply(&multiplied);
-                    vector.put_all(simd, pieces, |position| exact.row(simd, position, down));
+                    vector.put_all(
+                        simd,
+                        pieces,
+                        #[inline(always)]
+                        |position| exact.row(simd, position, down),
+                    );
                 }
             }
         }

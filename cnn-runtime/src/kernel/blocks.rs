@@ -62,6 +62,9 @@ impl Blocks {
     }
 }
 
+/// Floats of a cache line.
+const LINE: usize = 16;
+
 /// Cache lines in pieces that stand apart, one after the other: what is brought nearer while something else is at work.
 /// Nothing is read, so they may be anywhere.
 pub(crate) struct Lines {
@@ -77,7 +80,7 @@ pub(crate) struct Lines {
 impl Lines {
     /// Those from `first` on: so many in a piece, and so many floats from piece to piece.
     pub(crate) fn of(first: *const f32, piece: usize, apart: usize) -> Self {
-        Lines { at: first, left: piece, piece, gap: apart.wrapping_sub(piece.wrapping_mul(16)) }
+        Lines { at: first, left: piece, piece, gap: apart.wrapping_sub(piece.wrapping_mul(LINE)) }
     }
 
     /// Brings so many of them nearer.
@@ -86,9 +89,9 @@ impl Lines {
         while count > 0 {
             let run = count.min(self.left);
             for line in 0..run {
-                simd.prefetch_later(self.at.wrapping_add(line * 16));
+                simd.prefetch_later(self.at.wrapping_add(line * LINE));
             }
-            (self.at, self.left, count) = (self.at.wrapping_add(run * 16), self.left - run, count - run);
+            (self.at, self.left, count) = (self.at.wrapping_add(run * LINE), self.left - run, count - run);
             if self.left == 0 {
                 (self.at, self.left) = (self.at.wrapping_add(self.gap), self.piece);
             }

@@ -16,9 +16,9 @@ import nets
 
 # Kernels that a forward pass runs, and those of a training step.
 INFER = {kind: ["forward"] for kind in ("conv", "fc", "max pool", "avg pool", "lrn")}
-PRODUCT, POOL = ["forward", "d_input", "d_weight"], ["training", "backward"]
-TRAIN = {"conv": ["training"] + PRODUCT[1:], "fc": PRODUCT, "max pool": POOL, "lrn": POOL, "bn": POOL, "add": ["in place"]}
-TRAIN |= {"avg pool": ["forward", "backward"], "relu": ["forward", "backward"], "sgd": ["momentum"]}
+GRADIENTS, POOL = ["d_input", "d_weight"], ["training", "backward"]
+TRAIN = {"conv": ["training", *GRADIENTS], "fc": ["forward", *GRADIENTS], "max pool": POOL, "lrn": POOL, "bn": POOL}
+TRAIN |= {"add": ["in place"], "avg pool": ["forward", "backward"], "relu": ["forward", "backward"], "sgd": ["momentum"]}
 
 
 def used(chain, shape):

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+#[cfg(target_arch = "x86_64")]
 use crate::simd::Simd;
 
 /// Rows cut into blocks of [`Blocks::MOST`]; the last one has what is left.
@@ -63,10 +64,12 @@ impl Blocks {
 }
 
 /// Floats of a cache line.
-const LINE: usize = 16;
+#[cfg(target_arch = "x86_64")]
+pub(crate) const LINE: usize = 16;
 
 /// Cache lines in pieces that stand apart, one after the other: what is brought nearer while something else is at work.
 /// Nothing is read, so they may be anywhere.
+#[cfg(target_arch = "x86_64")]
 pub(crate) struct Lines {
     /// The next one, and how many of its piece are left.
     at: *const f32,
@@ -77,10 +80,12 @@ pub(crate) struct Lines {
     gap: usize,
 }
 
+#[cfg(target_arch = "x86_64")]
 impl Lines {
-    /// Those from `first` on: so many in a piece, and so many floats from piece to piece.
-    pub(crate) fn of(first: *const f32, piece: usize, apart: usize) -> Self {
-        Lines { at: first, left: piece, piece, gap: apart.wrapping_sub(piece.wrapping_mul(LINE)) }
+    /// Those from `first` on, in pieces of so many floats, which are `apart` from one to the next.
+    pub(crate) fn of(first: *const f32, floats: usize, apart: usize) -> Self {
+        let piece = floats / LINE;
+        Lines { at: first, left: piece, piece, gap: apart.wrapping_sub(piece * LINE) }
     }
 
     /// Brings so many of them nearer.

@@ -7,7 +7,9 @@ use std::ops::Range;
 
 use crate::desc::{Conv, Order, Write};
 use crate::dispatch::Isa;
-use crate::kernel::blocks::{Blocks, Lines};
+use crate::kernel::blocks::Blocks;
+#[cfg(target_arch = "x86_64")]
+use crate::kernel::blocks::Lines;
 use crate::kernel::conv::pass;
 use crate::kernel::gemm::Gemm;
 use crate::kernel::gemm::columns::Columns;
@@ -249,11 +251,12 @@ impl<'a> Turned<'a> {
     }
 
     /// The cache lines of the weights of the input channels from the given one on, and of what stands behind them.
+    #[cfg(target_arch = "x86_64")]
     pub(super) fn lines(&self, input: usize) -> Lines {
         let [kernel_h, kernel_w] = self.d.window.kernel;
         let of_input = kernel_h * kernel_w * Blocks::MOST;
         let first = self.weight.as_ptr().wrapping_add(input * of_input);
-        Lines::of(first, of_input * Blocks::MOST / Order::BLOCK, self.d.taps() * Blocks::MOST)
+        Lines::of(first, of_input * Blocks::MOST, self.d.taps() * Blocks::MOST)
     }
 
     /// Writes them in [`Blocks`].

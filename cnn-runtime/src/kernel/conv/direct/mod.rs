@@ -22,7 +22,9 @@ use super::tile::{Channels, Listed, Steps, Tile, compute, most_positions};
 use super::whole::Whole;
 use crate::desc::{Conv, Order};
 use crate::dispatch::Isa;
-use crate::kernel::blocks::{Blocks, Lines};
+use crate::kernel::blocks::Blocks;
+#[cfg(target_arch = "x86_64")]
+use crate::kernel::blocks::Lines;
 use crate::kernel::gemm::Gemm;
 use crate::kernel::parallel::{self, part};
 use crate::kernel::scratch;
@@ -128,12 +130,13 @@ impl<'a> Direct<'a> {
         return matrix::takes_turned(self, isa);
         #[cfg(not(target_arch = "x86_64"))]
         {
-            let _ = isa;
+            let _ = (isa, self.turned);
             false
         }
     }
 
     /// The cache lines of the weights of the output channels from the given one on, and of what stands behind them.
+    #[cfg(target_arch = "x86_64")]
     fn weights(&self, channel: usize) -> Lines {
         match &self.turned {
             Some(turned) => turned.lines(channel),
@@ -197,6 +200,7 @@ impl<'a> Direct<'a> {
             unsafe { matrix::run(self, isa, amx, Some(whole)) };
             return true;
         }
+        let _ = (isa, whole);
         false
     }
 

@@ -38,25 +38,37 @@ pub(in super::super) fn pooled(pass: pass::Forward<'_>, pool: &Pool, output: &mu
 
 /// Has a matrix unit make whole maps, if they are not too large.
 fn whole(pass: pass::Forward<'_>, pool: &Pool, output: &mut [f32]) -> bool {
-    let pass::Forward { isa, d, n, input, weight, post, .. } = pass;
+    let pass::Forward { isa, d, n, input, .. } = pass;
     let (plane, whole) = (d.output.plane(), Whole::new(pool));
-    let gemm = Gemm {
+    let gemm = product(pass, n * plane, Shared::new(output), plane, Columns::maps(plane, whole.apart()));
+    let direct = Direct::new(gemm, Im2col::of_input(d, 0, input), Order::BLOCK);
+    // SAFETY: the output is the pool's, of these samples.
+    unsafe { direct.run_whole(isa, &whole) }
+}
+
+/// The product of all output channels and some positions, whose sums go to maps in blocks that are `plane` positions apart.
+fn product<'a>(
+    pass: pass::Forward<'a>,
+    positions: usize,
+    maps: Shared,
+    plane: usize,
+    columns: Columns,
+) -> Gemm<'a, ()> {
+    let pass::Forward { d, weight, post, .. } = pass;
+    Gemm {
         m: d.output.c,
-        n: n * plane,
+        n: positions,
         k: d.taps(),
         a: weight,
         b: (),
         post,
         channel: 0,
         write: Write::Set,
-        c: Shared::new(output),
+        c: maps,
         first: 0,
         c_stride: plane,
-        columns: Columns::maps(plane, whole.apart()).in_blocks(Order::BLOCK),
-    };
-    let direct = Direct::new(gemm, Im2col::of_input(d, 0, input), Order::BLOCK);
-    // SAFETY: the output is the pool's, of these samples.
-    unsafe { direct.run_whole(isa, &whole) }
+        columns: columns.in_blocks(Order::BLOCK),
+    }
 }
 
 /// The outputs of a sample.
@@ -101,23 +113,10 @@ impl Lines<'_> {
         if lines.is_empty() {
             return;
         }
-        let pass::Forward { isa, d, input, weight, post, .. } = self.pass;
+        let pass::Forward { isa, d, input, .. } = self.pass;
         let input = Im2col::of_input(d, 0, &input[self.sample * d.input.len()..][..d.input.len()]);
         let positions = lines.len() * d.output.w;
-        let gemm = Gemm {
-            m: d.output.c,
-            n: positions,
-            k: d.taps(),
-            a: weight,
-            b: (),
-            post,
-            channel: 0,
-            write: Write::Set,
-            c: Shared::new(maps),
-            first: 0,
-            c_stride: plane,
-            columns: Columns::maps(positions, 0).in_blocks(Order::BLOCK),
-        };
+        let gemm = product(self.pass, positions, Shared::new(maps), plane, Columns::maps(positions, 0));
         let direct = Direct::new(gemm, input.of_lines(lines), Order::BLOCK);
         // SAFETY: rows are the channels, columns the positions of these lines: all inside the maps, once each.
         unsafe { direct.run_alone(pass::isa_of(d, isa)) };

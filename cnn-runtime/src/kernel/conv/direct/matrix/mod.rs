@@ -15,7 +15,7 @@ use self::work::Work;
 use super::{Direct, Finish, TASKS};
 use crate::desc::{Conv, Order};
 use crate::dispatch::Isa;
-use crate::kernel::blocks::Blocks;
+use crate::kernel::blocks::{Blocks, LINE};
 use crate::kernel::conv::backward_data::Turned;
 use crate::kernel::conv::im2col::{Stage, distance};
 use crate::kernel::conv::whole::Whole;
@@ -83,8 +83,8 @@ pub(super) fn beats_winograd(isa: Isa, d: &Conv, n: usize) -> bool {
     weak && takes(isa, d, n)
 }
 
-/// Whether whole maps are made faster than bands of them on vectors, even sample by sample: of kernels that Winograd's way is
-/// not for, where the digits of all weights, written for each sample, meet many positions.
+/// Whether whole maps are made faster than bands of them on vectors, even sample by sample where they are too large for a task:
+/// of kernels that Winograd's way is not for, where the digits of all weights, written for each sample, meet many positions.
 pub(super) fn beats_bands(isa: Isa, d: &Conv) -> bool {
     d.output.plane() >= LEAST_SHARED && !Tile::ALL.iter().any(|tile| tile.fits(d)) && takes(isa, d, 1)
 }
@@ -233,7 +233,7 @@ impl Kernel for Task<'_> {
                         let channels = Blocks::of(product.m).rows(band);
                         let index = if kept { index } else { 0 };
                         // Each tile is multiplied with each half of a block.
-                        let lines = (ROWS * product.k / Order::BLOCK).div_ceil(group.tiles.len());
+                        let lines = (ROWS * product.k / LINE).div_ceil(group.tiles.len());
                         let mut weights = Weights {
                             digits: &mut digits[index * of_band..][..of_band],
                             down: &mut downs[index],

@@ -151,6 +151,8 @@ pub(super) struct Tile<K> {
     pub later_step: usize,
     /// Where the sums go: a row of vectors for each position.
     pub sums: *mut f32,
+    /// Whether the sums of earlier steps stand there, to go on from.
+    pub resumed: bool,
 }
 
 /// Computes a tile of `lines` times `positions`, `vectors` wide, whose positions stand `APART` floats apart.
@@ -158,7 +160,7 @@ pub(super) struct Tile<K> {
 /// # Safety
 /// `lines * positions` is at most [`most_positions`], `positions` at least one, `lines` at least one and at most what the steps
 /// allow, and `vectors` are one, two, or four if these fill two blocks; the input can be read at all positions and steps,
-/// and all vectors of weights; the sums can be written.
+/// and all vectors of weights; the sums can be written, and read if they are resumed.
 #[inline(always)]
 pub(super) unsafe fn compute<S: Simd, const APART: usize, K: Steps>(
     simd: S,
@@ -212,8 +214,16 @@ impl<const L: usize, const P: usize, const NV: usize, const APART: usize, K: Ste
 {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Tile { weights, weight_step, weight_pair, input, steps, line, later, later_step, sums } = self.0;
-        let acc = [[[simd.splat(0.0); NV]; P]; L];
+        let Tile { weights, weight_step, weight_pair, input, steps, line, later, later_step, sums, resumed } = self.0;
+        let mut acc = [[[simd.splat(0.0); NV]; P]; L];
+        if resumed {
+            for (p, row) in acc.as_flattened_mut().iter_mut().enumerate() {
+                for (v, sum) in row.iter_mut().enumerate() {
+                    // SAFETY: `compute` was promised that the sums are there.
+                    *sum = unsafe { simd.load(sums.add((p * NV + v) * S::LANES)) };
+                }
+            }
+        }
         let mut sum = Sum { simd, acc, weights, weight_step, weight_pair, line, later, later_step };
         // SAFETY: `compute` was promised all that is read and written here.
         unsafe {

@@ -407,6 +407,7 @@ impl Task<'_> {
                         later: next.wrapping_add(index * depth * later_step),
                         later_step,
                         sums: sums.0.as_mut_ptr(),
+                        resumed: false,
                     };
                     let rows = (rows.len() - begin).min(vectors * S::LANES);
                     // SAFETY: a spot stands where all its taps can be read, the block has whole vectors, and the outputs

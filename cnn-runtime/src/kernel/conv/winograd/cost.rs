@@ -1,12 +1,13 @@
 //! What the ways of computing a convolution take, and which is the fastest.
 //!
-//! Counted in cycles of one core with vectors of sixteen lanes and two multiply-adds per cycle, whatever the machine: so
-//! that the choice follows from sizes alone. The constants are measured.
+//! Counted in cycles of one core, of one of two kinds: a processor with a matrix unit computes two vectors of sixteen lanes
+//! per cycle, any other counts for one, which it may do in halves. So the choice follows from sizes and from the instruction
+//! set alone. The constants are measured.
 
 use super::layout::MAX_VECTORS;
 use super::{FACTORS, TRANSFORMS, Tile, blocked};
 use crate::desc::Conv;
-use crate::kernel::blocks::Blocks;
+use crate::dispatch::Isa;
 
 /// Lanes of a vector.
 const LANES: usize = 16;
@@ -38,13 +39,16 @@ struct Costs {
     weight: usize,
 }
 
-/// Floats of a block of transformed weights that cost nothing but their making.
-const BLOCK: usize = 1 << 17;
 /// To collect the weights of a pair of channels that are exchanged.
 const TURN: usize = 4;
 
+/// Cycles in which a core computes two vectors of sixteen lanes.
+fn cycles(isa: Isa) -> usize {
+    if isa.name() == isa.without_matrix().name() { 2 } else { 1 }
+}
+
 /// Cycles of the way with `tile`.
-pub(super) fn winograd(d: &Conv, n: usize, tile: Tile, coming: Coming) -> usize {
+pub(super) fn winograd(isa: Isa, d: &Conv, n: usize, tile: Tile, coming: Coming) -> usize {
     let blocked = d.input.is_blocked();
     let (m, costs) = match (tile, blocked) {
         (Tile::F2, false) => (2, Costs { input: 150, output: 60, weight: 5 }),
@@ -59,28 +63,25 @@ pub(super) fn winograd(d: &Conv, n: usize, tile: Tile, coming: Coming) -> usize 
     let tiles = if blocked { tiles } else { tiles.next_multiple_of(LANES) };
     let pairs = d.input.c * d.output.c;
     let weights = tile.products() * pairs;
-    let multiplying = weights * tiles / LANES * 9 / 16;
-    let transforms = tiles * (costs.input * d.input.c + costs.output * d.output.c) / LANES;
+    let multiplying = cycles(isa) * weights * tiles / LANES * 9 / 16;
+    let transforms = cycles(isa) * tiles * (costs.input * d.input.c + costs.output * d.output.c) / LANES;
     let tasks = tiles.div_ceil(if blocked {
         blocked::Way::of(tile.products(), d, POSITIONS).tiles
     } else {
         let panel = tile.products() * d.input.c * 2 * LANES;
         2 * (FACTORS / panel).clamp(1, MAX_VECTORS / 2) * LANES
     });
-    // A large block of transformed weights crowds the cache.
-    let block = (tile.products() * Blocks::MOST * d.input.c).clamp(BLOCK, 2 * BLOCK);
     let weight = match coming {
         Coming::Kept => 0,
-        Coming::Straight => costs.weight * block / BLOCK * pairs,
-        Coming::Turned => (costs.weight * block / BLOCK + TURN) * pairs,
+        Coming::Straight => costs.weight * pairs,
+        Coming::Turned => (costs.weight + TURN) * pairs,
     };
     if blocked && blocked::Way::of(tile.products(), d, POSITIONS).spread {
-        // Factors and products go to the third-level cache and come back, two floats per cycle; weights are read anew for
-        // some lines at a time.
+        // Factors and products go to the third-level cache and come back, two floats per cycle.
         let moving = tile.products() * tiles * (d.input.c + d.output.c);
         // As many streams as a tile of 6 x 6 has take twice as long.
         let moving = if tile == Tile::F6 { 2 * moving } else { moving };
-        return multiplying + transforms + moving + weight * 3 / 2;
+        return multiplying + transforms + moving + weight;
     }
     let made = coming == Coming::Kept;
     if !made && tasks <= TRANSFORMS {
@@ -93,18 +94,18 @@ pub(super) fn winograd(d: &Conv, n: usize, tile: Tile, coming: Coming) -> usize 
 }
 
 /// Cycles of the direct way: its products at five sixths of what the processor can do, and bringing inputs together.
-fn direct(d: &Conv, n: usize) -> usize {
-    n * d.output.plane() * d.taps() * (d.output.c * 6 / 5 + 10) / (2 * LANES)
+fn direct(isa: Isa, d: &Conv, n: usize) -> usize {
+    n * d.output.plane() * d.taps() * (d.output.c * 6 / 5 + 10) * cycles(isa) / (2 * LANES)
 }
 
 /// The fastest tile that beats the direct way by a tenth. One of 6 x 6, which loses more to rounding, has to beat the others
 /// by a fifteenth.
-pub(super) fn best(d: &Conv, n: usize, coming: Coming) -> Option<Tile> {
+pub(super) fn best(isa: Isa, d: &Conv, n: usize, coming: Coming) -> Option<Tile> {
     let ways = Tile::ALL.into_iter().filter(|tile| tile.fits(d));
     let cost = |tile| {
-        let cost = winograd(d, n, tile, coming);
+        let cost = winograd(isa, d, n, tile, coming);
         if tile == Tile::F6 { cost + cost / 15 } else { cost }
     };
     let (cost, tile) = ways.map(|tile| (cost(tile), tile)).min_by_key(|way| way.0)?;
-    (cost + cost / 9 < direct(d, n)).then_some(tile)
+    (cost + cost / 9 < direct(isa, d, n)).then_some(tile)
 }

@@ -125,21 +125,23 @@ const MOST_KEPT: usize = 64 * 64;
 /// alone is faster by them.
 pub fn kept(d: &Conv) -> Option<Tile> {
     let small = d.input.is_blocked() && d.output.is_blocked() && d.input.c * d.output.c <= MOST_KEPT;
-    let tile = small.then(|| cost::best(d, 1, Coming::Kept)).flatten()?;
-    serves(Isa::active(), d, 1, tile).then_some(tile)
+    let isa = Isa::active();
+    let tile = small.then(|| cost::best(isa, d, 1, Coming::Kept)).flatten()?;
+    serves(isa, d, 1, tile).then_some(tile)
 }
 
 /// Whether weights that are kept for `tile` are the fastest way for `n` samples. That they beat the direct way for one
 /// sample, [`kept`] has seen to, and for more they do so the more clearly.
 pub(super) fn serves(isa: Isa, d: &Conv, n: usize, tile: Tile) -> bool {
-    let others = cost::best(d, n, Coming::Straight);
-    let wins = |other| cost::winograd(d, n, tile, Coming::Kept) < cost::winograd(d, n, other, Coming::Straight);
+    let others = cost::best(isa, d, n, Coming::Straight);
+    let wins =
+        |other| cost::winograd(isa, d, n, tile, Coming::Kept) < cost::winograd(isa, d, n, other, Coming::Straight);
     others.is_none_or(wins) && !direct::beats_winograd(isa, d, n)
 }
 
 /// The tile whose way is the fastest for `n` samples, if any is.
 fn best(isa: Isa, d: &Conv, n: usize, coming: Coming) -> Option<Tile> {
-    cost::best(d, n, coming).filter(|_| !direct::beats_winograd(isa, d, n))
+    cost::best(isa, d, n, coming).filter(|_| !direct::beats_winograd(isa, d, n))
 }
 
 /// Floats of the transformed weights.
@@ -287,12 +289,12 @@ enum Left<'a> {
 }
 
 impl Left<'_> {
-    /// The passes in which a band's lines of factors are made: what weights are transformed to has to stay in the cache
-    /// until it is multiplied.
-    fn passes<P: Points>(&self, depth: usize, bands: Bands) -> usize {
+    /// The pieces that the steps of a band are cut into: what weights are transformed to has to stay in the cache until it
+    /// is multiplied.
+    fn pieces<P: Points>(&self, depth: usize, bands: Bands) -> usize {
         match self {
             Left::Transformed(_) => 1,
-            Left::Weights(_) => Place::most(P::A * P::A, depth, bands).div_ceil(BLOCK).min(P::A),
+            Left::Weights(_) => Place::most(P::A * P::A, depth, bands).div_ceil(BLOCK).min(depth),
         }
     }
 }
@@ -357,10 +359,10 @@ impl<P: Points> Kernel for Task<'_, P> {
         let group = group.min(part.len());
         let mut layout = Layout::new::<S, P>(simd, d, tiles, group * bands.most());
         let lens = layout.lens::<P>();
-        let passes = left.passes::<P>(d.input.c, bands);
+        let pieces = left.pieces::<P>(d.input.c, bands);
         let band_len = match left {
             Left::Transformed(_) => 0,
-            Left::Weights(_) => Place::most(P::A * P::A.div_ceil(passes), d.input.c, bands),
+            Left::Weights(_) => Place::most(P::A * P::A, d.input.c.div_ceil(pieces), bands),
         };
         let mut buffer = scratch::lend(scratch::Use::Task, lens.iter().sum::<usize>() + band_len);
         let (factors, rest) = buffer.split_at_mut(lens[1]);
@@ -375,18 +377,19 @@ impl<P: Points> Kernel for Task<'_, P> {
                 let rows = bands.rows(band);
                 let place = Place::of(P::A * P::A, d.input.c, bands, band);
                 let row = rows.start - channels.start;
-                for lines in (0..passes).map(|pass| cut(P::A, passes, 1, pass)) {
-                    let u = match left {
-                        Left::Transformed(u) => &u[place.first + lines.start * P::A * place.factor..],
+                for steps in (0..pieces).map(|piece| cut(d.input.c, pieces, 1, piece)) {
+                    let (u, apart) = match left {
+                        Left::Transformed(u) => (&u[place.first..], place.factor),
                         Left::Weights(weights) => {
-                            let (rows, lines, u) = (rows.clone(), lines.clone(), &mut *transformed);
-                            simd.call(weights::Band::<P> { weights, rows, lines, u, points });
-                            &*transformed
+                            let (rows, steps, u) = (rows.clone(), steps.clone(), &mut *transformed);
+                            let apart = Place::factor(rows.len(), steps.len());
+                            simd.call(weights::Band::<P> { weights, rows, steps, u, points });
+                            (&*transformed, apart)
                         }
                     };
-                    for (index, factor) in (lines.start * P::A..lines.end * P::A).enumerate() {
-                        let a = &u[index * place.factor..];
-                        multiply(simd, &layout, factor, a, row, rows.len(), factors, products);
+                    for factor in 0..P::A * P::A {
+                        let a = &u[factor * apart..];
+                        multiply(simd, &layout, factor, &steps, a, row, rows.len(), factors, products);
                     }
                 }
             }
@@ -395,13 +398,14 @@ impl<P: Points> Kernel for Task<'_, P> {
     }
 }
 
-/// The product of a band of rows and all panels, for one factor.
+/// The product of a band of rows and all panels, for some steps of one factor.
 #[inline(always)]
 #[expect(clippy::too_many_arguments)] // both sides, the result and its place
 fn multiply<S: Simd>(
     simd: S,
     layout: &Layout,
     factor: usize,
+    steps: &std::ops::Range<usize>,
     a: &[f32],
     row: usize,
     rows: usize,
@@ -409,19 +413,21 @@ fn multiply<S: Simd>(
     products: &mut [f32],
 ) {
     let (depth, vectors) = (layout.channels, layout.vectors);
-    let a = &a[..rows * depth];
+    let a = &a[..rows * steps.len()];
     let b = &factors[factor * layout.factor..][..depth * vectors * S::LANES];
     let c = &mut products[factor * layout.product..][..layout.rows * vectors * S::LANES];
-    assert!(row + rows <= layout.rows, "rows of products");
+    assert!(row + rows <= layout.rows && steps.end <= depth, "rows of products, and steps");
     let full = vectors / 2 * 2;
     let tiles = rows.div_ceil(S::MR);
     for (skip, vectors, width) in [(0, full, 2), (full, vectors - full, 1)].into_iter().filter(|part| part.1 > 0) {
         for tile in 0..tiles {
             let rows_of = cut(rows, tiles, 1, tile);
-            let b = b[skip * depth * S::LANES..].as_ptr();
+            let b = b[(skip * depth + steps.start * width) * S::LANES..].as_ptr();
             let c = c[(skip * layout.rows + (row + rows_of.start) * width) * S::LANES..].as_mut_ptr();
             let a = a[rows_of.start..].as_ptr();
-            let product = Product { a, a_step: rows, b, depth, vectors, c, c_panel: 2 * layout.rows * S::LANES };
+            let [b_panel, c_panel] = [depth, layout.rows].map(|rows| 2 * rows * S::LANES);
+            let (depth, resumed) = (steps.len(), steps.start > 0);
+            let product = Product { a, a_step: rows, b, b_panel, depth, vectors, c, c_panel, resumed };
             // SAFETY: the three slices hold all rows, steps and vectors.
             unsafe { product::compute(simd, rows_of.len(), product) };
         }

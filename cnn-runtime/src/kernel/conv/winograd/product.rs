@@ -15,8 +15,10 @@ pub(super) struct Product {
     pub a: *const f32,
     /// Distance between steps.
     pub a_step: usize,
-    /// The panels, one after the other: `depth` times one or two vectors.
+    /// The panels: `depth` times one or two vectors.
     pub b: *const f32,
+    /// Distance between panels of two vectors.
+    pub b_panel: usize,
     /// Steps.
     pub depth: usize,
     /// Vectors of all panels.
@@ -25,12 +27,14 @@ pub(super) struct Product {
     pub c: *mut f32,
     /// Distance between the first rows of panels.
     pub c_panel: usize,
+    /// Whether the sums of earlier steps stand in the result, to go on from.
+    pub resumed: bool,
 }
 
 /// Computes a product of `rows` rows.
 ///
 /// # Safety
-/// `1 <= rows <= S::MR`, both sides can be read and the result written, which nobody else does.
+/// `1 <= rows <= S::MR`, both sides can be read and the result written, which nobody else does, and read if it is resumed.
 #[inline(always)]
 pub(super) unsafe fn compute<S: Simd>(simd: S, rows: usize, product: Product) {
     const { assert!(S::MR <= MAX_MR) };
@@ -43,18 +47,18 @@ struct Rows<const MR: usize>(Product);
 impl<const MR: usize> Kernel for Rows<MR> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Product { a, a_step, mut b, depth, vectors, mut c, c_panel } = self.0;
+        let Product { a, a_step, mut b, b_panel, depth, vectors, mut c, c_panel, resumed } = self.0;
         for _ in 0..vectors / 2 {
             // SAFETY: `compute` was promised that all panels are there.
             unsafe {
-                tile::<S, MR, 2>(simd, (a, a_step), b, depth, c);
-                b = b.add(depth * 2 * S::LANES);
+                tile::<S, MR, 2>(simd, (a, a_step), b, depth, c, resumed);
+                b = b.wrapping_add(b_panel);
                 c = c.add(c_panel);
             }
         }
         if vectors % 2 == 1 {
             // SAFETY: as above.
-            unsafe { tile::<S, MR, 1>(simd, (a, a_step), b, depth, c) };
+            unsafe { tile::<S, MR, 1>(simd, (a, a_step), b, depth, c, resumed) };
         }
     }
 }
@@ -70,8 +74,17 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
     mut b: *const f32,
     depth: usize,
     c: *mut f32,
+    resumed: bool,
 ) {
     let mut sums = [[simd.splat(0.0); NV]; MR];
+    if resumed {
+        for r in 0..MR {
+            for v in 0..NV {
+                // SAFETY: the caller vouches for the memory of the tile.
+                sums[r][v] = unsafe { simd.load(c.add((r * NV + v) * S::LANES)) };
+            }
+        }
+    }
     for _ in 0..depth {
         // SAFETY: the caller vouches for `depth` steps of both sides.
         unsafe {

@@ -224,8 +224,8 @@ fn rounding_errors_stay_within_their_bounds() {
 fn direct_convolutions_go_the_direct_way() {
     let (saving, n) = (conv([64, 16, 16], 48, [1; 4]), 2);
     let direct = Conv { direct: true, ..saving };
-    let best = |d| cost::best(d, n, Coming::Straight);
-    assert!(best(&saving).is_some() && best(&direct).is_none());
+    let best = |d, isa| cost::best(isa, d, n, Coming::Straight);
+    assert!(Isa::available().all(|isa| best(&saving, isa).is_some() && best(&direct, isa).is_none()));
     let (input, weight) = (uniform(1, n * saving.input.len()), packed(&saving, &uniform(2, saving.weight_len())));
     let d_output = uniform(3, n * saving.output.len());
     for isa in Isa::available() {
@@ -326,8 +326,10 @@ fn tiles_of_6_x_6_are_for_large_maps() {
                 (d, Coming::Straight),
                 (turned(&d).expect("padded by less than the kernel"), Coming::Turned),
             ] {
-                let best = cost::best(&d, n, coming);
-                assert_eq!(best == Some(Tile::F6), expected, "{best:?} of {coming:?}: {n} x {d:?}");
+                for isa in Isa::available() {
+                    let best = cost::best(isa, &d, n, coming);
+                    assert_eq!(best == Some(Tile::F6), expected, "{best:?} of {coming:?} on {isa:?}: {n} x {d:?}");
+                }
             }
         }
     }

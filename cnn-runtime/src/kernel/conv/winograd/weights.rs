@@ -5,7 +5,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::points::{self, Columns, MAX_A, MAX_TAPS, Points};
+use super::points::{self, MAX_A, MAX_TAPS, Points};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
 use crate::kernel::gemm::MAX_MR;
@@ -77,12 +77,17 @@ impl Place {
     /// The place of a band of a product with so many factors and this depth.
     pub(super) fn of(factors: usize, depth: usize, bands: Bands, index: usize) -> Self {
         let rows = bands.rows(index);
-        Place { first: factors * (rows.start * depth + index * GAP), factor: rows.len() * depth + GAP }
+        Place { first: factors * (rows.start * depth + index * GAP), factor: Place::factor(rows.len(), depth) }
     }
 
-    /// Floats of one band, the longest one.
-    pub(super) const fn most(factors: usize, depth: usize, bands: Bands) -> usize {
-        factors * (bands.most * depth + GAP)
+    /// Distance between the factors of so many rows and steps.
+    pub(super) const fn factor(rows: usize, steps: usize) -> usize {
+        rows * steps + GAP
+    }
+
+    /// Floats of so many steps of one band, the longest one.
+    pub(super) const fn most(factors: usize, steps: usize, bands: Bands) -> usize {
+        factors * Place::factor(bands.most, steps)
     }
 
     /// Floats of all bands.
@@ -129,17 +134,16 @@ impl<'a> Weights<'a> {
             let Place { first, factor } = Place::of(factors, depth, bands, index);
             // SAFETY: the bands follow one another in `u`.
             let u = unsafe { u.part(first..first + factors * factor) };
-            isa.run(Band::<P> { weights: self, rows: bands.rows(index), lines: 0..P::A, u, points: PhantomData });
+            isa.run(Band::<P> { weights: self, rows: bands.rows(index), steps: 0..depth, u, points: PhantomData });
         });
     }
 }
 
-/// A band of rows to transform to `u`: `[factor][depth][row]`.
+/// Some steps of a band of rows, to transform to `u`: `[factor][step][row]`.
 pub(super) struct Band<'a, P> {
     pub weights: Weights<'a>,
     pub rows: Range<usize>,
-    /// The lines of factors to make, `P::A` each; only they are in `u`.
-    pub lines: Range<usize>,
+    pub steps: Range<usize>,
     pub u: &'a mut [f32],
     pub points: PhantomData<P>,
 }
@@ -147,42 +151,44 @@ pub(super) struct Band<'a, P> {
 impl<P: Points> Kernel for Band<'_, P> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Band { weights, rows, lines, u, .. } = self;
+        let Band { weights, rows, steps, u, .. } = self;
         let (all, depth) = weights.sizes();
-        let factor = rows.len() * depth + GAP;
+        let factor = Place::factor(rows.len(), steps.len());
         assert!(
-            weights.data.len() == all * depth * P::TAPS * P::TAPS && rows.end <= all,
+            weights.data.len() == all * depth * P::TAPS * P::TAPS && rows.end <= all && steps.end <= depth,
             "the band is one of the weights"
         );
-        let u = &mut u[..lines.len() * P::A * factor];
-        let to = To { u, factor, lines };
+        let to = To { u: &mut u[..P::A * P::A * factor], factor };
         if weights.turned {
-            turned::<S, P>(simd, weights, rows, to);
+            turned::<S, P>(simd, weights, rows, steps, to);
         } else {
-            straight::<S, P>(simd, weights, rows, to);
+            straight::<S, P>(simd, weights, rows, steps, to);
         }
     }
 }
 
 /// Where factors go.
 struct To<'a> {
-    /// `[factor][depth][row]`.
+    /// `[factor][step][row]`.
     u: &'a mut [f32],
     /// Distance between factors.
     factor: usize,
-    /// The lines of factors.
-    lines: Range<usize>,
 }
 
 /// Transforms a band of output channels.
 #[inline(always)]
-fn straight<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize>, mut to: To<'_>) {
+fn straight<S: Simd, P: Points>(
+    simd: S,
+    weights: Weights<'_>,
+    rows: Range<usize>,
+    steps: Range<usize>,
+    mut to: To<'_>,
+) {
     let Weights { data, channels: [output, input], .. } = weights;
     let (len, blocks, all) = (rows.len(), Blocks::of(output), P::TAPS * P::TAPS);
     let [first, last] = [rows.start, rows.end - 1].map(|row| blocks.rows(row / Blocks::MOST));
     let mut taps = [[0.0; MAX_LANES]; MOST];
-    let mut columns = [[simd.splat(0.0); MAX_A]; MAX_TAPS];
-    for ic in 0..input {
+    for ic in steps.clone() {
         let of = |block: &Range<usize>| &data[(block.start * input + ic * block.len()) * all..][..block.len() * all];
         let (from, tap) = if first == last {
             (of(&first)[rows.start - first.start..].as_ptr(), first.len())
@@ -208,30 +214,30 @@ fn straight<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize
             (taps.as_flattened().as_ptr(), MAX_LANES)
         };
         // SAFETY: `len` floats follow for each tap; [`Band`] has measured `u`.
-        unsafe { one::<S, P>(simd, (from, tap), len, ic, &mut columns, &mut to) };
+        unsafe { one::<S, P>(simd, (from, tap), len, ic - steps.start, &mut to) };
     }
 }
 
 /// Transforms a band of input channels, their taps turned round.
 #[inline(always)]
-fn turned<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize>, mut to: To<'_>) {
+fn turned<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize>, steps: Range<usize>, mut to: To<'_>) {
     let Weights { data, channels: [out, input], .. } = weights;
     let (len, all) = (rows.len(), P::TAPS * P::TAPS);
     let mut taps = [[[0.0; Blocks::MOST]; MOST]; TURNED];
-    let mut columns = [[simd.splat(0.0); MAX_A]; MAX_TAPS];
     for ocs in Blocks::of(out).iter() {
         let from = &data[(ocs.start * input + rows.start * ocs.len()) * all..][..len * ocs.len() * all];
-        for first in (0..ocs.len()).step_by(TURNED) {
-            let count = (ocs.len() - first).min(TURNED);
+        let of_block = steps.start.max(ocs.start)..steps.end.min(ocs.end);
+        for first in of_block.clone().step_by(TURNED) {
+            let count = (of_block.end - first).min(TURNED);
             for tap in 0..all {
-                let from = &from[tap * ocs.len() + first..];
+                let from = &from[tap * ocs.len() + first - ocs.start..];
                 let to = &mut taps.as_flattened_mut().as_flattened_mut()[(all - 1 - tap) * Blocks::MOST..];
                 simd.transposed([len, count], (from, all * ocs.len()), (to, MOST * Blocks::MOST));
             }
-            for (oc, taps) in (ocs.start + first..).zip(&taps[..count]) {
+            for (oc, taps) in (first..).zip(&taps[..count]) {
                 let taps = taps.as_flattened().as_ptr();
                 // SAFETY: a row of `Blocks::MOST` floats for each tap; [`Band`] has measured `u`.
-                unsafe { one::<S, P>(simd, (taps, Blocks::MOST), len, oc, &mut columns, &mut to) };
+                unsafe { one::<S, P>(simd, (taps, Blocks::MOST), len, oc - steps.start, &mut to) };
             }
         }
     }
@@ -244,31 +250,33 @@ fn turned<S: Simd, P: Points>(simd: S, weights: Weights<'_>, rows: Range<usize>,
 /// # Safety
 /// All taps can be read; each factor has room for the steps up to this one and `GAP` floats more.
 #[inline(always)]
-unsafe fn one<S: Simd, P: Points>(
-    simd: S,
-    (taps, tap): (*const f32, usize),
-    rows: usize,
-    k: usize,
-    columns: &mut Columns<S::V, MAX_TAPS>,
-    to: &mut To<'_>,
-) {
+unsafe fn one<S: Simd, P: Points>(simd: S, (taps, tap): (*const f32, usize), rows: usize, k: usize, to: &mut To<'_>) {
     for begin in (0..rows).step_by(S::LANES) {
         let count = (rows - begin).min(S::LANES);
+        let mut columns = [[simd.splat(0.0); MAX_A]; MAX_TAPS];
         for (kw, column) in columns.iter_mut().enumerate().take(P::TAPS) {
             let mut g = [simd.splat(0.0); MAX_TAPS];
             for (kh, g) in g.iter_mut().enumerate().take(P::TAPS) {
+                let from = taps.wrapping_add((kh * P::TAPS + kw) * tap + begin);
                 // SAFETY: the caller's promise.
-                *g = unsafe { simd.load_part(taps.add((kh * P::TAPS + kw) * tap + begin), 0, count) };
+                *g = unsafe { if count == S::LANES { simd.load(from) } else { simd.load_part(from, 0, count) } };
             }
-            column[..P::A].copy_from_slice(&P::weight(simd, g)[..P::A]);
+            *column = P::weight(simd, g);
         }
-        for down in to.lines.clone() {
-            let across = P::weight(simd, points::line(simd, columns, P::TAPS, down));
-            let line = (down - to.lines.start) * P::A;
-            for (right, &v) in across.iter().enumerate().take(P::A) {
-                // SAFETY: the caller's promise: a vector ends no more than its length behind the rows.
-                unsafe { simd.store(to.u.as_mut_ptr().add((line + right) * to.factor + k * rows + begin), v) };
-            }
+        // Written out line by line, so that the columns stay in registers.
+        macro_rules! lines {
+            ($($down:literal)+) => {
+                $(if $down < P::A {
+                    let across = P::weight(simd, points::line(simd, &columns, P::TAPS, $down));
+                    for (right, &v) in across.iter().enumerate().take(P::A) {
+                        let factor = ($down * P::A + right) * to.factor;
+                        // SAFETY: the caller's promise: a vector ends no more than its length behind the rows.
+                        unsafe { simd.store(to.u.as_mut_ptr().add(factor + k * rows + begin), v) };
+                    }
+                })+
+            };
         }
+        const { assert!(MAX_A == 8) };
+        lines!(0 1 2 3 4 5 6 7);
     }
 }

@@ -3,11 +3,13 @@
 //! The products have the direct way's tile: factors of the inputs are broadcast, those of the weights are vectors of output
 //! channels. So nothing is shuffled, and lines of any length will do.
 
+mod pieces;
 mod transform;
 
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use self::pieces::{Piece, Pieces};
 use self::transform::{Inputs, Outputs};
 use super::output::Finish;
 use super::points::Points;
@@ -28,18 +30,19 @@ use crate::simd::{Kernel, Simd};
 const HELD: usize = 1 << 18;
 /// Floats of factors and products that a task should have if they need not.
 const SPREAD: usize = 1 << 22;
-/// Floats of the factors and weights of some lines that stay in that cache while all output channels pass by.
-const LINES: usize = 3 << 17;
 /// Pairs of channels from which weights are more to move than factors and products.
 const SPREAD_PAIRS: usize = 160 * 160;
+/// Tiles from which weights that pass by once are all transformed first: what is made on the way lets products come and go
+/// several times.
+pub(super) const MANY: usize = 96;
 /// Floats between factors, so that the same place in each of them falls into another set of the cache.
 const GAP: usize = 32;
 
 /// How a task goes about its work.
 ///
 /// Weights of few channels stay in the second-level cache, or come back to it soon: then a task has few tiles, and does a
-/// band of output channels after the other. Weights of many pass by once, some lines of factors at a time: then a task has
-/// as many tiles as possible, and all its products wait for the last line.
+/// band of output channels after the other. Weights of many pass by once, in [`Pieces`]: then a task has as many tiles as
+/// possible, and all its products wait for the last piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Way {
     /// Most tiles of a task, whole register tiles.
@@ -81,8 +84,9 @@ pub(super) fn all<P: Points>(
     let bands = Bands::blocks(d.output.c);
     let parts = tiles.div_ceil((way.tiles / unit * unit).max(unit));
     let shared = parallel::even(parts, macs);
+    let many = way.spread && tiles >= MANY;
     // Threads that share tiles all transform weights, those that share output channels all transform inputs: the less.
-    let few = tiles < d.output.c || tiles / unit < shared;
+    let few = (tiles < d.output.c && !many) || tiles / unit < shared;
     let (tile_parts, row_parts) = if parts == 1 && few && bands.count() > 1 {
         (1, shared.min(bands.count()))
     } else {
@@ -92,7 +96,7 @@ pub(super) fn all<P: Points>(
     let left = match left {
         // Weights of many tasks are transformed once; for few, each block when its turn comes, so that it stays in the
         // cache.
-        Left::Weights(weights) if tile_parts > TRANSFORMS => {
+        Left::Weights(weights) if tile_parts > TRANSFORMS || many => {
             let u = kept.insert(scratch::lend(scratch::Use::Pass, Place::all(factors, d.input.c, bands)));
             weights.transform::<P>(isa, bands, u);
             Left::Transformed(u)
@@ -146,11 +150,10 @@ impl<P: Points> Kernel for Task<'_, P> {
         let Task { d, way, grid, input, left, ref tiles, bands, ref part, points, .. } = self;
         let (factors, depth, count) = (P::A * P::A, d.input.c, tiles.len());
         let group = if way.spread { part.len() } else { 1 };
-        let passes = if way.spread { passes::<P>(depth, count) } else { left.passes::<P>(depth, bands) };
-        let lines_len = P::A * P::A.div_ceil(passes);
+        let pieces = Pieces::of::<P>(way, left, depth, count, bands);
         let weights_len = match left {
             Left::Transformed(_) => 0,
-            Left::Weights(_) => Place::most(lines_len, depth, bands),
+            Left::Weights(_) => Place::most(factors, pieces.most_steps(), bands),
         };
         let factor_len = depth * count + GAP;
         let product_len = group * Blocks::MOST * count + GAP;
@@ -161,16 +164,15 @@ impl<P: Points> Kernel for Task<'_, P> {
         let (products, rest) = rest.split_at_mut(factors * product_len);
         let (transformed, maps) = rest.split_at_mut(weights_len);
         simd.call(Inputs::<P> { d, grid, tiles: tiles.clone(), input, v: &mut *v, factor_len, points });
-        let inputs = Factors { v, len: factor_len, steps: Channels::new(depth, count) };
+        let inputs = Factors { v, len: factor_len };
         for first in part.clone().step_by(group) {
             let together = first..(first + group).min(part.end);
             let begin = |band: usize| (band - first) * Blocks::MOST * count;
-            for lines in (0..passes).map(|pass| cut(P::A, passes, 1, pass)) {
+            for piece in pieces.iter() {
                 for band in together.clone() {
-                    let u = self.weights(simd, band, lines.clone(), transformed);
-                    let products = &mut products[lines.start * P::A * product_len + begin(band)..];
-                    let lines = lines.start * P::A..lines.end * P::A;
-                    inputs.multiply(simd, lines, &u, products, product_len, count);
+                    let u = self.weights(simd, band, piece.clone(), transformed);
+                    let products = &mut products[piece.factors.start * product_len + begin(band)..];
+                    inputs.multiply(simd, &piece, &u, products, product_len, count);
                 }
             }
             for band in together {
@@ -184,40 +186,36 @@ impl<P: Points> Kernel for Task<'_, P> {
     }
 }
 
-/// The passes in which the lines of factors are gone through so that what a pass reads again and again stays in the cache.
-fn passes<P: Points>(depth: usize, tiles: usize) -> usize {
-    (P::A * P::A * depth * (tiles + Blocks::MOST)).div_ceil(LINES).min(P::A)
-}
-
 impl<P: Points> Task<'_, P> {
-    /// The weights of a band for some lines of factors.
+    /// The weights of a band for a piece.
     #[inline(always)]
-    fn weights<'a, S: Simd>(
-        &'a self,
-        simd: S,
-        band: usize,
-        lines: Range<usize>,
-        transformed: &'a mut [f32],
-    ) -> Factored<'a> {
+    fn weights<'a, S: Simd>(&'a self, simd: S, band: usize, piece: Piece, transformed: &'a mut [f32]) -> Factored<'a> {
         let Task { d, left, bands, ref part, points, .. } = *self;
         let (rows, depth) = (bands.rows(band), d.input.c);
-        let place = Place::of(P::A * P::A, depth, bands, band);
+        let (len, Piece { factors, steps }) = (rows.len(), piece);
         match left {
             Left::Transformed(u) => {
-                let u = &u[place.first + lines.start * P::A * place.factor..];
-                Factored { u, rows: rows.len(), factor: place.factor, later: None }
+                let place = Place::of(P::A * P::A, depth, bands, band);
+                let u = &u[place.first + factors.start * place.factor..];
+                Factored { u, rows: len, factor: place.factor, later: None }
             }
             Left::Weights(weights) => {
-                // The next band's weights, or the first one's for more lines, or else those behind them all: they are the
+                // The same steps of the next band, or more steps of the first one, or else what stands behind them all: the
                 // next layer's.
-                let next =
-                    if band + 1 == part.end && lines.end < P::A { bands.rows(part.start).start } else { rows.end };
+                let next = match bands.rows((band + 1).min(part.end - 1)) {
+                    next if next.start == rows.end => rows.end * depth + steps.start * next.len(),
+                    _ if steps.end < depth => {
+                        let first = bands.rows(part.start);
+                        first.start * depth + steps.end * first.len()
+                    }
+                    _ => rows.end * depth,
+                };
                 let taps = P::TAPS * P::TAPS;
-                let from = weights.data.as_ptr().wrapping_add(next * depth * taps);
-                let later = (!weights.turned).then_some(Later { from, floats: rows.len() * depth * taps });
-                let len = rows.len();
-                simd.call(Band::<P> { weights, rows, lines, u: &mut *transformed, points });
-                Factored { u: transformed, rows: len, factor: place.factor, later }
+                let from = weights.data.as_ptr().wrapping_add(next * taps);
+                let later = (!weights.turned).then_some(Later { from, floats: len * steps.len() * taps });
+                let factor = Place::factor(len, steps.len());
+                simd.call(Band::<P> { weights, rows, steps, u: &mut *transformed, points });
+                Factored { u: transformed, rows: len, factor, later }
             }
         }
     }
@@ -305,23 +303,22 @@ struct Factors<'a> {
     v: &'a [f32],
     /// Distance between factors.
     len: usize,
-    /// Where the channels of a factor stand.
-    steps: Channels,
 }
 
 impl Factors<'_> {
-    /// The products of some of them, of `count` tiles each, with a band's weights: `[factor][pair of vectors][tile]`.
+    /// The products of a piece, of `count` tiles each, with a band's weights: `[factor][pair of vectors][tile]`.
     #[inline(always)]
     fn multiply<S: Simd>(
         &self,
         simd: S,
-        factors: Range<usize>,
+        piece: &Piece,
         weights: &Factored<'_>,
         products: &mut [f32],
         product_len: usize,
         count: usize,
     ) {
         let Factored { u, rows, factor, later } = *weights;
+        let Piece { ref factors, ref steps } = *piece;
         let all = factors.len();
         for (index, v) in self.v.chunks(self.len).skip(factors.start).take(all).enumerate() {
             let later = match later {
@@ -333,16 +330,35 @@ impl Factors<'_> {
                     Later { from: next.as_ptr(), floats: next.len().min(factor) }
                 }
             };
-            let u = &u[index * factor..][..rows * self.steps.len()];
-            let products = &mut products[index * product_len..][..rows * count];
-            multiply(simd, rows, u, v, products, self.steps, later);
+            let u = &u[index * factor..][..rows * steps.len()];
+            let v = &v[steps.start * count..];
+            let products =
+                Products { sums: &mut products[index * product_len..][..rows * count], resumed: steps.start > 0 };
+            multiply(simd, rows, u, v, products, Channels::new(steps.len(), count), later);
         }
     }
 }
 
+/// The products of one factor.
+struct Products<'a> {
+    /// `[pair of vectors][tile]`.
+    sums: &'a mut [f32],
+    /// Whether those of earlier steps stand there.
+    resumed: bool,
+}
+
 /// The products of one factor, two vectors of rows at a time.
 #[inline(always)]
-fn multiply<S: Simd>(simd: S, rows: usize, u: &[f32], v: &[f32], products: &mut [f32], steps: Channels, later: Later) {
+fn multiply<S: Simd>(
+    simd: S,
+    rows: usize,
+    u: &[f32],
+    v: &[f32],
+    products: Products<'_>,
+    steps: Channels,
+    later: Later,
+) {
+    let Products { sums: products, resumed } = products;
     let count = products.len() / rows;
     assert!(u.len() == rows * steps.len() && v.len() >= steps.len() * count, "all weights and inputs of a factor");
     let parts = count.div_ceil(most_positions((S::LANES, S::MR), 2));
@@ -362,6 +378,7 @@ fn multiply<S: Simd>(simd: S, rows: usize, u: &[f32], v: &[f32], products: &mut 
                 later: later.from.wrapping_add(index * steps.len() * later_step),
                 later_step,
                 sums: sums[..tiles.len() * vectors * S::LANES].as_mut_ptr(),
+                resumed,
             };
             // SAFETY: just measured: `v` holds all blocks of all tiles, `u` whole vectors for each step; there is room
             // for the sums.

@@ -381,9 +381,10 @@ impl<P: Points> Kernel for Task<'_, P> {
                     let (u, apart) = match left {
                         Left::Transformed(u) => (&u[place.first..], place.factor),
                         Left::Weights(weights) => {
-                            let (rows, steps, u) = (rows.clone(), steps.clone(), &mut *transformed);
+                            let (rows, steps, lines) = (rows.clone(), steps.clone(), 0..P::A);
+                            let u = &mut *transformed;
                             let apart = Place::factor(rows.len(), steps.len());
-                            simd.call(weights::Band::<P> { weights, rows, steps, u, points });
+                            simd.call(weights::Band::<P> { weights, rows, steps, lines, u, points });
                             (&*transformed, apart)
                         }
                     };

@@ -134,7 +134,8 @@ impl<'a> Weights<'a> {
             let Place { first, factor } = Place::of(factors, depth, bands, index);
             // SAFETY: the bands follow one another in `u`.
             let u = unsafe { u.part(first..first + factors * factor) };
-            isa.run(Band::<P> { weights: self, rows: bands.rows(index), steps: 0..depth, u, points: PhantomData });
+            let (rows, lines) = (bands.rows(index), 0..P::A);
+            isa.run(Band::<P> { weights: self, rows, steps: 0..depth, lines, u, points: PhantomData });
         });
     }
 }
@@ -144,6 +145,8 @@ pub(super) struct Band<'a, P> {
     pub weights: Weights<'a>,
     pub rows: Range<usize>,
     pub steps: Range<usize>,
+    /// The lines of factors to make, `P::A` each; only they are in `u`.
+    pub lines: Range<usize>,
     pub u: &'a mut [f32],
     pub points: PhantomData<P>,
 }
@@ -151,14 +154,14 @@ pub(super) struct Band<'a, P> {
 impl<P: Points> Kernel for Band<'_, P> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Band { weights, rows, steps, u, .. } = self;
+        let Band { weights, rows, steps, lines, u, .. } = self;
         let (all, depth) = weights.sizes();
         let factor = Place::factor(rows.len(), steps.len());
         assert!(
             weights.data.len() == all * depth * P::TAPS * P::TAPS && rows.end <= all && steps.end <= depth,
             "the band is one of the weights"
         );
-        let to = To { u: &mut u[..P::A * P::A * factor], factor };
+        let to = To { u: &mut u[..lines.len() * P::A * factor], factor, lines };
         if weights.turned {
             turned::<S, P>(simd, weights, rows, steps, to);
         } else {
@@ -173,6 +176,8 @@ struct To<'a> {
     u: &'a mut [f32],
     /// Distance between factors.
     factor: usize,
+    /// The lines of factors.
+    lines: Range<usize>,
 }
 
 /// Transforms a band of output channels.
@@ -266,10 +271,10 @@ unsafe fn one<S: Simd, P: Points>(simd: S, (taps, tap): (*const f32, usize), row
         // Written out line by line, so that the columns stay in registers.
         macro_rules! lines {
             ($($down:literal)+) => {
-                $(if $down < P::A {
+                $(if $down < P::A && to.lines.contains(&$down) {
                     let across = P::weight(simd, points::line(simd, &columns, P::TAPS, $down));
                     for (right, &v) in across.iter().enumerate().take(P::A) {
-                        let factor = ($down * P::A + right) * to.factor;
+                        let factor = (($down - to.lines.start) * P::A + right) * to.factor;
                         // SAFETY: the caller's promise: a vector ends no more than its length behind the rows.
                         unsafe { simd.store(to.u.as_mut_ptr().add(factor + k * rows + begin), v) };
                     }

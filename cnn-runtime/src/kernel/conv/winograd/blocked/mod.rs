@@ -32,9 +32,6 @@ const HELD: usize = 1 << 18;
 const SPREAD: usize = 1 << 22;
 /// Pairs of channels from which weights are more to move than factors and products.
 const SPREAD_PAIRS: usize = 160 * 160;
-/// Tiles from which weights that pass by once are all transformed first: what is made on the way lets products come and go
-/// several times.
-pub(super) const MANY: usize = 96;
 /// Floats between factors, so that the same place in each of them falls into another set of the cache.
 const GAP: usize = 32;
 
@@ -84,9 +81,8 @@ pub(super) fn all<P: Points>(
     let bands = Bands::blocks(d.output.c);
     let parts = tiles.div_ceil((way.tiles / unit * unit).max(unit));
     let shared = parallel::even(parts, macs);
-    let many = way.spread && tiles >= MANY;
     // Threads that share tiles all transform weights, those that share output channels all transform inputs: the less.
-    let few = (tiles < d.output.c && !many) || tiles / unit < shared;
+    let few = tiles < d.output.c || tiles / unit < shared;
     let (tile_parts, row_parts) = if parts == 1 && few && bands.count() > 1 {
         (1, shared.min(bands.count()))
     } else {
@@ -96,7 +92,7 @@ pub(super) fn all<P: Points>(
     let left = match left {
         // Weights of many tasks are transformed once; for few, each block when its turn comes, so that it stays in the
         // cache.
-        Left::Weights(weights) if tile_parts > TRANSFORMS || many => {
+        Left::Weights(weights) if tile_parts > TRANSFORMS => {
             let u = kept.insert(scratch::lend(scratch::Use::Pass, Place::all(factors, d.input.c, bands)));
             weights.transform::<P>(isa, bands, u);
             Left::Transformed(u)
@@ -153,7 +149,7 @@ impl<P: Points> Kernel for Task<'_, P> {
         let pieces = Pieces::of::<P>(way, left, depth, count, bands);
         let weights_len = match left {
             Left::Transformed(_) => 0,
-            Left::Weights(_) => Place::most(factors, pieces.most_steps(), bands),
+            Left::Weights(_) => Place::most(pieces.most_factors(), pieces.most_steps(), bands),
         };
         let factor_len = depth * count + GAP;
         let product_len = group * Blocks::MOST * count + GAP;
@@ -200,21 +196,21 @@ impl<P: Points> Task<'_, P> {
                 Factored { u, rows: len, factor: place.factor, later: None }
             }
             Left::Weights(weights) => {
-                // The same steps of the next band, or more steps of the first one, or else what stands behind them all: the
-                // next layer's.
+                // The same steps of the next band, or what the first one has to make next, or else what stands behind them
+                // all: the next layer's.
+                let first = bands.rows(part.start);
                 let next = match bands.rows((band + 1).min(part.end - 1)) {
                     next if next.start == rows.end => rows.end * depth + steps.start * next.len(),
-                    _ if steps.end < depth => {
-                        let first = bands.rows(part.start);
-                        first.start * depth + steps.end * first.len()
-                    }
+                    _ if steps.end < depth => first.start * depth + steps.end * first.len(),
+                    _ if factors.end < P::A * P::A => first.start * depth,
                     _ => rows.end * depth,
                 };
                 let taps = P::TAPS * P::TAPS;
                 let from = weights.data.as_ptr().wrapping_add(next * taps);
                 let later = (!weights.turned).then_some(Later { from, floats: len * steps.len() * taps });
                 let factor = Place::factor(len, steps.len());
-                simd.call(Band::<P> { weights, rows, steps, u: &mut *transformed, points });
+                let lines = factors.start / P::A..factors.end / P::A;
+                simd.call(Band::<P> { weights, rows, steps, lines, u: &mut *transformed, points });
                 Factored { u: transformed, rows: len, factor, later }
             }
         }

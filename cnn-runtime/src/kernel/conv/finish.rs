@@ -259,6 +259,24 @@ impl Finish {
         }
     }
 
+    /// Asks for the cache lines that [`End::write_blocks`] writes of some rows from the `first` of the block on, and for what
+    /// it adds to them.
+    #[inline(always)]
+    pub(super) fn ask<S: Simd>(&self, simd: S, first: usize, rows: usize, pieces: &[Piece]) {
+        for channel in (first..first + rows).step_by(Order::BLOCK) {
+            let map = channel / Order::BLOCK * Order::BLOCK * self.plane;
+            for &Piece { from, to, at, step } in pieces {
+                for position in from..to {
+                    let at = at + (position * step) as isize;
+                    simd.prefetch(self.output.wrapping_add(map).wrapping_offset(at));
+                    if let Some(added) = self.added {
+                        simd.prefetch(added.wrapping_add(map).wrapping_offset(at));
+                    }
+                }
+            }
+        }
+    }
+
     /// Applies the activation.
     #[inline(always)]
     fn clamp<S: Simd>(&self, simd: S, channels: &mut [S::V; 16]) {

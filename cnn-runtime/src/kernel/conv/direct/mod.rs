@@ -47,6 +47,9 @@ const TASKS: usize = 8;
 const LEAST_LINE: usize = 4;
 /// Most positions of a line where the lines are ours to choose.
 const MOST_LINE: usize = 128;
+/// Output channels from which a tile's outputs are asked for before they are computed: of fewer, more are in the caches, and
+/// the asking takes longer than it saves.
+const MANY: usize = 256;
 /// Tiles from which a map that is read in place is cut within.
 const LEAST_TILES: usize = 8;
 
@@ -410,6 +413,9 @@ impl Task<'_> {
                         resumed: false,
                     };
                     let rows = (rows.len() - begin).min(vectors * S::LANES);
+                    if side_by_side > 1 && product.m >= MANY {
+                        finish.ask(simd, begin, rows, pieces);
+                    }
                     // SAFETY: a spot stands where all its taps can be read, the block has whole vectors, and the outputs
                     // of these positions and rows are this task's alone.
                     unsafe {

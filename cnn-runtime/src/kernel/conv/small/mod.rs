@@ -6,6 +6,7 @@
 
 pub(super) mod backward_weights;
 pub(super) mod batch;
+mod channels;
 mod lines;
 mod stage;
 #[cfg(test)]
@@ -15,14 +16,17 @@ mod weights;
 
 use std::ops::Range;
 
+use self::channels::Channels;
 use self::lines::Lines;
 use self::stage::{Stage, Taps};
 use self::tile::{Finish, Strip, compute, most_rows};
 use self::weights::Weights;
-use crate::desc::{Conv, Pool, Write};
+use crate::desc::{Conv, Order, Pool, Write};
 use crate::dispatch::Isa;
-use crate::kernel::conv::{pass, turn_all};
+use crate::kernel::blocks::Blocks;
+use crate::kernel::conv::{finish, pass, turn_all};
 use crate::kernel::max_pool::Band;
+use crate::kernel::order;
 use crate::kernel::parallel::{self, Shared, part};
 use crate::kernel::post::Post;
 use crate::kernel::scratch;
@@ -146,6 +150,14 @@ impl Kernel for Task<'_> {
         let lines = band.as_ref().map_or(self.lines.clone(), |band| band.inputs.clone());
         let (stage, len) = (taps.stage(&lines), taps.map.len());
         let input = &input[self.map * len..][..len];
+        if self.in_channels(simd) {
+            let staged_len = taps.padded_len(lines.len(), S::LANES);
+            let [h, w] = self.product.grid();
+            let mut buffer = scratch::lend(scratch::Use::Task, staged_len + Order::BLOCK * h * w);
+            let (staged, block) = buffer.split_at_mut(staged_len);
+            taps.pad(simd, &stage, input, staged);
+            return self.channels(simd, &stage, staged, block);
+        }
         if lines::applies(simd, taps.grid[1]) && pool.is_none_or(|pool| pool.window.is_two_by_two()) {
             let mut staged = scratch::lend(scratch::Use::Task, taps.padded_len(lines.len(), S::LANES));
             taps.pad(simd, &stage, input, &mut staged);
@@ -173,6 +185,47 @@ impl Kernel for Task<'_> {
 }
 
 impl Task<'_> {
+    /// Whether tiles have a channel in each lane: of all lines at once, to which nothing is added, because they are turned over
+    /// in the end.
+    fn in_channels<S: Simd>(&self, simd: S) -> bool {
+        let Product { channels, post, add, pool, .. } = *self.product;
+        let all = self.lines.len() == self.product.grid()[0] && !add && post.residual().is_none();
+        all && channels::applies(simd, channels) && pool.is_none_or(|pool| pool.window.is_two_by_two())
+    }
+
+    /// All channels, sixteen at a time, which stand together before they are apart.
+    #[inline(always)]
+    fn channels<S: Simd>(&self, simd: S, stage: &Stage, staged: &[f32], together: &mut [f32]) {
+        let Product { taps, groups, channels, weights, ref post, pool, .. } = *self.product;
+        let grid = self.product.grid();
+        let plane = grid[0] * grid[1];
+        for first in (0..channels).step_by(Order::BLOCK) {
+            let (block, row) = (first / Blocks::MOST, first % Blocks::MOST);
+            let (weight, step) = weights.of(self.map % groups, block, row);
+            let channel = self.map % groups * channels + first;
+            let to = together.as_mut_ptr();
+            let finish = finish::Finish::of(post, channel..channel + Order::BLOCK, Write::Set, to, None, plane);
+            let of_block = Channels {
+                reach: taps.padded_reach(stage, S::LANES, step),
+                input: staged.as_ptr(),
+                pitch: taps.pitch(S::LANES),
+                weight,
+                finish,
+                grid,
+                pooled: pool.is_some(),
+            };
+            let output = (self.map * channels + first) * plane;
+            // SAFETY: sixteen channels fill a vector, and the block has as many from this one on. The stage holds every tap of
+            // all lines, two for each that a pool writes; there is a vector of sums for each output. These channels of the
+            // output are this task's.
+            let output = unsafe {
+                channels::compute(simd, &of_block);
+                self.output.part(output..output + Order::BLOCK * plane)
+            };
+            order::apart(plane, together, output);
+        }
+    }
+
     /// Calls `f` for all rows, at most so many at once.
     #[inline(always)]
     fn each(&self, most: usize, mut f: impl FnMut(Rows)) {

@@ -1,8 +1,8 @@
 //! What the ways of computing a convolution take, and which is the fastest.
 //!
-//! Counted in cycles of one core, of one of two kinds: a processor with a matrix unit computes two vectors of sixteen lanes
-//! per cycle, any other counts for one, which it may do in halves. So the choice follows from sizes and from the instruction
-//! set alone. The constants are measured.
+//! Counted in cycles of one core, of one of two kinds: a processor of vectors of sixteen lanes without a matrix unit computes
+//! one per cycle, which it may do in halves; any other counts for two. So the choice follows from sizes and from the
+//! instruction set alone. The constants are measured, on one processor of each kind.
 
 use super::layout::MAX_VECTORS;
 use super::{FACTORS, TRANSFORMS, Tile, blocked};
@@ -44,7 +44,8 @@ const TURN: usize = 4;
 
 /// Cycles in which a core computes two vectors of sixteen lanes.
 fn cycles(isa: Isa) -> usize {
-    if isa.name() == isa.without_matrix().name() { 2 } else { 1 }
+    let no_matrix = isa.name() == isa.without_matrix().name();
+    if no_matrix && isa.tile().0 == LANES { 2 } else { 1 }
 }
 
 /// Cycles of the way with `tile`.

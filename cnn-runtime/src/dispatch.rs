@@ -98,6 +98,14 @@ impl Isa {
         }
     }
 
+    /// Whether a matrix unit is in use.
+    pub(crate) fn has_matrix(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return self.matrix().is_some();
+        #[cfg(not(target_arch = "x86_64"))]
+        false
+    }
+
     /// The same without a matrix unit.
     pub(crate) fn without_matrix(self) -> Isa {
         match self.0 {

@@ -23,7 +23,13 @@ const SAMPLES: usize = 112;
 const DEPTH: usize = 1024;
 /// The same for one tile, which reads the weights once, in order.
 const DEPTH_OF_ONE: usize = 8192;
-/// Steps that the weights of a lone sample are asked for ahead of time where that pays: they come from memory.
+/// Most panels of a lone sample that are read side by side: memory answers several requests at a time, and a sum does not
+/// have to wait for its last product. Measured on a processor that takes up so many once their weights are asked for.
+const STREAMS: usize = 8;
+/// The same where weights are not asked for: measured on a processor that follows as many by itself, half as fast again as
+/// any that it is told of.
+const FOLLOWED: usize = 4;
+/// Steps that the weights of a lone sample are asked for ahead of time where they are: they come from memory.
 const FAR: usize = 16;
 /// Steps that weights are asked for ahead of time.
 const NEAR: usize = 12;
@@ -36,27 +42,8 @@ pub(super) fn run(isa: Isa, d: &Fc, n: usize, input: &[f32], weight: &[f32], pos
     let output = Shared::new(output);
     parallel::for_each(tasks, macs, |index| {
         let range = part(panels.count(), tasks, 1, index);
-        isa.run(Task { d, n, input, weight, post, reading: Reading::of(isa), panels, range, output });
+        isa.run(Task { d, n, input, weight, post, asks: isa.has_matrix(), panels, range, output });
     });
-}
-
-/// How the panels of a lone sample are read.
-#[derive(Clone, Copy)]
-struct Reading {
-    /// Most panels side by side: memory answers several requests at a time, and a sum does not have to wait for its last
-    /// product.
-    streams: usize,
-    /// Whether their weights are asked for ahead of time.
-    asks: bool,
-}
-
-impl Reading {
-    /// The way of this processor, measured on two. One with a matrix unit takes up eight streams if it is told of them. The
-    /// other, without, follows four by itself, half as fast again as eight, or as any that it is told of.
-    fn of(isa: Isa) -> Self {
-        let with_matrix = isa.name() != isa.without_matrix().name();
-        if with_matrix { Reading { streams: 8, asks: true } } else { Reading { streams: 4, asks: false } }
-    }
 }
 
 /// The outputs of a range of panels.
@@ -66,7 +53,8 @@ struct Task<'a> {
     input: &'a [f32],
     weight: &'a [f32],
     post: Post<'a>,
-    reading: Reading,
+    /// Whether the weights of a lone sample are asked for ahead of time, as processors with a matrix unit like it.
+    asks: bool,
     panels: Blocks,
     range: Range<usize>,
     output: Shared,
@@ -160,15 +148,15 @@ impl Pass<'_> {
     /// Computes the panels of a lone sample that are read side by side, and returns the first that is left.
     #[inline(always)]
     fn streams<S: Simd>(&self, simd: S) -> usize {
-        let Pass { task: &Task { d, input, weight, ref post, reading, panels, ref range, output, .. }, .. } = *self;
+        let Pass { task: &Task { d, input, weight, ref post, asks, panels, ref range, output, .. }, .. } = *self;
         let sample = self.samples.start;
         let inputs = &input[sample * d.inputs..][..d.inputs];
         let mut index = range.start;
         // Those of the widest vectors alone fit in registers together.
         while S::LANES == 16 && index + 2 <= range.end {
             let count = match range.end - index {
-                8.. if reading.streams == 8 => 8,
-                4.. => 4,
+                STREAMS.. if asks => STREAMS,
+                FOLLOWED.. => FOLLOWED,
                 left => left,
             };
             let outputs = panels.rows(index).start..panels.rows(index + count - 1).end;
@@ -179,13 +167,13 @@ impl Pass<'_> {
             let residual = post.residual().map(|residual| &residual[first..][..outputs.len()]);
             macro_rules! call {
                 ($($count:literal)+) => {
-                    match (count, reading.asks) {
+                    match (count, asks) {
                         $(
                             ($count, false) => {
-                                simd.call(Streams::<$count, 0> { inputs, weights, output, post, outputs, residual })
+                                simd.call(Streams::<$count, false> { inputs, weights, output, post, outputs, residual })
                             }
                             ($count, true) => {
-                                simd.call(Streams::<$count, FAR> { inputs, weights, output, post, outputs, residual })
+                                simd.call(Streams::<$count, true> { inputs, weights, output, post, outputs, residual })
                             }
                         )+
                         _ => unreachable!("{count} panels side by side"),
@@ -220,9 +208,9 @@ impl Pass<'_> {
     }
 }
 
-/// The products of `N` panels and one sample, whose weights are asked for `AHEAD` steps ahead of time, unless that is none.
-/// The last panel may be a narrow one.
-struct Streams<'a, const N: usize, const AHEAD: usize> {
+/// The products of `N` panels and one sample, whose weights are asked for ahead of time if `ASKS`. The last panel may be a
+/// narrow one.
+struct Streams<'a, const N: usize, const ASKS: bool> {
     inputs: &'a [f32],
     weights: &'a [f32],
     output: &'a mut [f32],
@@ -233,14 +221,14 @@ struct Streams<'a, const N: usize, const AHEAD: usize> {
     residual: Option<&'a [f32]>,
 }
 
-impl<const N: usize, const AHEAD: usize> Kernel for Streams<'_, N, AHEAD> {
+impl<const N: usize, const ASKS: bool> Kernel for Streams<'_, N, ASKS> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         if self.output.len() == N * WIDTH { self.panels::<S, false>(simd) } else { self.panels::<S, true>(simd) }
     }
 }
 
-impl<const N: usize, const AHEAD: usize> Streams<'_, N, AHEAD> {
+impl<const N: usize, const ASKS: bool> Streams<'_, N, ASKS> {
     /// Computes all panels, of which the last one is narrow if `PART`.
     #[inline(always)]
     fn panels<S: Simd, const PART: bool>(self, simd: S) {
@@ -259,8 +247,8 @@ impl<const N: usize, const AHEAD: usize> Streams<'_, N, AHEAD> {
                 let step = if narrow { width(stream) } else { WIDTH };
                 let from = weights.as_ptr().wrapping_add(stream * panel + k * step);
                 for (v, sum) in sums.iter_mut().enumerate() {
-                    if AHEAD > 0 {
-                        simd.prefetch(from.wrapping_add(AHEAD * WIDTH + v * S::LANES));
+                    if ASKS {
+                        simd.prefetch(from.wrapping_add(FAR * WIDTH + v * S::LANES));
                     }
                     let from = from.wrapping_add(v * S::LANES);
                     // SAFETY: the panels have been measured.

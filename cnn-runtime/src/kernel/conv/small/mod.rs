@@ -1,6 +1,6 @@
 //! Convolutions with few channels, at stride 1: outputs in the lanes, broadcast weights, the input staged once for each
-//! horizontal tap and then read where it stands. Nothing is packed tap by tap, which is what a product of matrices spends
-//! its time on when few rows share a packed column.
+//! horizontal tap, or just once where lines or channels fill their vectors, and then read where it stands. Nothing is packed
+//! tap by tap, which is what a product of matrices spends its time on when few rows share a packed column.
 
 #![allow(unsafe_code)] // tiles are read and written by pointer
 
@@ -150,18 +150,19 @@ impl Kernel for Task<'_> {
         let lines = band.as_ref().map_or(self.lines.clone(), |band| band.inputs.clone());
         let (stage, len) = (taps.stage(&lines), taps.map.len());
         let input = &input[self.map * len..][..len];
-        if self.in_channels(simd) {
+        let in_channels = self.in_channels(simd);
+        if pool.is_none_or(|pool| pool.window.is_two_by_two()) && (in_channels || lines::applies(simd, taps.grid[1])) {
             let staged_len = taps.padded_len(lines.len(), S::LANES);
             let [h, w] = self.product.grid();
-            let mut buffer = scratch::lend(scratch::Use::Task, staged_len + Order::BLOCK * h * w);
+            let block_len = if in_channels { Order::BLOCK * h * w } else { 0 };
+            let mut buffer = scratch::lend(scratch::Use::Task, staged_len + block_len);
             let (staged, block) = buffer.split_at_mut(staged_len);
             taps.pad(simd, &stage, input, staged);
-            return self.channels(simd, &stage, staged, block);
-        }
-        if lines::applies(simd, taps.grid[1]) && pool.is_none_or(|pool| pool.window.is_two_by_two()) {
-            let mut staged = scratch::lend(scratch::Use::Task, taps.padded_len(lines.len(), S::LANES));
-            taps.pad(simd, &stage, input, &mut staged);
-            return self.each(lines::rows(simd), |rows| self.in_lines(simd, &stage, &staged, rows));
+            return if in_channels {
+                self.channels(simd, &stage, staged, block)
+            } else {
+                self.each(lines::rows(simd), |rows| self.in_lines(simd, &stage, staged, rows))
+            };
         }
         let most = most_rows(simd);
         let (len, plane) = (taps.stage_len(lines.len(), S::LANES), lines.len() * taps.grid[1]);
@@ -185,12 +186,12 @@ impl Kernel for Task<'_> {
 }
 
 impl Task<'_> {
-    /// Whether tiles have a channel in each lane: of all lines at once, to which nothing is added, because they are turned over
-    /// in the end.
+    /// Whether tiles may have a channel in each lane: those of all lines at once, to which nothing is added, because they are
+    /// turned over in the end.
     fn in_channels<S: Simd>(&self, simd: S) -> bool {
-        let Product { channels, post, add, pool, .. } = *self.product;
-        let all = self.lines.len() == self.product.grid()[0] && !add && post.residual().is_none();
-        all && channels::applies(simd, channels) && pool.is_none_or(|pool| pool.window.is_two_by_two())
+        let Product { channels, post, add, .. } = *self.product;
+        let all = self.lines.len() == self.product.grid()[0];
+        all && !add && post.residual().is_none() && channels::applies(simd, channels)
     }
 
     /// All channels, sixteen at a time, which stand together before they are apart.

@@ -44,8 +44,7 @@ const TURN: usize = 4;
 
 /// Cycles in which a core computes two vectors of sixteen lanes.
 fn cycles(isa: Isa) -> usize {
-    let no_matrix = isa.name() == isa.without_matrix().name();
-    if no_matrix && isa.tile().0 == LANES { 2 } else { 1 }
+    if isa.tile().0 == LANES && !isa.has_matrix() { 2 } else { 1 }
 }
 
 /// Cycles of the way with `tile`.

@@ -99,6 +99,56 @@ impl End<'_> {
     }
 }
 
+/// The end of a tile that is written from the registers its sums are in: of each of its lines there is one piece, and
+/// channels stand in blocks.
+#[derive(Clone, Copy)]
+pub(super) struct Ends<'a> {
+    finish: &'a Finish,
+    /// The first row within the first block.
+    first: usize,
+    /// Where the first position of each line stands in a map.
+    lines: [isize; 2],
+    /// Distance between positions.
+    step: usize,
+}
+
+impl<'a> Ends<'a> {
+    /// Those of a tile of so many lines of so many positions, whose first row is the given one of the first block, if that
+    /// is how its positions stand.
+    ///
+    /// # Safety
+    /// The rows are whole vectors of channels in blocks. All can be written at all pieces, and what is added be read, and
+    /// nobody else does.
+    #[inline(always)]
+    pub(super) unsafe fn of(
+        finish: &'a Finish,
+        first: usize,
+        pieces: &[Piece],
+        lines: usize,
+        positions: usize,
+    ) -> Option<Self> {
+        let whole = |(line, piece): (usize, &Piece)| {
+            [piece.from, piece.to] == [line, line + 1].map(|line| line * positions) && piece.step == pieces[0].step
+        };
+        if pieces.len() != lines || lines > 2 || !pieces.iter().enumerate().all(whole) {
+            return None;
+        }
+        let begins = [pieces[0], pieces[lines - 1]].map(|piece| piece.at + (piece.from * piece.step) as isize);
+        Some(Ends { finish, first, lines: begins, step: pieces[0].step })
+    }
+
+    /// Finishes and writes a line of the sums of a vector of channels.
+    ///
+    /// # Safety
+    /// The tile has this vector and this line, and so many positions.
+    #[inline(always)]
+    pub(super) unsafe fn put<S: Simd, const P: usize>(&self, simd: S, vector: usize, line: usize, sums: [S::V; P]) {
+        let vector = self.finish.vector(simd, self.first + vector * S::LANES);
+        // SAFETY: the promises to `of`, and the caller's.
+        unsafe { vector.put_line(simd, self.lines[line], self.step, sums) };
+    }
+}
+
 /// Made by [`End::write_blocks`] alone, under its conditions.
 struct InBlocks<'a>(End<'a>);
 
@@ -140,6 +190,35 @@ impl<V: Copy> Vector<V> {
                 value = simd.add(value, simd.load(added.wrapping_offset(at)));
             }
             simd.store(self.output.wrapping_offset(at), self.clamped(simd, value));
+        }
+    }
+
+    /// Finishes the sums of positions that stand `step` floats apart, the first of them `at` floats after the block's first,
+    /// and writes them.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    unsafe fn put_line<S: Simd<V = V>, const P: usize>(&self, simd: S, at: isize, step: usize, sums: [V; P]) {
+        let place = |position: usize| at + (position * step) as isize;
+        // Two loops, since the compiler would ask at each position whether there is anything to add.
+        if self.added.is_some() {
+            for (position, &sum) in sums.iter().enumerate() {
+                // SAFETY: the caller's promise.
+                unsafe { self.put(simd, place(position), sum) };
+            }
+        } else {
+            let alone = Vector { added: None, ..*self };
+            for (position, &sum) in sums.iter().enumerate() {
+                // SAFETY: the caller's promise.
+                unsafe { alone.put(simd, place(position), sum) };
+            }
+        }
+        if let Some(zeros) = self.zeros {
+            for position in 0..P {
+                // SAFETY: the caller's promise.
+                unsafe { self.clear(simd, place(position), &zeros) };
+            }
         }
     }
 

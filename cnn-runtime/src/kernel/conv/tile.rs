@@ -5,6 +5,7 @@
 //! lines cost a lane. What matters is how much is loaded, above all on a core whose other thread is busy: fourteen positions
 //! by two vectors load sixteen values for 28 multiply-adds, six by four ten for 24.
 
+use super::finish::Ends;
 use crate::desc::Order;
 use crate::simd::{Kernel, Simd};
 
@@ -132,7 +133,7 @@ impl Steps for Channels {
 
 /// A tile to compute.
 #[derive(Clone, Copy)]
-pub(super) struct Tile<K> {
+pub(super) struct Tile<'a, K> {
     /// The weights of the first step: one or two vectors.
     pub weights: *const f32,
     /// Distance between steps of the weights.
@@ -149,7 +150,9 @@ pub(super) struct Tile<K> {
     pub later: *const f32,
     /// Distance between those places.
     pub later_step: usize,
-    /// Where the sums go: a row of vectors for each position.
+    /// What becomes of the sums while they are in registers, if it is done there.
+    pub ends: Option<Ends<'a>>,
+    /// Where they go otherwise: a row of vectors for each position.
     pub sums: *mut f32,
     /// Whether the sums of earlier steps stand there, to go on from.
     pub resumed: bool,
@@ -160,14 +163,14 @@ pub(super) struct Tile<K> {
 /// # Safety
 /// `lines * positions` is at most [`most_positions`], `positions` at least one, `lines` at least one and at most what the steps
 /// allow, and `vectors` are one, two, or four if these fill two blocks; the input can be read at all positions and steps,
-/// and all vectors of weights; the sums can be written, and read if they are resumed.
+/// and all vectors of weights; what the [`Ends`] promise, or the sums can be written, and read if they are resumed.
 #[inline(always)]
 pub(super) unsafe fn compute<S: Simd, const APART: usize, K: Steps>(
     simd: S,
     lines: usize,
     positions: usize,
     vectors: usize,
-    tile: Tile<K>,
+    tile: Tile<'_, K>,
 ) {
     macro_rules! dispatch {
         ($($lines:literal x $positions:literal)+) => {
@@ -191,7 +194,7 @@ pub(super) unsafe fn compute<S: Simd, const APART: usize, K: Steps>(
 #[inline(always)]
 fn sized<S: Simd, const L: usize, const P: usize, const NV: usize, const APART: usize, K: Steps>(
     simd: S,
-    tile: Tile<K>,
+    tile: Tile<'_, K>,
 ) {
     if const { fits::<S, K>(L, P, NV) } {
         simd.call(Sized::<L, P, NV, APART, K>(tile));
@@ -207,14 +210,15 @@ const fn fits<S: Simd, K: Steps>(lines: usize, positions: usize, vectors: usize)
 }
 
 /// A tile whose sizes are known to the compiler. Made by [`compute`] alone, under its conditions.
-struct Sized<const L: usize, const P: usize, const NV: usize, const APART: usize, K>(Tile<K>);
+struct Sized<'a, const L: usize, const P: usize, const NV: usize, const APART: usize, K>(Tile<'a, K>);
 
 impl<const L: usize, const P: usize, const NV: usize, const APART: usize, K: Steps> Kernel
-    for Sized<L, P, NV, APART, K>
+    for Sized<'_, L, P, NV, APART, K>
 {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Tile { weights, weight_step, weight_pair, input, steps, line, later, later_step, sums, resumed } = self.0;
+        let Tile { weights, weight_step, weight_pair, input, steps, line, later, later_step, ends, sums, resumed } =
+            self.0;
         let mut acc = [[[simd.splat(0.0); NV]; P]; L];
         if resumed {
             for (p, row) in acc.as_flattened_mut().iter_mut().enumerate() {
@@ -228,6 +232,9 @@ impl<const L: usize, const P: usize, const NV: usize, const APART: usize, K: Ste
         // SAFETY: `compute` was promised all that is read and written here.
         unsafe {
             steps.take::<S, L, P, NV, APART>(input, &mut sum);
+            if let Some(ends) = &ends {
+                return sum.end_all(ends);
+            }
             for (p, row) in sum.acc.as_flattened().iter().enumerate() {
                 for (v, &sum) in row.iter().enumerate() {
                     simd.store(sums.add((p * NV + v) * S::LANES), sum);
@@ -280,6 +287,42 @@ impl<S: Simd, const L: usize, const P: usize, const NV: usize, const APART: usiz
                 for (acc, &right) in acc.iter_mut().zip(&right) {
                     *acc = simd.mul_add(left, right, *acc);
                 }
+            }
+        }
+    }
+
+    /// Ends all sums.
+    ///
+    /// # Safety
+    /// What the ends promise.
+    #[inline(always)]
+    unsafe fn end_all(&self, ends: &Ends<'_>) {
+        // By number, not in a loop: one that the compiler does not unroll would have all sums in memory.
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.end::<0>(ends);
+            if NV > 1 {
+                self.end::<1>(ends);
+            }
+            if NV > 2 {
+                self.end::<2>(ends);
+                self.end::<3>(ends);
+            }
+        }
+    }
+
+    /// Ends the sums of a vector of channels.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    unsafe fn end<const V: usize>(&self, ends: &Ends<'_>) {
+        let line = |l: usize| std::array::from_fn::<_, P, _>(|p| self.acc[l][p][V % NV]);
+        // SAFETY: the caller's promise.
+        unsafe {
+            ends.put(self.simd, V, 0, line(0));
+            if L > 1 {
+                ends.put(self.simd, V, 1, line(1 % L));
             }
         }
     }

@@ -16,7 +16,7 @@ use std::ops::Range;
 pub(super) use self::pooled::pooled;
 use self::spots::{Output, Spots};
 use super::backward_data::Turned;
-use super::finish::{End, Finish, Sums};
+use super::finish::{End, Ends, Finish, Sums};
 use super::im2col::{Im2col, Stage, distance};
 use super::tile::{Channels, Listed, Steps, Tile, compute, most_positions};
 use super::whole::Whole;
@@ -47,9 +47,9 @@ const TASKS: usize = 8;
 const LEAST_LINE: usize = 4;
 /// Most positions of a line where the lines are ours to choose.
 const MOST_LINE: usize = 128;
-/// Output channels from which a tile's outputs are asked for before they are computed: of fewer, more are in the caches, and
-/// the asking takes longer than it saves.
-const MANY: usize = 256;
+/// Outputs from which those of a tile are asked for before they are computed: of fewer, most are in the caches, and the
+/// asking takes longer than it saves.
+const MANY: usize = 1 << 18;
 /// Tiles from which a map that is read in place is cut within.
 const LEAST_TILES: usize = 8;
 
@@ -400,6 +400,13 @@ impl Task<'_> {
             for (index, (spot, pieces)) in spots.iter().enumerate() {
                 for begin in (0..width).step_by(2 * self.abreast * S::LANES) {
                     let vectors = ((width - begin) / S::LANES).min(2 * self.abreast);
+                    let rows = (rows.len() - begin).min(vectors * S::LANES);
+                    let (lines, positions) = (spot.lines, spot.len / spot.lines);
+                    let blocked = side_by_side > 1;
+                    // SAFETY: channels in blocks are whole vectors; the outputs of these positions and rows are this
+                    // task's alone.
+                    let of = || unsafe { Ends::of(&finish, begin, pieces, lines, positions) };
+                    let ends = if blocked { of() } else { None };
                     let tile = Tile {
                         weights: block[begin..].as_ptr(),
                         weight_step: step,
@@ -409,19 +416,21 @@ impl Task<'_> {
                         line: read.line,
                         later: next.wrapping_add(index * depth * later_step),
                         later_step,
+                        ends,
                         sums: sums.0.as_mut_ptr(),
                         resumed: false,
                     };
-                    let rows = (rows.len() - begin).min(vectors * S::LANES);
-                    if side_by_side > 1 && product.m >= MANY {
+                    if blocked && product.m * product.n >= MANY {
                         finish.ask(simd, begin, rows, pieces);
                     }
                     // SAFETY: a spot stands where all its taps can be read, the block has whole vectors, and the outputs
-                    // of these positions and rows are this task's alone.
+                    // as above.
                     unsafe {
-                        compute::<S, APART, K>(simd, spot.lines, spot.len / spot.lines, vectors, tile);
-                        let end = End { finish: &finish, first: begin, rows, sums: &sums.0, pieces };
-                        if side_by_side > 1 { end.write_blocks(simd) } else { end.write(simd) }
+                        compute::<S, APART, K>(simd, lines, positions, vectors, tile);
+                        if ends.is_none() {
+                            let end = End { finish: &finish, first: begin, rows, sums: &sums.0, pieces };
+                            if blocked { end.write_blocks(simd) } else { end.write(simd) }
+                        }
                     }
                 }
             }

@@ -373,6 +373,7 @@ fn multiply<S: Simd>(
                 line: 0,
                 later: later.from.wrapping_add(index * steps.len() * later_step),
                 later_step,
+                ends: None,
                 sums: sums[..tiles.len() * vectors * S::LANES].as_mut_ptr(),
                 resumed,
             };

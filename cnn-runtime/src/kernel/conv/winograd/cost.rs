@@ -4,8 +4,9 @@
 //! one per cycle, which it may do in halves; any other counts for two. So the choice follows from sizes and from the
 //! instruction set alone. The constants are measured, on one processor of each kind.
 
+use super::blocked::{self, few};
 use super::layout::MAX_VECTORS;
-use super::{FACTORS, TRANSFORMS, Tile, blocked};
+use super::{FACTORS, TRANSFORMS, Tile};
 use crate::desc::Conv;
 use crate::dispatch::Isa;
 
@@ -73,6 +74,9 @@ pub(super) fn winograd(isa: Isa, d: &Conv, n: usize, tile: Tile, coming: Coming)
     });
     let weight = match coming {
         Coming::Kept => 0,
+        Coming::Straight if blocked && few::applies(isa.tile().0, tile.taps(), tile.products(), tiles) => {
+            costs.weight * pairs * 2 / 5
+        }
         Coming::Straight => costs.weight * pairs,
         Coming::Turned => (costs.weight + TURN) * pairs,
     };

@@ -25,10 +25,35 @@ pub(super) trait Points: Copy + Send + Sync {
 
     /// `A` inputs to `A` factors.
     fn input<S: Simd>(simd: S, d: [S::V; MAX_A]) -> [S::V; MAX_A];
+    /// What the factors of the weights are yet to be multiplied by: after a sum over channels as well as before.
+    const SCALES: [f32; MAX_A];
+
+    /// The taps to `A` factors, but for the scales.
+    fn unscaled<S: Simd>(simd: S, g: [S::V; MAX_TAPS]) -> [S::V; MAX_A];
     /// The taps to `A` factors.
-    fn weight<S: Simd>(simd: S, g: [S::V; MAX_TAPS]) -> [S::V; MAX_A];
+    #[inline(always)]
+    fn weight<S: Simd>(simd: S, g: [S::V; MAX_TAPS]) -> [S::V; MAX_A] {
+        let mut factors = Self::unscaled(simd, g);
+        for (factor, scale) in factors.iter_mut().zip(Self::SCALES) {
+            if scale != 1.0 {
+                *factor = times(simd, *factor, scale);
+            }
+        }
+        factors
+    }
+
     /// `A` products to `M` outputs.
     fn output<S: Simd>(simd: S, m: [S::V; MAX_A]) -> [S::V; MAX_M];
+}
+
+/// The scales of some factors; there is nothing behind them.
+const fn scales<const N: usize>(of: [f32; N]) -> [f32; MAX_A] {
+    let (mut all, mut at) = ([1.0; MAX_A], 0);
+    while at < N {
+        all[at] = of[at];
+        at += 1;
+    }
+    all
 }
 
 /// `values`, and zeros behind them.
@@ -73,6 +98,7 @@ pub(super) struct F2;
 impl Points for F2 {
     const M: usize = 2;
     const A: usize = 4;
+    const SCALES: [f32; MAX_A] = scales([1.0, 0.5, 0.5, 1.0]);
 
     #[inline(always)]
     fn input<S: Simd>(simd: S, d: [S::V; MAX_A]) -> [S::V; MAX_A] {
@@ -80,9 +106,9 @@ impl Points for F2 {
     }
 
     #[inline(always)]
-    fn weight<S: Simd>(simd: S, g: [S::V; MAX_TAPS]) -> [S::V; MAX_A] {
-        let (outer, middle) = (times(simd, simd.add(g[0], g[2]), 0.5), times(simd, g[1], 0.5));
-        filled(simd, [g[0], simd.add(outer, middle), simd.sub(outer, middle), g[2]])
+    fn unscaled<S: Simd>(simd: S, g: [S::V; MAX_TAPS]) -> [S::V; MAX_A] {
+        let outer = simd.add(g[0], g[2]);
+        filled(simd, [g[0], simd.add(outer, g[1]), simd.sub(outer, g[1]), g[2]])
     }
 
     #[inline(always)]
@@ -103,6 +129,7 @@ const B: f32 = std::f32::consts::SQRT_2;
 impl Points for F4 {
     const M: usize = 4;
     const A: usize = 6;
+    const SCALES: [f32; MAX_A] = scales([1.0, -1.0 / 3.0, -1.0 / 3.0, 1.0 / 6.0, 1.0 / 6.0, 1.0]);
 
     #[inline(always)]
     fn input<S: Simd>(simd: S, d: [S::V; MAX_A]) -> [S::V; MAX_A] {
@@ -121,12 +148,13 @@ impl Points for F4 {
     }
 
     #[inline(always)]
-    fn weight<S: Simd>(simd: S, g: [S::V; MAX_TAPS]) -> [S::V; MAX_A] {
-        let even_a = simd.mul_add(g[2], simd.splat(-1.0 / 3.0), times(simd, g[0], -2.0 / 3.0));
-        let even_b = simd.mul_add(g[2], simd.splat(1.0 / 3.0), times(simd, g[0], 1.0 / 6.0));
-        let (odd_a, odd_b) = (times(simd, g[1], A * -2.0 / 3.0), times(simd, g[1], B / 6.0));
-        let (plus_a, minus_a) = (simd.add(even_a, odd_a), simd.sub(even_a, odd_a));
-        let (plus_b, minus_b) = (simd.add(even_b, odd_b), simd.sub(even_b, odd_b));
+    fn unscaled<S: Simd>(simd: S, g: [S::V; MAX_TAPS]) -> [S::V; MAX_A] {
+        // Twice those of `A`: so both pairs have the same odd part.
+        let two = simd.splat(2.0);
+        let (even_a, even_b) = (simd.mul_add(g[0], two, g[2]), simd.mul_add(g[2], two, g[0]));
+        let odd = times(simd, g[1], B);
+        let (plus_a, minus_a) = (simd.add(even_a, odd), simd.sub(even_a, odd));
+        let (plus_b, minus_b) = (simd.add(even_b, odd), simd.sub(even_b, odd));
         filled(simd, [g[0], plus_a, minus_a, plus_b, minus_b, g[2]])
     }
 
@@ -152,6 +180,7 @@ impl Points for F2Of5 {
     const M: usize = 2;
     const A: usize = 6;
     const TAPS: usize = 5;
+    const SCALES: [f32; MAX_A] = scales([1.0, -2.0 / 3.0, -2.0 / 3.0, 1.0 / 6.0, 1.0 / 6.0, 1.0]);
 
     #[inline(always)]
     fn input<S: Simd>(simd: S, d: [S::V; MAX_A]) -> [S::V; MAX_A] {
@@ -159,14 +188,14 @@ impl Points for F2Of5 {
     }
 
     #[inline(always)]
-    fn weight<S: Simd>(simd: S, g: [S::V; MAX_TAPS]) -> [S::V; MAX_A] {
+    fn unscaled<S: Simd>(simd: S, g: [S::V; MAX_TAPS]) -> [S::V; MAX_A] {
         let even = |square: f32| {
             let outer = simd.mul_add(g[4], simd.splat(square), g[2]);
             simd.mul_add(outer, simd.splat(square), g[0])
         };
         let odd = |square: f32| simd.mul_add(g[3], simd.splat(square), g[1]);
-        let (even_a, even_b) = (times(simd, even(0.5), -2.0 / 3.0), times(simd, even(2.0), 1.0 / 6.0));
-        let (odd_a, odd_b) = (times(simd, odd(0.5), A * -2.0 / 3.0), times(simd, odd(2.0), B / 6.0));
+        let (even_a, even_b) = (even(0.5), even(2.0));
+        let (odd_a, odd_b) = (times(simd, odd(0.5), A), times(simd, odd(2.0), B));
         let (plus_a, minus_a) = (simd.add(even_a, odd_a), simd.sub(even_a, odd_a));
         let (plus_b, minus_b) = (simd.add(even_b, odd_b), simd.sub(even_b, odd_b));
         filled(simd, [g[0], plus_a, minus_a, plus_b, minus_b, g[4]])
@@ -191,6 +220,8 @@ pub(super) struct F6;
 impl Points for F6 {
     const M: usize = 6;
     const A: usize = 8;
+    // Of each point, one over the product of its differences to the others.
+    const SCALES: [f32; MAX_A] = [1.0, -2.0 / 9.0, -2.0 / 9.0, 32.0 / 45.0, 32.0 / 45.0, 1.0 / 90.0, 1.0 / 90.0, 1.0];
 
     #[inline(always)]
     fn input<S: Simd>(simd: S, d: [S::V; MAX_A]) -> [S::V; MAX_A] {
@@ -215,16 +246,14 @@ impl Points for F6 {
     }
 
     #[inline(always)]
-    fn weight<S: Simd>(simd: S, g: [S::V; MAX_TAPS]) -> [S::V; MAX_A] {
-        // Of the points `-p` and `p`, the products of all differences to other points being `1 / scale`.
-        let pair = |p: f32, scale: f32| {
-            let even = simd.mul_add(g[2], simd.splat(scale * p * p), times(simd, g[0], scale));
-            let odd = simd.splat(scale * p);
-            [simd.mul_add(g[1], odd, even), simd.sub(even, simd.mul(g[1], odd))]
+    fn unscaled<S: Simd>(simd: S, g: [S::V; MAX_TAPS]) -> [S::V; MAX_A] {
+        let pair = |p: f32| {
+            let even = simd.mul_add(g[2], simd.splat(p * p), g[0]);
+            [simd.mul_add(g[1], simd.splat(p), even), simd.sub(even, times(simd, g[1], p))]
         };
-        let [plus_1, minus_1] = pair(1.0, -2.0 / 9.0);
-        let [plus_half, minus_half] = pair(0.5, 32.0 / 45.0);
-        let [plus_2, minus_2] = pair(2.0, 1.0 / 90.0);
+        let [plus_1, minus_1] = pair(1.0);
+        let [plus_half, minus_half] = pair(0.5);
+        let [plus_2, minus_2] = pair(2.0);
         filled(simd, [g[0], plus_1, minus_1, plus_half, minus_half, plus_2, minus_2, g[2]])
     }
 

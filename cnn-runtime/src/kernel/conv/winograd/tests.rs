@@ -111,6 +111,37 @@ fn forward_agrees_with_the_reference() {
     }
 }
 
+/// One tile to four, of one sample or two, sums in one chunk or two.
+#[test]
+fn few_tiles_agree_with_the_reference() {
+    let maps =
+        [([16, 7, 7], 16, 1), ([32, 4, 3], 64, 2), ([272, 3, 9], 48, 1), ([144, 2, 4], 32, 1), ([48, 8, 4], 80, 2)];
+    for (map, out, n) in maps {
+        let d = in_blocks(conv(map, out, [1; 4]));
+        let (input, weight) = (uniform(1, n * d.input.len()), uniform(2, d.weight_len()));
+        let (bias, from, weights) = (uniform(3, out), stored(&d.input, n, &input), packed(&d, &weight));
+        let expected = reference_of(&d, n, &input, &weight, Some(&bias));
+        for (isa, tile) in ways(&d) {
+            let name = format!("{tile:?} on {isa:?}: {n} x {d:?}");
+            let post = Post::new().bias(&bias);
+            let made = || {
+                let left = Left::Weights(Weights::forward(out, map[0], &weights));
+                let (finish, mut output) =
+                    (Finish { post, write: Write::Set, pool: None }, vec![f32::NAN; n * d.output.len()]);
+                run(isa, &d, tile, n, &from, left, finish, &mut output);
+                nchw(&d.output, n, &output)
+            };
+            let error = relative_error(&made(), &expected);
+            assert!(error < bound(tile), "{error:e} of {name}");
+            same_on_any_threads(&name, made);
+            // Scales come after the sums there; halves lose nothing.
+            if tile == Tile::F4 && isa.tile().0 == Order::BLOCK {
+                assert_ne!(made(), forward(isa, &d, tile, n, &input, &weight, post), "as many tiles would: {name}");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_gradient_agrees_with_the_reference() {
     for d in shapes() {

@@ -3,17 +3,19 @@
 //! The products have the direct way's tile: factors of the inputs are broadcast, those of the weights are vectors of output
 //! channels. So nothing is shuffled, and lines of any length will do.
 
+pub(super) mod few;
 mod pieces;
 mod transform;
 
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use self::few::Few;
 use self::pieces::{Piece, Pieces};
 use self::transform::{Inputs, Outputs};
 use super::output::Finish;
 use super::points::Points;
-use super::weights::{Band, Bands, Place};
+use super::weights::{Band, Bands, Place, Weights};
 use super::{Left, TRANSFORMS};
 use crate::desc::{Conv, Map, Order, Pool};
 use crate::dispatch::Isa;
@@ -99,6 +101,13 @@ pub(super) fn all<P: Points>(
         }
         left => left,
     };
+    // Of all tiles, so that threads do not change what is computed.
+    let few = match left {
+        Left::Weights(weights) if !weights.turned && few::applies(isa.tile().0, P::TAPS, factors, tiles) => {
+            Some(weights)
+        }
+        _ => None,
+    };
     let output = Shared::new(output);
     parallel::for_each(tile_parts * row_parts, macs, |index| {
         let tiles = cut(tiles, tile_parts, unit, index / row_parts);
@@ -110,6 +119,7 @@ pub(super) fn all<P: Points>(
                 grid,
                 input,
                 left,
+                few,
                 finish,
                 whole,
                 output,
@@ -130,6 +140,8 @@ struct Task<'a, P> {
     grid: [usize; 2],
     input: &'a [f32],
     left: Left<'a>,
+    /// The weights, if tiles are few.
+    few: Option<Weights<'a>>,
     finish: Finish<'a>,
     /// What takes the largest of whole maps.
     whole: Option<&'a Whole<'a>>,
@@ -143,12 +155,13 @@ struct Task<'a, P> {
 impl<P: Points> Kernel for Task<'_, P> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Task { d, way, grid, input, left, ref tiles, bands, ref part, points, .. } = self;
+        let Task { d, way, grid, input, left, few, ref tiles, bands, ref part, points, .. } = self;
         let (factors, depth, count) = (P::A * P::A, d.input.c, tiles.len());
         let group = if way.spread { part.len() } else { 1 };
         let pieces = Pieces::of::<P>(way, left, depth, count, bands);
         let weights_len = match left {
             Left::Transformed(_) => 0,
+            Left::Weights(_) if few.is_some() => 0,
             Left::Weights(_) => Place::most(pieces.most_factors(), pieces.most_steps(), bands),
         };
         let factor_len = depth * count + GAP;
@@ -164,11 +177,18 @@ impl<P: Points> Kernel for Task<'_, P> {
         for first in part.clone().step_by(group) {
             let together = first..(first + group).min(part.end);
             let begin = |band: usize| (band - first) * Blocks::MOST * count;
-            for piece in pieces.iter() {
+            if let Some(weights) = few {
                 for band in together.clone() {
-                    let u = self.weights(simd, band, piece.clone(), transformed);
-                    let products = &mut products[piece.factors.start * product_len + begin(band)..];
-                    inputs.multiply(simd, &piece, &u, products, product_len, count);
+                    let (rows, products) = (bands.rows(band), &mut products[begin(band)..]);
+                    Few::<P> { weights, rows, inputs, tiles: count, products, product_len, points }.multiply(simd);
+                }
+            } else {
+                for piece in pieces.iter() {
+                    for band in together.clone() {
+                        let u = self.weights(simd, band, piece.clone(), transformed);
+                        let products = &mut products[piece.factors.start * product_len + begin(band)..];
+                        inputs.multiply(simd, &piece, &u, products, product_len, count);
+                    }
                 }
             }
             for band in together {
@@ -294,6 +314,7 @@ struct Later {
 }
 
 /// The factors of the inputs of some tiles.
+#[derive(Clone, Copy)]
 struct Factors<'a> {
     /// `[factor][block][tile][channel]`.
     v: &'a [f32],

@@ -43,6 +43,7 @@ impl Layer {
                     "F(4x4, 3x3)",
                     "F(6x6, 3x3)",
                     "F(2x2, 5x5)",
+                    "F(4x4, 5x5)",
                 ];
                 ("conv", ways)
             }
@@ -147,6 +148,7 @@ fn ways(d: &Conv, n: usize, row: &mut Row<'_>) {
         ("F(4x4, 3x3)", winograd::Tile::F4),
         ("F(6x6, 3x3)", winograd::Tile::F6),
         ("F(2x2, 5x5)", winograd::Tile::F2Of5),
+        ("F(4x4, 5x5)", winograd::Tile::F4Of5),
     ];
     let (input, weight, mut output) = (random(n * d.input.len()), random(d.weight_len()), random(n * d.output.len()));
     if tiles.iter().any(|(_, tile)| tile.fits(d)) {

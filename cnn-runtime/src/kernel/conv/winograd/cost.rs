@@ -57,6 +57,7 @@ pub(super) fn winograd(isa: Isa, d: &Conv, n: usize, tile: Tile, coming: Coming)
         (Tile::F2, true) => (2, Costs { input: 60, output: 40, weight: 5 }),
         (Tile::F4, true) => (4, Costs { input: 150, output: 100, weight: 10 }),
         (Tile::F2Of5, _) => (2, Costs { input: 150, output: 70, weight: 20 }),
+        (Tile::F4Of5, _) => (4, Costs { input: 340, output: 200, weight: 40 }),
         (Tile::F6, _) => (6, Costs { input: 340, output: 280, weight: 16 }),
     };
     let tiles = n * d.output.h.div_ceil(m) * d.output.w.div_ceil(m);
@@ -83,8 +84,8 @@ pub(super) fn winograd(isa: Isa, d: &Conv, n: usize, tile: Tile, coming: Coming)
     if blocked && blocked::Way::of(tile.products(), d, POSITIONS).spread {
         // Factors and products go to the third-level cache and come back, two floats per cycle.
         let moving = tile.products() * tiles * (d.input.c + d.output.c);
-        // As many streams as a tile of 6 x 6 has take twice as long.
-        let moving = if tile == Tile::F6 { 2 * moving } else { moving };
+        // As many streams as tiles of 64 products have take twice as long.
+        let moving = if tile.is_rough() { 2 * moving } else { moving };
         return multiplying + transforms + moving + weight;
     }
     let made = coming == Coming::Kept;
@@ -102,13 +103,13 @@ fn direct(isa: Isa, d: &Conv, n: usize) -> usize {
     n * d.output.plane() * d.taps() * (d.output.c * 6 / 5 + 10) * cycles(isa) / (2 * LANES)
 }
 
-/// The fastest tile that beats the direct way by a tenth. One of 6 x 6, which loses more to rounding, has to beat the others
-/// by a fifteenth.
+/// The fastest tile that beats the direct way by a tenth. Those of 64 products, which lose more to rounding, have to beat
+/// the others by a fifteenth.
 pub(super) fn best(isa: Isa, d: &Conv, n: usize, coming: Coming) -> Option<Tile> {
     let ways = Tile::ALL.into_iter().filter(|tile| tile.fits(d));
     let cost = |tile| {
         let cost = winograd(isa, d, n, tile, coming);
-        if tile == Tile::F6 { cost + cost / 15 } else { cost }
+        if tile.is_rough() { cost + cost / 15 } else { cost }
     };
     let (cost, tile) = ways.map(|tile| (cost(tile), tile)).min_by_key(|way| way.0)?;
     (cost + cost / 9 < direct(isa, d, n)).then_some(tile)

@@ -1,7 +1,8 @@
 //! Winograd's convolution (Lavin and Gray 2015, arXiv 1509.09308): 3 x 3 and 5 x 5 kernels at stride 1 with fewer products.
 //!
 //! Of a 3 x 3 kernel, a tile of 6 x 6 outputs takes 64 products per pair of channels instead of 324, one of 4 x 4 takes 36
-//! instead of 144, one of 2 x 2 takes 16 instead of 36; of a 5 x 5 kernel, one of 2 x 2 takes 36 instead of 100.
+//! instead of 144, one of 2 x 2 takes 16 instead of 36; of a 5 x 5 kernel, one of 4 x 4 takes 64 instead of 400, and one of
+//! 2 x 2 takes 36 instead of 100.
 //! Inputs and weights are transformed to *factors*; for each factor, a matrix product over the channels; then the
 //! products of a tile are transformed to outputs. A task does all three for some tiles while they are in the cache.
 //!
@@ -10,8 +11,9 @@
 //! the result.
 //!
 //! Greatest error relative to the greatest output, measured against double precision with 64 and with 512 input
-//! channels: 1e-6 and 2e-6 of the direct way, 3e-7 and 1e-6 of tiles of 2 x 2, 1.3e-6 and 2.8e-6 of tiles of 4 x 4, 9e-6
-//! and 1.9e-5 of tiles of 6 x 6; of 5 x 5 kernels, 1.2e-6 and 3.2e-6 of the direct way, 1.4e-6 and 2.5e-6 of tiles of 2 x 2.
+//! channels: 1e-6 and 2e-6 of the direct way, 3e-7 and 1e-6 of tiles of 2 x 2, 1.3e-6 and 2.8e-6 of tiles of 4 x 4, 8e-6
+//! and 1.9e-5 of tiles of 6 x 6; of 5 x 5 kernels, 1.2e-6 and 3.2e-6 of the direct way, 1.1e-6 and 2.3e-6 of tiles of 2 x 2,
+//! 7e-6 and 1e-5 of tiles of 4 x 4.
 
 mod blocked;
 mod cost;
@@ -30,7 +32,7 @@ use std::marker::PhantomData;
 use self::cost::Coming;
 use self::layout::{Layout, MAX_VECTORS};
 use self::output::Finish;
-use self::points::{F2, F2Of5, F4, F6, Points};
+use self::points::{F2, F2Of5, F4, F4Of5, F6, Points};
 use self::product::Product;
 use self::weights::{Bands, Place, Weights};
 use crate::desc::{Conv, Pool, Window, Write};
@@ -50,13 +52,15 @@ pub enum Tile {
     F4,
     /// 2 x 2, of kernels of 5 x 5.
     F2Of5,
+    /// 4 x 4, of kernels of 5 x 5.
+    F4Of5,
     /// 6 x 6.
     F6,
 }
 
 impl Tile {
     /// All of them.
-    pub(super) const ALL: [Tile; 4] = [Tile::F2, Tile::F4, Tile::F2Of5, Tile::F6];
+    pub(super) const ALL: [Tile; 5] = [Tile::F2, Tile::F4, Tile::F2Of5, Tile::F4Of5, Tile::F6];
 }
 
 /// Floats of factors that a task should have: half of a second-level cache of one megabyte.
@@ -78,21 +82,27 @@ impl Tile {
         match self {
             Tile::F2 => F2::A * F2::A,
             Tile::F4 | Tile::F2Of5 => F4::A * F4::A,
-            Tile::F6 => F6::A * F6::A,
+            Tile::F6 | Tile::F4Of5 => F6::A * F6::A,
         }
+    }
+
+    /// Whether it loses more to rounding than the others: those of as many products do.
+    const fn is_rough(self) -> bool {
+        self.products() == F6::A * F6::A
     }
 
     /// Taps of a kernel in one direction.
     const fn taps(self) -> usize {
         match self {
             Tile::F2 | Tile::F4 | Tile::F6 => 3,
-            Tile::F2Of5 => 5,
+            Tile::F2Of5 | Tile::F4Of5 => 5,
         }
     }
 
     /// Whether tiles of this size can compute the convolution at all, and may: its kernel at stride 1, neither dilated nor
     /// in groups, not [`direct`](Conv::direct), padded by less than a kernel, both sides NCHW or in blocks. Without blocks of
-    /// channels, outputs are wider than 4 for `F4` and than 6 for `F2`, and there is no `F2Of5` nor `F6`.
+    /// channels, outputs are wider than 4 for `F4` and than 6 for `F2`, and there is none of the
+    /// others.
     pub const fn fits(self, d: &Conv) -> bool {
         let Window { kernel, stride, dilation, pad } = d.window;
         let ([kh, kw], taps) = (kernel, self.taps());
@@ -102,7 +112,7 @@ impl Tile {
         let wide = match self {
             Tile::F2 => d.output.w > 6,
             Tile::F4 => d.output.w > 4,
-            Tile::F2Of5 | Tile::F6 => false,
+            Tile::F2Of5 | Tile::F4Of5 | Tile::F6 => false,
         };
         let order = if d.input.is_blocked() { d.output.is_blocked() } else { wide && !d.output.is_blocked() };
         kh == taps && kw == taps && one && padded && order && !d.is_batched() && !d.direct
@@ -245,6 +255,7 @@ fn transform_on(isa: Isa, tile: Tile, weights: Weights<'_>, bands: Bands, u: &mu
         Tile::F2 => weights.transform::<F2>(isa, bands, u),
         Tile::F4 => weights.transform::<F4>(isa, bands, u),
         Tile::F2Of5 => weights.transform::<F2Of5>(isa, bands, u),
+        Tile::F4Of5 => weights.transform::<F4Of5>(isa, bands, u),
         Tile::F6 => weights.transform::<F6>(isa, bands, u),
     }
 }
@@ -274,6 +285,7 @@ fn run(
         (Tile::F4, false) => all::<F4>(isa, d, n, input, left, finish, output),
         (Tile::F2, true) => blocked::all::<F2>(isa, d, n, input, left, finish, output),
         (Tile::F2Of5, _) => blocked::all::<F2Of5>(isa, d, n, input, left, finish, output),
+        (Tile::F4Of5, _) => blocked::all::<F4Of5>(isa, d, n, input, left, finish, output),
         (Tile::F6, _) => blocked::all::<F6>(isa, d, n, input, left, finish, output),
         (Tile::F4, true) => blocked::all::<F4>(isa, d, n, input, left, finish, output),
     }

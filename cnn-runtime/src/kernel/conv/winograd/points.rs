@@ -259,24 +259,95 @@ impl Points for F6 {
 
     #[inline(always)]
     fn output<S: Simd>(simd: S, m: [S::V; MAX_A]) -> [S::V; MAX_M] {
-        let (sum_1, difference_1) = (simd.add(m[1], m[2]), simd.sub(m[1], m[2]));
-        let (sum_half, difference_half) = (simd.add(m[3], m[4]), simd.sub(m[3], m[4]));
-        let (sum_2, difference_2) = (simd.add(m[5], m[6]), simd.sub(m[5], m[6]));
-        let even = |power: f32, first: S::V| {
-            let halves = simd.mul_add(simd.splat(1.0 / power), sum_half, first);
-            simd.mul_add(simd.splat(power), sum_2, halves)
-        };
-        let odd = |power: f32, first: S::V| {
-            let halves = simd.mul_add(simd.splat(1.0 / power), difference_half, first);
-            simd.mul_add(simd.splat(power), difference_2, halves)
-        };
+        let powers = Powers::of(simd, m);
         let outputs = [
-            simd.add(simd.add(m[0], sum_1), simd.add(sum_half, sum_2)),
-            odd(2.0, difference_1),
-            even(4.0, sum_1),
-            odd(8.0, difference_1),
-            even(16.0, sum_1),
-            odd(32.0, simd.add(difference_1, m[7])),
+            simd.add(simd.add(m[0], powers.sum_1), simd.add(powers.sum_half, powers.sum_2)),
+            powers.odd(simd, 2.0, powers.difference_1),
+            powers.even(simd, 4.0, powers.sum_1),
+            powers.odd(simd, 8.0, powers.difference_1),
+            powers.even(simd, 16.0, powers.sum_1),
+            powers.odd(simd, 32.0, simd.add(powers.difference_1, m[7])),
+        ];
+        filled(simd, outputs)
+    }
+}
+
+/// The products at the points `p` and `-p`, added and subtracted.
+struct Powers<V> {
+    sum_1: V,
+    sum_half: V,
+    sum_2: V,
+    difference_1: V,
+    difference_half: V,
+    difference_2: V,
+}
+
+impl<V: Copy> Powers<V> {
+    /// Of the products of [`F6`] and [`F4Of5`].
+    #[inline(always)]
+    fn of<S: Simd<V = V>>(simd: S, m: [V; MAX_A]) -> Self {
+        Powers {
+            sum_1: simd.add(m[1], m[2]),
+            sum_half: simd.add(m[3], m[4]),
+            sum_2: simd.add(m[5], m[6]),
+            difference_1: simd.sub(m[1], m[2]),
+            difference_half: simd.sub(m[3], m[4]),
+            difference_2: simd.sub(m[5], m[6]),
+        }
+    }
+
+    /// The products times an even power of their points, of which that of 2 is given, and the `first` that it is one of.
+    #[inline(always)]
+    fn even<S: Simd<V = V>>(&self, simd: S, power: f32, first: V) -> V {
+        let halves = simd.mul_add(simd.splat(1.0 / power), self.sum_half, first);
+        simd.mul_add(simd.splat(power), self.sum_2, halves)
+    }
+
+    /// The same of an odd power.
+    #[inline(always)]
+    fn odd<S: Simd<V = V>>(&self, simd: S, power: f32, first: V) -> V {
+        let halves = simd.mul_add(simd.splat(1.0 / power), self.difference_half, first);
+        simd.mul_add(simd.splat(power), self.difference_2, halves)
+    }
+}
+
+/// `F(4, 5)`: eight products for four outputs, at the points of [`F6`]: so inputs are transformed alike.
+#[derive(Clone, Copy)]
+pub(super) struct F4Of5;
+
+impl Points for F4Of5 {
+    const M: usize = 4;
+    const A: usize = 8;
+    const TAPS: usize = 5;
+    const SCALES: [f32; MAX_A] = F6::SCALES;
+
+    #[inline(always)]
+    fn input<S: Simd>(simd: S, d: [S::V; MAX_A]) -> [S::V; MAX_A] {
+        F6::input(simd, d)
+    }
+
+    #[inline(always)]
+    fn unscaled<S: Simd>(simd: S, g: [S::V; MAX_TAPS]) -> [S::V; MAX_A] {
+        let pair = |p: f32| {
+            let square = simd.splat(p * p);
+            let even = simd.mul_add(simd.mul_add(g[4], square, g[2]), square, g[0]);
+            let odd = times(simd, simd.mul_add(g[3], square, g[1]), p);
+            [simd.add(even, odd), simd.sub(even, odd)]
+        };
+        let [plus_1, minus_1] = pair(1.0);
+        let [plus_half, minus_half] = pair(0.5);
+        let [plus_2, minus_2] = pair(2.0);
+        filled(simd, [g[0], plus_1, minus_1, plus_half, minus_half, plus_2, minus_2, g[4]])
+    }
+
+    #[inline(always)]
+    fn output<S: Simd>(simd: S, m: [S::V; MAX_A]) -> [S::V; MAX_M] {
+        let powers = Powers::of(simd, m);
+        let outputs = [
+            simd.add(simd.add(m[0], powers.sum_1), simd.add(powers.sum_half, powers.sum_2)),
+            powers.odd(simd, 2.0, powers.difference_1),
+            powers.even(simd, 4.0, powers.sum_1),
+            powers.odd(simd, 8.0, simd.add(powers.difference_1, m[7])),
         ];
         filled(simd, outputs)
     }

@@ -17,7 +17,7 @@ const MOST_MACS: usize = 1 << 24;
 
 /// How many times as much as sums do the tiles of Winograd's way may round, on any of very many shapes.
 fn loss(d: &Conv) -> f64 {
-    if Tile::F6.fits(d) {
+    if [Tile::F6, Tile::F4Of5].iter().any(|tile| tile.fits(d) && tile.pays(d)) {
         10.0
     } else if Tile::F4.fits(d) || Tile::F2Of5.fits(d) {
         3.0

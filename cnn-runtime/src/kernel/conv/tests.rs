@@ -405,6 +405,19 @@ fn any_number_of_threads_gives_the_same_bits() {
     }
 }
 
+/// Of so many output channels that what they read is brought together first.
+#[test]
+fn weights_of_strided_kernels_of_one_tap_agree_with_the_reference() {
+    for stride in [[2, 2], [3, 1], [1, 2]] {
+        let d = conv([32, 7, 9], 528, window([1, 1], stride, [1, 1], [0; 4]), 1).expect("the kernel fits");
+        for d in in_every_order(d) {
+            check_backward_weights(&d, 3);
+        }
+        let d = in_every_order(d).pop().expect("blocks on both sides");
+        Isa::available().for_each(|isa| check_threads(isa, &d, 3));
+    }
+}
+
 /// So many for their inputs that a matrix unit's digits of their gradients have to be cut for the caches.
 #[test]
 fn many_output_channels_agree_with_the_reference() {

@@ -20,7 +20,7 @@ use std::ops::Range;
 use self::tile::{MAX_GROUPS, Shape, Tile};
 use super::im2col::{Im2col, Stage};
 use super::pass;
-use crate::desc::{Conv, Map, Order};
+use crate::desc::{Conv, Map, Order, Window};
 use crate::dispatch::Isa;
 use crate::kernel::blocks::Blocks;
 use crate::kernel::gemm::pack::{panels, transpose};
@@ -33,6 +33,8 @@ use crate::simd::{Kernel, Simd};
 const POSITIONS: usize = 256;
 /// Output channels of a task.
 const CHANNELS: usize = 64;
+/// Output channels from which what a strided kernel of one tap reads is brought together first: all tasks read it.
+const GATHERED: usize = 8 * CHANNELS;
 /// Taps of a task, roughly.
 const TAPS: usize = 576;
 /// Tasks to aim at by cutting the batch.
@@ -93,8 +95,35 @@ pub(super) fn run(pass: pass::BackwardWeights<'_>, d_weight: &mut [f32]) {
     if let Some(amx) = stem::applies(pass.isa, d, n) {
         return stem::run(pass, amx, d_weight);
     }
+    let source = Im2col::of_input(d, 0, input);
+    if d.output.is_blocked() && source.is_pointwise() && !source.is_identity() && d.output.c >= GATHERED {
+        // Each task would reach over what no position reads.
+        let read = Map { h: d.output.h, w: d.output.w, ..d.input };
+        let mut gathered = scratch::lend(scratch::Use::Outer, n * read.len());
+        gather(d, n, &source, &mut gathered);
+        let window = Window { stride: [1, 1], ..d.window };
+        let d = Conv { input: read, window, ..*d };
+        return run(pass::BackwardWeights { d: &d, input: &gathered, ..pass }, d_weight);
+    }
     let grid = Grid::of(d, n);
     in_chunks(grid.chunks, d_weight, |sums| products(pass, &grid, sums));
+}
+
+/// Copies what the positions of a kernel of one tap read, of channels in blocks.
+fn gather(d: &Conv, n: usize, source: &Im2col<'_>, gathered: &mut [f32]) {
+    let ([h, w], blocks) = (source.grid, d.input.c / Order::BLOCK);
+    let len = h * w * Order::BLOCK;
+    let (macs, gathered) = (gathered.len(), Shared::new(gathered));
+    // A copy costs about as much as the memory it reads, some multiply-accumulates for each value.
+    parallel::for_each(n * blocks, 4 * macs, |index| {
+        let (sample, block) = (index / blocks, index % blocks);
+        let map = &source.data[sample * source.sample + block * d.input.plane() * Order::BLOCK..];
+        // SAFETY: each task has a block of a sample of its own.
+        let to = unsafe { gathered.part(index * len..(index + 1) * len) };
+        for (position, to) in to.chunks_exact_mut(Order::BLOCK).enumerate() {
+            to.copy_from_slice(&map[source.place(position / w, position % w)..][..Order::BLOCK]);
+        }
+    });
 }
 
 /// Has the sums of so many chunks of the positions computed, one set of weights after the other, and adds them up in order.

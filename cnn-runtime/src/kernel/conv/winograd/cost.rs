@@ -106,7 +106,7 @@ fn direct(isa: Isa, d: &Conv, n: usize) -> usize {
 /// The fastest tile that beats the direct way by a tenth. Those of 64 products, which lose more to rounding, have to beat
 /// the others by a fifteenth.
 pub(super) fn best(isa: Isa, d: &Conv, n: usize, coming: Coming) -> Option<Tile> {
-    let ways = Tile::ALL.into_iter().filter(|tile| tile.fits(d));
+    let ways = Tile::ALL.into_iter().filter(|tile| tile.fits(d) && tile.pays(d));
     let cost = |tile| {
         let cost = winograd(isa, d, n, tile, coming);
         if tile.is_rough() { cost + cost / 15 } else { cost }

@@ -73,6 +73,8 @@ const BLOCK: usize = 5 << 16;
 const TASKS: usize = 4;
 /// Tasks for each of which the weights are transformed anew.
 const TRANSFORMS: usize = 4;
+/// Least pairs of channels of tiles of 4 x 4 of 5 x 5 kernels: those of AlexNet's second convolution with 64 inputs.
+const LEAST_PAIRS: usize = 64 * 192;
 /// Least output channels of a task: for fewer, transforming the same inputs again would not pay.
 const MIN_ROWS: usize = 56;
 
@@ -89,6 +91,12 @@ impl Tile {
     /// Whether it loses more to rounding than the others: those of as many products do.
     const fn is_rough(self) -> bool {
         self.products() == F6::A * F6::A
+    }
+
+    /// Whether the convolution has enough pairs of channels: of kernels of 5 x 5, few take little time in any tiles, and go in
+    /// those that lose the least to rounding.
+    pub(super) const fn pays(self, d: &Conv) -> bool {
+        !matches!(self, Tile::F4Of5) || d.input.c * d.output.c >= LEAST_PAIRS
     }
 
     /// Taps of a kernel in one direction.

@@ -366,6 +366,19 @@ fn tiles_of_6_x_6_are_for_large_maps() {
     }
 }
 
+/// AlexNet's second convolution, in both of its usual sizes, and one of few channels.
+#[test]
+fn large_tiles_of_5_x_5_kernels_are_for_many_channels() {
+    for (input, output, expected) in [(96, 256, Tile::F4Of5), (64, 192, Tile::F4Of5), (64, 128, Tile::F2Of5)] {
+        let d = in_blocks(square(5, [input, 27, 27], output, [2; 4]));
+        for n in [1, 8, 64] {
+            for isa in Isa::available() {
+                assert_eq!(cost::best(isa, &d, n, Coming::Straight), Some(expected), "{n} x {d:?} on {isa:?}");
+            }
+        }
+    }
+}
+
 /// Wherever a vector of tiles begins, they and their neighbours stand within two vectors.
 #[test]
 fn whatever_fits_can_be_collected() {

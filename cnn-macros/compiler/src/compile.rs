@@ -29,7 +29,7 @@ pub fn compile(graph: &Graph) -> Compiled {
     let infer = plan::inference(graph, &orders, &tape);
     Compiled {
         layout: Layout::of(graph),
-        part: plan::part::part(graph.cost(), infer.per_sample),
+        part: plan::part::part(graph.cost(), &orders, infer.per_sample),
         infer,
         train: plan::training(graph, &orders, &tape),
         tape,

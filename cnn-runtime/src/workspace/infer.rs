@@ -120,8 +120,10 @@ pub(crate) fn run_infer<N: Network>(network: &N, workspace: &mut Workspace<N>, n
             outputs.copy_from_slice(&arena[frame.range(plan.output)]);
         }
     };
+    // Too few samples for all threads, which share the layers of each then: where samples pass alone, these are large enough.
+    let in_turn = plan.part == 1 && count < rayon::current_num_threads();
     pool::run(N::INFO, n, || match count.min(parts.arenas) {
-        1 => task(0),
+        tasks if tasks == 1 || in_turn => task(0),
         tasks if pool::is_awake() => pool::share(tasks, &task),
         _ => pool::alone(|| task(0)),
     });

@@ -67,7 +67,7 @@ impl Finish {
     }
 }
 
-/// Ends a tile of some rows of one or two blocks.
+/// InRegisters a tile of some rows of one or two blocks.
 pub(super) struct End<'a> {
     pub finish: &'a Finish,
     /// The first row within the first block, and rows: as many vectors as the tile has.
@@ -102,7 +102,7 @@ impl End<'_> {
 /// The end of a tile that is written from the registers its sums are in: of each of its lines there is one piece, and
 /// channels stand in blocks.
 #[derive(Clone, Copy)]
-pub(super) struct Ends<'a> {
+pub(super) struct InRegisters<'a> {
     finish: &'a Finish,
     /// The first row within the first block.
     first: usize,
@@ -112,7 +112,7 @@ pub(super) struct Ends<'a> {
     step: usize,
 }
 
-impl<'a> Ends<'a> {
+impl<'a> InRegisters<'a> {
     /// Those of a tile of so many lines of so many positions, whose first row is the given one of the first block, if that
     /// is how its positions stand.
     ///
@@ -134,7 +134,7 @@ impl<'a> Ends<'a> {
             return None;
         }
         let begins = [pieces[0], pieces[lines - 1]].map(|piece| piece.at + (piece.from * piece.step) as isize);
-        Some(Ends { finish, first, lines: begins, step: pieces[0].step })
+        Some(InRegisters { finish, first, lines: begins, step: pieces[0].step })
     }
 
     /// Finishes and writes a line of the sums of a vector of channels.

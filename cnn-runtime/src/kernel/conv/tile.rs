@@ -5,7 +5,7 @@
 //! lines cost a lane. What matters is how much is loaded, above all on a core whose other thread is busy: fourteen positions
 //! by two vectors load sixteen values for 28 multiply-adds, six by four ten for 24.
 
-use super::finish::Ends;
+use super::finish::InRegisters;
 use crate::desc::Order;
 use crate::simd::{Kernel, Simd};
 
@@ -151,7 +151,7 @@ pub(super) struct Tile<'a, K> {
     /// Distance between those places.
     pub later_step: usize,
     /// What becomes of the sums while they are in registers, if it is done there.
-    pub ends: Option<Ends<'a>>,
+    pub ends: Option<InRegisters<'a>>,
     /// Where they go otherwise: a row of vectors for each position.
     pub sums: *mut f32,
     /// Whether the sums of earlier steps stand there, to go on from.
@@ -163,7 +163,7 @@ pub(super) struct Tile<'a, K> {
 /// # Safety
 /// `lines * positions` is at most [`most_positions`], `positions` at least one, `lines` at least one and at most what the steps
 /// allow, and `vectors` are one, two, or four if these fill two blocks; the input can be read at all positions and steps,
-/// and all vectors of weights; what the [`Ends`] promise, or the sums can be written, and read if they are resumed.
+/// and all vectors of weights; what the [`InRegisters`] promise, or the sums can be written, and read if they are resumed.
 #[inline(always)]
 pub(super) unsafe fn compute<S: Simd, const APART: usize, K: Steps>(
     simd: S,
@@ -291,12 +291,12 @@ impl<S: Simd, const L: usize, const P: usize, const NV: usize, const APART: usiz
         }
     }
 
-    /// Ends all sums.
+    /// InRegisters all sums.
     ///
     /// # Safety
     /// What the ends promise.
     #[inline(always)]
-    unsafe fn end_all(&self, ends: &Ends<'_>) {
+    unsafe fn end_all(&self, ends: &InRegisters<'_>) {
         // By number, not in a loop: one that the compiler does not unroll would have all sums in memory.
         // SAFETY: the caller's promise.
         unsafe {
@@ -311,12 +311,12 @@ impl<S: Simd, const L: usize, const P: usize, const NV: usize, const APART: usiz
         }
     }
 
-    /// Ends the sums of a vector of channels.
+    /// InRegisters the sums of a vector of channels.
     ///
     /// # Safety
     /// As there.
     #[inline(always)]
-    unsafe fn end<const V: usize>(&self, ends: &Ends<'_>) {
+    unsafe fn end<const V: usize>(&self, ends: &InRegisters<'_>) {
         let line = |l: usize| std::array::from_fn::<_, P, _>(|p| self.acc[l][p][V % NV]);
         // SAFETY: the caller's promise.
         unsafe {

@@ -16,7 +16,7 @@ use std::ops::Range;
 pub(super) use self::pooled::pooled;
 use self::spots::{Output, Spots};
 use super::backward_data::Turned;
-use super::finish::{End, Ends, Finish, Sums};
+use super::finish::{End, Finish, InRegisters, Sums};
 use super::im2col::{Im2col, Stage, distance};
 use super::tile::{Channels, Listed, Steps, Tile, compute, most_positions};
 use super::whole::Whole;
@@ -403,10 +403,12 @@ impl Task<'_> {
                     let rows = (rows.len() - begin).min(vectors * S::LANES);
                     let (lines, positions) = (spot.lines, spot.len / spot.lines);
                     let blocked = side_by_side > 1;
-                    // SAFETY: channels in blocks are whole vectors; the outputs of these positions and rows are this
-                    // task's alone.
-                    let of = || unsafe { Ends::of(&finish, begin, pieces, lines, positions) };
-                    let ends = if blocked { of() } else { None };
+                    let whole = || {
+                        // SAFETY: channels in blocks are whole vectors; the outputs of these positions and rows are this
+                        // task's alone.
+                        unsafe { InRegisters::of(&finish, begin, pieces, lines, positions) }
+                    };
+                    let ends = blocked.then(whole).flatten();
                     let tile = Tile {
                         weights: block[begin..].as_ptr(),
                         weight_step: step,

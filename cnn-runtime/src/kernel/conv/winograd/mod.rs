@@ -109,8 +109,7 @@ impl Tile {
 
     /// Whether tiles of this size can compute the convolution at all, and may: its kernel at stride 1, neither dilated nor
     /// in groups, not [`direct`](Conv::direct), padded by less than a kernel, both sides NCHW or in blocks. Without blocks of
-    /// channels, outputs are wider than 4 for `F4` and than 6 for `F2`, and there is none of the
-    /// others.
+    /// channels, outputs are wider than 4 for `F4` and than 6 for `F2`, and there are no others.
     pub const fn fits(self, d: &Conv) -> bool {
         let Window { kernel, stride, dilation, pad } = d.window;
         let ([kh, kw], taps) = (kernel, self.taps());

@@ -1,6 +1,8 @@
 """Writes the README's tables of speed from what `compare.py` measured.
 
-python3 benches/rivals/table.py [--json FILE] [--print]
+python3 benches/rivals/table.py [--section NAME] [--json FILE] [--print]
+
+A section is of one machine: "speed", or "speed without a matrix unit".
 """
 
 import argparse
@@ -8,7 +10,6 @@ import json
 import os
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-START, END = "<!-- speed: made by benches/rivals/table.py -->", "<!-- end of speed -->"
 
 CRATES = ["tract", "rten", "candle", "burn"]
 # Column and the tools it is the best of.
@@ -110,11 +111,14 @@ def section(data):
     parts = [made, "**A forward pass**", table(results, "infer")]
     parts += ["**A training step**, with momentum and weight decay", table(results, "train")]
     parts += ["**Memory of a training step**", memory(results)]
-    return "\n\n".join(parts)
+    # Of what was not measured there are no rows: neither a title nor a table.
+    pairs = zip(parts[1::2], parts[2::2])
+    return "\n\n".join([made, *(part for pair in pairs if pair[1].count("\n") > 1 for part in pair)])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--section", default="speed", help="which of the README's to write")
     parser.add_argument("--json", default=os.path.join(ROOT, "target", "rivals", "results.json"))
     parser.add_argument("--print", action="store_true", help="to the screen instead of the README")
     args = parser.parse_args()
@@ -124,11 +128,12 @@ def main():
         print(made)
         return
     path = os.path.join(ROOT, "README.md")
+    start, end = f"<!-- {args.section}: made by benches/rivals/table.py -->", f"<!-- end of {args.section} -->"
     with open(path) as file:
-        before, rest = file.read().split(START)
-    _, after = rest.split(END)
+        before, rest = file.read().split(start)
+    _, after = rest.split(end)
     with open(path, "w") as file:
-        file.write(f"{before}{START}\n\n{made}\n\n{END}{after}")
+        file.write(f"{before}{start}\n\n{made}\n\n{end}{after}")
 
 
 if __name__ == "__main__":

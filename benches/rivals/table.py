@@ -103,10 +103,11 @@ def section(data):
     # Rows are measured one by one, some again where a change matters to them.
     ours = ", ".join(dict.fromkeys(found["cnn!"]["version"] for found in results.values() if "cnn!" in found))
     tools = ", ".join(f"{name} {versions[tool].split('+')[0]}" for tool, name in NAMES.items() if tool in versions)
+    layouts = "PyTorch stands with the faster of its two layouts. " if "pytorch-nhwc" in versions else ""
     made = (
         f"Medians on {machine['cores']} cores of an {machine['processor']} under {machine['system']}, "
         f"in single precision, each tool alone and in turns with the others; cnn! {ours} with "
-        f"{machine['rustc'].rsplit(' (', 1)[0]}, {tools}. PyTorch stands with the faster of its two layouts. What is blank was not measured."
+        f"{machine['rustc'].rsplit(' (', 1)[0]}, {tools}. {layouts}What is blank was not measured."
     )
     parts = [made, "**A forward pass**", table(results, "infer")]
     parts += ["**A training step**, with momentum and weight decay", table(results, "train")]

@@ -109,12 +109,14 @@ def section(data):
         f"in single precision, each tool alone and in turns with the others; cnn! {ours} with "
         f"{machine['rustc'].rsplit(' (', 1)[0]}, {tools}. {layouts}What is blank was not measured."
     )
-    parts = [made, "**A forward pass**", table(results, "infer")]
-    parts += ["**A training step**, with momentum and weight decay", table(results, "train")]
-    parts += ["**Memory of a training step**", memory(results)]
-    # Of what was not measured there are no rows: neither a title nor a table.
-    pairs = zip(parts[1::2], parts[2::2])
-    return "\n\n".join([made, *(part for pair in pairs if pair[1].count("\n") > 1 for part in pair)])
+    tables = {
+        "**A forward pass**": table(results, "infer"),
+        "**A training step**, with momentum and weight decay": table(results, "train"),
+        "**Memory of a training step**": memory(results),
+    }
+    # Two lines are the head of a table: of what was not measured there are no rows.
+    measured = [f"{title}\n\n{rows}" for title, rows in tables.items() if len(rows.splitlines()) > 2]
+    return "\n\n".join([made, *measured])
 
 
 def main():

@@ -26,6 +26,7 @@ use crate::kernel::blocks::Blocks;
 use crate::kernel::gemm::pack::{panels, transpose};
 use crate::kernel::order;
 use crate::kernel::parallel::{self, Shared, part};
+use crate::kernel::pieces::each;
 use crate::kernel::scratch;
 use crate::simd::{Kernel, Simd};
 
@@ -100,7 +101,7 @@ pub(super) fn run(pass: pass::BackwardWeights<'_>, d_weight: &mut [f32]) {
         // Each task would reach over what no position reads.
         let read = Map { h: d.output.h, w: d.output.w, ..d.input };
         let mut gathered = scratch::lend(scratch::Use::Outer, n * read.len());
-        gather(d, n, &source, &mut gathered);
+        gather(d, &source, &mut gathered);
         let window = Window { stride: [1, 1], ..d.window };
         let d = Conv { input: read, window, ..*d };
         return run(pass::BackwardWeights { d: &d, input: &gathered, ..pass }, d_weight);
@@ -110,16 +111,11 @@ pub(super) fn run(pass: pass::BackwardWeights<'_>, d_weight: &mut [f32]) {
 }
 
 /// Copies what the positions of a kernel of one tap read, of channels in blocks.
-fn gather(d: &Conv, n: usize, source: &Im2col<'_>, gathered: &mut [f32]) {
-    let ([h, w], blocks) = (source.grid, d.input.c / Order::BLOCK);
-    let len = h * w * Order::BLOCK;
-    let (macs, gathered) = (gathered.len(), Shared::new(gathered));
-    // A copy costs about as much as the memory it reads, some multiply-accumulates for each value.
-    parallel::for_each(n * blocks, 4 * macs, |index| {
+fn gather(d: &Conv, source: &Im2col<'_>, gathered: &mut [f32]) {
+    let ([h, w], blocks, work) = (source.grid, d.input.c / Order::BLOCK, gathered.len());
+    each(gathered, h * w * Order::BLOCK, work, |index, to| {
         let (sample, block) = (index / blocks, index % blocks);
         let map = &source.data[sample * source.sample + block * d.input.plane() * Order::BLOCK..];
-        // SAFETY: each task has a block of a sample of its own.
-        let to = unsafe { gathered.part(index * len..(index + 1) * len) };
         for (position, to) in to.chunks_exact_mut(Order::BLOCK).enumerate() {
             to.copy_from_slice(&map[source.place(position / w, position % w)..][..Order::BLOCK]);
         }
